@@ -1,0 +1,217 @@
+"""Every error that Headgate raises to its callers, and the one place that knows their statuses.
+
+    HeadgateError
+    ├── BadRequestError               400  the request itself is wrong
+    │   ├── UnsupportedParamsError         a parameter that the target does not take
+    │   ├── ContextWindowExceededError     the prompt is longer than the model's window
+    │   ├── ContentPolicyViolationError    the provider refused the content
+    │   ├── RejectedRequestError           a hook of the operator refused it
+    │   ├── ImageFetchError                a picture named by URL could not be fetched
+    │   ├── UnknownProviderError           the model string names no provider
+    │   ├── PaymentRequiredError      402  the provider account has no credit
+    │   └── RequestTooLargeError      413  the body is over the limit
+    ├── AuthenticationError           401
+    ├── PermissionDeniedError         403
+    ├── NotFoundError                 404
+    ├── ConflictError                 409
+    ├── Timeout                       408
+    ├── UnprocessableEntityError      422
+    ├── RateLimitError                429
+    ├── InternalServerError           500  the upstream failed
+    ├── BadGatewayError               502
+    ├── ServiceUnavailableError       503
+    ├── APIError                           any other status
+    ├── APIConnectionError            500  no answer at all
+    ├── APIResponseValidationError    500  an answer that can't be read
+    │   └── JSONSchemaValidationError
+    └── BudgetExceededError           422
+
+Names, bases and statuses are those that LiteLLM's users catch. This module imports nothing, so every layer
+may use it. A message never contains a secret: who raises is answerable for that.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+
+class HeadgateError(Exception):
+    """The root of the tree.
+
+    `status_code` is what an HTTP client is told; `type`, `param` and `code` fill OpenAI's error body;
+    `retry_after` is seconds, where the upstream named them; `headers` are the upstream's answer headers
+    that may be shown; `body` is the upstream's own error document, where there was one.
+    """
+
+    status_code: int = 500
+    type: str = "api_error"
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        model: str | None = None,
+        llm_provider: str | None = None,
+        status_code: int | None = None,
+        type: str | None = None,  # noqa: A002 -- OpenAI's name for it
+        param: str | None = None,
+        code: str | None = None,
+        retry_after: float | None = None,
+        headers: Mapping[str, str] | None = None,
+        body: Any = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.model = model
+        self.llm_provider = llm_provider
+        if status_code is not None:
+            self.status_code = status_code
+        if type is not None:
+            self.type = type
+        self.param = param
+        self.code = code
+        self.retry_after = retry_after
+        self.headers: Mapping[str, str] = headers or {}
+        self.body = body
+        self.num_retries: int | None = None
+        self.max_retries: int | None = None
+        self.litellm_debug_info: str | None = None
+        self.response: Any = None
+
+    def __str__(self) -> str:
+        text = f"headgate.{self.__class__.__name__}: {self.message}"
+        return f"{text} (retried {self.num_retries} times)" if self.num_retries else text
+
+
+class BadRequestError(HeadgateError):
+    status_code = 400
+    type = "invalid_request_error"
+
+
+class UnsupportedParamsError(BadRequestError):
+    pass
+
+
+class ContextWindowExceededError(BadRequestError):
+    pass
+
+
+class ContentPolicyViolationError(BadRequestError):
+    pass
+
+
+class RejectedRequestError(BadRequestError):
+    pass
+
+
+class ImageFetchError(BadRequestError):
+    pass
+
+
+class UnknownProviderError(BadRequestError):
+    pass
+
+
+class PaymentRequiredError(BadRequestError):
+    status_code = 402
+
+
+class RequestTooLargeError(BadRequestError):
+    status_code = 413
+
+
+class AuthenticationError(HeadgateError):
+    status_code = 401
+    type = "authentication_error"
+
+
+class PermissionDeniedError(HeadgateError):
+    status_code = 403
+    type = "permission_error"
+
+
+class NotFoundError(HeadgateError):
+    status_code = 404
+    type = "not_found_error"
+
+
+class ConflictError(HeadgateError):
+    status_code = 409
+    type = "invalid_request_error"
+
+
+class Timeout(HeadgateError):  # noqa: N818 -- the name that LiteLLM's users catch
+    status_code = 408
+    type = "timeout_error"
+
+
+class UnprocessableEntityError(HeadgateError):
+    status_code = 422
+    type = "invalid_request_error"
+
+
+class RateLimitError(HeadgateError):
+    status_code = 429
+    type = "rate_limit_error"
+
+
+class InternalServerError(HeadgateError):
+    status_code = 500
+    type = "internal_server_error"
+
+
+class BadGatewayError(HeadgateError):
+    status_code = 502
+
+
+class ServiceUnavailableError(HeadgateError):
+    status_code = 503
+    type = "service_unavailable_error"
+
+
+class APIError(HeadgateError):
+    pass
+
+
+class APIConnectionError(HeadgateError):
+    status_code = 500
+    type = "api_connection_error"
+
+
+class APIResponseValidationError(HeadgateError):
+    status_code = 500
+    type = "api_response_validation_error"
+
+
+class JSONSchemaValidationError(APIResponseValidationError):
+    pass
+
+
+class BudgetExceededError(HeadgateError):
+    status_code = 422
+    type = "budget_exceeded"
+
+
+BY_STATUS: dict[int, type[HeadgateError]] = {
+    400: BadRequestError,
+    401: AuthenticationError,
+    402: PaymentRequiredError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    408: Timeout,
+    409: ConflictError,
+    413: RequestTooLargeError,
+    422: UnprocessableEntityError,
+    429: RateLimitError,
+    500: InternalServerError,
+    502: BadGatewayError,
+    503: ServiceUnavailableError,
+    504: Timeout,
+    529: InternalServerError,
+}
+
+
+def for_status(status: int) -> type[HeadgateError]:
+    """The class for an upstream's status: the table above, else BadRequestError (4xx) or APIError."""
+    if status in BY_STATUS:
+        return BY_STATUS[status]
+    return BadRequestError if 400 <= status < 500 else APIError

@@ -1,0 +1,1 @@
+"""Providers as data: who speaks which dialect, where, with which credential, and with what quirks."""

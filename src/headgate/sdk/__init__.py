@@ -1,0 +1,1 @@
+"""The SDK: LiteLLM's functions and objects around the engine."""

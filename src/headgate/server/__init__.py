@@ -1,0 +1,1 @@
+"""The gateway: doors, configuration and endpoints around the engine."""

@@ -1,0 +1,1 @@
+"""What is seen from outside: metrics and the log line of each call. Never bodies or secrets."""
