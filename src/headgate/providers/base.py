@@ -4,17 +4,27 @@ A provider is a dialect, addresses and a credential scheme; what deviates is nam
 out by one generic mechanism (`quirks.py`). No code anywhere asks for a provider's name.
 """
 
-from typing import Any, Literal
+from collections.abc import Callable
+from typing import Any, Final, Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 
 class Auth(Struct, frozen=True, kw_only=True):
-    """How a key travels. An empty `scheme` means that the header's value is the key itself."""
+    """How a key travels. An empty `scheme` means that the header's value is the key itself.
+
+    Tokens that are no keys travel as `Authorization: Bearer`, with `token_headers` beside them: those given
+    by the parameter `token_param`, those in the environment under `token_env`, and keys that begin with
+    `token_prefix`.
+    """
 
     header: str = "authorization"
     scheme: str = "Bearer"
     optional: bool = False
+    token_param: str = ""
+    token_env: tuple[str, ...] = ()
+    token_prefix: str = ""
+    token_headers: dict[str, str] = {}
 
 
 class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -22,57 +32,80 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     rename          key → the name this API knows it by
     refuse          keys it rejects: an error for the caller, or dropped under `drop_params`
-    values          key → {JSON value as text: value}: one value for another
-    force           key → value set on every request
+    drop            keys that mean nothing to it and are left out without a word
+    values          key → {JSON text of a value: the value to send instead}
     flatten         content lists of text parts become one string
-    strip_message   keys removed from every message (other APIs' leftovers)
     drop_null       keys whose value is null are removed from messages
+    strip_message   keys removed from every message (leftovers of other APIs' answers)
     tool_strict     False: `strict` is removed from function tools
-    model_prefix    put before a model name that holds no "/"
     """
 
     rename: dict[str, str] = {}
     refuse: tuple[str, ...] = ()
+    drop: tuple[str, ...] = ()
     values: dict[str, dict[str, Any]] = {}
-    force: dict[str, Any] = {}
     flatten: bool = False
-    strip_message: tuple[str, ...] = ()
     drop_null: bool = False
+    strip_message: tuple[str, ...] = ()
     tool_strict: bool = True
-    model_prefix: str = ""
 
 
 class ModelRule(Struct, frozen=True, kw_only=True):
-    """Quirks of the models whose name matches the regular expression `match` from its start."""
+    """Further quirks of the models whose name matches the regular expression from its start."""
 
     match: str
     quirks: Quirks
 
 
+OPENAI_PATHS: Final = {
+    "chat": "/chat/completions",
+    "completions": "/completions",
+    "embeddings": "/embeddings",
+    "models": "/models",
+}
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
-    `paths` maps an operation to what is appended to the base URL ("{model}" is filled in, quoted);
-    `base_url` None means that the user must give one. `stream_usage` says how usage comes in a stream:
-    "ask" by stream_options, "always" unasked, "refused" when asking is an error.
+    `dialect` is what it speaks for chat. `paths` maps an operation to what is appended to the base URL, with
+    "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
+    the user must give one. `path_of` makes the template where it depends on more than the operation.
+
+    `bare` is a regular expression of model names that mean this provider without its prefix.
+    `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
+    stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
+    a header to the environment variable that holds its value.
     """
 
     id: str
     name: str
     aliases: tuple[str, ...] = ()
     dialect: str = "openai_chat"
+    embeddings: str = "openai_embeddings"
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
     api_key_env: tuple[str, ...] = ()
     auth: Auth = Auth()
-    paths: dict[str, str] = {
-        "chat": "/chat/completions",
-        "completions": "/completions",
-        "embeddings": "/embeddings",
-        "models": "/models",
-    }
+    paths: dict[str, str] = field(default_factory=lambda: OPENAI_PATHS)
+    path_of: "Callable[[Site], str] | None" = None
     headers: dict[str, str] = {}
     header_env: dict[str, str] = {}
+    header_params: dict[str, str] = {}
     quirks: Quirks = Quirks()
     model_rules: tuple[ModelRule, ...] = ()
+    model_prefix: str = ""
+    bare: str = ""
     stream_usage: Literal["ask", "always", "refused"] = "ask"
+    api_version_env: str = ""
+    api_version: str = ""
+
+
+class Site(Struct, frozen=True, kw_only=True):
+    """What an address is made of. `operation` is a key of the row's `paths`."""
+
+    provider: Provider
+    operation: str
+    model: str
+    base: str
+    api_version: str

@@ -1,0 +1,132 @@
+"""The one mechanism that carries out quirks: a plan made when a deployment is loaded, run on each envelope.
+
+An envelope maps top-level keys to raw JSON. Messages are decoded only where a quirk looks into them.
+"""
+
+import re
+from collections.abc import Collection
+from typing import Any
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.errors import UnsupportedParamsError
+from headgate.providers.base import Provider, Quirks
+
+_messages = msgspec.json.Decoder(list[dict[str, Raw]])
+_tools = msgspec.json.Decoder(list[dict[str, Raw]])
+_parts = msgspec.json.Decoder(list[dict[str, Any]])
+_object = msgspec.json.Decoder(dict[str, Raw])
+_encode = msgspec.json.encode
+_NULLS = frozenset((b"null",))
+_HARMLESS = frozenset((b"null", b"false", b"[]", b"{}", b'""'))
+
+
+class Plan(Struct, frozen=True, kw_only=True):
+    """The quirks of one model at one provider, ready to run. `idle` says that there are none."""
+
+    idle: bool
+    rename: tuple[tuple[str, str], ...]
+    refuse: frozenset[str]
+    drop: frozenset[str]
+    values: tuple[tuple[str, dict[bytes, Raw]], ...]
+    flatten: bool
+    drop_null: bool
+    strip_message: frozenset[str]
+    strip_strict: bool
+
+
+def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
+    """All quirks that apply to `model`. Keys in `allowed` are sent whatever the row says."""
+    layers = [provider.quirks]
+    layers += [rule.quirks for rule in provider.model_rules if re.match(rule.match, model)]
+    rename: dict[str, str] = {}
+    values: dict[str, dict[bytes, Raw]] = {}
+    for quirks in layers:
+        rename.update(quirks.rename)
+        for key, table in quirks.values.items():
+            values[key] = {text.encode(): Raw(_encode(value)) for text, value in table.items()}
+    made = Plan(
+        idle=False,
+        rename=tuple((old, new) for old, new in rename.items() if old not in allowed),
+        refuse=frozenset(key for quirks in layers for key in quirks.refuse) - set(allowed),
+        drop=frozenset(key for quirks in layers for key in quirks.drop) - set(allowed),
+        values=tuple(values.items()),
+        flatten=any(quirks.flatten for quirks in layers),
+        drop_null=any(quirks.drop_null for quirks in layers),
+        strip_message=frozenset(key for quirks in layers for key in quirks.strip_message),
+        strip_strict=not all(quirks.tool_strict for quirks in layers),
+    )
+    return msgspec.structs.replace(made, idle=all(quirks == Quirks() for quirks in layers))
+
+
+def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: bool) -> list[str]:
+    """Edits the envelope in place; returns the names of the parameters left out.
+
+    Raises UnsupportedParamsError for a refused key that says something, unless `drop_params`.
+    """
+    dropped = [key for key in envelope if key in plan.refuse]
+    for key in dropped:
+        if not drop_params and bytes(envelope[key]) not in _HARMLESS:
+            raise UnsupportedParamsError(
+                f"{provider.name} does not take the parameter {key!r}; leave it out or set drop_params",
+                llm_provider=provider.id,
+                param=key,
+            )
+        del envelope[key]
+    for key in plan.drop:
+        envelope.pop(key, None)
+    for old, new in plan.rename:
+        if old in envelope:
+            value = envelope.pop(old)
+            envelope.setdefault(new, value)
+    for key, table in plan.values:
+        if key in envelope and (substitute := table.get(bytes(envelope[key]).strip())) is not None:
+            envelope[key] = substitute
+    if plan.flatten or plan.drop_null or plan.strip_message:
+        _edit_messages(plan, envelope)
+    if plan.strip_strict and "tools" in envelope:
+        _strip_strict(envelope)
+    return dropped
+
+
+def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> None:
+    try:
+        messages = _messages.decode(envelope.get("messages", b"[]"))
+    except msgspec.ValidationError:
+        return  # not a list of objects: the provider's own answer says it best
+    for message in messages:
+        for key in [
+            key
+            for key, value in message.items()
+            if key in plan.strip_message or (plan.drop_null and bytes(value) in _NULLS and key != "content")
+        ]:
+            del message[key]
+        if plan.flatten and bytes(message.get("content", b"")).startswith(b"["):
+            message["content"] = _flat(message["content"])
+    if messages:
+        envelope["messages"] = Raw(_encode(messages))
+
+
+def _flat(content: Raw) -> Raw:
+    try:
+        parts = _parts.decode(content)
+    except msgspec.ValidationError:
+        return content
+    texts = [part.get("text") for part in parts if part.get("type") == "text"]
+    if len(texts) != len(parts) or not all(isinstance(text, str) for text in texts):
+        return content
+    return Raw(_encode("".join(str(text) for text in texts)))
+
+
+def _strip_strict(envelope: dict[str, Raw]) -> None:
+    try:
+        tools = _tools.decode(envelope["tools"])
+        for tool in tools:
+            if "function" in tool:
+                function = _object.decode(tool["function"])
+                function.pop("strict", None)
+                tool["function"] = Raw(_encode(function))
+    except msgspec.ValidationError:
+        return  # as above
+    envelope["tools"] = Raw(_encode(tools))

@@ -1,0 +1,38 @@
+"""Azure OpenAI. https://learn.microsoft.com/azure/ai-services/openai/reference
+
+Two surfaces: dated ones, where the deployment stands in the path and an api-version is required, and v1,
+which looks like OpenAI's."""
+
+from headgate.providers.base import Auth, ModelRule, Provider, Quirks, Site
+
+_V1 = ("v1", "latest", "preview")
+_NAMES = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
+
+
+def _path(site: Site) -> str:
+    base, version = site.base.rstrip("/"), site.api_version
+    if base.endswith("/openai/v1") or version in _V1:
+        path = f"/openai/v1/{_NAMES.get(site.operation, site.operation)}"
+        return path + (f"?api-version={version}" if version in ("latest", "preview") else "")
+    if site.operation not in _NAMES:
+        return f"/openai/{site.operation}?api-version={version}"
+    if "/openai/deployments/" in base:
+        return f"/{_NAMES[site.operation]}?api-version={version}"
+    return f"/openai/deployments/{{model}}/{_NAMES[site.operation]}?api-version={version}"
+
+
+ROW = Provider(
+    id="azure",
+    name="Azure OpenAI",
+    aliases=("azure_text", "azure_openai"),
+    base_url_env=("AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"),
+    api_key_env=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
+    auth=Auth(header="api-key", scheme="", token_param="azure_ad_token", token_env=("AZURE_AD_TOKEN",)),
+    paths={"chat": "", "completions": "", "embeddings": "", "models": ""},
+    path_of=_path,
+    api_version_env="AZURE_API_VERSION",
+    api_version="2025-02-01-preview",
+    model_rules=(
+        ModelRule(match=r"o\d|gpt-[5-9]", quirks=Quirks(rename={"max_tokens": "max_completion_tokens"})),
+    ),
+)

@@ -1,0 +1,17 @@
+"""Groq. https://console.groq.com/docs/api-reference"""
+
+from headgate.providers.base import Provider, Quirks
+
+ROW = Provider(
+    id="groq",
+    name="Groq",
+    base_url="https://api.groq.com/openai/v1",
+    base_url_env=("GROQ_API_BASE",),
+    api_key_env=("GROQ_API_KEY",),
+    paths={"chat": "/chat/completions", "models": "/models"},
+    quirks=Quirks(
+        refuse=("logprobs", "logit_bias", "top_logprobs"),
+        drop_null=True,
+        strip_message=("reasoning_content", "thinking_blocks", "provider_specific_fields", "annotations"),
+    ),
+)

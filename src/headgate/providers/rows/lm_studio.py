@@ -1,0 +1,12 @@
+"""LM Studio. https://lmstudio.ai/docs/app/api/endpoints/openai"""
+
+from headgate.providers.base import Auth, Provider
+
+ROW = Provider(
+    id="lm_studio",
+    name="LM Studio",
+    base_url="http://localhost:1234/v1",
+    base_url_env=("LM_STUDIO_API_BASE",),
+    api_key_env=("LM_STUDIO_API_KEY",),
+    auth=Auth(optional=True),
+)

@@ -1,0 +1,19 @@
+"""OpenAI. https://platform.openai.com/docs/api-reference"""
+
+from headgate.providers.base import ModelRule, Provider, Quirks
+
+ROW = Provider(
+    id="openai",
+    name="OpenAI",
+    aliases=("text-completion-openai",),
+    base_url="https://api.openai.com/v1",
+    base_url_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
+    api_key_env=("OPENAI_API_KEY",),
+    header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
+    header_params={"openai-organization": "organization", "openai-project": "project"},
+    bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use)",
+    model_rules=(
+        # reasoning models know only max_completion_tokens
+        ModelRule(match=r"o\d|gpt-[5-9]", quirks=Quirks(rename={"max_tokens": "max_completion_tokens"})),
+    ),
+)

@@ -1,0 +1,12 @@
+"""OpenRouter. https://openrouter.ai/docs/api-reference"""
+
+from headgate.providers.base import Provider
+
+ROW = Provider(
+    id="openrouter",
+    name="OpenRouter",
+    base_url="https://openrouter.ai/api/v1",
+    base_url_env=("OPENROUTER_API_BASE",),
+    api_key_env=("OPENROUTER_API_KEY", "OR_API_KEY"),
+    header_env={"http-referer": "OR_SITE_URL", "x-title": "OR_APP_NAME"},
+)

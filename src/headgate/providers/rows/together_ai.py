@@ -1,0 +1,14 @@
+"""Together AI. https://docs.together.ai/reference"""
+
+from headgate.providers.base import Provider, Quirks
+
+ROW = Provider(
+    id="together_ai",
+    name="Together AI",
+    aliases=("together",),
+    base_url="https://api.together.xyz/v1",
+    base_url_env=("TOGETHER_AI_API_BASE",),
+    api_key_env=("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"),
+    quirks=Quirks(rename={"max_completion_tokens": "max_tokens"}),
+    stream_usage="always",
+)

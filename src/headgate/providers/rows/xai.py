@@ -1,0 +1,20 @@
+"""xAI. https://docs.x.ai/docs/api-reference"""
+
+from headgate.providers.base import ModelRule, Provider, Quirks
+
+ROW = Provider(
+    id="xai",
+    name="xAI",
+    base_url="https://api.x.ai/v1",
+    base_url_env=("XAI_API_BASE",),
+    api_key_env=("XAI_API_KEY",),
+    quirks=Quirks(rename={"max_completion_tokens": "max_tokens"}, tool_strict=False),
+    model_rules=(
+        ModelRule(match=r"grok-(3-mini|4|code)", quirks=Quirks(refuse=("stop",))),
+        ModelRule(
+            match=r"grok-(4|code)",
+            quirks=Quirks(refuse=("presence_penalty", "frequency_penalty")),
+        ),
+    ),
+    bare=r"grok-",
+)
