@@ -22,9 +22,7 @@ def url_of(provider: Provider, operation: str, model: str, base: str | None, api
     path = provider.path_of(site) if provider.path_of else provider.paths[operation]
     if path.startswith(("http://", "https://")):
         return path
-    return join(
-        _with_default_path(base, provider.base_url), path.replace("{model}", quote(model, safe="/:@"))
-    )
+    return join(base, path.replace("{model}", quote(model, safe="/:@")))
 
 
 def join(base: str, path: str) -> str:
