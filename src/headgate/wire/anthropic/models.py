@@ -72,7 +72,8 @@ _ROWS: Final[tuple[tuple[re.Pattern[str], Facts], ...]] = tuple(
         (r"opus-4[.-]5(?!\d)|claude-4[.-]5-opus", _older("budget", ("low", "medium", "high"))),
         (r"-4[.-]5(?!\d)", _older("budget")),
         (r"-4[.-]6(?!\d)", _older("both", ("low", "medium", "high", "max"), prefill=False)),
-        (r"-4[.-][7-9](?!\d)", Facts(default_on=False, mid_system=False)),
+        (r"-4[.-]7(?!\d)", Facts(default_on=False, mid_system=False)),
+        (r"-4[.-][89](?!\d)", Facts(default_on=False)),
         (
             r"(?:opus|sonnet|haiku)-4(?:[.-]0)?(?![.\d])(?!-\d{1,2}(?!\d))|claude-4-(?:opus|sonnet)",
             _older("budget", pair=True, structured=False),

@@ -50,12 +50,14 @@ def read_message(document: dict[str, Any], echo: ir.Echo | None = None) -> ir.Re
     if echo is not None:
         blocks = [restore(block, echo) for block in blocks]
     usage = optional(document, "usage", dict, "")
-    calls = any(isinstance(block, ir.ToolCall) for block in blocks)
     extra = {key: value for key, value in document.items() if key not in TOP}
     choice = ir.Choice(
         turn=ir.Turn(role="assistant", blocks=blocks),
         finish=read_finish(
-            optional(document, "stop_reason", str, ""), optional(document, "stop_sequence", str, ""), calls
+            optional(document, "stop_reason", str, ""),
+            optional(document, "stop_sequence", str, ""),
+            calls=any(isinstance(block, ir.ToolCall) for block in blocks),
+            pending=bool(blocks) and isinstance(blocks[-1], ir.ToolCall),
         ),
     )
     return ir.Reply(

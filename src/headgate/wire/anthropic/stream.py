@@ -53,6 +53,7 @@ class StreamReader:
         self._blocks: dict[int, _Open] = {}
         self._count = 0
         self._calls = False
+        self._pending = False
 
     def feed(self, data: bytes) -> list[ir.Event]:
         if self._done:
@@ -141,18 +142,20 @@ class StreamReader:
         block = read_block(node, "content_block")
         if isinstance(block, ir.Opaque):
             self._blocks[at] = _Open(-1, "opaque", node)
+            self._pending = False
             return
         opened = _Open(self._count, "whole", node)
         if isinstance(block, ir.ToolCall):
             block.arguments = ""
             opened.kind = "json" if self._echo and block.name == self._echo.json_tool else "call"
-            self._calls = self._calls or opened.kind == "call"
             if self._echo is not None:
                 block = restore(block, self._echo)
         elif isinstance(block, ir.Text):
             opened.kind = "text"
         elif isinstance(block, ir.Thinking) and block.redacted is None:
             opened.kind = "thinking"
+        self._pending = opened.kind == "call"
+        self._calls = self._calls or self._pending
         self._blocks[at] = opened
         self._count += 1
         out.append(ir.BlockStart(0, opened.index, block))
@@ -198,8 +201,12 @@ class StreamReader:
         fields.update({key: value for key, value in delta.items() if key not in _DELTA_KNOWN})
         if fields:
             out.append(ir.ExtraDelta("reply", 0, FAMILY, fields))
-        reason = optional(delta, "stop_reason", str, "delta")
-        finish = read_finish(reason, optional(delta, "stop_sequence", str, "delta"), self._calls)
+        finish = read_finish(
+            optional(delta, "stop_reason", str, "delta"),
+            optional(delta, "stop_sequence", str, "delta"),
+            calls=self._calls,
+            pending=self._pending,
+        )
         if finish is not None:
             out.append(ir.ChoiceEnd(0, finish))
         self._update_usage(optional(event, "usage", dict, ""), out)

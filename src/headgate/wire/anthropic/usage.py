@@ -44,13 +44,17 @@ _RAW: Final[dict[ir.FinishReason, str]] = {
 }
 
 
-def read_finish(raw: str | None, sequence: str | None, calls: bool) -> ir.Finish | None:
-    """`calls`: the answer holds tool calls for the caller (not the tool that stands in for a schema)."""
+def read_finish(raw: str | None, sequence: str | None, *, calls: bool, pending: bool) -> ir.Finish | None:
+    """`calls`: the answer holds tool calls (other than of the tool that stands in for a schema); `pending`:
+    the last block is one. An answer may hold calls that code execution made and got answered within it.
+    """
     if raw is None:
         return None
     reason = REASONS.get(raw, "stop")
-    if reason in ("stop", "tool_calls"):
-        reason = "tool_calls" if calls else "stop"
+    if reason == "tool_calls" and not calls:
+        reason = "stop"
+    elif reason == "stop" and pending:
+        reason = "tool_calls"
     return ir.Finish(reason=reason, raw=raw, family=FAMILY, sequence=sequence)
 
 
