@@ -1,0 +1,142 @@
+"""One block of a configuration: each key looked up in the key table, its value resolved and checked.
+
+Every key ends in a value, a warning or an error; none is passed over in silence.
+"""
+
+import re
+from typing import Any, Final
+
+from headgate.core.params import is_price
+from headgate.server.config import known
+from headgate.server.config.document import Mapping, Node, Scalar
+from headgate.server.config.keys import BLOCKS, INFO, PARAMS, Block, homes
+from headgate.server.config.kinds import KINDS, Kind
+from headgate.server.config.nearest import nearest, one_edit_away
+from headgate.server.config.report import Place, Report, shown, shown_name
+from headgate.server.config.secrets import References
+
+REQUIRED: Final = frozenset({"master_key", "model", "model_name", "credential_name"})
+"""Keys whose variable must be set: without them the gateway would do something else than was asked for."""
+
+_NEAR_PARAMS: Final = sorted(PARAMS.names | known.REQUEST.keys())
+_NEAR_INFO: Final = sorted(INFO.names)
+_PRICE: Final = re.compile(f"(?P<base>.*?){known.PRICE_SUFFIX}*")
+_OBJECT_PRICES: Final = {"search_context_cost_per_query": "mapping", "tiered_pricing": "list"}
+
+
+class Reader:
+    """What the readers of all blocks share. `places` are those of the keys that were read, by path."""
+
+    def __init__(self, references: References, report: Report) -> None:
+        self.references = references
+        self.report = report
+        self.places: dict[str, Place] = {}
+
+    def block(self, block: Block, node: Node, path: str) -> dict[str, Any]:
+        """The values of the supported keys, by name. None counts as not given."""
+        if not isinstance(node, Mapping):
+            if not _is_nothing(node):
+                self.report.error(node.place, path, "", expected="a mapping", found=self._found(node, path))
+            return {}
+        values = {}
+        for name, item in node.entries.items():
+            place = node.places[name]
+            inner = f"{path}.{shown_name(name)}" if path else shown_name(name)
+            self.places[inner] = place
+            kind = self._kind(block, name, place, inner)
+            if kind is None:
+                continue
+            value = self.value(kind, item, inner, required=name in REQUIRED)
+            if value is not None:
+                values[name] = value
+        return values
+
+    def value(self, kind: Kind, node: Node, path: str, *, required: bool = False) -> Any:
+        """Resolved and checked, None where it is not given or wrong."""
+        value = self.references.value(node, path, required=required)
+        if value is None:
+            return None
+        written = node.text if isinstance(node, Scalar) and value is node.value else None
+        try:
+            return kind.read(value, written)
+        except (ValueError, OverflowError):
+            self.report.error(node.place, path, "", expected=kind.expected, found=self._found(node, path))
+            return None
+
+    def _found(self, node: Node, path: str) -> str:
+        """As it was written: what a variable holds is never shown."""
+        if not isinstance(node, Scalar):
+            return "a mapping" if isinstance(node, Mapping) else "a list"
+        return "what its variable holds" if self.references.is_reference(node) else shown(node.value, path)
+
+    def _kind(self, block: Block, name: str, place: Place, path: str) -> Kind | None:
+        """How to read a key's value; None once it is reported that there is nothing to read."""
+        if name in block.supported:
+            return KINDS[block.supported[name].kind]
+        if name in block.unsupported:
+            self.report.warning(
+                place, path, "is a LiteLLM setting that Headgate does not support yet: it has no effect"
+            )
+            return None
+        if block.takes_any:
+            return self._free(block, name, place, path)
+        self._unknown(block, name, place, path)
+        return None
+
+    def _free(self, block: Block, name: str, place: Place, path: str) -> Kind:
+        """A key that LiteLLM lets pass: a price, a request parameter or something that nobody knows."""
+        if is_price(name):
+            self._check_price(name, place, path)
+            return KINDS[_OBJECT_PRICES.get(name, "price")]
+        if block is INFO:
+            return (
+                KINDS["flag"] if name.startswith("supports_") else self._guess(name, place, path, _NEAR_INFO)
+            )
+        if name in known.REQUEST:
+            return KINDS[known.REQUEST[name]]
+        if name in INFO.names:
+            self.report.warning(place, path, "belongs under model_info: here it is sent to the provider")
+            return KINDS["any"]
+        return self._guess(name, place, path, _NEAR_PARAMS)
+
+    def _guess(self, name: str, place: Place, path: str, names: list[str]) -> Kind:
+        if not self.report.full and (near := one_edit_away(name, names)):
+            self.report.warning(place, path, "is not a key that Headgate knows", near=near)
+        return KINDS["any"]
+
+    def _check_price(self, name: str, place: Place, path: str) -> None:
+        match = _PRICE.fullmatch(name)
+        if match is None or match["base"] in known.PRICE_BASES or self.report.full:
+            return
+        near = nearest(match["base"], known.PRICE_BASES)
+        self.report.warning(place, path, "is not a price that Headgate knows", near=near)
+
+    def _unknown(self, block: Block, name: str, place: Place, path: str) -> None:
+        if self.report.full:
+            return
+        if home := [other for other in homes(name) if other != block.name]:
+            where = " or ".join(other or "the top level" for other in home)
+            self.report.error(place, path, f"does not belong here: it belongs {_under(where)}")
+            return
+        near = nearest(name, block.names) or nearest(name, _elsewhere(block))
+        hint = ""
+        if near and near not in block.names:
+            hint = f" ({_under(homes(near)[0])})" if homes(near)[0] else " (at the top level)"
+        self.report.error(
+            place, path, "is not a key that Headgate knows", near=f"{near}{hint}" if near else None
+        )
+
+
+def _under(where: str) -> str:
+    return (
+        where.replace("the top level", "at the top level") if where == "the top level" else f"under {where}"
+    )
+
+
+def _elsewhere(block: Block) -> list[str]:
+    """Names that are misplaced rather than unknown. Parameters of rows are too many to guess among."""
+    return sorted(name for other in BLOCKS.values() if other is not block for name in other.supported)
+
+
+def _is_nothing(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None

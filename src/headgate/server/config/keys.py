@@ -1,0 +1,247 @@
+"""The key table: every key that LiteLLM 1.106 knows, block by block, and what Headgate does with it.
+
+Supported keys are rows: name, kind (of `kinds.KINDS`), default as documented, meaning. The others are only
+names: they are reported as having no effect. Supporting one means to move its name up, as a row, and to give
+the block's Struct in `schema.py` a field. `docs/configuration.md` is written from this table.
+"""
+
+from typing import Final
+
+from msgspec import Struct
+
+from headgate.server.config import known
+
+
+class Key(Struct, frozen=True):
+    name: str
+    kind: str
+    default: str
+    meaning: str
+
+
+class Block(Struct, frozen=True):
+    """`takes_any`: keys that nobody knows are allowed; they go to the provider, or are shown as they are."""
+
+    name: str
+    supported: dict[str, Key]
+    unsupported: frozenset[str]
+    takes_any: bool = False
+
+    @property
+    def names(self) -> frozenset[str]:
+        return self.unsupported | self.supported.keys()
+
+
+def _block(name: str, unsupported: str, *rows: tuple[str, str, str, str], takes_any: bool = False) -> Block:
+    return Block(name, {row[0]: Key(*row) for row in rows}, frozenset(unsupported.split()), takes_any)
+
+
+TOP: Final = _block(
+    "",
+    known.TOP,
+    (
+        "model_list",
+        "list",
+        "—",
+        "The deployments. Rows with one `model_name` are one group, shared by `weight`.",
+    ),
+    ("litellm_settings", "mapping", "—", "How calls are treated."),
+    ("general_settings", "mapping", "—", "The server and its master key."),
+    ("router_settings", "mapping", "—", "Groups: retries, fallbacks, aliases."),
+    (
+        "environment_variables",
+        "mapping",
+        "—",
+        "Variables over those of the process. They may refer to others.",
+    ),
+    (
+        "credential_list",
+        "list",
+        "—",
+        "Named credentials: `credential_name`, `credential_values`, `credential_info`.",
+    ),
+    (
+        "include",
+        "list",
+        "—",
+        "Other files, relative to this one. Lists are extended, settings merged by key.",
+    ),
+)
+
+MODEL: Final = _block(
+    "model_list",
+    "",
+    (
+        "model_name",
+        "name",
+        "required",
+        'Public name of the group. One `*` matches any text: `"anthropic/*"`.',
+    ),
+    ("litellm_params", "mapping", "required", "Where calls go, and with what."),
+    ("model_info", "mapping", "—", "What is known of the model."),
+)
+
+CREDENTIAL: Final = _block(
+    "credential_list",
+    "",
+    ("credential_name", "name", "required", "What `litellm_credential_name` refers to."),
+    ("credential_values", "mapping", "required", "Any `litellm_params`: `api_key`, `api_base`, …"),
+    ("credential_info", "mapping", "—", "A description. It is kept nowhere."),
+)
+
+PARAMS: Final = _block(
+    "litellm_params",
+    known.PARAMS,
+    ("model", "name", "required", "`provider/model`. A `*` stands for what the one in `model_name` matched."),
+    ("custom_llm_provider", "name", "from `model`", "The provider, where `model` does not name it."),
+    ("api_key", "secret", "the provider's variable", "The key."),
+    ("api_base", "url", "the provider's", "Base URL."),
+    ("base_url", "url", "—", "Another name for `api_base`."),
+    ("api_version", "text", "the provider's", "Azure's api-version."),
+    ("organization", "text", "—", "OpenAI's organization header."),
+    ("project", "text", "—", "OpenAI's project header."),
+    ("azure_ad_token", "secret", "`AZURE_AD_TOKEN`", "Azure's Entra ID token, in place of a key."),
+    (
+        "litellm_credential_name",
+        "name",
+        "—",
+        "A row of `credential_list`; keys given here go over its values.",
+    ),
+    ("extra_headers", "headers", "—", "Headers sent to the provider."),
+    ("headers", "headers", "—", "Another name for `extra_headers`, which goes over it."),
+    ("extra_body", "mapping", "—", "Top-level keys put over every body."),
+    ("timeout", "seconds", "600", "For an answer's first byte, and between pieces."),
+    ("stream_timeout", "seconds", "`timeout`", "The same, for streams."),
+    ("max_retries", "count", "the group's", "Tries after the first one."),
+    ("num_retries", "count", "`max_retries`", "The same; goes over `max_retries`."),
+    ("weight", "amount", "—", "Share of the group's calls."),
+    (
+        "rpm",
+        "amount",
+        "—",
+        "Requests per minute: the share where no row of the group has a weight. Not a limit.",
+    ),
+    ("tpm", "amount", "—", "Tokens per minute: the share where there is neither. Not a limit."),
+    ("order", "whole", "0", "Rows with the lowest number are asked first."),
+    ("drop_params", "flag", "`litellm_settings`", "Leave out parameters that the provider does not know."),
+    ("modify_params", "flag", "`litellm_settings`", "Repair messages that the provider would refuse."),
+    ("additional_drop_params", "texts", "—", "Parameters that are always left out."),
+    (
+        "allowed_openai_params",
+        "texts",
+        "—",
+        "Parameters that are sent though the provider is not known to take them.",
+    ),
+    (
+        "ssl_verify",
+        "flag_or_path",
+        "`litellm_settings`",
+        "Check the provider's certificate, or the file of a CA.",
+    ),
+    ("ssl_certificate", "name", "—", "Client certificate, path of a PEM file."),
+    (
+        "client_key",
+        "name",
+        "in `ssl_certificate`",
+        "The client certificate's private key, path of a PEM file.",
+    ),
+    ("base_model", "name", "`model`", "The model's name in the price table."),
+    ("mock_response", "any", "—", "Answer with this instead of calling the provider."),
+    ("mock_tool_calls", "list", "—", "Tool calls of the mock answer."),
+    ("mock_timeout", "flag", "false", "The mock answer times out."),
+    takes_any=True,
+)
+
+INFO: Final = _block(
+    "model_info",
+    known.INFO,
+    ("id", "name", "from the row", "The deployment's id, in headers, metrics and logs."),
+    ("base_model", "name", "`model`", "The model's name in the price table."),
+    ("mode", "mode", "chat", "What the model does."),
+    ("max_tokens", "count", "the catalog's", "The most that it writes."),
+    ("max_input_tokens", "count", "the catalog's", "The most that it reads."),
+    ("max_output_tokens", "count", "the catalog's", "The most that it writes."),
+    takes_any=True,
+)
+
+_TABLES = (
+    ("fallbacks", "fallbacks", "—", "Where a group's calls go when it fails."),
+    ("default_fallbacks", "texts", "—", "Where the calls of a group without fallbacks go."),
+    ("context_window_fallbacks", "fallbacks", "—", "The same, when the prompt is too long."),
+    ("content_policy_fallbacks", "fallbacks", "—", "The same, when the provider refused the content."),
+)
+
+LITELLM: Final = _block(
+    "litellm_settings",
+    known.LITELLM,
+    (
+        "drop_params",
+        "flag",
+        "false",
+        "Leave out parameters that a provider does not know, instead of an error.",
+    ),
+    ("modify_params", "flag", "false", "Repair messages that a provider would refuse."),
+    ("request_timeout", "seconds", "600", "For rows without a `timeout`."),
+    ("num_retries", "count", "2", "Tries after the first one."),
+    *_TABLES,
+    ("json_logs", "flag", "false", "Log lines as JSON."),
+    ("turn_off_message_logging", "flag", "true", "Bodies are never logged, whatever this says."),
+    ("ssl_verify", "flag_or_path", "true", "Check the providers' certificates, or the file of a CA."),
+    ("ssl_certificate", "name", "—", "Client certificate, path of a PEM file."),
+    ("user_url_validation", "flag", "true", "Refuse URLs in requests that lead to private addresses."),
+    ("user_url_allowed_hosts", "texts", "—", "Hosts that are allowed all the same."),
+    ("return_response_headers", "flag", "false", "Pass the provider's headers on as `llm_provider-*`."),
+)
+
+GENERAL: Final = _block(
+    "general_settings",
+    known.GENERAL,
+    ("master_key", "secret", "`LITELLM_MASTER_KEY`", "The key of whoever runs the gateway."),
+    ("dangerously_permit_weak_or_unset_master_key", "flag", "false", "Start without a good key on any host."),
+    ("completion_model", "name", "—", "The group that every request goes to, whatever it asks for."),
+    ("max_request_size_mb", "size", "—", "Larger bodies get 413."),
+    ("always_include_stream_usage", "flag", "false", "Ask for usage in streams where the client did not."),
+    ("cancel_on_disconnect", "flag", "true", "Close the upstream connection when the client goes."),
+    ("forward_client_headers_to_llm_api", "flag", "false", "Pass the client's `x-*` headers on."),
+    ("user_url_validation", "flag", "true", "As under `litellm_settings`, and over it."),
+    ("user_url_allowed_hosts", "texts", "—", "As under `litellm_settings`, and over it."),
+    (
+        "model_name_in_response",
+        "response_model",
+        "upstream",
+        "`model` in answers; LiteLLM's way is `requested`.",
+    ),
+)
+
+ROUTER: Final = _block(
+    "router_settings",
+    known.ROUTER,
+    ("routing_strategy", "strategy", "simple-shuffle", "How a row of the group is picked."),
+    ("num_retries", "count", "2", "Tries after the first one."),
+    ("timeout", "seconds", "`request_timeout`", "For rows without a `timeout`."),
+    ("stream_timeout", "seconds", "`timeout`", "The same, for streams."),
+    ("retry_after", "pause", "0", "The least time before another try."),
+    *_TABLES,
+    (
+        "model_group_alias",
+        "aliases",
+        "—",
+        "Further names of groups: `alias: group` or `alias: {model, hidden}`.",
+    ),
+    (
+        "ignore_invalid_deployments",
+        "flag",
+        "false",
+        "Leave out rows whose provider is not known, with a warning.",
+    ),
+)
+
+SETTINGS: Final = {block.name: block for block in (LITELLM, GENERAL, ROUTER)}
+BLOCKS: Final = {
+    block.name: block for block in (TOP, MODEL, CREDENTIAL, PARAMS, INFO, LITELLM, GENERAL, ROUTER)
+}
+
+
+def homes(name: str) -> list[str]:
+    """The blocks that know a key, for one that stands in the wrong block. The top level is ""."""
+    return [block.name for block in BLOCKS.values() if name in block.names]

@@ -1,0 +1,206 @@
+"""Kinds of values: what is expected, and the reader that makes a value of it or raises ValueError.
+
+A reader gets the plain value and the text that was written, None where the value is no scalar. What comes out
+of the environment is text, so a kind reads `"60"` and `"true"`, too.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from msgspec import Struct
+
+MODES: Final = (
+    "chat completion embedding image_generation image_edit audio_transcription audio_speech rerank "
+    "moderation realtime responses batch ocr search video_generation vector_store"
+).split()
+
+
+class Kind(Struct, frozen=True):
+    """`expected` completes "expected …"; `short` is the kind's name in the documentation."""
+
+    short: str
+    expected: str
+    read: Callable[[Any, str | None], Any]
+
+
+def _reject(value: object) -> Any:
+    raise ValueError
+
+
+def _any(value: Any, written: str | None) -> Any:
+    return value
+
+
+def _text(value: Any, written: str | None) -> str:
+    """Numbers are taken as they were written: an api_version `2024.10` keeps its zero."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return written if written is not None else str(value)
+    return str(_reject(value))
+
+
+def _name(value: Any, written: str | None) -> str:
+    text = _text(value, written).strip()
+    return text or str(_reject(value))
+
+
+def _secret(value: Any, written: str | None) -> str | None:
+    text = _text(value, written).strip()
+    if any(not " " < char < "\x7f" for char in text):
+        _reject(value)
+    return text or None
+
+
+_FLAGS: Final = {
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
+}
+
+
+def _flag(value: Any, written: str | None) -> bool:
+    if isinstance(value, bool):
+        return value
+    text = _text(value, written).strip().lower()
+    return _FLAGS[text] if text in _FLAGS else bool(_reject(value))
+
+
+def _number(value: Any, written: str | None) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        _reject(value)
+    number = float(value)
+    return number if math.isfinite(number) else float(_reject(value))
+
+
+def _positive(value: Any, written: str | None) -> float:
+    number = _number(value, written)
+    return number if number > 0 else float(_reject(value))
+
+
+def _at_least_zero(value: Any, written: str | None) -> float:
+    number = _number(value, written)
+    return number if number >= 0 else float(_reject(value))
+
+
+def _whole(value: Any, written: str | None) -> int:
+    number = _number(value, written)
+    if isinstance(value, int):
+        return value
+    return int(number) if number == int(number) else int(_reject(value))
+
+
+def _count(value: Any, written: str | None) -> int:
+    number = _whole(value, written)
+    return number if number >= 0 else int(_reject(value))
+
+
+def _texts(value: Any, written: str | None) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(item, str) and item for item in value):
+        _reject(value)
+    return tuple(value)
+
+
+def _listed(value: Any, written: str | None) -> list[Any]:
+    return value if isinstance(value, list) else list(_reject(value))
+
+
+def _mapping(value: Any, written: str | None) -> dict[str, Any]:
+    return value if isinstance(value, dict) else dict(_reject(value))
+
+
+def _headers(value: Any, written: str | None) -> dict[str, str]:
+    headers = {}
+    for name, content in _mapping(value, written).items():
+        text = str(content).lower() if isinstance(content, bool) else _text(content, None)
+        if not name or not name.isascii() or any(not "!" <= char <= "~" or char == ":" for char in name):
+            _reject(value)
+        if any(ord(char) < 32 or ord(char) == 127 for char in text):
+            _reject(value)
+        headers[name] = text
+    return headers
+
+
+def _url(value: Any, written: str | None) -> str | None:
+    text = _text(value, written).strip()
+    if not text:
+        return None
+    parts = urlsplit(text)
+    port_is_fine = parts.port is None or parts.port > 0  # .port raises ValueError for what is no port
+    if parts.scheme not in ("http", "https", "mock") or not parts.hostname or not port_is_fine:
+        _reject(value)
+    return text
+
+
+def _flag_or_path(value: Any, written: str | None) -> bool | str:
+    try:
+        return _flag(value, written)
+    except ValueError:
+        return _name(value, written)
+
+
+def _table(value: Any, written: str | None) -> tuple[dict[str, tuple[str | dict[str, Any], ...]], ...]:
+    """LiteLLM's list of one-key maps; one map with several keys means the same."""
+    rows = [value] if isinstance(value, dict) else _listed(value, written)
+    return tuple({group: _targets(targets)} for row in rows for group, targets in _mapping(row, None).items())
+
+
+def _targets(value: Any) -> tuple[str | dict[str, Any], ...]:
+    targets = [value] if isinstance(value, str) else _listed(value, None)
+    return tuple(target if isinstance(target, str) and target else _changed(target) for target in targets)
+
+
+def _changed(target: Any) -> dict[str, Any]:
+    """A fallback with its own parameters: the model must be among them."""
+    fields = _mapping(target, None)
+    return fields if isinstance(fields.get("model"), str) and fields["model"] else dict(_reject(target))
+
+
+def _aliases(value: Any, written: str | None) -> dict[str, str | dict[str, Any]]:
+    return {alias: _targets([target])[0] for alias, target in _mapping(value, written).items()}
+
+
+def one_of(*choices: str) -> Kind:
+    def read(value: Any, written: str | None) -> str:
+        return value if value in choices else str(_reject(value))
+
+    return Kind(" | ".join(choices), "one of " + ", ".join(choices), read)
+
+
+KINDS: Final[dict[str, Kind]] = {
+    "any": Kind("any", "any value", _any),
+    "text": Kind("text", "a text", _text),
+    "name": Kind("text", "a text that is not empty", _name),
+    "secret": Kind("text", "a key of visible ASCII characters without spaces", _secret),
+    "flag": Kind("true | false", "true or false", _flag),
+    "number": Kind("number", "a number", _number),
+    "amount": Kind("number ≥ 0", "a number of 0 or more", _at_least_zero),
+    "price": Kind("dollars ≥ 0", "a price in dollars, 0 or more", _at_least_zero),
+    "seconds": Kind("seconds > 0", "a number of seconds above 0", _positive),
+    "pause": Kind("seconds ≥ 0", "a number of seconds, 0 or more", _at_least_zero),
+    "size": Kind("number > 0", "a number above 0", _positive),
+    "whole": Kind("whole number", "a whole number", _whole),
+    "count": Kind("whole number ≥ 0", "a whole number of 0 or more", _count),
+    "texts": Kind("list of texts", "a list of texts", _texts),
+    "list": Kind("list", "a list", _listed),
+    "mapping": Kind("mapping", "a mapping", _mapping),
+    "headers": Kind("mapping of texts", "a mapping of header names to texts without line breaks", _headers),
+    "url": Kind("URL", "an address such as https://host/v1", _url),
+    "flag_or_path": Kind("true | false | path", "true, false or the path of a file", _flag_or_path),
+    "fallbacks": Kind(
+        "list of {group: [groups]}",
+        "a list of maps from a group to a list of groups, such as [{gpt-4o: [claude]}]",
+        _table,
+    ),
+    "aliases": Kind("{alias: group}", "a mapping from an alias to a group's name", _aliases),
+    "mode": one_of(*MODES),
+    "strategy": one_of("simple-shuffle"),
+    "response_model": one_of("upstream", "requested"),
+}

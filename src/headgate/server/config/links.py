@@ -1,0 +1,60 @@
+"""What one part of a configuration says of another: fallbacks and aliases name groups that must exist."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from headgate.server.config.blocks import Reader
+from headgate.server.config.nearest import nearest
+from headgate.server.config.report import shown, shown_name
+
+_TABLES: Final = ("fallbacks", "context_window_fallbacks", "content_policy_fallbacks")
+
+
+def check_links(reader: Reader, names: Iterable[str], settings: dict[str, dict[str, Any]]) -> None:
+    """Warns of names that no group has: LiteLLM starts with them, and fails when it comes to it."""
+    aliases = settings["router_settings"].get("model_group_alias", {})
+    groups = Groups({*names, *aliases})
+    for alias, target in aliases.items():
+        groups.check(reader, f"router_settings.model_group_alias.{shown_name(alias)}", [_name(target)])
+    for block in ("litellm_settings", "router_settings"):
+        values = settings[block]
+        groups.check(reader, f"{block}.default_fallbacks", values.get("default_fallbacks", ()))
+        for field in _TABLES:
+            for table in values.get(field, ()):
+                for group, targets in table.items():
+                    called = [name for name in (group, *map(_name, targets)) if name != "*"]
+                    groups.check(reader, f"{block}.{field}", called)
+    if (model := settings["general_settings"].get("completion_model")) is not None:
+        groups.check(reader, "general_settings.completion_model", [model])
+
+
+class Groups:
+    """The public names of a configuration, wildcards included."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        names = set(names)
+        self._names = sorted(name for name in names if "*" not in name)
+        self._wildcards = {name.partition("*")[::2] for name in names if "*" in name}
+
+    def has(self, name: str) -> bool:
+        return name in self._names or any(
+            name.startswith(start) and name.endswith(end) and len(name) > len(start) + len(end)
+            for start, end in self._wildcards
+        )
+
+    def check(self, reader: Reader, path: str, names: Iterable[str]) -> None:
+        place = next((reader.places[part] for part in _outwards(path) if part in reader.places), None)
+        for name in names:
+            if place is not None and not reader.report.full and not self.has(name):
+                near = nearest(name, self._names)
+                message = f"no row of model_list is called {shown(name, 'model')}"
+                reader.report.warning(place, path, message, near=shown_name(near) if near else None)
+
+
+def _outwards(path: str) -> list[str]:
+    """The path itself, then without its last part."""
+    return [path, path.rpartition(".")[0]]
+
+
+def _name(target: str | dict[str, Any]) -> str:
+    return target if isinstance(target, str) else str(target["model"])

@@ -1,0 +1,106 @@
+"""What a configuration is once it has been read: immutable values, and nothing of YAML.
+
+None means "not given", so that whoever merges levels (request, deployment, router, all) can see it. The
+fields of a settings block are the rows of its table in `keys.py`. `repr` shows which fields are given, never
+what they hold.
+"""
+
+from typing import Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Struct
+
+from headgate.server.config.report import Problem
+
+FallbackTable: TypeAlias = tuple[dict[str, tuple[str | dict[str, Any], ...]], ...]
+"""LiteLLM's form: one-key maps from a group to where its calls go, names or changed parameters."""
+
+
+class Discreet(Struct, frozen=True, kw_only=True):
+    """A Struct whose representation names the fields that differ from their defaults, without values."""
+
+    def __repr__(self) -> str:
+        given = ", ".join(name for name in self.__struct_fields__ if self._is_given(name))
+        return f"{type(self).__name__}({given})"
+
+    def __rich_repr__(self) -> list[tuple[str, str]]:
+        return [(name, "given") for name in self.__struct_fields__ if self._is_given(name)]
+
+    def _is_given(self, name: str) -> bool:
+        value = getattr(self, name)
+        return value is not None and value is not False and value not in ((), {})
+
+
+class ModelEntry(Discreet, frozen=True, kw_only=True):
+    """One row of `model_list`. `params` are its `litellm_params`: references resolved, credentials merged,
+    unsupported keys left out. `file` and `line` say where the row begins (line 0: made from the environment).
+    """
+
+    name: str
+    params: dict[str, Any]
+    info: dict[str, Any] = {}
+    file: str = ""
+    line: int = 0
+
+    def __repr__(self) -> str:
+        return f"ModelEntry({self.name!r}, {self.params.get('model')!r}, {self.file}:{self.line})"
+
+
+class LitellmSettings(Discreet, frozen=True, kw_only=True):
+    drop_params: bool | None = None
+    modify_params: bool | None = None
+    request_timeout: float | None = None
+    num_retries: int | None = None
+    fallbacks: FallbackTable = ()
+    default_fallbacks: tuple[str, ...] = ()
+    context_window_fallbacks: FallbackTable = ()
+    content_policy_fallbacks: FallbackTable = ()
+    json_logs: bool | None = None
+    turn_off_message_logging: bool | None = None
+    ssl_verify: bool | str | None = None
+    ssl_certificate: str | None = None
+    user_url_validation: bool = True
+    user_url_allowed_hosts: tuple[str, ...] = ()
+    return_response_headers: bool | None = None
+
+
+class GeneralSettings(Discreet, frozen=True, kw_only=True):
+    master_key: str | None = None
+    dangerously_permit_weak_or_unset_master_key: bool = False
+    completion_model: str | None = None
+    max_request_size_mb: float | None = None
+    always_include_stream_usage: bool = False
+    cancel_on_disconnect: bool = True
+    forward_client_headers_to_llm_api: bool = False
+    user_url_validation: bool | None = None
+    user_url_allowed_hosts: tuple[str, ...] = ()
+    model_name_in_response: Literal["upstream", "requested"] = "upstream"
+
+
+class RouterSettings(Discreet, frozen=True, kw_only=True):
+    routing_strategy: str = "simple-shuffle"
+    num_retries: int | None = None
+    timeout: float | None = None
+    stream_timeout: float | None = None
+    retry_after: float | None = None
+    fallbacks: FallbackTable = ()
+    default_fallbacks: tuple[str, ...] = ()
+    context_window_fallbacks: FallbackTable = ()
+    content_policy_fallbacks: FallbackTable = ()
+    model_group_alias: dict[str, str | dict[str, Any]] = {}
+    ignore_invalid_deployments: bool = False
+
+
+class Config(Discreet, frozen=True, kw_only=True):
+    """`environment` is the file's `environment_variables`: it goes over the process's own. `credentials` are
+    the values of `credential_list` by name. `files` are all files that were read, the first one first.
+    """
+
+    models: tuple[ModelEntry, ...] = ()
+    litellm: LitellmSettings = msgspec.field(default_factory=LitellmSettings)
+    general: GeneralSettings = msgspec.field(default_factory=GeneralSettings)
+    router: RouterSettings = msgspec.field(default_factory=RouterSettings)
+    environment: dict[str, str] = {}
+    credentials: dict[str, dict[str, Any]] = {}
+    warnings: tuple[Problem, ...] = ()
+    files: tuple[str, ...] = ()
