@@ -77,7 +77,7 @@ def rest(node: Mapping[str, Any], known: frozenset[str]) -> Extra | None:
     """What the IR has no name for, nulls of known keys too: absent and null differ."""
     left = {key: value for key, value in node.items() if key not in known or value is None}
     mark = node.get("cache_control")
-    if mark is not None and not mark.keys() <= _MARK_KEYS:
+    if isinstance(mark, dict) and not mark.keys() <= _MARK_KEYS:
         left["cache_control"] = mark
     return {FAMILY: left} if left else None
 

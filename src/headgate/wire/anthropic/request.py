@@ -46,7 +46,8 @@ def read_request(body: Mapping[str, Any]) -> ir.Request:
 
 
 def _read(body: Mapping[str, Any]) -> ir.Request:
-    left = dict((rest(body, _TOP) or {}).get(FAMILY, {}))
+    unknown = (rest(body, _TOP) or {}).get(FAMILY, {})
+    left = {key: value for key, value in unknown.items() if value is not None or key not in _TOP}
     tools = optional(body, "tools", list, "")
     choice, parallel = _tool_choice(optional(body, "tool_choice", dict, ""))
     request = ir.Request(

@@ -11,7 +11,7 @@ import msgspec
 from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.anthropic.check import as_bad_reply
-from headgate.wire.anthropic.usage import read_usage
+from headgate.wire.anthropic.usage import merge, read_usage
 
 _TAIL: Final = 32
 """Bytes kept between chunks: more than the longest `event:` line that matters."""
@@ -88,7 +88,7 @@ class Sniffer:
             message = event.message or _Message()
             self.model = message.model or self.model
             usage = event.usage or message.usage or {}
-            self._totals.update({key: value for key, value in usage.items() if value is not None})
+            merge(self._totals, usage)
             with as_bad_reply():
                 self.usage = read_usage(self._totals) if self._totals else None
         except (msgspec.DecodeError, HeadgateError, ValueError, RecursionError):

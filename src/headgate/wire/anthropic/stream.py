@@ -15,7 +15,7 @@ from headgate.wire import failures, ir, sse
 from headgate.wire.anthropic.blocks import read_block, read_citation
 from headgate.wire.anthropic.check import FAMILY, as_bad_reply, optional, required
 from headgate.wire.anthropic.reply import TOP, decode, read_reply, restore
-from headgate.wire.anthropic.usage import read_finish, read_usage
+from headgate.wire.anthropic.usage import merge, read_finish, read_usage
 from headgate.wire.fold import unfold
 
 _CUT: Final = "the upstream's stream ended before its answer was complete"
@@ -233,7 +233,7 @@ class StreamReader:
 
     def _update_usage(self, usage: dict[str, Any] | None, out: list[ir.Event]) -> None:
         if usage is not None:
-            self._usage.update({key: value for key, value in usage.items() if value is not None})
+            merge(self._usage, usage)
             out.append(ir.UsageUpdate(read_usage(self._usage)))
 
     def _stop(self, at: int, out: list[ir.Event]) -> None:

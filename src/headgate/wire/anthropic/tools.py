@@ -148,7 +148,7 @@ def _schema(output: ir.OutputFormat, facts: Facts, names: Fitter, out: Tools) ->
     if facts.structured or out.old_format:
         out.format = {"type": "json_schema", "schema": _strict(schema, "response_format"), **fields}
         return
-    out.json_tool = names.fit(JSON_TOOL)
+    out.json_tool = names.reserve(JSON_TOOL)
     mode = "auto" if out.choice is None else out.choice["type"]
     if not out.tools or mode == "none":
         out.choice = {"type": "tool", "name": out.json_tool}

@@ -45,6 +45,12 @@ class Fitter:
                 self.changed[written] = word
         return written
 
+    def reserve(self, word: str) -> str:
+        """A word of our own, unlike any that was fitted."""
+        written = self._fresh(word)
+        self._used.add(written)
+        return written
+
     def _fresh(self, word: str) -> str:
         fits = len(word) <= self._limit and _ALLOWED.fullmatch(word)
         base = word if fits else _REFUSED.sub("_", word)[: self._limit] or self._fallback

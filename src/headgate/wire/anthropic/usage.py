@@ -70,6 +70,11 @@ def write_finish(finish: ir.Finish | None) -> tuple[str | None, str | None]:
     return _RAW[finish.reason], finish.sequence
 
 
+def merge(totals: dict[str, Any], update: dict[str, Any]) -> None:
+    """Takes later totals over earlier ones. A null says nothing about a number that was there."""
+    totals.update({key: value for key, value in update.items() if value is not None or key not in totals})
+
+
 def read_usage(node: dict[str, Any], where: str = "usage") -> ir.Usage:
     counts = {name: optional(node, name, int, where) for name in _COUNTS}
     extra = {key: value for key, value in node.items() if key not in _KNOWN or value is None}
