@@ -4,8 +4,7 @@
 APIResponseValidationError.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any, Final, TypeVar
 
 from headgate.errors import APIResponseValidationError, BadRequestError
@@ -32,24 +31,15 @@ class Malformed(Exception):  # noqa: N818 -- a signal inside the dialect, not an
         self.where = where
 
 
-@contextmanager
-def as_bad_request() -> Iterator[None]:
-    try:
-        yield
-    except Malformed as error:
-        raise BadRequestError(str(error), param=error.where) from None
-    except RecursionError:
-        raise BadRequestError("the body is nested too deeply") from None
+def bad_request(error: Malformed | RecursionError) -> BadRequestError:
+    if isinstance(error, Malformed):
+        return BadRequestError(str(error), param=error.where)
+    return BadRequestError("the body is nested too deeply")
 
 
-@contextmanager
-def as_bad_reply() -> Iterator[None]:
-    try:
-        yield
-    except Malformed as error:
-        raise APIResponseValidationError(f"the upstream's answer can't be read: {error}") from None
-    except RecursionError:
-        raise APIResponseValidationError("the upstream's answer is nested too deeply") from None
+def bad_reply(error: Malformed | RecursionError) -> APIResponseValidationError:
+    problem = str(error) if isinstance(error, Malformed) else "it is nested too deeply"
+    return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
 
 
 def expect(value: Any, kind: type[_T], where: str) -> _T:

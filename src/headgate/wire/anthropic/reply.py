@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIResponseValidationError, HeadgateError
+from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir
 from headgate.wire.anthropic import blocks_write as write
 from headgate.wire.anthropic.blocks import read_blocks
-from headgate.wire.anthropic.check import FAMILY, as_bad_reply, optional, required
+from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
 from headgate.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
 
@@ -40,8 +40,10 @@ def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     document = decode(body)
     if document.get("type") == "error" or ("error" in document and "content" not in document):
         raise failures.read_document(document)
-    with as_bad_reply():
+    try:
         return read_message(document, echo)
+    except (Malformed, RecursionError) as error:
+        raise bad_reply(error) from None
 
 
 def read_message(document: dict[str, Any], echo: ir.Echo | None = None) -> ir.Reply:
@@ -160,9 +162,8 @@ def glance(body: bytes) -> Glance:
         facts = _GLANCE(body)
         if facts.type == "error":
             return Glance(error=failures.read_error(200, {}, body))
-        with as_bad_reply():
-            return Glance(usage=None if facts.usage is None else read_usage(facts.usage), model=facts.model)
-    except (msgspec.DecodeError, HeadgateError, ValueError, RecursionError):
+        return Glance(usage=None if facts.usage is None else read_usage(facts.usage), model=facts.model)
+    except (msgspec.DecodeError, Malformed, ValueError, RecursionError):
         return Glance()
 
 
@@ -172,8 +173,10 @@ def glance(body: bytes) -> Glance:
 def read_count(body: bytes) -> int:
     """The answer of count_tokens. Raises APIResponseValidationError."""
     document = decode(body)
-    with as_bad_reply():
+    try:
         return required(document, "input_tokens", int, "")
+    except Malformed as error:
+        raise bad_reply(error) from None
 
 
 def write_count(tokens: int) -> bytes:

@@ -12,7 +12,7 @@ from headgate.wire.anthropic.blocks import read_blocks
 from headgate.wire.anthropic.check import (
     FAMILY,
     Malformed,
-    as_bad_request,
+    bad_request,
     cache_mark,
     expect,
     optional,
@@ -41,8 +41,10 @@ OLD_FORMAT: Final = "output_format"
 
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError; `param` is a path such as "messages[0].content[1].type"."""
-    with as_bad_request():
+    try:
         return _read(body)
+    except (Malformed, RecursionError) as error:
+        raise bad_request(error) from None
 
 
 def _read(body: Mapping[str, Any]) -> ir.Request:

@@ -15,7 +15,7 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.anthropic import betas, reasoning
 from headgate.wire.anthropic.blocks_write import mark
-from headgate.wire.anthropic.check import FAMILY, as_bad_request
+from headgate.wire.anthropic.check import FAMILY, Malformed, bad_request
 from headgate.wire.anthropic.models import Facts, facts_of
 from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
 from headgate.wire.anthropic.turns import Conversation, Fitter
@@ -69,8 +69,10 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
 
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for a schema that is nested too deeply."""
-    with as_bad_request():
+    try:
         return _write(request, target)
+    except (Malformed, RecursionError) as error:
+        raise bad_request(error) from None
 
 
 def _write(request: ir.Request, target: Target) -> ir.Written:

@@ -10,7 +10,7 @@ import msgspec
 
 from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
-from headgate.wire.anthropic.check import as_bad_reply
+from headgate.wire.anthropic.check import Malformed
 from headgate.wire.anthropic.usage import merge, read_usage
 
 _TAIL: Final = 32
@@ -89,9 +89,8 @@ class Sniffer:
             self.model = message.model or self.model
             usage = event.usage or message.usage or {}
             merge(self._totals, usage)
-            with as_bad_reply():
-                self.usage = read_usage(self._totals) if self._totals else None
-        except (msgspec.DecodeError, HeadgateError, ValueError, RecursionError):
+            self.usage = read_usage(self._totals) if self._totals else None
+        except (msgspec.DecodeError, Malformed, ValueError, RecursionError):
             return
 
 

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir, sse
 from headgate.wire.anthropic.blocks import read_block, read_citation
-from headgate.wire.anthropic.check import FAMILY, as_bad_reply, optional, required
+from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
 from headgate.wire.anthropic.reply import TOP, decode, read_reply, restore
 from headgate.wire.anthropic.usage import merge, read_finish, read_usage
 from headgate.wire.fold import unfold
@@ -103,8 +103,10 @@ class StreamReader:
             kind = event.get("type", name)
             handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
             if handler is not None:
-                with as_bad_reply():
+                try:
                     handler(self, event, out)
+                except (Malformed, RecursionError) as error:
+                    raise bad_reply(error) from None
             elif "error" in event:
                 self._on_error(event, out)
             if self._done:
