@@ -114,23 +114,13 @@ class Reader:
     def _unknown(self, block: Block, name: str, place: Place, path: str) -> None:
         if self.report.full:
             return
-        if home := [other for other in homes(name) if other != block.name]:
-            where = " or ".join(other or "the top level" for other in home)
-            self.report.error(place, path, f"does not belong here: it belongs {_under(where)}")
+        if home := homes(name):
+            self.report.error(place, path, f"does not belong here: it belongs {' or '.join(home)}")
             return
-        near = nearest(name, block.names) or nearest(name, _elsewhere(block))
-        hint = ""
-        if near and near not in block.names:
-            hint = f" ({_under(homes(near)[0])})" if homes(near)[0] else " (at the top level)"
-        self.report.error(
-            place, path, "is not a key that Headgate knows", near=f"{near}{hint}" if near else None
-        )
-
-
-def _under(where: str) -> str:
-    return (
-        where.replace("the top level", "at the top level") if where == "the top level" else f"under {where}"
-    )
+        near = nearest(name, block.names)
+        if near is None and (near := nearest(name, _elsewhere(block))):
+            near += f" ({homes(near)[0]})"
+        self.report.error(place, path, "is not a key that Headgate knows", near=near)
 
 
 def _elsewhere(block: Block) -> list[str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from headgate.server.config.document import Mapping, Node, Scalar, Sequence, Unreadable, parse
-from headgate.server.config.report import Place, Report, printable
+from headgate.server.config.report import Place, Report, printable, shown
 from headgate.server.config.secrets import References
 
 MAX_BYTES: Final = 10 * 1024 * 1024
@@ -27,16 +27,16 @@ class Files:
 
     def tree(self, path: str | Path) -> Mapping | None:
         """The merged document, None where the first file can't be used at all."""
-        return self._file(Path(path), Place(str(path)))
+        return self._file(Path(path), Place(str(path)), printable(str(path)))
 
-    def _file(self, path: Path, place: Place) -> Mapping | None:
-        """`place` is where the file is asked for."""
+    def _file(self, path: Path, place: Place, name: str) -> Mapping | None:
+        """`place` is where the file is asked for, `name` what a message may call it."""
         try:
             data, resolved = _load(path)
         except (OSError, ValueError) as error:
-            self._report.error(place, "", f"can't read the file {printable(str(path))}: {_why(error)}")
+            self._report.error(place, "", f"can't read the file {name}: {_why(error)}")
             return None
-        if not self._is_new(path, resolved, place):
+        if not self._is_new(resolved, place, name):
             return None
         self._resolved.append(resolved)
         self.read.append(str(path))
@@ -47,8 +47,7 @@ class Files:
         self._chain.pop()
         return root
 
-    def _is_new(self, path: Path, resolved: Path, place: Place) -> bool:
-        name = printable(str(path))
+    def _is_new(self, resolved: Path, place: Place, name: str) -> bool:
         if resolved in self._chain:
             chain = " → ".join(printable(file.name) for file in [*self._chain, resolved])
             self._report.error(place, "include", f"the file {name} includes itself: {chain}")
@@ -101,7 +100,7 @@ class Files:
                 if not (isinstance(item, Scalar) and self._references.is_reference(item)):
                     self._report.error(item.place, path, "", expected="the path of a file")
                 continue
-            included = self._file(folder / name, item.place)
+            included = self._file(folder / name, item.place, shown(getattr(item, "text", ""), path))
             if included is not None:
                 merged = _merged(merged, included, 1)
         return merged

@@ -84,8 +84,8 @@ MODEL: Final = _block(
 CREDENTIAL: Final = _block(
     "credential_list",
     "",
-    ("credential_name", "name", "required", "What `litellm_credential_name` refers to."),
-    ("credential_values", "mapping", "required", "Any `litellm_params`: `api_key`, `api_base`, …"),
+    ("credential_name", "name", "required", "The name that `litellm_credential_name` gives."),
+    ("credential_values", "mapping", "required", "`api_key`, `api_base` and any other of `litellm_params`."),
     ("credential_info", "mapping", "—", "A description. It is kept nowhere."),
 )
 
@@ -243,5 +243,7 @@ BLOCKS: Final = {
 
 
 def homes(name: str) -> list[str]:
-    """The blocks that know a key, for one that stands in the wrong block. The top level is ""."""
-    return [block.name for block in BLOCKS.values() if name in block.names]
+    """Where a key belongs, as the end of a sentence: blocks that support it, else those that only know it."""
+    blocks = [block for block in BLOCKS.values() if name in block.supported]
+    blocks = blocks or [block for block in BLOCKS.values() if name in block.unsupported]
+    return [f"under {block.name}" if block.name else "at the top level" for block in blocks]

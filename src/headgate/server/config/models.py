@@ -214,9 +214,10 @@ def from_environment(env: Table[str, str]) -> tuple[ModelEntry, ...]:
     """Zero configuration: `provider/*` for each provider that the environment has a key or an address for,
     and `mock/*`. Providers without a fixed address need theirs.
     """
-    found = [row for row in dict.fromkeys(providers().values()) if _is_configured(row, env)]
     return tuple(
-        ModelEntry(name=f"{row.id}/*", params={"model": f"{row.id}/*"}, file="environment") for row in found
+        ModelEntry(name=f"{name}/*", params={"model": f"{name}/*"}, file="environment")
+        for name, row in providers().items()
+        if name == row.id and _is_configured(row, env)
     )
 
 

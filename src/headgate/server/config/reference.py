@@ -1,5 +1,7 @@
-"""The tables of `docs/configuration.md`, written from the key table: `python -m headgate.server.config.reference`
-with the document's path puts them in between their marks. A test asserts that the document is up to date.
+"""The tables of `docs/configuration.md`, written from the key table.
+
+`python -m headgate.server.config.reference docs/configuration.md` puts them in between their marks. A test
+asserts that the document is up to date.
 """
 
 import re

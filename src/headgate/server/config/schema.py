@@ -20,15 +20,18 @@ class Discreet(Struct, frozen=True, kw_only=True):
     """A Struct whose representation names the fields that differ from their defaults, without values."""
 
     def __repr__(self) -> str:
-        given = ", ".join(name for name in self.__struct_fields__ if self._is_given(name))
-        return f"{type(self).__name__}({given})"
+        return f"{type(self).__name__}({', '.join(self._given())})"
 
     def __rich_repr__(self) -> list[tuple[str, str]]:
-        return [(name, "given") for name in self.__struct_fields__ if self._is_given(name)]
+        return [(name, "given") for name in self._given()]
 
-    def _is_given(self, name: str) -> bool:
-        value = getattr(self, name)
-        return value is not None and value is not False and value not in ((), {})
+    def _given(self) -> list[str]:
+        fields = msgspec.structs.fields(type(self))
+        return [field.name for field in fields if getattr(self, field.name) != _default(field)]
+
+
+def _default(field: msgspec.structs.FieldInfo) -> Any:
+    return field.default if field.default_factory is msgspec.NODEFAULT else field.default_factory()
 
 
 class ModelEntry(Discreet, frozen=True, kw_only=True):
