@@ -119,12 +119,12 @@ class Process:
     def tail(self, size: int = 2000) -> str:
         return self.log.read_bytes()[-size:].decode(errors="replace") if self.log.exists() else ""
 
-    def stop(self) -> None:
-        """SIGTERM, and SIGKILL to the family after 5 seconds."""
+    def stop(self, by: signal.Signals = signal.SIGTERM) -> None:
+        """The signal, and SIGKILL to the family after 5 seconds."""
         if self._popen.poll() is not None:
             return
         family = self.family()
-        self._popen.terminate()
+        self._popen.send_signal(by)
         try:
             self._popen.wait(5)
         except subprocess.TimeoutExpired:

@@ -32,7 +32,7 @@ class Bench:
 
     folder: Path
     calls: int = 20_000  # per round; what is dearer than a small request makes fewer
-    rounds: int = 3
+    rounds: int = 5
     streams: int = 1_000
     seconds: float = 10.0  # of the window on paced streams
     full: bool = False  # also install the package in a fresh virtual environment

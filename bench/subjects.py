@@ -15,6 +15,7 @@ from bench.procs import OTHER_CORE, SUBJECT_CORE, Process, free_port
 HERE = Path(__file__).parent
 ROOT = HERE.parent
 READY = "/health/readiness"
+HEADGATE = Path(sys.executable).parent / "headgate"
 DEFAULT_COMMAND = "{headgate} serve --config {config} --port {port} --data-dir {data}"
 
 NGINX_CONF = """
@@ -68,7 +69,7 @@ class Gateway:
         self.port = self.stream_port = free_port()
         words = [
             word.format(
-                headgate=Path(sys.executable).parent / "headgate",
+                headgate=HEADGATE,
                 config=HERE / "config.yaml",
                 port=self.port,
                 data=folder / "data",
