@@ -22,6 +22,7 @@ from bench.procs import OTHER_CORE, SUBJECT_CORE, pinned
 from bench.subjects import DEFAULT_COMMAND, ROOT, Gateway, Nginx, Upstream
 
 CONNECTIONS = 64
+PACED_ROUNDS = 3  # at most: they take long
 MB = 1_000_000
 Figures = Iterator[tuple[str, float]]
 
@@ -51,6 +52,11 @@ class Bench:
     @cached_property
     def nginx(self) -> Nginx | None:
         return Nginx(self.folder, self.upstream) if self.nginx_wanted else None
+
+    @cached_property
+    def direct(self) -> PacedRun:
+        """The paced streams read straight from the upstream."""
+        return watch_streams(self, self.upstream.port, "gpt-bench-paced", lambda: 0)[0]
 
     @property
     def proxies(self) -> list[tuple[str, Gateway | Nginx]]:
@@ -157,28 +163,34 @@ def watch_streams(bench: Bench, port: int, model: str, clock: Callable[[], int])
     return run, (edges[1] - edges[0]) / len(run.delays) / 1000
 
 
+def watch_proxies(bench: Bench, model: str, nginx: bool = True) -> tuple[PacedRun, dict[str, float]]:
+    """Paced streams through each proxy in turn: the gateway's delays in all rounds, each one's best CPU."""
+    delays = PacedRun(bench.streams, 0.0)
+    best: dict[str, float] = {}
+    for _ in range(min(bench.rounds, PACED_ROUNDS)):
+        for suffix, proxy in bench.proxies if nginx else bench.proxies[:1]:
+            run, cpu = watch_streams(bench, proxy.stream_port, model, proxy.process.cpu_ns)
+            best[suffix] = min(best.get(suffix, float("inf")), cpu)
+            if proxy is bench.gateway:
+                delays.delays.extend(run.delays)
+                delays.seconds += run.seconds
+    return delays, best
+
+
 def paced(bench: Bench) -> Figures:
     """1,000 streams of 20 tokens a second, each token a TCP segment of its own."""
-    model = "gpt-bench-paced"
-    direct, _ = watch_streams(bench, bench.upstream.port, model, lambda: 0)
-    through, cpu = watch_streams(bench, bench.gateway.stream_port, model, bench.gateway.process.cpu_ns)
-    yield "paced.cpu", cpu
-    yield "paced.p50", through.delay(0.5) - direct.delay(0.5)
-    yield "paced.p99", through.delay(0.99) - direct.delay(0.99)
-    yield "paced.direct_p99", direct.delay(0.99)
-    if bench.nginx is not None:
-        _, bare = watch_streams(bench, bench.nginx.stream_port, model, bench.nginx.process.cpu_ns)
-        yield "paced.nginx", bare
-        yield "paced.ratio", cpu / bare
+    through, best = watch_proxies(bench, "gpt-bench-paced")
+    yield from _with_ratio("paced", best)
+    yield "paced.p50", through.delay(0.5) - bench.direct.delay(0.5)
+    yield "paced.p99", through.delay(0.99) - bench.direct.delay(0.99)
+    yield "paced.direct_p99", bench.direct.delay(0.99)
 
 
 def claude_paced(bench: Bench) -> Figures:
     """The same streams from Anthropic's events, translated."""
-    direct, _ = watch_streams(bench, bench.upstream.port, "gpt-bench-paced", lambda: 0)
-    gateway = bench.gateway
-    through, cpu = watch_streams(bench, gateway.stream_port, "claude-bench-paced", gateway.process.cpu_ns)
-    yield "claude_paced.cpu", cpu
-    yield "claude_paced.p99", through.delay(0.99) - direct.delay(0.99)
+    through, best = watch_proxies(bench, "claude-bench-paced", nginx=False)
+    yield "claude_paced.cpu", best["cpu"]
+    yield "claude_paced.p99", through.delay(0.99) - bench.direct.delay(0.99)
 
 
 def sdk(bench: Bench) -> Figures:
