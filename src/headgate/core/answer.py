@@ -1,0 +1,256 @@
+"""An upstream's answer on its way to the client, in the client's dialect, whole or as a stream.
+
+Watches the bytes go by for usage, end and errors; what it learns goes into the call. Never waits for the
+whole of a stream. A stream that breaks ends with an error event in the client's dialect, never silently.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from typing import Protocol
+
+from headgate.core.call import Call
+from headgate.core.deployment import Deployment
+from headgate.core.prepare import TRANSLATE, Prepared
+from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
+from headgate.ports import Clock, Incoming
+from headgate.wire import fold, ir
+from headgate.wire.dialect import Frame, Sniffer
+from headgate.wire.openai_chat.sniff import UsageStripper
+
+LIMIT = 512 * 1024 * 1024
+"""Bytes of a whole answer that we hold in memory."""
+
+
+class Filter(Protocol):
+    """Upstream's bytes → client's bytes, piece by piece. `end` gives what is left and raises nothing."""
+
+    def feed(self, data: bytes) -> bytes: ...
+
+    def end(self) -> bytes: ...
+
+
+class Answer:
+    """What a call got. `body` is the whole answer, None for a stream, which is taken by `relay` or iteration.
+
+    `headers` are the upstream's.
+    """
+
+    __slots__ = ("_clock", "_filter", "_incoming", "body", "call", "deployment", "headers", "prepared")
+
+    def __init__(
+        self, call: Call, deployment: Deployment, prepared: Prepared, incoming: Incoming, clock: Clock
+    ) -> None:
+        self.call = call
+        self.deployment = deployment
+        self.prepared = prepared
+        self.headers = incoming.headers
+        self.body: bytes | None = None
+        self._incoming = incoming
+        self._clock = clock
+        self._filter: Filter | None = None
+
+    async def take(self) -> None:
+        """Reads a whole answer and puts it into the client's dialect. Raises what an error in it says."""
+        raw = await self._incoming.read(LIMIT)
+        call = self.call
+        call.first_byte = self._clock.monotonic()
+        dialect = self.prepared.route.dialect
+        if self.prepared.path is not TRANSLATE:
+            glance = dialect.glance(raw)
+            if glance.error is not None:
+                raise glance.error
+            call.usage, call.upstream_model = glance.usage, glance.model
+            self.body = raw
+        else:
+            reply = dialect.read_reply(raw, self.prepared.echo)
+            call.usage, call.upstream_model = reply.usage, reply.model
+            self.body = call.dialect.write_reply(reply, self.frame)
+        settle(call, self.deployment)
+
+    async def open(self) -> None:
+        """Gets a stream ready. An upstream may answer a stream request with a whole document."""
+        kind = self._incoming.header("content-type") or ""
+        if kind.startswith("application/json"):
+            await self._take_as_stream()
+        elif self.prepared.path is TRANSLATE:
+            self._filter = Translation(self)
+        else:
+            self._filter = Passage(self)
+
+    async def relay(self, write: Callable[[bytes], None]) -> None:
+        """Hands every piece to `write` from within the socket's callback; returns when the stream is over."""
+        if self.body is not None:
+            write(self.body)
+            return
+        watch = self._filter
+        if watch is None:
+            raise RuntimeError("relay before open")
+        call, feed, now = self.call, watch.feed, self._clock.monotonic
+
+        def sink(data: bytes) -> None:
+            if not call.first_byte:
+                call.first_byte = now()
+            if out := feed(data):
+                write(out)
+
+        try:
+            await self._incoming.relay(sink)
+        except HeadgateError as error:
+            call.error = error
+        if out := watch.end():
+            write(out)
+        settle(call, self.deployment)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """The same, pulled. Ends with the error event too: `call.error` says that there was one."""
+        if self.body is not None:
+            yield self.body
+            return
+        watch = self._filter
+        if watch is None:
+            raise RuntimeError("iteration before open")
+        try:
+            async for data in self._incoming:
+                self.call.first_byte = self.call.first_byte or self._clock.monotonic()
+                if out := watch.feed(data):
+                    yield out
+        except HeadgateError as error:
+            self.call.error = error
+        if out := watch.end():
+            yield out
+        settle(self.call, self.deployment)
+
+    def pause(self) -> None:
+        self._incoming.pause()
+
+    def resume(self) -> None:
+        self._incoming.resume()
+
+    def abort(self) -> None:
+        """The client has gone: the upstream is closed at once."""
+        self._incoming.abort()
+
+    @property
+    def frame(self) -> Frame:
+        """What a reply writer fills in where the upstream said nothing."""
+        call = self.call
+        usage = call.request.stream_usage if isinstance(call.request, ir.Request) else None
+        return Frame(
+            id=f"chatcmpl-{call.id}",
+            created=call.created,
+            model=self.deployment.model,
+            stream_usage=bool(usage),
+        )
+
+    async def _take_as_stream(self) -> None:
+        raw = await self._incoming.read(LIMIT)
+        dialect = self.prepared.route.dialect
+        if (error := dialect.glance(raw).error) is not None:
+            raise error
+        reply = dialect.read_reply(raw, self.prepared.echo)
+        call = self.call
+        call.first_byte = self._clock.monotonic()
+        call.usage, call.upstream_model = reply.usage, reply.model
+        self.body = call.dialect.stream_writer(self.frame).write(fold.unfold(reply))
+        settle(call, self.deployment)
+
+
+class Passage:
+    """A stream whose bytes travel as they are; the usage event that only we asked for is taken out."""
+
+    __slots__ = ("_answer", "_sniff", "_sniffer", "_strip")
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._sniffer: Sniffer = answer.prepared.route.dialect.sniffer()
+        self._sniff = self._sniffer.feed
+        self._strip = UsageStripper() if answer.prepared.strip_usage else None
+        if self._strip is None:
+            self.feed = self._plain  # type: ignore[method-assign]
+
+    def feed(self, data: bytes) -> bytes:
+        self._sniff(data)
+        return self._strip.feed(data) if self._strip is not None else data
+
+    def _plain(self, data: bytes) -> bytes:
+        self._sniff(data)
+        return data
+
+    def end(self) -> bytes:
+        call, sniffer = self._answer.call, self._sniffer
+        call.usage = sniffer.usage
+        call.upstream_model = sniffer.model
+        rest = self._strip.close() if self._strip is not None else b""
+        if sniffer.error is not None:
+            call.error = sniffer.error  # its event has gone to the client as it came
+            return rest
+        if call.error is None and not sniffer.ended:
+            call.error = _cut(self._answer.deployment)
+        return rest + call.dialect.write_stream_error(call.error) if call.error else rest
+
+
+class Translation:
+    """A stream read in one dialect and written in another."""
+
+    __slots__ = ("_answer", "_over", "_reader", "_writer")
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._reader = answer.prepared.route.dialect.stream_reader(answer.prepared.echo)
+        self._writer = answer.call.dialect.stream_writer(answer.frame)
+        self._over = False
+
+    def feed(self, data: bytes) -> bytes:
+        if self._over:
+            return b""
+        try:
+            return self._write(self._reader.feed(data))
+        except HeadgateError as error:
+            return self._fail(error)
+
+    def end(self) -> bytes:
+        if self._over:
+            return b""
+        if (error := self._answer.call.error) is not None:
+            return self._fail(error)
+        try:
+            return self._write(self._reader.close())
+        except HeadgateError as failure:
+            return self._fail(failure)
+
+    def _write(self, events: Iterable[ir.Event]) -> bytes:
+        call = self._answer.call
+        fine: list[ir.Event] = []
+        for event in events:
+            if type(event) is ir.StreamFailure:
+                return self._writer.write(fine) + self._fail(event.error)
+            if type(event) is ir.UsageUpdate:
+                call.usage = event.usage
+            elif type(event) is ir.ReplyStart:
+                call.upstream_model = event.model
+            fine.append(event)
+        return self._writer.write(fine)
+
+    def _fail(self, error: HeadgateError) -> bytes:
+        self._over = True
+        call = self._answer.call
+        call.error = error
+        return call.dialect.write_stream_error(error)
+
+
+def _cut(deployment: Deployment) -> HeadgateError:
+    return APIConnectionError(
+        f"{deployment.provider.name} ended the stream before the answer was complete",
+        model=deployment.model,
+        llm_provider=deployment.provider.id,
+    )
+
+
+def settle(call: Call, deployment: Deployment) -> None:
+    """What the usage costs. Unknown prices leave None, never 0."""
+    if call.usage is not None and (sheet := deployment.sheet) is not None:
+        call.cost = sheet.total(call.usage)
+
+
+def unreadable(deployment: Deployment, error: APIResponseValidationError) -> HeadgateError:
+    error.llm_provider, error.model = deployment.provider.id, deployment.model
+    return error

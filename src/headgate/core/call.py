@@ -1,0 +1,148 @@
+"""The one record of a request in flight: what was asked, how it may be treated, and what became of it."""
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.errors import BadRequestError, HeadgateError
+from headgate.ports import Timeouts
+from headgate.wire import ir
+from headgate.wire.dialect import Dialect
+
+if TYPE_CHECKING:
+    from headgate.core.deployment import Deployment
+
+Operation: TypeAlias = Literal["chat", "completions", "embeddings"]
+Fallback: TypeAlias = str | dict[str, Any]
+"""A group's name, or changed parameters with the `model` among them."""
+
+
+class Options(Struct, frozen=True, kw_only=True):
+    """How a call may be treated, merged from request, headers and settings.
+
+    `drop_params` None leaves it to the deployment. `timeouts` None: the deployment's own. `retries` is how
+    many times a group is tried again. The three fallback tables are asked in this order: by class of error,
+    then `fallbacks`.
+    """
+
+    drop_params: bool | None = None
+    modify_params: bool = False
+    drop: tuple[str, ...] = ()
+    allow: tuple[str, ...] = ()
+    retries: int = 2
+    timeouts: Timeouts | None = None
+    fallbacks: tuple[Fallback, ...] = ()
+    context_window_fallbacks: tuple[Fallback, ...] = ()
+    content_policy_fallbacks: tuple[Fallback, ...] = ()
+
+
+DEFAULT_OPTIONS = Options()
+
+
+class Call:
+    """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
+
+    `envelope` is the body as the client sent it, by top-level key; `model` what was asked for; `forward`
+    are request headers that go along when the dialects agree. What became of it: `deployment`, `attempts`
+    (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed).
+    """
+
+    __slots__ = (
+        "attempts",
+        "body_bytes",
+        "cost",
+        "created",
+        "deployment",
+        "dialect",
+        "dropped",
+        "ended",
+        "envelope",
+        "error",
+        "first_byte",
+        "forward",
+        "hops",
+        "id",
+        "model",
+        "operation",
+        "options",
+        "path",
+        "request",
+        "started",
+        "status",
+        "stream",
+        "upstream_model",
+        "upstream_seconds",
+        "usage",
+    )
+
+    def __init__(
+        self,
+        *,
+        id: str,  # noqa: A002 -- the field's name everywhere
+        operation: Operation,
+        dialect: Dialect,
+        envelope: dict[str, Raw],
+        model: str,
+        stream: bool,
+        started: float,
+        created: int,
+        options: Options = DEFAULT_OPTIONS,
+        forward: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.id = id
+        self.operation = operation
+        self.dialect = dialect
+        self.envelope = envelope
+        self.model = model
+        self.stream = stream
+        self.started = started
+        self.created = created
+        self.options = options
+        self.forward = forward
+        self.request: ir.Request | None = None
+        self.deployment: Deployment | None = None
+        self.attempts = 0
+        self.hops = 0
+        self.path = ""
+        self.dropped: list[str] = []
+        self.status = 0
+        self.first_byte = 0.0
+        self.upstream_seconds = 0.0
+        self.ended = 0.0
+        self.body_bytes = 0
+        self.upstream_model: str | None = None
+        self.usage: ir.Usage | None = None
+        self.cost: Decimal | None = None
+        self.error: HeadgateError | None = None
+
+    def meaning(self) -> ir.Request:
+        """The request in the IR: read once, however many attempts need it."""
+        if self.request is None:
+            self.request = self.dialect.read_request(msgspec.json.decode(msgspec.json.encode(self.envelope)))
+        return self.request
+
+    def changed(self, model: str, fields: Mapping[str, Raw]) -> None:
+        """Asks for something else from here on: a fallback with its own parameters."""
+        self.envelope = {**self.envelope, **fields}
+        self.model = model
+        self.request = None
+
+
+def text_of(envelope: Mapping[str, Raw], key: str) -> str | None:
+    """A top-level string, None where it is absent or no string."""
+    raw = bytes(envelope.get(key, b""))
+    if len(raw) < 2 or raw[:1] != b'"':
+        return None
+    return raw[1:-1].decode() if b"\\" not in raw else str(msgspec.json.decode(raw))
+
+
+def model_of(envelope: Mapping[str, Raw]) -> str:
+    """The model asked for. Raises BadRequestError where it is missing or no string."""
+    model = text_of(envelope, "model")
+    if model:
+        return model
+    found = "is missing" if bytes(envelope.get("model", b"null")) == b"null" else "must be a non-empty string"
+    raise BadRequestError(f"'model' {found}: name the model to call, for example \"gpt-4o\"", param="model")

@@ -1,0 +1,260 @@
+"""A deployment: provider + model + credential + limits, with all that a call needs computed at load time.
+
+Reads parameters in LiteLLM's words (`litellm_params`, `model_info`). The environment comes in as a mapping.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.catalog.lookup import Catalog
+from headgate.catalog.price import PriceSheet
+from headgate.core import params as names
+from headgate.core.dialects import dialect
+from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
+from headgate.net.proxy import proxy_for
+from headgate.ports import Origin, Timeouts
+from headgate.providers.address import url_of
+from headgate.providers.base import Provider
+from headgate.providers.quirks import Plan, plan
+from headgate.providers.registry import resolve
+from headgate.wire.dialect import Dialect, Target
+
+USER_AGENT: Final = "headgate/0.1"
+DEFAULT_SECONDS: Final = 600.0
+MAX_OUTPUT: Final = ("max_output_tokens", "max_tokens")
+
+
+class Route(Struct, frozen=True, kw_only=True):
+    """One operation of a deployment: where it goes and the head of its requests, ready to send."""
+
+    origin: Origin
+    head: bytes
+    url: str
+    dialect: Dialect
+
+
+class Deployment:
+    """One row of a model list, ready to be called.
+
+    `secrets` are the texts that must never reach a message. `problem` is why it can't be called at all.
+    `defaults` are request parameters for bodies that don't name them, `extra` goes over any body.
+    """
+
+    def __init__(
+        self,
+        group: str,
+        params: Mapping[str, Any],
+        info: Mapping[str, Any] | None = None,
+        *,
+        catalog: Catalog,
+        env: Mapping[str, str],
+    ) -> None:
+        info = info or {}
+        self.group = group
+        self.params = params
+        self.info = info
+        self.base = params.get("api_base") or params.get("base_url")
+        self.provider, self.model = resolve(
+            str(params["model"]), params.get("custom_llm_provider"), self.base
+        )
+        self._env = env
+        self._catalog = catalog
+        self.base = self.base or _first(env, self.provider.base_url_env)
+        self.id = str(info.get("id") or _fingerprint(group, params))
+        self.model_raw = Raw(msgspec.json.encode(self.model))
+        self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or ())
+        self.drop_params: bool | None = params.get("drop_params")
+        self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
+        self.retries: int | None = params.get("num_retries", params.get("max_retries"))
+        self.weight: float | None = _number(params.get("weight"))
+        self.rpm: float | None = _number(params.get("rpm"))
+        self.tpm: float | None = _number(params.get("tpm"))
+        self.order: float = _number(params.get("order")) or 0.0
+        self.defaults = {
+            name: Raw(msgspec.json.encode(value))
+            for name, value in params.items()
+            if name not in names.CONNECTION and not names.is_price(name) and value is not None
+        }
+        self.extra = {
+            name: Raw(msgspec.json.encode(value)) for name, value in (params.get("extra_body") or {}).items()
+        }
+        self.timeouts = _timeouts(params.get("timeout"))
+        self.stream_timeouts = _timeouts(params.get("stream_timeout") or params.get("timeout"))
+        self.secrets: tuple[str, ...] = ()
+        self.problem: HeadgateError | None = None
+        self.auth_headers = self._authorise()
+        self._routes: dict[str, Route] = {}
+        self._sheet: PriceSheet | None = None
+        self._facts: Mapping[str, Any] | None = None
+        self._priced = False
+
+    def operation_for(self, operation: str) -> str:
+        """The provider's operation that serves ours: chat stands in where there are no completions."""
+        if operation == "completions" and "completions" not in self.provider.paths:
+            return "chat"
+        return operation
+
+    def route(self, operation: str, stream: bool) -> Route:
+        """Raises the deployment's problem, or NotFoundError where the provider has no such operation."""
+        key = operation
+        if stream and operation + "_stream" in self.provider.paths:
+            key = operation + "_stream"
+        found = self._routes.get(key)
+        if found is None:
+            if self.problem is not None:
+                raise self.problem
+            found = self._routes[key] = self._route(key, operation)
+        return found
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What the catalog knows of the model, with the user's `model_info` over it."""
+        self._price()
+        return self._facts or {}
+
+    @property
+    def sheet(self) -> PriceSheet | None:
+        """Prices, None where unknown."""
+        self._price()
+        return self._sheet
+
+    @property
+    def target(self) -> Target:
+        output = next((self.facts[key] for key in MAX_OUTPUT if self.facts.get(key)), None)
+        return Target(
+            model=self.model,
+            max_output=int(output) if output else None,
+            modify_params=bool(self.params.get("modify_params")),
+        )
+
+    @property
+    def address(self) -> str:
+        """The base URL as an operator may see it."""
+        return (self.base or self.provider.base_url or "").split("?")[0]
+
+    def scrubbed(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, "***")
+        return text
+
+    def _price(self) -> None:
+        if self._priced:
+            return
+        self._priced = True
+        overrides = {**self.info}
+        overrides.update({key: value for key, value in self.params.items() if names.is_price(key)})
+        name = str(self.info.get("base_model") or self.params.get("base_model") or self.model)
+        known = self._catalog.find(name, self.provider.id)
+        self._facts = {**(known or {}), **self.info}
+        self._sheet = self._catalog.sheet(name, self.provider.id, overrides)
+
+    def _authorise(self) -> list[tuple[str, str]]:
+        """The header lines that sign a request; sets `secrets`, and `problem` where a key is missing."""
+        auth = self.provider.auth
+        key = self.params.get("api_key") or _first(self._env, self.provider.api_key_env)
+        token = self.params.get(auth.token_param) if auth.token_param else None
+        if not key and not token:
+            token = _first(self._env, auth.token_env)
+        if key and auth.token_prefix and str(key).startswith(auth.token_prefix):
+            key, token = None, key
+        if token:
+            self.secrets = (str(token),)
+            return [("authorization", f"Bearer {token}"), *auth.token_headers.items()]
+        if key:
+            self.secrets = (str(key),)
+            return [(auth.header, f"{auth.scheme} {key}" if auth.scheme else str(key))]
+        if not auth.optional and (self.base is None or self.base == self.provider.base_url):
+            variables = " or ".join(self.provider.api_key_env)
+            self.problem = AuthenticationError(
+                f"no API key for {self.provider.name}: set {variables}, or give api_key",
+                model=self.model,
+                llm_provider=self.provider.id,
+                code="missing_api_key",
+            )
+        return []
+
+    def _route(self, key: str, operation: str) -> Route:
+        version = str(
+            self.params.get("api_version")
+            or self._env.get(self.provider.api_version_env, "")
+            or self.provider.api_version
+        )
+        url = url_of(self.provider, key, self.model, self.base, version)
+        spoken = {"completions": "completions", "embeddings": self.provider.embeddings}
+        parts = urlsplit(url)
+        if not parts.hostname or parts.scheme not in ("http", "https", "mock"):
+            raise BadRequestError(
+                f"api_base {self.address!r} is no address: expected http://host or https://host",
+                param="api_base",
+                llm_provider=self.provider.id,
+            )
+        target = parts.path + (f"?{parts.query}" if parts.query else "")
+        return Route(
+            origin=self._origin(parts.scheme, parts.hostname, parts.port),
+            head=head(target or "/", parts.netloc.rpartition("@")[2], self._headers()),
+            url=url,
+            dialect=dialect(spoken.get(operation, self.provider.dialect)),
+        )
+
+    def _origin(self, scheme: str, host: str, port: int | None) -> Origin:
+        port = port or (443 if scheme == "https" else 80)
+        verify = self.params.get("ssl_verify")
+        return Origin(
+            scheme=scheme,
+            host=host,
+            port=port,
+            verify=verify is not False,
+            ca_file=verify if isinstance(verify, str) else self._env.get("SSL_CERT_FILE"),
+            client_cert=self.params.get("ssl_certificate"),
+            client_key=self.params.get("client_key"),
+            proxy=None if scheme == "mock" else proxy_for(scheme, host, port, self._env),
+        )
+
+    def _headers(self) -> dict[str, str]:
+        row: Provider = self.provider
+        headers = {"content-type": "application/json", "user-agent": USER_AGENT}
+        headers.update(row.headers)
+        headers.update({name: self._env[var] for name, var in row.header_env.items() if self._env.get(var)})
+        given = {name: self.params.get(param) for name, param in row.header_params.items()}
+        headers.update({name: str(value) for name, value in given.items() if value})
+        headers.update(self.auth_headers)
+        for name in ("headers", "extra_headers"):
+            headers.update({key.lower(): str(v) for key, v in (self.params.get(name) or {}).items()})
+        return headers
+
+
+def head(target: str, host: str, headers: Mapping[str, str]) -> bytes:
+    """A request's head as the transport takes it. Raises BadRequestError for a header that would break it."""
+    lines = [f"POST {target} HTTP/1.1", f"host: {host}"]
+    for name, value in headers.items():
+        if any(ord(char) < 32 or ord(char) == 127 for char in name + value) or not name or ":" in name:
+            raise BadRequestError(
+                f"the header {name!r} holds characters that HTTP forbids", param="extra_headers"
+            )
+        lines.append(f"{name}: {value}")
+    return ("\r\n".join(lines) + "\r\n").encode("latin-1", "replace")
+
+
+def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str | None:
+    return next((env[name] for name in names if env.get(name)), None)
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float | Decimal) else None
+
+
+def _timeouts(value: Any) -> Timeouts:
+    seconds = _number(value) or DEFAULT_SECONDS
+    return Timeouts(connect=min(10.0, seconds), first_byte=seconds, between_chunks=seconds)
+
+
+def _fingerprint(group: str, params: Mapping[str, Any]) -> str:
+    """An id that stays the same as long as the entry does, as LiteLLM's does."""
+    text = msgspec.json.encode([group, dict(params)], enc_hook=str, order="deterministic")
+    return hashlib.sha256(text).hexdigest()

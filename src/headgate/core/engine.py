@@ -1,0 +1,150 @@
+"""The engine: from a call to an answer, over deployments, retries and fallbacks. Gateway and SDK share it."""
+
+import asyncio
+import random
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+from msgspec import Raw
+
+from headgate import errors
+from headgate.core.answer import Answer
+from headgate.core.call import Call, Fallback
+from headgate.core.deployment import Deployment
+from headgate.core.media import inline
+from headgate.core.prepare import prepare
+from headgate.core.retry import delay
+from headgate.core.route import Group
+from headgate.errors import APIConnectionError, HeadgateError
+from headgate.ports import Clock, Transport
+
+
+class Lookup(Protocol):
+    """The group behind a public model name. Raises NotFoundError for an unknown one."""
+
+    def __call__(self, model: str) -> Group: ...
+
+
+class Engine:
+    """Sends calls. `transports` maps a URL scheme to who speaks it."""
+
+    def __init__(
+        self,
+        transports: dict[str, Transport],
+        clock: Clock,
+        *,
+        dice: Callable[[], float] = random.random,
+        sleep: Callable[[float], "asyncio.Future[None]"] | None = None,
+    ) -> None:
+        self._transports = transports
+        self._clock = clock
+        self._dice = dice
+        self._sleep = sleep or asyncio.sleep
+
+    async def run(self, call: Call, lookup: Lookup) -> Answer:
+        """An answer whose first byte is there. Raises the last attempt's error when all have failed."""
+        try:
+            return await self._try_group(call, lookup(call.model))
+        except HeadgateError as error:
+            last = error
+        for fallback in _fallbacks(call, last):
+            call.hops += 1
+            try:
+                fields = _fields(fallback)
+                call.changed(fields.pop("model", call.model), _raw(fields))
+                return await self._try_group(call, lookup(call.model))
+            except HeadgateError as error:
+                last = error
+        raise last
+
+    async def _try_group(self, call: Call, group: Group) -> Answer:
+        tried: list[Deployment] = []
+        while True:
+            deployment = group.pick(tried, self._dice)
+            tried.append(deployment)
+            try:
+                return await self._attempt(call, deployment)
+            except HeadgateError as error:
+                retries = call.options.retries if deployment.retries is None else int(deployment.retries)
+                wait = delay(error, len(tried), retries, self._dice)
+                if wait is None:
+                    error.num_retries = len(tried) - 1
+                    raise
+            if len(tried) >= len(group.deployments):  # all were asked: the next try waits
+                await self._sleep(wait)
+
+    async def _attempt(self, call: Call, deployment: Deployment) -> Answer:
+        call.deployment = deployment
+        call.attempts += 1
+        prepared = prepare(call, deployment)
+        transport = self._transports[prepared.route.origin.scheme]
+        if prepared.remote:
+            await inline(prepared.remote, transport)
+            prepared = prepare(call, deployment)
+        call.path = prepared.path
+        timeouts = call.options.timeouts
+        if timeouts is None:
+            timeouts = deployment.stream_timeouts if call.stream else deployment.timeouts
+        started = self._clock.monotonic()
+        incoming = None
+        try:
+            incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
+            if incoming.status >= 300:
+                body = await incoming.read(_ERROR_LIMIT)
+                raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
+            answer = Answer(call, deployment, prepared, incoming, self._clock)
+            await (answer.open() if call.stream else answer.take())
+            return answer
+        except HeadgateError as error:
+            if incoming is not None:
+                incoming.abort()
+            raise _attributed(error, deployment) from None
+        except BaseException:
+            if incoming is not None:
+                incoming.abort()
+            raise
+        finally:
+            call.upstream_seconds += self._clock.monotonic() - started
+
+    async def close(self) -> None:
+        for transport in self._transports.values():
+            await transport.close()
+
+
+_ERROR_LIMIT = 4 * 1024 * 1024
+
+
+def _attributed(error: HeadgateError, deployment: Deployment) -> HeadgateError:
+    """Says whose error it is, and takes our credential out of what the provider said."""
+    error.model = error.model or deployment.model
+    error.llm_provider = error.llm_provider or deployment.provider.id
+    if deployment.secrets:
+        error.message = deployment.scrubbed(error.message)
+        error.args = (error.message,)
+        if error.body is not None:
+            text = deployment.scrubbed(msgspec.json.encode(error.body, enc_hook=str).decode())
+            error.body = msgspec.json.decode(text)
+    if not error.message:
+        error.message = f"{deployment.provider.name} answered {error.status_code} without a word"
+    if isinstance(error, APIConnectionError) and not error.llm_provider:
+        error.llm_provider = deployment.provider.id
+    return error
+
+
+def _fallbacks(call: Call, error: HeadgateError) -> tuple[Fallback, ...]:
+    """By class of error first; a request that is wrong in itself is not tried elsewhere."""
+    options = call.options
+    if isinstance(error, errors.ContextWindowExceededError):
+        return options.context_window_fallbacks or options.fallbacks
+    if isinstance(error, errors.ContentPolicyViolationError):
+        return options.content_policy_fallbacks or options.fallbacks
+    return options.fallbacks
+
+
+def _fields(fallback: Fallback) -> dict[str, object]:
+    return {"model": fallback} if isinstance(fallback, str) else dict(fallback)
+
+
+def _raw(fields: dict[str, object]) -> dict[str, Raw]:
+    return {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}

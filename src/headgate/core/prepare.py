@@ -1,0 +1,187 @@
+"""The one place that chooses how a body travels: PASS, PATCH or TRANSLATE (docs/architecture.md)."""
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.core.call import Call
+from headgate.core.deployment import Deployment, Route
+from headgate.core.params import OURS
+from headgate.errors import UnsupportedParamsError
+from headgate.providers.quirks import run
+from headgate.wire.ir import Echo, Request, Source
+
+PASS: Final = "pass"  # noqa: S105 -- no password
+PATCH: Final = "patch"
+TRANSLATE: Final = "translate"
+
+_ASK: Final = Raw(b'{"include_usage":true}')
+_TRUE: Final = Raw(b"true")
+_encode = msgspec.json.encode
+_options = msgspec.json.Decoder(dict[str, Any])
+_strings = msgspec.json.Decoder(dict[str, str])
+
+
+class Prepared(Struct, kw_only=True):
+    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not."""
+
+    route: Route
+    head: bytes
+    body: bytes
+    path: str
+    echo: Echo | None = None
+    strip_usage: bool = False
+    remote: list[Source] = []
+
+
+def prepare(call: Call, deployment: Deployment) -> Prepared:
+    """Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
+    expressed."""
+    operation = deployment.operation_for(call.operation)
+    route = deployment.route(operation, call.stream)
+    if route.dialect is call.dialect:
+        return _same(call, deployment, route, operation)
+    return _translate(call, deployment, route)
+
+
+def _same(call: Call, deployment: Deployment, route: Route, operation: str) -> Prepared:
+    envelope = dict(call.envelope)
+    if deployment.defaults:
+        envelope = {**deployment.defaults, **envelope}
+    if not OURS.isdisjoint(envelope) or "metadata" in envelope:
+        _take_ours(envelope)
+    for name in (*deployment.drop, *call.options.drop):
+        envelope.pop(name, None)
+    envelope["model"] = deployment.model_raw
+    strip = False
+    if call.stream and deployment.provider.stream_usage == "ask" and operation != "embeddings":
+        strip = _ask_for_usage(envelope)
+    path = PASS
+    if not deployment.plan.idle:
+        path = PATCH
+        call.dropped = run(deployment.plan, envelope, deployment.provider, drops(call, deployment))
+    if deployment.extra:
+        envelope.update(deployment.extra)
+    return Prepared(
+        route=route,
+        head=_head(route, call.forward),
+        body=_encode(envelope),
+        path=path,
+        strip_usage=strip,
+    )
+
+
+def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
+    request = call.meaning()
+    if deployment.defaults:
+        request = call.dialect.read_request(
+            msgspec.json.decode(_encode({**deployment.defaults, **call.envelope}))
+        )
+    request = _without(request, (*OURS, *deployment.drop, *call.options.drop))
+    request.model = deployment.model
+    remote = route.dialect.remote_media(request) if isinstance(request, Request) else []
+    written = route.dialect.write_request(request, deployment.target)
+    if written.dropped:
+        _report(written.dropped, call, deployment)
+    body: dict[str, Any] = written.body
+    if deployment.extra:
+        body = {**body, **deployment.extra}
+    return Prepared(
+        route=route,
+        head=_head(route, tuple(written.headers.items())),
+        body=_encode(body),
+        path=TRANSLATE,
+        echo=written.echo,
+        remote=remote,
+    )
+
+
+def drops(call: Call, deployment: Deployment) -> bool:
+    """Whether what the target can't take is left out: the call says, else the deployment."""
+    return bool(deployment.drop_params if call.options.drop_params is None else call.options.drop_params)
+
+
+def _report(dropped: list[str], call: Call, deployment: Deployment) -> None:
+    allowed = set(call.options.allow) | set(deployment.params.get("allowed_openai_params") or ())
+    dropped = [name for name in dropped if name not in allowed]
+    if dropped and not drops(call, deployment):
+        raise UnsupportedParamsError(
+            f"{deployment.provider.name} can't express {', '.join(dropped)} for {deployment.model}; "
+            "leave it out or set drop_params",
+            model=deployment.model,
+            llm_provider=deployment.provider.id,
+            param=dropped[0],
+        )
+    call.dropped = dropped
+
+
+def _take_ours(envelope: dict[str, Raw]) -> None:
+    """Removes what speaks to the gateway. `metadata` is the provider's where it is OpenAI's: text to text."""
+    for name in OURS.intersection(envelope):
+        del envelope[name]
+    if "metadata" in envelope:
+        try:
+            _strings.decode(envelope["metadata"])
+        except msgspec.ValidationError:
+            del envelope["metadata"]
+
+
+def _ask_for_usage(envelope: dict[str, Raw]) -> bool:
+    """Asks for usage in the stream; whether the client had not asked for it."""
+    given = envelope.get("stream_options")
+    if given is None or bytes(given) == b"null":
+        envelope["stream_options"] = _ASK
+        return True
+    try:
+        options = _options.decode(given)
+    except msgspec.ValidationError:
+        return False  # the provider says what is wrong with it
+    if options.get("include_usage"):
+        return False
+    envelope["stream_options"] = Raw(_encode({**options, "include_usage": True}))
+    return True
+
+
+def _without(request: Request, names: tuple[str, ...]) -> Request:
+    """A copy without the keys that speak to the gateway or that the operator drops."""
+    copy = msgspec.structs.replace(request)
+    if copy.extra:
+        copy.extra = {
+            family: {key: value for key, value in fields.items() if key not in names}
+            for family, fields in copy.extra.items()
+        }
+    for name in names:
+        if name in _OPTIONAL:
+            setattr(copy, name, None)
+    return copy
+
+
+_OPTIONAL: Final = frozenset(
+    field.name for field in msgspec.structs.fields(Request) if field.default is None and field.name != "extra"
+)
+
+
+def _head(route: Route, more: tuple[tuple[str, str], ...]) -> bytes:
+    """The route's head with further header lines: a later one replaces the route's, betas are joined."""
+    if not more:
+        return route.head
+    lines = route.head.split(b"\r\n")
+    for name, value in more:
+        _MERGE.get(name, _replace)(lines, name.encode() + b": ", value.encode("latin-1", "replace"))
+    return b"\r\n".join(lines)
+
+
+def _replace(lines: list[bytes], start: bytes, value: bytes) -> None:
+    lines[:] = [line for line in lines if not line.startswith(start)]
+    lines.insert(-1, start + value)
+
+
+def _join(lines: list[bytes], start: bytes, value: bytes) -> None:
+    known = b",".join(line[len(start) :] for line in lines if line.startswith(start))
+    parts = dict.fromkeys(part.strip() for part in (known + b"," + value).split(b",") if part.strip())
+    _replace(lines, start, b",".join(parts))
+
+
+_MERGE: Final[dict[str, Callable[[list[bytes], bytes, bytes], None]]] = {"anthropic-beta": _join}

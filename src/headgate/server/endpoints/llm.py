@@ -1,0 +1,168 @@
+"""Model calls: the only place that knows the order of things.
+
+identify → envelope → access → engine → relay → account, each a line of `_serve`.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.core.answer import Answer
+from headgate.core.call import Call, Operation, model_of
+from headgate.core.dialects import dialect
+from headgate.core.route import Group
+from headgate.errors import HeadgateError, InternalServerError
+from headgate.server import headers
+from headgate.server.account import account
+from headgate.server.asked import options_of
+from headgate.server.exchange import Exchange
+from headgate.server.gateway import Gateway
+from headgate.server.rename import renamed, renaming
+from headgate.server.snapshot import Snapshot
+from headgate.wire import envelope as envelopes
+from headgate.wire.dialect import Dialect
+
+JSON: Final = b"content-type: application/json\r\n"
+CLIENT_CLOSED: Final = 499
+_TRUE: Final = b"true"
+
+
+class Endpoint(Struct, frozen=True):
+    """A kind of model call. `forward` are request headers that belong to the dialect and travel with it."""
+
+    operation: Operation
+    dialect: Dialect
+    forward: frozenset[bytes] = frozenset()
+
+
+CHAT: Final = Endpoint("chat", dialect("openai_chat"))
+MESSAGES: Final = Endpoint("chat", dialect("anthropic"), frozenset((b"anthropic-beta", b"anthropic-version")))
+COMPLETIONS: Final = Endpoint("completions", dialect("completions"))
+EMBEDDINGS: Final = Endpoint("embeddings", dialect("openai_embeddings"))
+
+PATHS: Final[Mapping[str, Endpoint]] = {
+    "/v1/chat/completions": CHAT,
+    "/chat/completions": CHAT,
+    "/v1/messages": MESSAGES,
+    "/messages": MESSAGES,
+    "/v1/completions": COMPLETIONS,
+    "/completions": COMPLETIONS,
+    "/v1/embeddings": EMBEDDINGS,
+    "/embeddings": EMBEDDINGS,
+}
+_ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
+
+
+def find(path: str) -> tuple[Endpoint, str] | None:
+    """The endpoint of a path, and the model where the path names one."""
+    endpoint = PATHS.get(path)
+    if endpoint is not None:
+        return endpoint, ""
+    for root in _ROOTS:
+        if path.startswith(root):
+            for ending in ("/chat/completions", "/completions", "/embeddings"):
+                if path.endswith(ending) and len(path) > len(root) + len(ending):
+                    return PATHS[ending], path[len(root) : -len(ending)]
+    return None
+
+
+async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exchange) -> None:
+    """Answers one model call, whatever happens. Raises only CancelledError: the client has gone."""
+    snapshot = gateway.snapshot
+    call = Call(
+        id=gateway.new_id(),
+        operation=endpoint.operation,
+        dialect=endpoint.dialect,
+        envelope={},
+        model=model,
+        stream=False,
+        started=gateway.clock.monotonic(),
+        created=int(gateway.clock.time()),
+    )
+    gateway.metrics.in_flight += 1
+    try:
+        await _serve(gateway, snapshot, endpoint, call, exchange)
+    except HeadgateError as error:
+        _refuse(gateway, call, exchange, error)
+    except asyncio.CancelledError:
+        call.status = CLIENT_CLOSED
+        raise
+    except Exception as bug:  # noqa: BLE001 -- the last line of defence: a bug must not cost the client its answer
+        gateway.report(bug, call.id)
+        _refuse(
+            gateway,
+            call,
+            exchange,
+            InternalServerError(f"Headgate failed on call {call.id}; its log says why"),
+        )
+    finally:
+        gateway.metrics.in_flight -= 1
+        account(gateway, call, exchange.client)
+
+
+async def _serve(
+    gateway: Gateway, snapshot: Snapshot, endpoint: Endpoint, call: Call, exchange: Exchange
+) -> None:
+    asked = headers.scan(exchange.headers, endpoint.forward)
+    snapshot.access.identify(asked)
+    envelope = envelopes.read(exchange.body)
+    if call.model:
+        envelope["model"] = Raw(msgspec.json.encode(call.model))
+    call.envelope = envelope
+    call.model = model_of(envelope)
+    call.stream = bytes(envelope.get("stream", b"")) == _TRUE
+    call.options = options_of(snapshot.options_for(call.model), envelope, asked, call.stream)
+    if endpoint.forward:
+        call.forward = tuple(
+            (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked
+        )
+    lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in envelope else snapshot.lookup
+    answer = await snapshot.engine.run(call, lookup)
+    call.status = 200
+    if call.stream:
+        await _relay(gateway, snapshot, answer, exchange)
+    else:
+        body = answer.body or b""
+        if snapshot.requested_name:
+            body = renamed(body, call.model)
+        exchange.send(200, JSON + _head(gateway, snapshot, answer), body)
+
+
+async def _relay(gateway: Gateway, snapshot: Snapshot, answer: Answer, exchange: Exchange) -> None:
+    kind = f"content-type: {answer.call.dialect.stream_type}\r\ncache-control: no-cache\r\n".encode()
+    exchange.start(200, kind + _head(gateway, snapshot, answer))
+    exchange.flow(answer.pause, answer.resume)
+    write = exchange.write
+    if snapshot.requested_name:
+        write = renaming(exchange.write, answer.call.model)
+    try:
+        await answer.relay(write)
+    finally:
+        answer.abort()
+    exchange.end()
+
+
+def _head(gateway: Gateway, snapshot: Snapshot, answer: Answer) -> bytes:
+    return b"%b%b%b" % (
+        snapshot.identity(answer.deployment),
+        headers.of_call(answer.call, gateway.clock.monotonic()),
+        headers.of_upstream(answer.headers),
+    )
+
+
+def _refuse(gateway: Gateway, call: Call, exchange: Exchange, error: HeadgateError) -> None:
+    call.error = error
+    started, call.status = call.status == 200, error.status_code
+    if started:  # the head has gone: what can still be said is said in the stream
+        exchange.write(call.dialect.write_stream_error(error))
+        exchange.end()
+        return
+    lines = headers.of_call(call, gateway.clock.monotonic())
+    if call.deployment is not None:
+        lines += gateway.snapshot.identity(call.deployment)
+    if error.retry_after is not None:
+        lines += b"retry-after: %d\r\n" % max(1, round(error.retry_after))
+    exchange.send(error.status_code, JSON + lines, call.dialect.write_error(error, call.id))

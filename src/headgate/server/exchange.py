@@ -1,0 +1,37 @@
+"""What a handler sees of one HTTP request and its answer, whichever door it came through.
+
+Two doors implement it: the express lane (`lane.py`) and the ASGI app (`asgi.py`). Handlers know neither.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+
+class Exchange(Protocol):
+    """One request, its body complete, and the way to answer it. Header names are lower case.
+
+    `headers` given to `send` and `start` are whole header lines, each ended by CRLF, without
+    content-length, transfer-encoding and date: those are the door's.
+    """
+
+    method: str
+    path: str
+    headers: Sequence[tuple[bytes, bytes]]
+    body: bytes
+    client: str
+
+    def send(self, status: int, headers: bytes, body: bytes) -> None:
+        """The whole answer at once."""
+        ...
+
+    def start(self, status: int, headers: bytes) -> None:
+        """The head of an answer whose body follows by `write` and `end`."""
+        ...
+
+    def write(self, data: bytes) -> None: ...
+
+    def end(self) -> None: ...
+
+    def flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
+        """Who to tell when the client reads slower than we write."""
+        ...

@@ -1,0 +1,38 @@
+"""What one gateway process holds: the running snapshot, metrics, the call log. Handlers get it, nobody makes
+another."""
+
+import itertools
+import logging
+import secrets
+
+from headgate.ports import Clock
+from headgate.server.snapshot import Snapshot
+from headgate.telemetry.logs import CallLog
+from headgate.telemetry.metrics import Metrics
+
+_logger = logging.getLogger("headgate")
+
+
+class Gateway:
+    """`body_limit` is in bytes. `ready` turns false while the process drains."""
+
+    def __init__(
+        self, snapshot: Snapshot, clock: Clock, *, body_limit: int, log: CallLog | None = None
+    ) -> None:
+        self.snapshot = snapshot
+        self.clock = clock
+        self.body_limit = body_limit
+        self.log = log
+        self.metrics = Metrics()
+        self.ready = True
+        self._prefix = secrets.token_hex(10)
+        self._numbers = itertools.count(1)
+
+    def new_id(self) -> str:
+        """Unique over processes and restarts, in the shape of a UUID as LiteLLM's call ids are."""
+        text = f"{self._prefix}{next(self._numbers):012x}"
+        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+    def report(self, bug: Exception, call_id: str) -> None:
+        """A failure of our own: its traceback goes to the log, never to a client."""
+        _logger.error("call %s failed inside Headgate", call_id, exc_info=bug)

@@ -1,0 +1,98 @@
+"""Headers both ways: what a request's headers ask of us, and what an answer's say. Pure."""
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Final
+
+import headgate
+from headgate.core.call import Call
+from headgate.core.deployment import Deployment
+from headgate.errors import BadRequestError
+from headgate.server.access import KEY_HEADERS
+
+TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
+STREAM_TIMEOUT_HEADERS: Final = (b"x-headgate-stream-timeout", b"x-litellm-stream-timeout")
+RETRY_HEADERS: Final = (b"x-headgate-num-retries", b"x-litellm-num-retries")
+_READ: Final = frozenset((*KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
+_VERSION: Final = f"x-litellm-version: headgate-{headgate.__version__}\r\n".encode()
+_UPSTREAM: Final = frozenset(("x-request-id", "request-id", "retry-after", "openai-processing-ms"))
+
+
+def scan(headers: Sequence[tuple[bytes, bytes]], more: frozenset[bytes] = frozenset()) -> dict[bytes, bytes]:
+    """The request's headers that somebody here reads; of several with one name the first counts."""
+    found: dict[bytes, bytes] = {}
+    for name, value in headers:
+        if name in _READ or name in more:
+            found.setdefault(name, value)
+    return found
+
+
+def number(found: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> float | None:
+    """A header's number. Raises BadRequestError for what is none."""
+    for name in names:
+        if name in found:
+            try:
+                value = float(found[name])
+            except ValueError:
+                value = -1.0
+            if not 0 <= value < 1e9:
+                raise BadRequestError(
+                    f"the header {name.decode()!r} must be a number, not {found[name][:20].decode('latin-1')!r}",
+                    param=name.decode(),
+                )
+            return value
+    return None
+
+
+def identity(deployment: Deployment) -> bytes:
+    """The lines that say who answers: the same for every call of a deployment."""
+    return _VERSION + lines(
+        {
+            "x-litellm-model-id": deployment.id,
+            "x-litellm-model-api-base": deployment.address,
+            "x-litellm-model-group": deployment.group,
+            "x-headgate-provider": deployment.provider.id,
+        }
+    )
+
+
+def lines(fields: Mapping[str, str]) -> bytes:
+    """Header lines; characters that HTTP forbids in a value become "?"."""
+    return b"".join(
+        f"{name}: {''.join(c if c.isprintable() else '?' for c in value)}\r\n".encode("latin-1", "replace")
+        for name, value in fields.items()
+    )
+
+
+def of_call(call: Call, now: float) -> bytes:
+    """The lines that differ from call to call. Durations are milliseconds, cost is US dollars."""
+    spent = (now - call.started) * 1000
+    overhead = max(0.0, spent - call.upstream_seconds * 1000)
+    call_id = call.id.encode()
+    text = (
+        b"x-litellm-call-id: %b\r\nx-headgate-call-id: %b\r\nx-litellm-attempted-retries: %d\r\n"
+        b"x-litellm-attempted-fallbacks: %d\r\nx-litellm-response-duration-ms: %.3f\r\n"
+        b"x-litellm-overhead-duration-ms: %.3f\r\n"
+        % (call_id, call_id, max(0, call.attempts - 1 - call.hops), call.hops, spent, overhead)
+    )
+    if call.cost is not None:
+        text += b"x-litellm-response-cost: %b\r\n" % plain(call.cost).encode()
+    if call.dropped:
+        text += lines({"x-headgate-dropped-params": ", ".join(call.dropped)})
+    return text
+
+
+def of_upstream(headers: Sequence[tuple[str, str]]) -> bytes:
+    """The upstream's rate limits and request id, bare and as LiteLLM names them."""
+    text = ""
+    for name, value in headers:
+        if name.startswith(("x-ratelimit-", "anthropic-ratelimit-")):
+            text += f"{name}: {value}\r\nllm_provider-{name}: {value}\r\n"
+        elif name in _UPSTREAM:
+            text += f"llm_provider-{name}: {value}\r\n"
+    return text.encode("latin-1", "replace")
+
+
+def plain(cost: Decimal) -> str:
+    """A cost without exponent: 0.0000015, not 1.5E-6."""
+    return format(cost.normalize(), "f")

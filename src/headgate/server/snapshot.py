@@ -1,0 +1,145 @@
+"""The immutable running configuration: groups, options, access and the engine that they run on.
+
+A call keeps the snapshot that it began with; a reload builds another and swaps it in.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from headgate.catalog.lookup import Catalog
+from headgate.core.call import Fallback, Options
+from headgate.core.deployment import Deployment
+from headgate.core.engine import Engine
+from headgate.core.route import Group, unknown_model
+from headgate.errors import HeadgateError
+from headgate.server.access import Access
+from headgate.server.config.schema import Config, ModelEntry
+from headgate.server.headers import identity
+
+MAX_CONCRETE: Final = 2_000
+"""Deployments made from wildcards that are kept; past it the oldest goes."""
+
+
+class Snapshot:
+    def __init__(
+        self, config: Config, engine: Engine, catalog: Catalog, env: Mapping[str, str], master_key: str | None
+    ) -> None:
+        self.config = config
+        self.engine = engine
+        self.catalog = catalog
+        self.access = Access(master_key)
+        self._env = env
+        self._groups: dict[str, Group] = {}
+        self._wildcards: list[tuple[str, str, list[ModelEntry]]] = []
+        self._concrete: dict[str, Group] = {}
+        self._identities: dict[str, bytes] = {}
+        self._load(config)
+        self.options = _options(config)
+        self._group_options = _fallback_options(config, self.options)
+
+    @property
+    def names(self) -> list[str]:
+        """Public model names, wildcards as they are written."""
+        return [*self._groups, *(prefix + "*" + suffix for prefix, suffix, _ in self._wildcards)]
+
+    @property
+    def groups(self) -> Mapping[str, Group]:
+        return self._groups
+
+    def lookup(self, model: str) -> Group:
+        """Raises NotFoundError naming the nearest models."""
+        group = self._groups.get(model) or self._concrete.get(model)
+        return group if group is not None else self._from_wildcard(model)
+
+    def mocked(self, model: str) -> Group:
+        """Where a request that brings its own answer (`mock_response`) goes."""
+        params = {"model": f"mock/{model}"}
+        return Group(model, [Deployment(model, params, catalog=self.catalog, env={})])
+
+    def options_for(self, model: str) -> Options:
+        return self._group_options.get(model, self.options)
+
+    def identity(self, deployment: Deployment) -> bytes:
+        """The deployment's answer headers, made once."""
+        found = self._identities.get(deployment.id)
+        if found is None:
+            found = self._identities[deployment.id] = identity(deployment)
+            if len(self._identities) > MAX_CONCRETE:
+                del self._identities[next(iter(self._identities))]
+        return found
+
+    def _load(self, config: Config) -> None:
+        by_name: dict[str, list[ModelEntry]] = {}
+        for entry in config.models:
+            by_name.setdefault(entry.name, []).append(entry)
+        for name, entries in by_name.items():
+            if "*" in name:
+                prefix, _, suffix = name.partition("*")
+                self._wildcards.append((prefix, suffix, entries))
+            else:
+                self._groups[name] = Group(
+                    name, [self._deployment(name, entry.params, entry) for entry in entries]
+                )
+        self._wildcards.sort(key=lambda wildcard: -len(wildcard[0]) - len(wildcard[1]))
+        for alias, target in (config.router.model_group_alias or {}).items():
+            name = target if isinstance(target, str) else str(target["model"])
+            if name in self._groups:
+                self._groups.setdefault(alias, self._groups[name])
+
+    def _deployment(self, name: str, params: Mapping[str, Any], entry: ModelEntry) -> Deployment:
+        settings = self.config.litellm
+        merged = {"drop_params": settings.drop_params, "modify_params": settings.modify_params}
+        if settings.request_timeout is not None:
+            merged["timeout"] = settings.request_timeout
+        if settings.ssl_verify is not None:
+            merged["ssl_verify"] = settings.ssl_verify
+        merged.update(params)
+        return Deployment(name, merged, entry.info, catalog=self.catalog, env=self._env)
+
+    def _from_wildcard(self, model: str) -> Group:
+        for prefix, suffix, entries in self._wildcards:
+            if len(model) > len(prefix) + len(suffix) and model.startswith(prefix) and model.endswith(suffix):
+                part = model[len(prefix) : len(model) - len(suffix)]
+                try:
+                    group = Group(model, [self._filled(model, part, entry) for entry in entries])
+                except HeadgateError:
+                    continue  # "*" → "*" takes any name, but not one that means no provider
+                if len(self._concrete) >= MAX_CONCRETE:
+                    del self._concrete[next(iter(self._concrete))]
+                self._concrete[model] = group
+                return group
+        raise unknown_model(model, self.names)
+
+    def _filled(self, model: str, part: str, entry: ModelEntry) -> Deployment:
+        pattern = str(entry.params["model"])
+        params = {**entry.params, "model": pattern.replace("*", part, 1)}
+        return self._deployment(model, params, entry)
+
+
+def _options(config: Config) -> Options:
+    settings, router = config.litellm, config.router
+    retries = settings.num_retries if settings.num_retries is not None else router.num_retries
+    default = settings.default_fallbacks or router.default_fallbacks
+    return Options(
+        modify_params=bool(settings.modify_params),
+        retries=2 if retries is None else retries,
+        fallbacks=tuple(default or ()),
+    )
+
+
+def _fallback_options(config: Config, options: Options) -> dict[str, Options]:
+    """Options of the groups that have fallbacks of their own: LiteLLM's list of one-key maps."""
+    settings, router = config.litellm, config.router
+    tables = {
+        "fallbacks": settings.fallbacks or router.fallbacks,
+        "context_window_fallbacks": settings.context_window_fallbacks or router.context_window_fallbacks,
+        "content_policy_fallbacks": settings.content_policy_fallbacks or router.content_policy_fallbacks,
+    }
+    found: dict[str, dict[str, tuple[Fallback, ...]]] = {}
+    for field, table in tables.items():
+        for row in table or ():
+            for group, targets in row.items():
+                found.setdefault(group, {})[field] = tuple(targets)
+    return {group: msgspec.structs.replace(options, **fields) for group, fields in found.items()}
