@@ -21,7 +21,8 @@ class Timeouts(Struct, frozen=True, kw_only=True):
 class Origin(Struct, frozen=True, kw_only=True):
     """Where connections go and with what: connections are pooled by this value.
 
-    `ca_file`, `client_cert`, `client_key` are paths; `proxy` is the URL of an HTTP proxy.
+    `ca_file`, `client_cert`, `client_key` are paths; `proxy` is the URL of an HTTP proxy; `address` is the
+    IP address to connect to where it was checked beforehand, `host` is still who is asked.
     """
 
     scheme: str
@@ -32,6 +33,7 @@ class Origin(Struct, frozen=True, kw_only=True):
     client_cert: str | None = None
     client_key: str | None = None
     proxy: str | None = None
+    address: str | None = None
 
 
 class Incoming(Protocol):

@@ -1,0 +1,279 @@
+"""Connections kept alive per origin, newest first, and the transport that sends requests over them.
+
+Belongs to the one event loop that first uses it. Nothing here locks: between two awaits nobody else runs.
+"""
+
+import asyncio
+import base64
+import ipaddress
+import ssl
+from collections import deque
+from collections.abc import Awaitable
+from typing import Final, TypeVar
+from urllib.parse import unquote, urlsplit
+
+from msgspec import Struct
+
+from headgate.errors import APIConnectionError, BadRequestError, Timeout
+from headgate.net import tls
+from headgate.net.http1 import Connection, Response, StaleError
+from headgate.ports import Origin, Timeouts
+
+T = TypeVar("T")
+
+MAX_CONNECTIONS: Final = 5_000
+"""Open connections to one origin; past it calls wait their turn."""
+IDLE_SECONDS: Final = 50.0
+"""Shorter than the keep-alive of the servers we know, so that we close first."""
+
+
+class Stats(Struct, frozen=True):
+    open: int
+    idle: int
+    waiting: int
+
+
+class Bucket:
+    """The connections of one origin. It is their owner while they serve."""
+
+    def __init__(self, pool: "Pool", origin: Origin) -> None:
+        self.origin = origin
+        self.idle: list[Connection] = []
+        self.open = 0
+        self.waiting: deque[asyncio.Future[None]] = deque()
+        self._pool = pool
+
+    def take(self, now: float) -> Connection | None:
+        """The connection that was used last: the others get old and are closed."""
+        while self.idle:
+            connection = self.idle.pop()
+            if connection.usable and now - connection.idle_since < IDLE_SECONDS:
+                return connection
+            self.open -= 1
+            connection.close()
+        return None
+
+    def release(self, connection: Connection, reusable: bool) -> None:
+        if reusable and not self._pool.closed:
+            connection.idle_since = self._pool.loop.time()
+            self.idle.append(connection)
+        else:
+            self.open -= 1
+            if connection.usable:
+                connection.close()
+        self.next()
+
+    def next(self) -> None:
+        while self.waiting:
+            waiter = self.waiting.popleft()
+            if not waiter.done():
+                waiter.set_result(None)
+                return
+
+    def sweep(self, now: float) -> None:
+        fresh = [one for one in self.idle if one.usable and now - one.idle_since < IDLE_SECONDS]
+        for connection in self.idle:
+            if connection not in fresh:
+                self.open -= 1
+                connection.close()
+        self.idle = fresh
+
+
+class Pool:
+    """See ports.Transport. Made without a loop; `max_connections` counts per origin."""
+
+    def __init__(self, *, max_connections: int = MAX_CONNECTIONS) -> None:
+        self.closed = False
+        self.loop: asyncio.AbstractEventLoop
+        self._buckets: dict[Origin, Bucket] = {}
+        self._max = max_connections
+        self._sweeper: asyncio.TimerHandle | None = None
+
+    async def send(self, origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> Response:
+        bucket = self._buckets.get(origin) or self._bucket(origin)
+        if origin.proxy is not None and origin.scheme == "http":
+            head = _absolute(origin, head)
+        while True:
+            connection = bucket.take(self.loop.time())
+            if connection is None:
+                connection = await self._connected(bucket, timeouts)
+            try:
+                return await connection.request(head, body, timeouts, bucket)
+            except StaleError:
+                continue  # nothing was answered: once more; a fresh connection never says this
+
+    async def close(self) -> None:
+        self.closed = True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        for bucket in self._buckets.values():
+            for connection in bucket.idle:
+                connection.close()
+            bucket.idle.clear()
+        self._buckets.clear()
+        await asyncio.sleep(0)
+
+    def stats(self) -> Stats:
+        buckets = self._buckets.values()
+        return Stats(
+            open=sum(bucket.open for bucket in buckets),
+            idle=sum(len(bucket.idle) for bucket in buckets),
+            waiting=sum(len(bucket.waiting) for bucket in buckets),
+        )
+
+    def _bucket(self, origin: Origin) -> Bucket:
+        if self.closed:
+            raise APIConnectionError("the client is closed")
+        self.loop = asyncio.get_running_loop()
+        if self._sweeper is None:
+            self._sweeper = self.loop.call_later(IDLE_SECONDS / 2, self._sweep)
+        bucket = self._buckets[origin] = Bucket(self, origin)
+        return bucket
+
+    def _sweep(self) -> None:
+        now = self.loop.time()
+        for origin, bucket in list(self._buckets.items()):
+            bucket.sweep(now)
+            if not bucket.open and not bucket.waiting:
+                del self._buckets[origin]
+        self._sweeper = self.loop.call_later(IDLE_SECONDS / 2, self._sweep) if self._buckets else None
+
+    async def _connected(self, bucket: Bucket, timeouts: Timeouts) -> Connection:
+        """A new connection, or one that came free while we waited for our turn."""
+        while bucket.open >= self._max:
+            turn = self.loop.create_future()
+            bucket.waiting.append(turn)
+            await _within(turn, timeouts.connect, f"no connection to {name_of(bucket.origin)} came free")
+            if (connection := bucket.take(self.loop.time())) is not None:
+                return connection
+        bucket.open += 1
+        try:
+            what = f"could not connect to {name_of(bucket.origin)}"
+            return await _within(self._connect(bucket.origin), timeouts.connect, what)
+        except BaseException:
+            bucket.open -= 1
+            bucket.next()
+            raise
+
+    async def _connect(self, origin: Origin) -> Connection:
+        name = name_of(origin)
+        if origin.proxy is not None:
+            return await self._connect_by_proxy(origin, origin.proxy, name)
+        secure = origin.scheme == "https"
+        try:
+            _, connection = await self.loop.create_connection(
+                lambda: Connection(self.loop, name),
+                origin.address or origin.host,
+                origin.port,
+                ssl=_context(origin) if secure else None,
+                server_hostname=origin.host if secure else None,
+                **_eyeballs(origin),
+            )
+        except (OSError, ValueError) as error:
+            raise APIConnectionError(f"could not connect to {name}: {_reason(error)}") from None
+        return connection
+
+    async def _connect_by_proxy(self, origin: Origin, proxy: str, name: str) -> Connection:
+        parts = urlsplit(proxy)
+        where = f"the proxy {parts.hostname}:{parts.port or 80}"
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise BadRequestError(f"{where} is no HTTP proxy: expected http://host:port")
+        secure = parts.scheme == "https"
+        try:
+            transport, connection = await self.loop.create_connection(
+                lambda: Connection(self.loop, name),
+                parts.hostname,
+                parts.port or (443 if secure else 80),
+                ssl=tls.context(True, origin.ca_file, None, None) if secure else None,
+            )
+            if origin.scheme != "https":
+                return connection
+            gate: asyncio.Future[None] = self.loop.create_future()
+            transport.set_protocol(_Tunnel(gate, where))
+            transport.write(_connect_line(origin, proxy))
+            await gate
+            encrypted = await self.loop.start_tls(
+                transport, connection, _context(origin), server_hostname=origin.host
+            )
+        except (OSError, ValueError) as error:
+            raise APIConnectionError(f"could not connect to {name} by {where}: {_reason(error)}") from None
+        if encrypted is None:
+            raise APIConnectionError(f"{where} closed the connection to {name}")
+        connection.connection_made(encrypted)
+        return connection
+
+
+class _Tunnel(asyncio.Protocol):
+    """Waits for a proxy's answer to CONNECT."""
+
+    def __init__(self, gate: "asyncio.Future[None]", where: str) -> None:
+        self._gate = gate
+        self._where = where
+        self._buffer = b""
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._gate.done() or (b"\r\n\r\n" not in self._buffer and len(self._buffer) < 65536):
+            return
+        status = self._buffer.split(b" ", 2)[1:2]
+        if self._buffer.startswith(b"HTTP/1.") and status and status[0].startswith(b"2"):
+            self._gate.set_result(None)
+        else:
+            shown = self._buffer.split(b"\r\n", 1)[0][:80].decode("latin-1")
+            self._gate.set_exception(APIConnectionError(f"{self._where} refused to connect: {shown!r}"))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if not self._gate.done():
+            self._gate.set_exception(APIConnectionError(f"{self._where} closed the connection"))
+
+
+def name_of(origin: Origin) -> str:
+    return f"{origin.host}:{origin.port}"
+
+
+def _context(origin: Origin) -> ssl.SSLContext:
+    return tls.context(origin.verify, origin.ca_file, origin.client_cert, origin.client_key)
+
+
+def _eyeballs(origin: Origin) -> dict[str, float]:
+    """Addresses of both families are tried side by side, where there is a name to resolve."""
+    try:
+        ipaddress.ip_address(origin.address or origin.host)
+    except ValueError:
+        return {"happy_eyeballs_delay": 0.25}
+    return {}
+
+
+def _connect_line(origin: Origin, proxy: str) -> bytes:
+    name = name_of(origin)
+    return f"CONNECT {name} HTTP/1.1\r\nhost: {name}\r\n{_proxy_auth(proxy)}\r\n".encode()
+
+
+def _absolute(origin: Origin, head: bytes) -> bytes:
+    """The request line as a proxy wants it, and the proxy's own credential."""
+    method, target, rest = head.split(b" ", 2)
+    line, lines = rest.split(b"\r\n", 1)
+    auth = _proxy_auth(origin.proxy or "").encode()
+    host = origin.host if origin.port == 80 else name_of(origin)
+    return b"%b http://%b%b %b\r\n%b%b" % (method, host.encode(), target, line, auth, lines)
+
+
+def _proxy_auth(proxy: str) -> str:
+    parts = urlsplit(proxy)
+    if parts.username is None:
+        return ""
+    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+    return f"proxy-authorization: Basic {base64.b64encode(pair.encode()).decode()}\r\n"
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.split("\n")[0][:200]
+
+
+async def _within(work: Awaitable[T], seconds: float | None, what: str) -> T:
+    try:
+        async with asyncio.timeout(seconds):
+            return await work
+    except TimeoutError:
+        raise Timeout(f"{what} within {seconds:g} s") from None
