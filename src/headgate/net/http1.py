@@ -85,14 +85,17 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserUpgrade:
             self._fail(APIConnectionError(f"{self.name} switched to another protocol"))
         except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
-            if self._owner is not None:
-                cause = error.__context__
-                known = cause if isinstance(cause, HeadgateError) else None
-                self._fail(
-                    known or APIConnectionError(f"{self.name} sent what is no HTTP answer: {_shown(data)}")
-                )
+            self._garbled(error, data)
         if not self._in_body and self._head_size > HEAD_BYTES and self._owner is not None:
             self._fail(APIConnectionError(f"{self.name} sent a head of more than {HEAD_BYTES} bytes"))
+
+    def _garbled(self, error: Exception, data: bytes) -> None:
+        if self._owner is None:  # bytes after the answer: nobody can use this connection again
+            self._transport.abort()
+            return
+        cause = error.__context__
+        known = cause if isinstance(cause, HeadgateError) else None
+        self._fail(known or APIConnectionError(f"{self.name} sent what is no HTTP answer: {_shown(data)}"))
 
     def eof_received(self) -> None:
         self._ended(None)
@@ -154,6 +157,8 @@ class Connection(asyncio.Protocol):
     # the parser's callbacks
 
     def on_message_begin(self) -> None:
+        if self._owner is None:
+            raise APIConnectionError(f"{self.name} sent more than its answer")
         self._headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -195,11 +200,7 @@ class Connection(asyncio.Protocol):
         if not reusable:
             self._transport.close()
         if owner is not None:
-            # later: bytes after the answer in this same packet make the connection unusable
-            self._loop.call_soon(self._release, owner, reusable)
-
-    def _release(self, owner: Owner, reusable: bool) -> None:
-        owner.release(self, reusable and self.usable)
+            owner.release(self, reusable)
 
     # endings
 

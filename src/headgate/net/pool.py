@@ -5,7 +5,6 @@ Belongs to the one event loop that first uses it. Nothing here locks: between tw
 
 import asyncio
 import base64
-import ipaddress
 import ssl
 from collections import deque
 from collections.abc import Awaitable
@@ -167,7 +166,6 @@ class Pool:
                 origin.port,
                 ssl=_context(origin) if secure else None,
                 server_hostname=origin.host if secure else None,
-                **_eyeballs(origin),
             )
         except (OSError, ValueError) as error:
             raise APIConnectionError(f"could not connect to {name}: {_reason(error)}") from None
@@ -233,15 +231,6 @@ def name_of(origin: Origin) -> str:
 
 def _context(origin: Origin) -> ssl.SSLContext:
     return tls.context(origin.verify, origin.ca_file, origin.client_cert, origin.client_key)
-
-
-def _eyeballs(origin: Origin) -> dict[str, float]:
-    """Addresses of both families are tried side by side, where there is a name to resolve."""
-    try:
-        ipaddress.ip_address(origin.address or origin.host)
-    except ValueError:
-        return {"happy_eyeballs_delay": 0.25}
-    return {}
 
 
 def _connect_line(origin: Origin, proxy: str) -> bytes:
