@@ -15,7 +15,7 @@ from headgate.wire.dialect import Dialect
 if TYPE_CHECKING:
     from headgate.core.deployment import Deployment
 
-Operation: TypeAlias = Literal["chat", "completions", "embeddings"]
+Operation: TypeAlias = Literal["chat", "completions", "embeddings", "count_tokens"]
 Fallback: TypeAlias = str | dict[str, Any]
 """A group's name, or changed parameters with the `model` among them."""
 

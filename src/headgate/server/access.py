@@ -30,7 +30,7 @@ ANYBODY: Final = Caller("anybody", admin=True)
 
 
 class Access:
-    """Keys by the SHA-256 of their text. Without any key everybody is let in: such a gateway is loopback only."""
+    """Keys by the SHA-256 of their text. Without any, everybody is let in: that is for loopback only."""
 
     def __init__(self, master_key: str | None) -> None:
         self._callers: dict[bytes, Caller] = {}

@@ -1,4 +1,4 @@
-"""What is booked when a call is over: metrics at once, its log line to the batch. Called exactly once a call."""
+"""What is booked when a call is over: metrics at once, its log line to the batch. Exactly once a call."""
 
 from collections.abc import Iterator
 

@@ -23,7 +23,7 @@ _NOTHING: Final = frozenset((*TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_H
 def options_of(
     options: Options, envelope: Mapping[str, Raw], headers: Mapping[bytes, bytes], stream: bool
 ) -> Options:
-    """The group's options with what the request says over them. Raises BadRequestError naming what is wrong."""
+    """The group's options with what the request says over them. Raises BadRequestError naming the key."""
     if OURS.isdisjoint(envelope) and _NOTHING.isdisjoint(headers):
         return options
     changes: dict[str, Any] = {}

@@ -4,6 +4,7 @@ another."""
 import itertools
 import logging
 import secrets
+from pathlib import Path
 
 from headgate.ports import Clock
 from headgate.server.snapshot import Snapshot
@@ -14,7 +15,8 @@ _logger = logging.getLogger("headgate")
 
 
 class Gateway:
-    """`body_limit` is in bytes. `ready` turns false while the process drains."""
+    """`body_limit` is in bytes. `ready` turns false while the process drains; `peers` is the folder where the
+    other workers of a group answer."""
 
     def __init__(
         self, snapshot: Snapshot, clock: Clock, *, body_limit: int, log: CallLog | None = None
@@ -25,6 +27,7 @@ class Gateway:
         self.log = log
         self.metrics = Metrics()
         self.ready = True
+        self.peers: Path | None = None
         self._prefix = secrets.token_hex(10)
         self._numbers = itertools.count(1)
 

@@ -36,8 +36,9 @@ def number(found: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> float | No
             except ValueError:
                 value = -1.0
             if not 0 <= value < 1e9:
+                shown = found[name][:20].decode("latin-1")
                 raise BadRequestError(
-                    f"the header {name.decode()!r} must be a number, not {found[name][:20].decode('latin-1')!r}",
+                    f"the header {name.decode()!r} must be a number, not {shown!r}",
                     param=name.decode(),
                 )
             return value

@@ -29,7 +29,7 @@ class Handler(Protocol):
 
 
 class Doors(Protocol):
-    """What the lane asks the gateway: who handles a path, how large a body, how to answer a broken request."""
+    """What the lane asks the gateway: who handles a path, how large a body, what to say to a broken one."""
 
     body_limit: int
 

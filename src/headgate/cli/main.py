@@ -1,0 +1,118 @@
+"""The command line: `headgate serve | check | chat | models | version`. Heavy parts are imported by the command
+that needs them."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+import headgate
+
+_CONFIG = click.Path(dir_okay=False, path_type=Path)
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+def main() -> None:
+    """One gateway in front of every LLM provider.
+
+    \b
+    Start at once, without a file or a key:
+        headgate serve
+    Serve a LiteLLM config.yaml:
+        headgate check config.yaml && headgate serve --config config.yaml
+    Talk to a model in the terminal:
+        headgate chat mock/echo
+    """
+
+
+@main.command()
+@click.option(
+    "--config",
+    "-c",
+    type=_CONFIG,
+    help="A LiteLLM config.yaml. Without one, every provider whose key is in the environment is served.",
+)
+@click.option("--host", help="Address to listen on. [default: 127.0.0.1; 0.0.0.0 with a good master key]")
+@click.option("--port", "-p", type=int, help="[default: 4000]")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder for the gateway's own data. [default: the user's data folder]",
+)
+@click.option("--workers", "--num_workers", type=int, help="Processes that share the port. [default: 1]")
+@click.option(
+    "--log-format",
+    type=click.Choice(["text", "json"]),
+    help="One line per call on standard output. [default: text]",
+)
+def serve(**given: Any) -> None:
+    """Start the gateway.
+
+    Without a master key (LITELLM_MASTER_KEY or general_settings.master_key) it listens on this machine only.
+    """
+    from headgate.cli.serve import serve as start
+
+    sys.exit(start(given, os.environ))
+
+
+@main.command()
+@click.argument("config", type=_CONFIG)
+def check(config: Path) -> None:
+    """Read a config.yaml and say all that is wrong with it, with file and line.
+
+    Exit status 1 when the gateway would not start with it.
+    """
+    from headgate.server.config.load import check as find
+    from headgate.server.config.report import render
+
+    problems = find(config, os.environ)
+    errors = sum(problem.severity == "error" for problem in problems)
+    if problems:
+        click.echo(render(problems), err=True)
+    if errors:
+        click.echo(f"\n{config}: {errors} error{'s' if errors > 1 else ''}", err=True)
+        sys.exit(1)
+    more = f", {len(problems)} warnings" if problems else ""
+    click.echo(f"{config}: good{more}")
+
+
+@main.command()
+@click.argument("model", default="mock/echo")
+@click.option("--message", "-m", help="Ask this one thing and leave, instead of a conversation.")
+@click.option("--system", "-s", help="A system message to begin with.")
+@click.option("--api-base", help="Address of a gateway or provider, for example http://localhost:4000/v1.")
+@click.option("--api-key", help="Key for it. Better in the environment.")
+def chat(
+    model: str, message: str | None, system: str | None, api_base: str | None, api_key: str | None
+) -> None:
+    """Talk to MODEL in the terminal, streamed. MODEL is written as provider/model.
+
+    \b
+        headgate chat openai/gpt-4o
+        headgate chat anthropic/claude-sonnet-4-5 -m "Hello"
+    """
+    from headgate.cli.chat import converse
+
+    sys.exit(converse(model, message, system, api_base=api_base, api_key=api_key))
+
+
+@main.command()
+@click.argument("pattern", default="")
+@click.option("--limit", default=40, show_default=True, help="Rows to print; 0 for all.")
+def models(pattern: str, limit: int) -> None:
+    """List models that Headgate knows prices and facts of, those with PATTERN in their name.
+
+    \b
+        headgate models claude
+    """
+    from headgate.cli.models import show
+
+    sys.exit(show(pattern, limit))
+
+
+@main.command()
+def version() -> None:
+    """Print the version."""
+    click.echo(f"headgate {headgate.__version__}")

@@ -1,0 +1,50 @@
+"""POST /v1/messages/count_tokens: asked of the provider where it counts itself, else estimated here."""
+
+import msgspec
+from msgspec import Raw
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from headgate.catalog.tokens import estimate_json
+from headgate.core.call import Call, Options, model_of
+from headgate.core.deployment import Deployment
+from headgate.core.dialects import dialect
+from headgate.server.asgi import body_of
+from headgate.server.endpoints.info import allow
+from headgate.server.gateway import Gateway
+from headgate.wire import envelope as envelopes
+
+_COUNTED = ("system", "messages", "tools")
+
+
+async def count_tokens(request: Request, gateway: Gateway) -> Response:
+    """`{"input_tokens": n}`; the header x-headgate-count says "provider" or "estimate"."""
+    snapshot = allow(request, gateway)
+    body = await body_of(request.receive, gateway.body_limit)
+    envelope = envelopes.read(body or b"")
+    model = model_of(envelope)
+    group = snapshot.lookup(model)
+    deployment = group.deployments[0]
+    anthropic = dialect("anthropic")
+    anthropic.read_request(msgspec.json.decode(body or b""))  # says what is wrong with it
+    if dialect(deployment.provider.dialect) is anthropic and "count_tokens" in deployment.provider.paths:
+        answer = await _ask(gateway, deployment, envelope)
+        return Response(answer, media_type="application/json", headers={"x-headgate-count": "provider"})
+    count = sum(estimate_json(bytes(envelope[key])) for key in _COUNTED if key in envelope)
+    return JSONResponse({"input_tokens": max(1, count)}, headers={"x-headgate-count": "estimate"})
+
+
+async def _ask(gateway: Gateway, deployment: Deployment, envelope: dict[str, Raw]) -> bytes:
+    call = Call(
+        id=gateway.new_id(),
+        operation="count_tokens",
+        dialect=dialect("anthropic"),
+        envelope=envelope,
+        model=deployment.group,
+        stream=False,
+        started=gateway.clock.monotonic(),
+        created=int(gateway.clock.time()),
+        options=Options(retries=1),
+    )
+    answer = await gateway.snapshot.engine.run(call, gateway.snapshot.lookup)
+    return answer.body or b""

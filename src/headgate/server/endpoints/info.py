@@ -1,0 +1,195 @@
+"""What the gateway says of itself: models, health, metrics. Off the hot path, on Starlette."""
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+import headgate
+from headgate.core.call import Call, Operation, Options
+from headgate.core.deployment import Deployment
+from headgate.core.dialects import dialect
+from headgate.core.route import Group, unknown_model
+from headgate.errors import HeadgateError
+from headgate.providers.mock import MODELS
+from headgate.server.gateway import Gateway
+from headgate.server.headers import scan
+from headgate.server.snapshot import Snapshot
+from headgate.server.workers import gathered
+from headgate.wire import envelope as envelopes
+
+CREATED: Final = 1677610602
+"""LiteLLM's constant for models without a date."""
+PROBE_SECONDS: Final = 30.0
+PROBES_AT_ONCE: Final = 20
+_SHOWN: Final = (
+    "model",
+    "api_base",
+    "api_version",
+    "organization",
+    "rpm",
+    "tpm",
+    "weight",
+    "order",
+    "timeout",
+)
+_PROBES: Final[Mapping[Operation, bytes]] = {
+    "chat": b'{"messages":[{"role":"user","content":"Say hi."}],"max_tokens":5}',
+    "embeddings": b'{"input":"hi"}',
+    "completions": b'{"prompt":"hi","max_tokens":5}',
+}
+_MODES: Final[Mapping[str, Operation]] = {"embedding": "embeddings", "completion": "completions"}
+
+
+def allow(request: Request, gateway: Gateway) -> Snapshot:
+    """The snapshot, for a caller with a key. Raises AuthenticationError."""
+    snapshot = gateway.snapshot
+    snapshot.access.identify(scan(request.headers.raw))
+    return snapshot
+
+
+async def root(request: Request, gateway: Gateway) -> Response:
+    return JSONResponse(
+        {
+            "name": "headgate",
+            "version": headgate.__version__,
+            "message": "Headgate is running. Point an OpenAI client at /v1; models are at /v1/models.",
+        }
+    )
+
+
+async def alive(request: Request, gateway: Gateway) -> Response:
+    return JSONResponse("I'm alive!")
+
+
+async def ready(request: Request, gateway: Gateway) -> Response:
+    state = {"status": "healthy" if gateway.ready else "draining", "db": "Not connected"}
+    return JSONResponse(state, status_code=200 if gateway.ready else 503)
+
+
+async def metrics(request: Request, gateway: Gateway) -> Response:
+    allow(request, gateway)
+    body = (await gathered(gateway)).exposition()
+    return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
+
+
+async def models(request: Request, gateway: Gateway) -> Response:
+    snapshot = allow(request, gateway)
+    return JSONResponse({"object": "list", "data": [_model(name) for name in public_models(snapshot)]})
+
+
+async def model(request: Request, gateway: Gateway) -> Response:
+    snapshot = allow(request, gateway)
+    name = request.path_params["name"]
+    if name not in public_models(snapshot):
+        snapshot.lookup(name)  # a wildcard may serve it; raises where none does
+    return JSONResponse(_model(name))
+
+
+async def model_info(request: Request, gateway: Gateway) -> Response:
+    snapshot = allow(request, gateway)
+    wanted = request.query_params.get("litellm_model_id")
+    rows = [_info(deployment) for group in snapshot.groups.values() for deployment in group.deployments]
+    if wanted is not None:
+        rows = [row for row in rows if row["model_info"]["id"] == wanted]
+        if not rows:
+            raise unknown_model(wanted, [d.id for g in snapshot.groups.values() for d in g.deployments])
+    return JSONResponse({"data": rows})
+
+
+async def health(request: Request, gateway: Gateway) -> Response:
+    """Asks every deployment for a few tokens; `?model=` asks only one group's."""
+    snapshot = allow(request, gateway)
+    wanted = request.query_params.get("model")
+    groups: Iterable[Group] = [snapshot.lookup(wanted)] if wanted else snapshot.groups.values()
+    gate = asyncio.Semaphore(PROBES_AT_ONCE)
+    targets = [deployment for group in groups for deployment in group.deployments]
+    outcomes = await asyncio.gather(*(_probe(gateway, snapshot, target, gate) for target in targets))
+    rows = list(zip(targets, outcomes, strict=True))
+    healthy = [_endpoint(target) for target, error in rows if error is None]
+    unhealthy = [{**_endpoint(target), "error": error} for target, error in rows if error is not None]
+    return JSONResponse(
+        {
+            "healthy_endpoints": healthy,
+            "unhealthy_endpoints": unhealthy,
+            "healthy_count": len(healthy),
+            "unhealthy_count": len(unhealthy),
+        }
+    )
+
+
+async def _probe(
+    gateway: Gateway, snapshot: Snapshot, deployment: Deployment, gate: asyncio.Semaphore
+) -> str | None:
+    operation = _MODES.get(str(deployment.facts.get("mode")), "chat")
+    names = {"chat": "openai_chat", "embeddings": "openai_embeddings", "completions": "completions"}
+    call = Call(
+        id=gateway.new_id(),
+        operation=operation,
+        dialect=dialect(names[operation]),
+        envelope=envelopes.read(_PROBES[operation]),
+        model=deployment.group,
+        stream=False,
+        started=gateway.clock.monotonic(),
+        created=int(gateway.clock.time()),
+        options=Options(retries=0, drop_params=True),
+    )
+    try:
+        async with gate, asyncio.timeout(PROBE_SECONDS):
+            await snapshot.engine.run(call, lambda _: Group(deployment.group, [deployment]))
+    except HeadgateError as error:
+        return str(error)[:500]
+    except TimeoutError:
+        return f"no answer within {PROBE_SECONDS:g} s"
+    return None
+
+
+def public_models(snapshot: Snapshot) -> list[str]:
+    """Group names, and what the catalog knows behind wildcards."""
+    names = dict.fromkeys(snapshot.groups)
+    for pattern in snapshot.names:
+        prefix, star, suffix = pattern.partition("*")
+        if star and not suffix:
+            names.update(dict.fromkeys(_behind(snapshot, prefix)))
+    return list(names)
+
+
+def _behind(snapshot: Snapshot, prefix: str) -> list[str]:
+    if prefix == "mock/":
+        return [prefix + name for name in MODELS]
+    provider = prefix.rstrip("/")
+    return [
+        name if name.startswith(prefix) else prefix + name
+        for name in snapshot.catalog.names()
+        if (row := snapshot.catalog.find(name)) is not None and row.get("litellm_provider") == provider
+    ]
+
+
+def _model(name: str) -> dict[str, Any]:
+    return {"id": name, "object": "model", "created": CREATED, "owned_by": "openai"}
+
+
+def _info(deployment: Deployment) -> dict[str, Any]:
+    """A row of LiteLLM's /model/info: parameters without secrets, and the facts of the model."""
+    shown = {name: deployment.params[name] for name in _SHOWN if name in deployment.params}
+    return {
+        "model_name": deployment.group,
+        "litellm_params": shown,
+        "model_info": {"id": deployment.id, "db_model": False, **_plain(deployment.facts)},
+    }
+
+
+def _endpoint(deployment: Deployment) -> dict[str, Any]:
+    return {
+        "model": f"{deployment.provider.id}/{deployment.model}",
+        "model_group": deployment.group,
+        "model_id": deployment.id,
+        "api_base": deployment.address,
+    }
+
+
+def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
+    simple = (str, int, float, bool, list, dict, type(None))
+    return {key: value if isinstance(value, simple) else float(value) for key, value in facts.items()}
