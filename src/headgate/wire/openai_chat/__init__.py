@@ -1,0 +1,71 @@
+"""OpenAI chat completions, both ways: what most providers speak upstream and most clients to us.
+
+https://platform.openai.com/docs/api-reference/chat. `DIALECT` is the whole interface.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, Final
+
+import msgspec
+
+from headgate.errors import HeadgateError
+from headgate.wire import failures, ir
+from headgate.wire.dialect import Dialect, Frame, Glance, Target
+from headgate.wire.openai_chat import reply, request, sniff, stream
+from headgate.wire.openai_chat.fields import FAMILY
+
+__all__ = ["DIALECT", "OpenAIChat"]
+
+
+class OpenAIChat:
+    name: ClassVar[str] = "openai_chat"
+    family: ClassVar[str] = FAMILY
+    stream_type: ClassVar[str] = "text/event-stream"
+
+    def read_request(self, body: Mapping[str, Any]) -> ir.Request:
+        return request.read_request(body)
+
+    def write_request(self, request_: ir.Request, target: Target) -> ir.Written:
+        return request.write_request(request_, target)
+
+    def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
+        return reply.read_reply(body, echo)
+
+    def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
+        return reply.write_reply(reply_, frame)
+
+    def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
+        return stream.StreamReader(echo)
+
+    def stream_writer(self, frame: Frame) -> stream.StreamWriter:
+        return stream.StreamWriter(frame)
+
+    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
+        return failures.read_error(status, headers, body)
+
+    def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
+        return msgspec.json.encode(reply.error_document(error))
+
+    def write_stream_error(self, error: HeadgateError) -> bytes:
+        return stream.write_stream_error(error)
+
+    def glance(self, body: bytes) -> Glance:
+        return reply.glance(body)
+
+    def sniffer(self) -> sniff.Sniffer:
+        return sniff.Sniffer()
+
+    def remote_media(self, request_: ir.Request) -> list[ir.Source]:
+        """Documents named by an address: the format takes only pictures that way."""
+        return [
+            block.source
+            for turn in request_.turns
+            for block in turn.blocks
+            if isinstance(block, ir.File) and block.source.kind == "url"
+        ]
+
+
+DIALECT: Final = OpenAIChat()
+
+if TYPE_CHECKING:
+    _contract: Dialect = DIALECT
