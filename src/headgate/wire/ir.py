@@ -216,7 +216,12 @@ class Reasoning(Node):
 
 
 class Request(Node):
-    """A chat call. Counts are tokens; `stop` is None or a non-empty list."""
+    """A chat call. Counts are tokens; `stop` is None or a non-empty list.
+
+    `spelling` is how the dialect of a family wrote what the fields say, where it has several ways (a single
+    `stop` as a string, `max_completion_tokens`); only that dialect looks at it, and only for fields that
+    still have the value. An entry, also an empty one, says that the request was read in that family's format.
+    """
 
     model: str
     turns: list[Turn]
@@ -246,6 +251,7 @@ class Request(Node):
     cache: Cache | None = None
     stream: bool = False
     stream_usage: bool | None = None
+    spelling: Extra | None = None
 
 
 FinishReason: TypeAlias = Literal["stop", "length", "tool_calls", "content_filter", "pause", "error"]

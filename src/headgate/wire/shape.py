@@ -1,0 +1,98 @@
+"""Reading JSON of unknown shape, and keeping what was read exactly.
+
+`expect`, `required` and `optional` say where a value was wrong and what was expected; `Malformed` never
+leaves a dialect: request readers turn it into BadRequestError, reply readers into APIResponseValidationError.
+
+`difference` and `restore` are how a dialect forgets nothing: what it reads it writes at once, and where the
+two differ the difference is kept in the node's `extra`. Knows no format.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar
+
+import msgspec
+
+from headgate.errors import APIResponseValidationError, BadRequestError
+
+ABSENT: Final = msgspec.UNSET
+"""In an `extra`: the writer would put this key, but it was not there."""
+
+_NAMES: Final[dict[type, str]] = {
+    str: "a string",
+    int: "an integer",
+    float: "a number",
+    bool: "true or false",
+    dict: "an object",
+    list: "an array",
+}
+
+_T = TypeVar("_T")
+
+
+class Malformed(Exception):  # noqa: N818 -- a signal inside a dialect, not an error of the tree
+    """`where` is the place as the caller wrote it: "messages[1].content[0].type"."""
+
+    def __init__(self, where: str, problem: str) -> None:
+        super().__init__(f"{where}: {problem}" if where else problem)
+        self.where = where
+
+
+def bad_request(error: Malformed | RecursionError) -> BadRequestError:
+    if isinstance(error, Malformed):
+        return BadRequestError(str(error), param=error.where or None)
+    return BadRequestError("the body is nested too deeply", param="request_body")
+
+
+def bad_reply(error: Malformed | RecursionError) -> APIResponseValidationError:
+    problem = str(error) if isinstance(error, Malformed) else "it is nested too deeply"
+    return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
+
+
+def expect(value: Any, kind: type[_T], where: str) -> _T:
+    """The value, if it is of that JSON type. An integer is a number; true and false are neither."""
+    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+        return value
+    if kind is float and isinstance(value, int) and not isinstance(value, bool):
+        return value  # type: ignore[return-value]  # JSON has one kind of number
+    raise Malformed(where, f"expected {_NAMES[kind]}, got {_got(value)}")
+
+
+def required(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T:
+    if key not in node:
+        raise Malformed(at(where, key), f"required, expected {_NAMES[kind]}")
+    return expect(node[key], kind, at(where, key))
+
+
+def optional(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T | None:
+    """None where the key is missing or null."""
+    value = node.get(key)
+    return None if value is None else expect(value, kind, at(where, key))
+
+
+def at(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _got(value: Any) -> str:
+    if value is None:
+        return "null"
+    return next((name for kind, name in _NAMES.items() if type(value) is kind), "something else")
+
+
+def difference(came: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+    """What must be laid over `written` to have `came`."""
+    left = {key: value for key, value in came.items() if key not in written or written[key] != value}
+    for key in written:
+        if key not in came:
+            left[key] = ABSENT
+    return left
+
+
+def restore(written: dict[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Lays a difference over what was written, in place."""
+    for key, value in kept.items():
+        if value is ABSENT:
+            written.pop(key, None)
+        else:
+            written[key] = value
+    return written
