@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable
-from typing import Protocol
+from typing import TypeAlias
 
 import msgspec
 from msgspec import Raw
@@ -20,10 +20,8 @@ from headgate.errors import APIConnectionError, HeadgateError
 from headgate.ports import Clock, Transport
 
 
-class Lookup(Protocol):
-    """The group behind a public model name. Raises NotFoundError for an unknown one."""
-
-    def __call__(self, model: str) -> Group: ...
+Lookup: TypeAlias = Callable[[str], Group]
+"""The group behind a public model name. Raises NotFoundError for an unknown one."""
 
 
 class Engine:
@@ -52,7 +50,7 @@ class Engine:
             call.hops += 1
             try:
                 fields = _fields(fallback)
-                call.changed(fields.pop("model", call.model), _raw(fields))
+                call.changed(str(fields.pop("model", call.model)), _raw(fields))
                 return await self._try_group(call, lookup(call.model))
             except HeadgateError as error:
                 last = error

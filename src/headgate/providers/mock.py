@@ -174,7 +174,8 @@ def _last_text(messages: Any) -> str:
 
 def _given_call(call: Any) -> ir.ToolCall:
     fields = call if isinstance(call, dict) else {}
-    function = fields.get("function") if isinstance(fields.get("function"), dict) else {}
+    given = fields.get("function")
+    function: dict[str, Any] = given if isinstance(given, dict) else {}
     arguments = function.get("arguments", "{}")
     text = arguments if isinstance(arguments, str) else msgspec.json.encode(arguments).decode()
     return ir.ToolCall(

@@ -61,8 +61,9 @@ PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
 class SystemClock:
     """See ports.Clock."""
 
-    time = staticmethod(time.time)
-    monotonic = staticmethod(time.monotonic)
+    def __init__(self) -> None:
+        self.time = time.time
+        self.monotonic = time.monotonic
 
 
 class App:

@@ -7,7 +7,7 @@ and between pieces of the body, and a size limit for both.
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -22,10 +22,8 @@ HELD_LIMIT: Final = 256 * 1024
 _MALFORMED: Final = "Invalid HTTP request received: its head or the framing of its body is malformed."
 
 
-class Handler(Protocol):
-    """Answers one exchange; raises nothing but CancelledError, which means that the client has gone."""
-
-    def __call__(self, exchange: "LaneExchange") -> Coroutine[Any, Any, None]: ...
+Handler: TypeAlias = Callable[["LaneExchange"], Coroutine[Any, Any, None]]
+"""Answers one exchange; raises nothing but CancelledError, which means that the client has gone."""
 
 
 class Doors(Protocol):

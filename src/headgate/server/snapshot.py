@@ -37,6 +37,7 @@ class Snapshot:
         self._identities: dict[str, bytes] = {}
         self._load(config)
         self.options = _options(config)
+        self.requested_name = config.general.model_name_in_response == "requested"
         self._group_options = _fallback_options(config, self.options)
 
     @property
@@ -90,7 +91,7 @@ class Snapshot:
 
     def _deployment(self, name: str, params: Mapping[str, Any], entry: ModelEntry) -> Deployment:
         settings = self.config.litellm
-        merged = {"drop_params": settings.drop_params, "modify_params": settings.modify_params}
+        merged: dict[str, Any] = {"drop_params": settings.drop_params, "modify_params": settings.modify_params}
         if settings.request_timeout is not None:
             merged["timeout"] = settings.request_timeout
         if settings.ssl_verify is not None:

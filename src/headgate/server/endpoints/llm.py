@@ -135,7 +135,7 @@ async def _relay(gateway: Gateway, snapshot: Snapshot, answer: Answer, exchange:
     kind = f"content-type: {answer.call.dialect.stream_type}\r\ncache-control: no-cache\r\n".encode()
     exchange.start(200, kind + _head(gateway, snapshot, answer))
     exchange.flow(answer.pause, answer.resume)
-    write = exchange.write
+    write: Callable[[bytes], None] = exchange.write
     if snapshot.requested_name:
         write = renaming(exchange.write, answer.call.model)
     try:

@@ -1,7 +1,7 @@
 """Messages ↔ turns: the part of the chat format that requests and replies share.
 
-One message is one turn; a `tool` message is a user's turn that holds a tool result. What a message has and
-the IR has no name for stays in `turn.extra`. A reasoning block remembers in its extra which key it came under.
+One message is one turn; a `tool` message is a user's turn that holds a tool result. What a message has
+and the IR has no name for stays in `turn.extra`. A reasoning block remembers which key it came under.
 """
 
 from collections.abc import Iterable

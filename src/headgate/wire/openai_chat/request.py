@@ -53,7 +53,7 @@ _EFFORTS: Final = ((4096, "high"), (2048, "medium"), (1024, "low"), (1, "minimal
 
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     fields = {key: value for key, value in body.items() if value is not None}
-    model = text_at(fields.pop("model", None), "model", bad_request)
+    model = text_at(fields.pop("model", ""), "model", bad_request)
     if "messages" not in fields:
         bad_request("messages", "given: the conversation, as a list of messages")
     rows = list_at(fields.pop("messages"), "messages", bad_request)

@@ -185,9 +185,7 @@ class StreamReader:
             self._signed(index, state, rows, events)
         content = delta.get("content")
         if isinstance(content, str):
-            if content or (
-                not state.count and "tool_calls" not in delta and state.kind == "" and self._bare(delta)
-            ):
+            if content:
                 self._text(index, state, "text", content, events)
         elif isinstance(content, list):
             self._parts(index, state, content, events)
