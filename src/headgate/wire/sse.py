@@ -44,6 +44,11 @@ class Decoder:
         *blocks, self._buffer = buffer.split(b"\n\n")
         return [event for block in blocks if (event := _parse(block)) is not None]
 
+    @property
+    def rest(self) -> bytes:
+        """What has come of the event that is not complete yet."""
+        return self._buffer
+
     def close(self) -> list[tuple[str, bytes]]:
         """The last event, where the stream ended without a blank line."""
         rest, self._buffer, self._cr = self._buffer, b"", False
