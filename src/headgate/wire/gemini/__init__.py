@@ -16,7 +16,14 @@ from headgate.wire.gemini.check import FAMILY, fields
 
 __all__ = ["DIALECT", "Gemini"]
 
-_COUNTED: Final = ("contents", "systemInstruction", "tools", "toolConfig", "cachedContent")
+_COUNTED: Final = (
+    "contents",
+    "systemInstruction",
+    "tools",
+    "toolConfig",
+    "generationConfig",
+    "cachedContent",
+)
 """What of a request makes its tokens. https://ai.google.dev/api/tokens"""
 _INNER: Final = "generateContentRequest"
 

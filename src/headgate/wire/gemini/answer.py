@@ -1,11 +1,12 @@
 """One candidate of a stream, as it grows: its parts → block events. Knows no framing.
 
-A function call may come in pieces (`streamFunctionCallArguments`): each names a place in the arguments and what
-is to be put or appended there. They are put together here, and the arguments leave whole.
+A function call may come in pieces (`streamFunctionCallArguments`): each names a place in the arguments and
+what is to be put or appended there. They are put together here, and the arguments leave whole.
 https://docs.cloud.google.com/vertex-ai/generative-ai/docs/multimodal/function-calling
 """
 
 import re
+from itertools import pairwise
 from typing import Any, Final
 
 from headgate.wire import ir
@@ -62,9 +63,10 @@ class Answer:
                 tokens = read_logprobs(expect(value, dict, place), place)
                 if tokens:
                     out.append(ir.LogprobsDelta(self._index, tokens))
-            elif key not in _SEEN and key != "logprobsResult" and value is not None:
-                if value or key not in self.extra:
-                    self.extra[key] = value
+            elif key in _SEEN or key == "logprobsResult" or value is None:
+                continue
+            elif value or key not in self.extra:
+                self.extra[key] = value
 
     def end(self, out: list[ir.Event]) -> None:
         self._finish_pieces(out)
@@ -204,7 +206,7 @@ class Pieces:
         if not steps or isinstance(steps[0], int):
             raise Malformed(f"{where}.jsonPath", "expected the path of a field")
         holder: Any = self.arguments
-        for step, following in zip(steps, steps[1:], strict=False):
+        for step, following in pairwise(steps):
             holder = _enter(holder, step, [] if isinstance(following, int) else {}, where)
         value = next(
             (piece[key] for key in ("stringValue", "numberValue", "boolValue") if key in piece), None

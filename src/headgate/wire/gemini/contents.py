@@ -8,7 +8,7 @@ https://ai.google.dev/api/caching#Content
 https://ai.google.dev/gemini-api/docs/thought-signatures
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from headgate.wire import ir
@@ -19,7 +19,7 @@ from headgate.wire.gemini.names import Names
 from headgate.wire.gemini.parts import PART
 
 NO_SIGNATURE: Final = "c2tpcF90aG91Z2h0X3NpZ25hdHVyZV92YWxpZGF0b3I="
-"""Base64 of `skip_thought_signature_validator`: stands for the signature of a call that Gemini didn't make."""
+"""Base64 of `skip_thought_signature_validator`: the signature of a call that Gemini didn't make."""
 
 PLACEHOLDER: Final = " "
 
@@ -30,7 +30,7 @@ _Part = dict[str, Any]
 class Conversation:
     """`system` and `contents` once `add_all` went over the turns."""
 
-    def __init__(self, names: Names, facts: Facts) -> None:
+    def __init__(self, names: Names, facts: Facts, made_ids: Collection[str] = ()) -> None:
         self.system: list[_Part] = []
         self.system_extra: dict[str, Any] = {}
         self.contents: list[dict[str, Any]] = []
@@ -38,6 +38,7 @@ class Conversation:
         self.details: list[str] = []
         self._names = names
         self._facts = facts
+        self._made_ids = frozenset(made_ids)
         self._called: dict[str, str] = {}
 
     def add_all(self, turns: list[ir.Turn]) -> None:
@@ -141,11 +142,15 @@ class Conversation:
         self._drop(where, kind if isinstance(kind, str) else f"a block of {block.family}")
         return None
 
+    def _id(self, call_id: str) -> str:
+        """The id as it is written, "" for none."""
+        return call_id if self._facts.call_ids and call_id not in self._made_ids else ""
+
     def _tool_call(self, block: ir.ToolCall, where: str) -> _Part:
         name = self._names.fit(block.name)
         if block.id:
             self._called[block.id] = name
-        return write.tool_call(block, name, block.id if self._facts.call_ids else "")
+        return write.tool_call(block, name, self._id(block.id))
 
     def _result(self, block: ir.ToolResult, where: str, after: list[_Part]) -> _Part:
         called = self._called.get(block.call_id)
@@ -165,8 +170,8 @@ class Conversation:
             else:
                 self._drop(place, f"{type(inner).__name__} inside a tool result")
         result: dict[str, Any] = {"name": name, "response": _response(texts, block.is_error)}
-        if block.call_id and self._facts.call_ids:
-            result["id"] = block.call_id
+        if call_id := self._id(block.call_id):
+            result["id"] = call_id
         if attached and self._facts.result_media:
             result["parts"] = attached
         else:

@@ -41,16 +41,22 @@ _DETAIL_OF: Final = {value: name for name, value in DETAILS.items()}
 
 
 class CallIds:
-    """Ids for calls that came without: each distinct, and results find theirs by name and order."""
+    """Ids for calls that came without: each distinct, and results find theirs by name and order.
+
+    `made` are those that nobody gave.
+    """
 
     def __init__(self, prefix: str) -> None:
         self.prefix = prefix
+        self.made: list[str] = []
         self._count = 0
         self._open: list[tuple[str, str]] = []
 
     def call(self, given: str | None, name: str) -> str:
         found = given or f"{self.prefix}{self._count}"
         self._count += 1
+        if not given:
+            self.made.append(found)
         self._open.append((name, found))
         return found
 
@@ -150,7 +156,7 @@ def _attached(value: Any, where: str, ids: CallIds) -> ir.Block:
 
 
 def _outcome(response: dict[str, Any]) -> tuple[str | None, bool | None]:
-    """What the tool said, and whether it failed: `{"content": text}` and `{"error": …}` are ours to unwrap."""
+    """What the tool said, and whether it failed: `{"content": text}` and `{"error": …}` are unwrapped."""
     if not response:
         return None, None
     if len(response) == 1:

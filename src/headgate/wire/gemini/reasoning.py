@@ -1,7 +1,7 @@
 """A wish for reasoning → thinkingConfig, by what a generation takes. Arithmetic over `models.Facts`.
 
-A config that came in Gemini's own form goes back as it is, so that the API can say what it takes. Efforts above
-the strongest that a model knows are lowered to it.
+A config that came in Gemini's own form goes back as it is, so that the API can say what it takes. Efforts
+above the strongest that a model knows are lowered to it.
 
 https://ai.google.dev/gemini-api/docs/thinking
 """

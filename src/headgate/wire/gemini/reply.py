@@ -1,7 +1,8 @@
-"""A whole generateContent answer: JSON ↔ IR. https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
+"""A whole generateContent answer: JSON ↔ IR.
 
-Fields without a name in the IR are in `extra["gemini"]` of the reply (`promptFeedback`, `createTime`, …) and of
-each choice (`groundingMetadata`, `safetyRatings`, `finishMessage`, …).
+Fields without a name in the IR are in `extra["gemini"]` of the reply (`promptFeedback`, `createTime`, …) and
+of each choice (`groundingMetadata`, `safetyRatings`, `finishMessage`, …).
+https://ai.google.dev/api/generate-content#v1beta.GenerateContentResponse
 """
 
 from datetime import datetime

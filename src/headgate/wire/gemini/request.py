@@ -1,8 +1,8 @@
 """generateContent request → IR: what google-genai clients send us.
 
-https://ai.google.dev/api/generate-content. Model and stream flag stand in the address; whoever knows them puts
-them into the mapping as `model` and `stream`. Fields that the IR has no name for stay in `extra["gemini"]`,
-those of generationConfig and toolConfig under these names.
+https://ai.google.dev/api/generate-content. Model and stream flag stand in the address; whoever knows them
+puts them into the mapping as `model` and `stream`. Fields that the IR has no name for stay in
+`extra["gemini"]`, those of generationConfig and toolConfig under these names.
 """
 
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.gemini.check import (
+    FAMILY,
     Malformed,
     bad_request,
     expect,
@@ -34,8 +35,9 @@ _READ: Final = frozenset({"model", "stream", "contents", "systemInstruction", "t
 _CONTENT: Final = frozenset({"role", "parts"})
 _TOOL: Final = frozenset(
     {
-        "functionDeclarations", "googleSearch", "googleSearchRetrieval", "enterpriseWebSearch", "codeExecution",
-        "urlContext", "googleMaps", "retrieval", "fileSearch", "computerUse", "mcpServers", "parallelAiSearch",
+        "functionDeclarations", "googleSearch", "googleSearchRetrieval", "enterpriseWebSearch",
+        "codeExecution", "urlContext", "googleMaps", "retrieval", "fileSearch", "computerUse", "mcpServers",
+        "parallelAiSearch",
     }
 )  # fmt: skip
 HOSTED: Final = _TOOL - {"functionDeclarations"}
@@ -62,6 +64,8 @@ _ROLES: Final[dict[str | None, str]] = {
 }
 _MODES: Final = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED": "auto"}
 TIERS: Final = {"standard": "default", "flex": "flex", "priority": "priority"}
+MADE_IDS: Final = "made_ids"
+"""In a request's `spelling`: ids of calls that came without, which are not written back."""
 _SEARCHES: Final = ("googleSearch", "googleSearchRetrieval", "enterpriseWebSearch")
 
 
@@ -75,9 +79,10 @@ def read_request(body: Mapping[str, Any]) -> ir.Request:
 
 def _read(body: dict[str, Any]) -> ir.Request:
     left = {key: value for key, value in body.items() if key not in _READ and value is not None}
+    ids = CallIds("call_")
     request = ir.Request(
         model=(optional(body, "model", str, "") or "").removeprefix("models/"),
-        turns=_turns(body),
+        turns=_turns(body, ids),
         tools=_tools(body),
         stream=optional(body, "stream", bool, "") or False,
     )
@@ -85,14 +90,14 @@ def _read(body: dict[str, Any]) -> ir.Request:
     read_config(left, request)
     _tier(left, request)
     request.extra = kept(left)
+    request.spelling = {FAMILY: {MADE_IDS: ids.made} if ids.made else {}}
     return request
 
 
 # --- conversation ----------------------------------------------------------------------------------------
 
 
-def _turns(body: dict[str, Any]) -> list[ir.Turn]:
-    ids = CallIds("call_")
+def _turns(body: dict[str, Any], ids: CallIds) -> list[ir.Turn]:
     turns: list[ir.Turn] = []
     system = body.get("systemInstruction")
     if system is not None:
@@ -141,7 +146,7 @@ def _tools(body: dict[str, Any]) -> list[ir.Tool | ir.HostedTool] | None:
         }
         if hosted:
             search = any(key in hosted for key in _SEARCHES)
-            tools.append(ir.HostedTool(family="gemini", value=hosted, kind="web_search" if search else None))
+            tools.append(ir.HostedTool(family=FAMILY, value=hosted, kind="web_search" if search else None))
     return tools
 
 

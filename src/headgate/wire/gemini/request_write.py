@@ -20,7 +20,7 @@ from headgate.wire.gemini.contents import Conversation
 from headgate.wire.gemini.models import facts_of
 from headgate.wire.gemini.names import Names
 from headgate.wire.gemini.parts import DETAILS
-from headgate.wire.gemini.request import TIERS
+from headgate.wire.gemini.request import MADE_IDS, TIERS
 from headgate.wire.gemini.tools_write import write_tools
 
 _NATIVE: Final = frozenset(
@@ -53,8 +53,9 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
 def _write(request: ir.Request, target: Target) -> ir.Written:
     facts = facts_of(target.model)
     names = Names()
-    tools = write_tools(request, facts, names)
-    talk = Conversation(names, facts)
+    spelling = (request.spelling or {}).get(FAMILY)
+    tools = write_tools(request, facts, names, native=spelling is not None)
+    talk = Conversation(names, facts, (spelling or {}).get(MADE_IDS, ()))
     talk.add_all(request.turns)
     dropped = [*talk.dropped, *tools.dropped]
     config = configs.write_config(request, facts, tools.functions, dropped)

@@ -1,7 +1,7 @@
 """Watches Gemini answers that are passed through, whole or streamed: usage, model, end and error.
 
-Every event of a stream carries totals, so only the newest is kept, and decoded when somebody asks. What ends or
-breaks a stream is found by byte search; in JSON text these names can't occur with their quotes unescaped.
+Every event of a stream carries totals, so only the newest is kept, and decoded when somebody asks. What ends
+or breaks a stream is found by byte search; in JSON text these names can't occur with their quotes unescaped.
 """
 
 from typing import Any, Final

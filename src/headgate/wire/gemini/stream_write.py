@@ -33,7 +33,7 @@ _FIELDS: Final[dict[ir.DeltaKind, str]] = {
 
 
 class _Choice(Struct):
-    """`held` are blocks that wait until they are whole, `pieces` what came of them; `texts` are for citations."""
+    """`held` are blocks that wait until they are whole, `pieces` what came of them."""
 
     index: int
     held: dict[int, ir.Block] = field(default_factory=dict)

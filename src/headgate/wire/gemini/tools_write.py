@@ -35,7 +35,8 @@ class Tools(Struct):
     dropped: list[str] = field(default_factory=list)
 
 
-def write_tools(request: ir.Request, facts: Facts, names: Names) -> Tools:
+def write_tools(request: ir.Request, facts: Facts, names: Names, *, native: bool) -> Tools:
+    """`native`: a Gemini client wrote the request, and knows what to ask for."""
     out = Tools()
     declarations: list[dict[str, Any]] = []
     hosted: list[tuple[str, dict[str, Any]]] = []
@@ -51,7 +52,7 @@ def write_tools(request: ir.Request, facts: Facts, names: Names) -> Tools:
         out.dropped += [where for where, _ in hosted]
     else:
         out.tools += [tool for _, tool in hosted]
-        if declarations and hosted:
+        if declarations and hosted and not native:
             out.config["includeServerSideToolInvocations"] = True
     if request.tool_choice is not None and declarations:
         out.config["functionCallingConfig"] = _choice(request.tool_choice, names)

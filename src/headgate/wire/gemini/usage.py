@@ -142,20 +142,23 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
     tools = native.get("toolUsePromptTokenCount")
     tools = tools if isinstance(tools, int) else 0
     answered = usage.output - (usage.reasoning or 0)
-    node: dict[str, Any] = {"promptTokenCount": max(usage.input - tools, 0)}
+    node: dict[str, Any] = {}
+    if usage.input > tools:
+        node["promptTokenCount"] = usage.input - tools
     if answered > 0:
         node["candidatesTokenCount"] = answered
     if usage.reasoning is not None:
         node["thoughtsTokenCount"] = usage.reasoning
     if usage.cache_read is not None:
         node["cachedContentTokenCount"] = usage.cache_read
-    node["totalTokenCount"] = usage.total if usage.total is not None else usage.input + usage.output
-    for name, sound, pictures, total in (
+    if total := usage.input + usage.output if usage.total is None else usage.total:
+        node["totalTokenCount"] = total
+    for name, sound, pictures, tokens in (
         ("promptTokensDetails", usage.audio_input, usage.image_input, usage.input - tools),
         ("candidatesTokensDetails", usage.audio_output, usage.image_output, answered),
     ):
         if name not in native and (sound or pictures):
-            node[name] = _details(sound or 0, pictures or 0, total)
+            node[name] = _details(sound or 0, pictures or 0, tokens)
     tier = _TIER_NAMES.get(usage.service_tier or "")
     if tier is not None and "trafficType" not in native:
         node["serviceTier"] = tier
