@@ -33,7 +33,7 @@ _MODULES = {
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
 
-__all__ = sorted([*_WHERE, "__version__", "exceptions"])  # noqa: PLE0605 -- computed from the table above
+__all__ = sorted([*_WHERE, "__version__", "exceptions"])
 
 
 def __getattr__(name: str) -> Any:
