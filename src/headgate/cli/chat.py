@@ -17,7 +17,7 @@ def converse(model: str, message: str | None, system: str | None, **connection: 
     while True:
         try:
             line = click.prompt(
-                click.style("you", bold=True), prompt_suffix=" › ", default="", show_default=False
+                click.style("you", bold=True), prompt_suffix="> ", default="", show_default=False
             )
         except (click.Abort, EOFError):
             click.echo()

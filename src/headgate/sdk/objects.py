@@ -97,7 +97,7 @@ class View:
         return _restored, (type(self), self.__dict__)
 
     def get(self, name: str, default: Any = None) -> Any:
-        return self[name] if name in self else default
+        return self[name] if name in self else default  # noqa: SIM401 -- this is get
 
     def keys(self) -> list[str]:
         return list(self.__dict__["_data"])
