@@ -1,3 +1,56 @@
-"""Headgate: one gateway and one SDK in front of every LLM provider."""
+"""Headgate: one gateway and one SDK in front of every LLM provider.
+
+    from headgate import completion
+    answer = completion("openai/gpt-4o", [{"role": "user", "content": "Hello"}])
+
+Every public name is imported at its first use, so that `import headgate` costs nothing. Settings are plain
+attributes of this module (`headgate.drop_params = True`), read at each call.
+"""
+
+from importlib import import_module
+from typing import Any
 
 __version__ = "0.1.0"
+
+_MODULES = {
+    "headgate.sdk.functions": """acompletion aembedding atext_completion batch_completion completion embedding
+        text_completion""",
+    "headgate.sdk.client": "Client",
+    "headgate.sdk.stream": "CustomStreamWrapper",
+    "headgate.sdk.helpers": """completion_cost cost_per_token get_llm_provider get_max_tokens get_model_info
+        get_supported_openai_params model_cost register_model stream_chunk_builder supports_audio_input
+        supports_audio_output supports_function_calling supports_parallel_function_calling supports_pdf_input
+        supports_prompt_caching supports_reasoning supports_response_schema supports_system_messages
+        supports_tool_choice supports_vision supports_web_search token_counter validate_environment""",
+    "headgate.sdk.objects": """ChatCompletionDeltaToolCall ChatCompletionMessageToolCall Choices Delta
+        EmbeddingResponse Function Message ModelResponse ModelResponseStream StreamingChoices TextChoices
+        TextCompletionResponse Usage""",
+    "headgate.errors": """APIConnectionError APIError APIResponseValidationError AuthenticationError
+        BadGatewayError BadRequestError BudgetExceededError ContentPolicyViolationError
+        ContextWindowExceededError HeadgateError ImageFetchError InternalServerError
+        JSONSchemaValidationError NotFoundError PaymentRequiredError PermissionDeniedError RateLimitError
+        RejectedRequestError ServiceUnavailableError Timeout UnprocessableEntityError UnsupportedParamsError""",
+}
+_WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
+
+__all__ = sorted([*_WHERE, "__version__", "exceptions"])
+
+
+def __getattr__(name: str) -> Any:
+    if name == "exceptions":
+        return import_module("headgate.exceptions")
+    if name in _WHERE:
+        value = getattr(import_module(_WHERE[name]), name)
+        globals()[name] = value
+        return value
+    if name.startswith("__"):
+        raise AttributeError(name)
+    settings = import_module("headgate.sdk.settings")
+    try:
+        return settings.default(name)
+    except KeyError:
+        raise AttributeError(f"module 'headgate' has no attribute {name!r}") from None
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -44,8 +44,11 @@ class Incoming(Protocol):
     whoever stops early calls `abort`, which closes the connection.
     """
 
-    status: int
-    headers: Sequence[tuple[str, str]]
+    @property
+    def status(self) -> int: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, str]]: ...
 
     def header(self, name: str) -> str | None: ...
 

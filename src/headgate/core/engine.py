@@ -19,7 +19,6 @@ from headgate.core.route import Group
 from headgate.errors import APIConnectionError, HeadgateError
 from headgate.ports import Clock, Transport
 
-
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
 

@@ -14,11 +14,22 @@ class Exchange(Protocol):
     content-length, transfer-encoding and date: those are the door's.
     """
 
-    method: str
-    path: str
-    headers: Sequence[tuple[bytes, bytes]]
-    body: bytes
-    client: str
+    @property
+    def method(self) -> str: ...
+
+    @property
+    def path(self) -> str: ...
+
+    @property
+    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+
+    @property
+    def body(self) -> bytes: ...
+
+    @property
+    def client(self) -> str:
+        """The client's address, "" where there is none."""
+        ...
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         """The whole answer at once."""

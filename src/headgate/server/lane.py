@@ -12,6 +12,8 @@ from typing import Any, Final, Protocol, TypeAlias
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from headgate.server.exchange import Exchange
+
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of request line and headers."""
 HEAD_SECONDS: Final = 30.0
@@ -22,7 +24,7 @@ HELD_LIMIT: Final = 256 * 1024
 _MALFORMED: Final = "Invalid HTTP request received: its head or the framing of its body is malformed."
 
 
-Handler: TypeAlias = Callable[["LaneExchange"], Coroutine[Any, Any, None]]
+Handler: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, None]]
 """Answers one exchange; raises nothing but CancelledError, which means that the client has gone."""
 
 
@@ -33,7 +35,7 @@ class Doors(Protocol):
 
     def handler(self, path: str) -> Handler | None: ...
 
-    def refuse(self, exchange: "LaneExchange", status: int, message: str) -> None: ...
+    def refuse(self, exchange: Exchange, status: int, message: str) -> None: ...
 
 
 class LaneExchange:

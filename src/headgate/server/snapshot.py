@@ -91,7 +91,10 @@ class Snapshot:
 
     def _deployment(self, name: str, params: Mapping[str, Any], entry: ModelEntry) -> Deployment:
         settings = self.config.litellm
-        merged: dict[str, Any] = {"drop_params": settings.drop_params, "modify_params": settings.modify_params}
+        merged: dict[str, Any] = {
+            "drop_params": settings.drop_params,
+            "modify_params": settings.modify_params,
+        }
         if settings.request_timeout is not None:
             merged["timeout"] = settings.request_timeout
         if settings.ssl_verify is not None:

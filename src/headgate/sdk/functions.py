@@ -1,0 +1,96 @@
+"""LiteLLM's functions. Each takes its arguments to the client's one call; the synchronous ones by the portal."""
+
+import asyncio
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from headgate.sdk.client import Client
+from headgate.sdk.portal import PORTAL
+
+_Messages = Sequence[Any]
+
+
+@cache
+def default_client() -> Client:
+    """The client of the module's functions, made at its first use."""
+    return Client()
+
+
+async def acompletion(
+    model: str,
+    messages: _Messages | None = None,
+    timeout: Any = None,  # noqa: ASYNC109 -- LiteLLM's parameter
+    temperature: float | None = None,
+    top_p: float | None = None,
+    n: int | None = None,
+    stream: bool | None = None,
+    stream_options: dict[str, Any] | None = None,
+    stop: Any = None,
+    max_completion_tokens: int | None = None,
+    max_tokens: int | None = None,
+    **kwargs: Any,
+) -> Any:
+    """A chat completion: a ModelResponse, or with `stream=True` a CustomStreamWrapper.
+
+    `model` is "provider/model". Every parameter of OpenAI's chat API may be given, and those of LiteLLM:
+    docs/sdk.md lists them. What else is given goes into the provider's request body.
+
+    Raises the classes of `headgate.errors`, whatever the provider.
+    """
+    fields = {
+        "messages": messages,
+        "timeout": timeout,
+        "temperature": temperature,
+        "top_p": top_p,
+        "n": n,
+        "stream": stream,
+        "stream_options": stream_options,
+        "stop": stop,
+        "max_completion_tokens": max_completion_tokens,
+        "max_tokens": max_tokens,
+        **kwargs,
+    }
+    return await default_client().call("chat", model, fields)
+
+
+def completion(model: str, messages: _Messages | None = None, *args: Any, **kwargs: Any) -> Any:
+    """`acompletion`, for code that does not await."""
+    return PORTAL.run(acompletion(model, messages, *args, **kwargs))
+
+
+async def atext_completion(prompt: Any = None, model: str = "", **kwargs: Any) -> Any:
+    """OpenAI's older completions; models that only chat are asked by chat."""
+    return await default_client().call("completions", model, {"prompt": prompt, **kwargs})
+
+
+def text_completion(prompt: Any = None, model: str = "", **kwargs: Any) -> Any:
+    """`atext_completion`, for code that does not await."""
+    return PORTAL.run(atext_completion(prompt, model, **kwargs))
+
+
+async def aembedding(model: str, input: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """Vectors of a text or a list of texts: an EmbeddingResponse."""
+    return await default_client().call("embeddings", model, {"input": input, **kwargs})
+
+
+def embedding(model: str, input: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """`aembedding`, for code that does not await."""
+    return PORTAL.run(aembedding(model, input, **kwargs))
+
+
+def batch_completion(
+    model: str, messages: Sequence[_Messages] = (), *, max_workers: int = 100, **kwargs: Any
+) -> list[Any]:
+    """Many conversations at once, at most `max_workers` at a time. An error stands in its call's place."""
+
+    async def all_of_them() -> list[Any]:
+        gate = asyncio.Semaphore(max_workers)
+
+        async def one(conversation: _Messages) -> Any:
+            async with gate:
+                return await acompletion(model, conversation, **kwargs)
+
+        return await asyncio.gather(*map(one, messages), return_exceptions=True)
+
+    return PORTAL.run(all_of_them())

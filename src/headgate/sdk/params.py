@@ -1,0 +1,144 @@
+"""Keyword arguments of LiteLLM's functions, sorted: what is sent, what makes the deployment, what steers."""
+
+import sys
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from headgate.core.call import Fallback, Options
+from headgate.core.params import CONNECTION, OURS, is_price
+from headgate.errors import BadRequestError
+from headgate.ports import Timeouts
+from headgate.sdk import settings
+
+_DEPLOYMENT: Final = frozenset(
+    """custom_llm_provider api_base base_url api_key api_version organization project extra_headers headers
+    extra_body azure_ad_token ssl_verify ssl_certificate client_key allowed_openai_params base_model
+    additional_drop_params modify_params""".split()
+)
+_STEERING: Final = (OURS | CONNECTION) - _DEPLOYMENT - {"model"}
+_NEVER_SENT: Final = frozenset(
+    """metadata litellm_metadata model_list deployment_id shared_session logger_fn verbose acompletion
+    aembedding text_completion hf_model_name input_cost_per_token output_cost_per_token client stream_timeout
+    force_timeout max_fallbacks id no_log include_server_side_tool_invocations""".split()
+)
+_MOCK: Final = ("mock_response", "mock_tool_calls", "mock_timeout")
+
+
+def body_of(fields: Mapping[str, Any]) -> dict[str, Raw]:
+    """The request body: everything that is not ours, each value encoded once. Raises BadRequestError."""
+    body: dict[str, Raw] = {}
+    for name, value in fields.items():
+        if value is None or name in _DEPLOYMENT or (name in _NEVER_SENT and not _stored(name, fields)):
+            continue
+        if (name in _STEERING and name not in _MOCK) or is_price(name):
+            continue
+        if name == "response_format":
+            value = response_format(value)
+        body[name] = encoded(name, value)
+    return body
+
+
+def encoded(name: str, value: Any) -> Raw:
+    try:
+        return Raw(msgspec.json.encode(value, enc_hook=_plain))
+    except (TypeError, ValueError, RecursionError) as error:
+        raise BadRequestError(f"{name!r} can't be written as JSON: {error}", param=name) from None
+
+
+def _plain(value: Any) -> Any:
+    """Objects of other libraries: pydantic models, our own views, anything that is a mapping."""
+    for method in ("model_dump", "to_dict", "dict"):
+        if callable(dump := getattr(value, method, None)):
+            return dump(exclude_none=True) if method == "model_dump" else dump()
+    raise TypeError(f"a {type(value).__name__} is no JSON value")
+
+
+def _stored(name: str, fields: Mapping[str, Any]) -> bool:
+    """OpenAI takes metadata beside `store`."""
+    return name == "metadata" and bool(fields.get("store"))
+
+
+def deployment_of(model: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """`litellm_params` of an ad hoc deployment: arguments over module settings."""
+    params = {name: fields[name] for name in _DEPLOYMENT if fields.get(name) is not None}
+    params.update({name: value for name, value in fields.items() if is_price(name) and value is not None})
+    params["model"] = model
+    for name in ("api_key", "api_base", "api_version", "organization", "headers", "ssl_verify"):
+        if name not in params and (value := settings.get(name)) is not None:
+            params[name] = value
+    drop = fields.get("drop_params")
+    params["drop_params"] = settings.get("drop_params") if drop is None else drop
+    params["modify_params"] = fields.get("modify_params") or settings.get("modify_params")
+    return params
+
+
+def options_of(model: str, fields: Mapping[str, Any], stream: bool) -> Options:
+    retries = _first(fields.get("num_retries"), fields.get("max_retries"), settings.get("num_retries"), 2)
+    drop = _first(fields.get("drop_params"), settings.get("drop_params"))
+    longer = fields.get("context_window_fallback_dict") or {}
+    given = fields.get("fallbacks") or settings.get("fallbacks") or settings.get("default_fallbacks") or ()
+    windows: tuple[Fallback, ...] = (longer[model],) if model in longer else ()
+    return Options(
+        drop_params=None if drop is None else bool(drop),
+        drop=tuple(fields.get("additional_drop_params") or ()),
+        allow=tuple(fields.get("allowed_openai_params") or ()),
+        retries=int(retries),
+        timeouts=timeouts_of(fields, stream),
+        fallbacks=tuple(row for row in given if isinstance(row, str) or "model" in row),
+        context_window_fallbacks=windows,
+    )
+
+
+def timeouts_of(fields: Mapping[str, Any], stream: bool) -> Timeouts | None:
+    """Seconds, or an object with `connect` and `read` as HTTP clients have it. None: 600 seconds."""
+    given = _first(
+        fields.get("stream_timeout") if stream else None,
+        fields.get("timeout"),
+        fields.get("request_timeout"),
+        settings.get("request_timeout"),
+    )
+    if given is None:
+        return None
+    read = getattr(given, "read", given)
+    connect = getattr(given, "connect", None)
+    try:
+        seconds = float(read) if read is not None else 600.0
+    except (TypeError, ValueError):
+        raise BadRequestError(
+            f"'timeout' must be a number of seconds, not {given!r}", param="timeout"
+        ) from None
+    return Timeouts(
+        connect=float(connect) if connect is not None else min(10.0, seconds),
+        first_byte=seconds,
+        between_chunks=seconds,
+        total=None if stream else seconds,
+    )
+
+
+def response_format(value: Any) -> Any:
+    """A pydantic class becomes its strict JSON schema; pydantic is only looked at where it is loaded."""
+    module = sys.modules.get("pydantic")
+    if module is None or not isinstance(value, type) or not issubclass(value, module.BaseModel):
+        return value
+    schema = _strict(value.model_json_schema())  # type: ignore[attr-defined]
+    return {"type": "json_schema", "json_schema": {"name": value.__name__, "schema": schema, "strict": True}}
+
+
+def _strict(schema: Any) -> Any:
+    """As OpenAI's strict mode wants it: no further properties, all of them required."""
+    if isinstance(schema, list):
+        return [_strict(one) for one in schema]
+    if not isinstance(schema, dict):
+        return schema
+    made = {key: _strict(value) for key, value in schema.items() if key != "default"}
+    if made.get("type") == "object" and isinstance(made.get("properties"), dict):
+        made["additionalProperties"] = False
+        made["required"] = list(made["properties"])
+    return made
+
+
+def _first(*values: Any) -> Any:
+    return next((value for value in values if value is not None), None)
