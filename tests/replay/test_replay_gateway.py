@@ -1,0 +1,174 @@
+"""Every recorded exchange goes through a running gateway: byte for byte where the formats agree, else with the
+same meaning to a chat client. What is left out is listed with its reason in `recorded.LEFT_OUT`."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import recorded
+from servers import KEY, RunningGateway, Upstream, running
+
+from headgate.errors import for_status
+
+if not recorded.ROOT.exists():
+    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+
+RECORDS = list(recorded.records())
+CHOSEN = [record for record in RECORDS if recorded.reason_left_out(record) is None]
+_PATHS = {"chat": "/v1/chat/completions", "messages": "/v1/messages", "completions": "/v1/completions"}
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    server = Upstream()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
+    rows = [
+        {
+            "model_name": f"{name}/*",
+            "litellm_params": {
+                "model": f"{name}/*",
+                "api_base": upstream.base,
+                "api_key": "sk-upstream-secret",
+                **({"api_version": "2024-10-21"} if name == "azure" else {}),
+            },
+        }
+        for name in recorded.PROVIDERS.values()
+    ]
+    config = {
+        "model_list": rows,
+        "general_settings": {"master_key": KEY},
+        "litellm_settings": {"num_retries": 0, "drop_params": True},
+    }
+    with running(config, tmp_path_factory.mktemp("replay")) as served:
+        yield served
+
+
+def play(upstream: Upstream, record: dict[str, Any]) -> None:
+    response = record["response"]
+    kind = "text/event-stream" if "sse" in response else "application/json"
+    upstream.reply(response["status"], {"content-type": kind}, recorded.answer_bytes(record))
+
+
+def ask(gateway: RunningGateway, record: dict[str, Any], path: str, body: dict[str, Any]) -> tuple[int, bytes]:
+    model = f"{recorded.PROVIDERS[record['provider']]}/{recorded.model_of(record)}"
+    status, _, data = gateway.request(path, {**body, "model": model})
+    return status, data
+
+
+def same_format(record: dict[str, Any]) -> bool:
+    url = record["request"]["url"]
+    return record["api"] in ("chat", "messages", "completions") or (
+        record["api"] == "embeddings" and record["provider"] != "google-gemini" and url.endswith("/embeddings")
+    )
+
+
+def in_200(record: dict[str, Any]) -> bool:
+    """An error that came under a good status."""
+    body = record["response"].get("body")
+    return isinstance(body, dict) and "error" in body and not body.get("choices")
+
+
+@pytest.mark.parametrize("record", [r for r in CHOSEN if same_format(r)], ids=lambda r: r["id"])
+def test_same_format_is_passed_byte_for_byte(
+    gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
+) -> None:
+    play(upstream, record)
+    body = dict(record["request"]["body"])
+    path = _PATHS.get(record["api"], "/v1/embeddings")
+    status, data = ask(gateway, record, path, body)
+    expected = record["response"]["status"]
+    if expected == 200 and not in_200(record):
+        assert status == 200, data
+        assert data == recorded.answer_bytes(record)
+        sent = json.loads(upstream.requests[-1][2])
+        assert sent.get("messages") == body.get("messages") or record["provider"] in ("deepseek", "groq", "mistral")
+    else:
+        error = json.loads(data)["error"]
+        assert error["message"]
+        assert for_status(status) is for_status(expected) or expected in (200, 421), data
+        assert b"sk-upstream-secret" not in data
+
+
+@pytest.mark.parametrize(
+    "record",
+    [r for r in CHOSEN if r["api"] in ("messages", "generateContent") and r["response"]["status"] == 200],
+    ids=lambda r: r["id"],
+)
+def test_other_formats_mean_the_same_to_a_chat_client(
+    gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
+) -> None:
+    play(upstream, record)
+    stream = "sse" in record["response"]
+    raw = recorded.answer_bytes(record)
+    documents = recorded.events(raw) if stream else [json.loads(raw)]
+    body = {"messages": [{"role": "user", "content": "hi"}], "stream": stream}
+    if stream:
+        body["stream_options"] = {"include_usage": True}
+    status, data = ask(gateway, record, "/v1/chat/completions", body)
+    assert status == 200, data
+    heard = recorded.said_by_chat(recorded.events(data) if stream else [json.loads(data)])
+    if record["api"] == "messages":
+        said = recorded.said_by_anthropic(documents, stream)
+    else:
+        said = recorded.said_by_gemini(documents)
+    assert heard == said
+
+
+@pytest.mark.parametrize(
+    "record",
+    [r for r in CHOSEN if r["response"]["status"] >= 400 and not same_format(r) and r["api"] != "count_tokens"],
+    ids=lambda r: r["id"],
+)
+def test_errors_of_other_formats_keep_their_class(
+    gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
+) -> None:
+    play(upstream, record)
+    embeds = record["api"] == "embeddings"
+    body = {"input": "hi"} if embeds else {"messages": [{"role": "user", "content": "hi"}]}
+    status, data = ask(gateway, record, "/v1/embeddings" if embeds else "/v1/chat/completions", body)
+    text = json.dumps(record["response"]["body"])
+    expected = 401 if "API key not valid" in text else record["response"]["status"]
+    assert for_status(status) is for_status(expected), data
+    assert json.loads(data)["error"]["message"]
+
+
+@pytest.mark.parametrize(
+    "record",
+    [r for r in CHOSEN if r["api"] == "embeddings" and not same_format(r) and r["response"]["status"] == 200],
+    ids=lambda r: r["id"],
+)
+def test_gemini_embeddings_reach_an_openai_client(
+    gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
+) -> None:
+    if "embeddings" not in record["response"].get("body", {}):
+        pytest.skip("a single embedContent: the gateway asks by batchEmbedContents")
+    play(upstream, record)
+    rows = record["response"]["body"]["embeddings"]
+    status, data = ask(gateway, record, "/v1/embeddings", {"input": ["x"] * len(rows)})
+    assert status == 200, data
+    assert [row["embedding"] for row in json.loads(data)["data"]] == [row["values"] for row in rows]
+
+
+@pytest.mark.parametrize(
+    "record", [r for r in CHOSEN if r["api"] == "count_tokens" and r["provider"] == "anthropic"], ids=lambda r: r["id"]
+)
+def test_counted_tokens_come_from_the_provider(
+    gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
+) -> None:
+    play(upstream, record)
+    status, data = ask(gateway, record, "/v1/messages/count_tokens", record["request"]["body"])
+    assert status == record["response"]["status"], data
+    if status == 200:
+        assert json.loads(data) == record["response"]["body"]
+
+
+def test_all_that_is_left_out_has_a_reason() -> None:
+    reasons = {record["id"]: recorded.reason_left_out(record) for record in RECORDS}
+    left = {name: reason for name, reason in reasons.items() if reason is not None}
+    assert len(left) <= 25, left
