@@ -174,7 +174,7 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
                     said.reasoning += part["text"]
                 elif "text" in part:
                     said.text += part["text"]
-    said.finish = GEMINI_FINISH.get(raw or "", "content_filter")
+    said.finish = "stop" if raw is None else GEMINI_FINISH.get(raw, "content_filter")
     if said.calls and said.finish == "stop":
         said.finish = "tool_calls"
     prompt = usage.get("promptTokenCount", 0) + usage.get("toolUsePromptTokenCount", 0)

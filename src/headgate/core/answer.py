@@ -157,19 +157,23 @@ class Answer:
 class Passage:
     """A stream whose bytes travel as they are; the usage event that only we asked for is taken out."""
 
-    __slots__ = ("_answer", "_sniff", "_sniffer", "_strip")
+    __slots__ = ("_answer", "_sniff", "_sniffer", "_strip", "feed")
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._sniffer: Sniffer = answer.prepared.route.dialect.sniffer()
         self._sniff = self._sniffer.feed
         self._strip = UsageStripper() if answer.prepared.strip_usage else None
-        if self._strip is None:
-            self.feed = self._plain  # type: ignore[method-assign]
+        self.feed = self._plain if self._strip is None else self._stripped(self._strip.feed)
 
-    def feed(self, data: bytes) -> bytes:
-        self._sniff(data)
-        return self._strip.feed(data) if self._strip is not None else data
+    def _stripped(self, strip: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
+        sniff = self._sniff
+
+        def feed(data: bytes) -> bytes:
+            sniff(data)
+            return strip(data)
+
+        return feed
 
     def _plain(self, data: bytes) -> bytes:
         self._sniff(data)

@@ -152,15 +152,10 @@ def _without(request: Request, names: tuple[str, ...]) -> Request:
             family: {key: value for key, value in fields.items() if key not in names}
             for family, fields in copy.extra.items()
         }
-    for name in names:
-        if name in _OPTIONAL:
-            setattr(copy, name, None)
+    optional = {field.name for field in msgspec.structs.fields(copy) if field.default is None}
+    for name in optional.intersection(names) - {"extra", "cache"}:
+        setattr(copy, name, None)
     return copy
-
-
-_OPTIONAL: Final = frozenset(
-    field.name for field in msgspec.structs.fields(Request) if field.default is None and field.name != "extra"
-)
 
 
 def _head(route: Route, more: tuple[tuple[str, str], ...]) -> bytes:

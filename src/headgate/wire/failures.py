@@ -192,7 +192,6 @@ _TEXTS_POLICY = (
     ("content_policy_violation",),
     ("blocked by content filtering policy",),
     ("the response was blocked",),
-    ("content violates usage guidelines",),
     ("requires moderation", "flagged"),
     ("input data may contain inappropriate content",),
     ("output data may contain inappropriate content",),

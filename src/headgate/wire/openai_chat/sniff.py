@@ -71,7 +71,7 @@ class Sniffer:
             return
         for event in _END.split(events):
             at = event.find(b"{")
-            if at < 0 or not event.lstrip().startswith(b"data:"):
+            if at < 0 or b"data:" not in event[:at]:
                 continue
             if self.model is not None and not (_USAGE.search(event) or b'"error"' in event):
                 continue
