@@ -169,7 +169,9 @@ def test_token_ids_are_refused_with_words(tokens: Any) -> None:
 
 
 def test_parameters_without_a_twin_are_reported_and_user_is_not() -> None:
-    request = OPENAI.read_request({"model": "x", "input": "a", "user": "u", "late_chunking": True})
+    request = OPENAI.read_request(
+        {"model": "x", "input": "a", "user": "u", "metadata": {}, "late_chunking": True}
+    )
     assert GEMINI.write_request(request, _target("m")).dropped == ["late_chunking"]
 
 

@@ -49,6 +49,9 @@ _PER_ENTRY: Final = {
 }
 """Keys that a caller of any format may give, and what each entry of the batch calls it."""
 
+_HARMLESS: Final = frozenset({"metadata", "stream", "safety_identifier"})
+"""Keys of other formats that change nothing in the vectors."""
+
 _ENTRY: Final = frozenset(
     {"model", "content", "outputDimensionality", "output_dimensionality", "taskType", "task_type"}
 )
@@ -98,7 +101,7 @@ class GeminiEmbeddings(NoStream):
                     settings[_PER_ENTRY[key]] = value
                 elif family == FAMILY:
                     settings[key] = value
-                elif value is not None:
+                elif key not in _HARMLESS and value is not None:
                     dropped.append(key)
         name = target.model if "/" in target.model else f"models/{target.model}"
         entries = [
