@@ -158,7 +158,7 @@ def said_by_anthropic(documents: list[dict[str, Any]], stream: bool) -> Said:
     return said
 
 
-GEMINI_FINISH = {"STOP": "stop", "MAX_TOKENS": "length", "MALFORMED_FUNCTION_CALL": "stop", "UNEXPECTED_TOOL_CALL": "stop"}
+GEMINI_FINISH = {1: "stop", "STOP": "stop", "MAX_TOKENS": "length", "MALFORMED_FUNCTION_CALL": "stop", "UNEXPECTED_TOOL_CALL": "stop"}
 
 
 def said_by_gemini(documents: list[dict[str, Any]]) -> Said:

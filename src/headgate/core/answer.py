@@ -143,12 +143,16 @@ class Answer:
 
     async def _take_as_stream(self) -> None:
         raw = await self._incoming.read(LIMIT)
-        dialect = self.prepared.route.dialect
+        dialect, call = self.prepared.route.dialect, self.call
+        call.first_byte = self._clock.monotonic()
+        if raw.lstrip()[:1] == b"[":  # Gemini's stream without server-sent events: a list of chunks
+            whole = Translation(self)
+            self.body = whole.feed(raw) + whole.end()
+            settle(call, self.deployment)
+            return
         if (error := dialect.glance(raw).error) is not None:
             raise error
         reply = dialect.read_reply(raw, self.prepared.echo)
-        call = self.call
-        call.first_byte = self._clock.monotonic()
         call.usage, call.upstream_model = reply.usage, reply.model
         self.body = call.dialect.stream_writer(self.frame).write(fold.unfold(reply))
         settle(call, self.deployment)
