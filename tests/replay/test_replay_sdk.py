@@ -1,0 +1,95 @@
+"""The same recorded answers through the SDK: the objects say what the recording says."""
+
+import asyncio
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import recorded
+from servers import Upstream
+
+import headgate
+from headgate.errors import HeadgateError, for_status
+
+if not recorded.ROOT.exists():
+    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+
+CHOSEN = [
+    record
+    for record in recorded.records()
+    if recorded.reason_left_out(record) is None and record["api"] in ("chat", "messages", "generateContent")
+]
+ASKED = [{"role": "user", "content": "hi"}]
+
+
+@pytest.fixture(scope="module")
+def upstream() -> Iterator[Upstream]:
+    server = Upstream()
+    yield server
+    server.stop()
+
+
+async def hear(upstream: Upstream, record: dict[str, Any], stream: bool) -> recorded.Said:
+    response = record["response"]
+    kind = "text/event-stream" if "sse" in response else "application/json"
+    upstream.reply(response["status"], {"content-type": kind}, recorded.answer_bytes(record))
+    provider = recorded.PROVIDERS[record["provider"]]
+    if "/openai/chat" in record["request"]["url"]:
+        provider = "openai"
+    answer = await headgate.acompletion(
+        f"{provider}/{recorded.model_of(record)}",
+        ASKED,
+        api_base=upstream.base,
+        api_key="sk-upstream-secret",
+        api_version="2024-10-21",
+        num_retries=0,
+        stream=stream,
+        stream_options={"include_usage": True} if stream else None,
+        drop_params=True,
+    )
+    if not stream:
+        return recorded.said_by_chat([answer.model_dump()])
+    return recorded.said_by_chat([chunk.model_dump() async for chunk in answer])
+
+
+def said(record: dict[str, Any], stream: bool) -> recorded.Said:
+    raw = recorded.answer_bytes(record)
+    documents = recorded.events(raw) if "sse" in record["response"] else json.loads(raw)
+    documents = documents if isinstance(documents, list) else [documents]
+    if record["api"] == "messages":
+        return recorded.said_by_anthropic(documents, stream)
+    if record["api"] == "generateContent":
+        return recorded.said_by_gemini(documents)
+    return recorded.said_by_chat(documents)
+
+
+def is_stream(record: dict[str, Any]) -> bool:
+    return "sse" in record["response"] or isinstance(record["response"].get("body"), list)
+
+
+def plain(record: dict[str, Any]) -> bool:
+    """Answers that the test's own simple reading can read: texts, not Mistral's lists of parts."""
+    raw = recorded.answer_bytes(record)
+    return b'"content":[' not in raw and b'"content": [' not in raw or record["api"] != "chat"
+
+
+def fails(record: dict[str, Any]) -> bool:
+    raw = recorded.answer_bytes(record)
+    return record["response"]["status"] >= 400 or (b'"error"' in raw and b'"error":null' not in raw)
+
+
+@pytest.mark.parametrize("record", [r for r in CHOSEN if not fails(r) and plain(r)], ids=lambda r: r["id"])
+def test_answers_say_what_was_recorded(upstream: Upstream, record: dict[str, Any]) -> None:
+    stream = is_stream(record)
+    assert asyncio.run(hear(upstream, record, stream)) == said(record, stream)
+
+
+@pytest.mark.parametrize("record", [r for r in CHOSEN if r["response"]["status"] >= 400], ids=lambda r: r["id"])
+def test_errors_are_of_the_recorded_class(upstream: Upstream, record: dict[str, Any]) -> None:
+    with pytest.raises(HeadgateError) as caught:
+        asyncio.run(hear(upstream, record, False))
+    text = json.dumps(record["response"]["body"])
+    expected = 401 if "API key not valid" in text else record["response"]["status"]
+    assert isinstance(caught.value, for_status(expected)) or expected == 421
+    assert "sk-upstream-secret" not in str(caught.value)
