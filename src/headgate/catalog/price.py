@@ -1,8 +1,8 @@
-"""What tokens cost, in exact decimals. Prices are US dollars for one token, by LiteLLM's field names.
+"""What tokens cost, in exact decimals: US dollars, by LiteLLM's field names. Knows no model and no request.
 
-A request beyond a context tier is billed at that tier's prices as a whole. Cached, written, audio and image
-tokens are parts of the input, reasoning is a part of the output: a part without a price of its own has the
-price of the whole.
+A request whose input is larger than a context size is billed at that size's prices as a whole. Cached, written,
+audio and image tokens are parts of the input, reasoning, audio and image tokens parts of the output: a part
+without a price of its own has the price of the whole.
 """
 
 import re
@@ -15,24 +15,31 @@ from msgspec import Struct
 from headgate.wire.ir import Usage
 
 _ZERO: Final = Decimal(0)
-_SUFFIX: Final = {"standard": "", "batch": "_batches", "flex": "_flex", "priority": "_priority"}
-_TIER: Final = re.compile(r"_above_(\d+)k_tokens")
-_FIELDS: Final = {
-    "input": "input_cost_per_token",
-    "output": "output_cost_per_token",
-    "cache_read": "cache_read_input_token_cost",
-    "cache_write": "cache_creation_input_token_cost",
-    "cache_write_long": "cache_creation_input_token_cost_above_1hr",
-    "reasoning": "output_cost_per_reasoning_token",
-    "audio_input": "input_cost_per_audio_token",
-    "audio_output": "output_cost_per_audio_token",
-    "image_input": "input_cost_per_image_token",
-    "image_output": "output_cost_per_image_token",
+_TIERS: Final = {"": "standard", "_batches": "batch", "_priority": "priority", "_flex": "flex"}
+_PARTS: Final = {
+    "input_cost_per_token": "input",
+    "output_cost_per_token": "output",
+    "cache_read_input_token_cost": "cache_read",
+    "cache_creation_input_token_cost": "cache_write",
+    "cache_creation_input_token_cost_above_1hr": "cache_write_long",
+    "output_cost_per_reasoning_token": "reasoning",
+    "input_cost_per_audio_token": "audio_input",
+    "output_cost_per_audio_token": "audio_output",
+    "input_cost_per_image_token": "image_input",
+    "output_cost_per_image_token": "image_output",
 }
+_OTHERS: Final = ("input_cost_per_request", "search_context_cost_per_query")
+_FIELD: Final = re.compile(
+    rf"({'|'.join(sorted(_PARTS, key=len, reverse=True))})"
+    r"(?:_above_(\d+)(k?)_tokens)?(_batches|_priority|_flex)?"
+)
+
+Curve = dict[int, Decimal]
+"""A price by the number of input tokens above which it holds; 0 is the plain price."""
 
 
 class Rates(Struct, frozen=True):
-    """Dollars per token of one tier; None: the part has no price of its own."""
+    """Dollars per token at one size of the input; None: the part has no price of its own."""
 
     input: Decimal = _ZERO
     output: Decimal = _ZERO
@@ -47,7 +54,7 @@ class Rates(Struct, frozen=True):
 
 
 class Cost(Struct, frozen=True):
-    """US dollars by part; `total` is their sum."""
+    """US dollars by part; `total` is the sum of the others. `input` and `output` are what no other part holds."""
 
     total: Decimal
     input: Decimal = _ZERO
@@ -58,29 +65,38 @@ class Cost(Struct, frozen=True):
     audio: Decimal = _ZERO
     image: Decimal = _ZERO
     searches: Decimal = _ZERO
+    request: Decimal = _ZERO
 
 
 class PriceSheet(Struct, frozen=True):
-    """The prices of one model. `tiers` maps a service tier to (input tokens above which it counts, rates)."""
+    """The prices of one model, ready to be multiplied.
+
+    `tiers` maps a service tier ("standard", "batch", "priority", "flex") to its rates by input size, rising;
+    a tier that the model has no prices for costs the standard ones. `search` is for one web search, `request`
+    for the call as such.
+    """
 
     tiers: dict[str, tuple[tuple[int, Rates], ...]]
-    search: Decimal | None = None
+    search: Decimal = _ZERO
+    request: Decimal = _ZERO
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "PriceSheet | None":
-        """From a row in LiteLLM's schema, None where it has no price for tokens."""
-        if (
-            price_of(row.get("input_cost_per_token")) is None
-            and price_of(row.get("output_cost_per_token")) is None
-        ):
+        """From a row in LiteLLM's schema, None where it has no price for plain tokens."""
+        curves = _curves(row)
+        standard = curves["standard"]
+        if not {"input", "output"} & standard.keys():
             return None
-        tiers = {name: _rates(row, suffix) for name, suffix in _SUFFIX.items() if _priced(row, suffix)}
-        search = row.get("search_context_cost_per_query")
-        return cls(tiers=tiers, search=price_of(search))
+        return cls(
+            tiers={tier: _steps(standard, own) for tier, own in curves.items() if own},
+            search=_search_price(row.get("search_context_cost_per_query")),
+            request=price_of(row.get("input_cost_per_request")) or _ZERO,
+        )
 
     def total(self, usage: Usage, tier: str = "standard") -> Decimal:
-        """The whole cost. The plain case, input and output and perhaps cached input, is quick."""
-        rates = self._for(usage, tier)
+        """The whole cost. Input, output and perhaps cached input alone take the short way."""
+        rates = self._rates(usage.input, tier)
+        read = usage.cache_read or 0
         if (
             usage.cache_write
             or usage.audio_input
@@ -89,91 +105,123 @@ class PriceSheet(Struct, frozen=True):
             or usage.image_output
             or usage.web_searches
             or (usage.reasoning and rates.reasoning is not None)
+            or self.request
+            or read > usage.input
         ):
             return self.cost(usage, tier).total
-        read = usage.cache_read
         if read and rates.cache_read is not None:
             return (usage.input - read) * rates.input + read * rates.cache_read + usage.output * rates.output
         return usage.input * rates.input + usage.output * rates.output
 
     def cost(self, usage: Usage, tier: str = "standard") -> Cost:
-        rates = self._for(usage, tier)
-        long = usage.cache_write_long or 0
-        written = (usage.cache_write or 0) - long
-        inputs = {
-            "cache_read": (usage.cache_read or 0, rates.cache_read),
-            "cache_write": (written, rates.cache_write),
-            "cache_write_long": (long, rates.cache_write_long or rates.cache_write),
-            "audio": (usage.audio_input or 0, rates.audio_input),
-            "image": (usage.image_input or 0, rates.image_input),
-        }
-        outputs = {
-            "reasoning": (usage.reasoning or 0, rates.reasoning),
-            "audio": (usage.audio_output or 0, rates.audio_output),
-            "image": (usage.image_output or 0, rates.image_output),
-        }
+        """The cost by part. Parts that claim more than the whole leave nothing of it, and no negative cost."""
+        rates = self._rates(usage.input, tier)
+        written, long = usage.cache_write or 0, usage.cache_write_long or 0
+        long_price = rates.cache_write if rates.cache_write_long is None else rates.cache_write_long
+        read, left = _part(usage.cache_read, rates.cache_read, usage.input)
+        short_write, left = _part(max(0, written - long), rates.cache_write, left)
+        long_write, left = _part(long, long_price, left)
+        heard, left = _part(usage.audio_input, rates.audio_input, left)
+        seen, left = _part(usage.image_input, rates.image_input, left)
+        reasoned, rest = _part(usage.reasoning, rates.reasoning, usage.output)
+        spoken, rest = _part(usage.audio_output, rates.audio_output, rest)
+        drawn, rest = _part(usage.image_output, rates.image_output, rest)
         parts = {
-            side: {name: count * price for name, (count, price) in rows.items() if price is not None}
-            for side, rows in (("in", inputs), ("out", outputs))
+            "input": max(0, left) * rates.input,
+            "output": max(0, rest) * rates.output,
+            "cache_read": read,
+            "cache_write": short_write + long_write,
+            "reasoning": reasoned,
+            "audio": heard + spoken,
+            "image": seen + drawn,
+            "searches": (usage.web_searches or 0) * self.search,
+            "request": self.request,
         }
-        plain_in = usage.input - sum(count for count, price in inputs.values() if price is not None)
-        plain_out = usage.output - sum(count for count, price in outputs.values() if price is not None)
-        input_cost, output_cost = max(0, plain_in) * rates.input, max(0, plain_out) * rates.output
-        searches = (usage.web_searches or 0) * (self.search or _ZERO)
-        total = input_cost + output_cost + searches
-        total += sum((*parts["in"].values(), *parts["out"].values()), _ZERO)
-        return Cost(
-            total=total,
-            input=input_cost,
-            output=output_cost,
-            cache_read=parts["in"].get("cache_read", _ZERO),
-            cache_write=parts["in"].get("cache_write", _ZERO) + parts["in"].get("cache_write_long", _ZERO),
-            reasoning=parts["out"].get("reasoning", _ZERO),
-            audio=parts["in"].get("audio", _ZERO) + parts["out"].get("audio", _ZERO),
-            image=parts["in"].get("image", _ZERO) + parts["out"].get("image", _ZERO),
-            searches=searches,
-        )
+        return Cost(total=sum(parts.values(), _ZERO), **parts)
 
-    def _for(self, usage: Usage, tier: str) -> Rates:
+    def _rates(self, size: int, tier: str) -> Rates:
         steps = self.tiers.get(tier) or self.tiers["standard"]
         if len(steps) == 1:
             return steps[0][1]
-        return next(rates for above, rates in reversed(steps) if usage.input > above or above == 0)
+        return next((rates for above, rates in reversed(steps) if size > above), steps[0][1])
 
 
 def price_of(value: Any) -> Decimal | None:
-    """A price as an exact decimal: the shortest text of a float is what was written. None for no price."""
-    if value is None or isinstance(value, bool | dict | list):
+    """A price as an exact decimal: a float is what its shortest text says. None for what is no price."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
         return None
     try:
         price = value if isinstance(value, Decimal) else Decimal(str(value))
     except InvalidOperation:
         return None
-    return price if price.is_finite() else None
+    return price if price.is_finite() and price >= 0 else None
 
 
-def _priced(row: Mapping[str, Any], suffix: str) -> bool:
-    return not suffix or any(row.get(name + suffix) is not None for name in _FIELDS.values())
+def overridden(row: Mapping[str, Any], prices: Mapping[str, Any]) -> dict[str, Any]:
+    """The row with those fields of `prices` that are prices; the others are ignored.
+
+    A new plain price takes with it what the row had for larger inputs and other tiers of the same part: whoever
+    names one price means that one.
+    """
+    given = {name: value for name, value in prices.items() if _is_price(name, value)}
+    gone = {found[1] for name in given if (found := _FIELD.fullmatch(name)) and found[1] == name}
+    kept = {
+        name: value
+        for name, value in row.items()
+        if not ((found := _FIELD.fullmatch(name)) and found[1] in gone)
+    }
+    return kept | given
 
 
-def _rates(row: Mapping[str, Any], suffix: str) -> tuple[tuple[int, Rates], ...]:
-    """The base rates and those of each context tier, in rising order; a tier has what the base has besides."""
-    base = {part: price_of(row.get(name + suffix)) for part, name in _FIELDS.items()}
-    if suffix:
-        standard = {part: price_of(row.get(name)) for part, name in _FIELDS.items()}
-        base = {part: standard[part] if price is None else price for part, price in base.items()}
-    limits = sorted(
-        {int(found[1]) for name in row if (found := _TIER.search(name)) and name.endswith(f"tokens{suffix}")}
+def _is_price(name: str, value: Any) -> bool:
+    if name == "search_context_cost_per_query" and isinstance(value, dict):
+        return True
+    return (name in _OTHERS or _FIELD.fullmatch(name) is not None) and price_of(value) is not None
+
+
+def _part(count: int | None, price: Decimal | None, whole: int) -> tuple[Decimal, int]:
+    """What a part costs and what it leaves of the whole; without a price of its own it stays in the whole."""
+    if not count or price is None:
+        return _ZERO, whole
+    return count * price, whole - count
+
+
+def _curves(row: Mapping[str, Any]) -> dict[str, dict[str, Curve]]:
+    """Prices by tier, part and input size."""
+    curves: dict[str, dict[str, Curve]] = {tier: {} for tier in _TIERS.values()}
+    for name, value in row.items():
+        found = _FIELD.fullmatch(name)
+        price = price_of(value) if found else None
+        if found and price is not None:
+            field, size, thousands, suffix = found.groups()
+            above = int(size or 0) * (1000 if thousands else 1)
+            curves[_TIERS[suffix or ""]].setdefault(_PARTS[field], {})[above] = price
+    return curves
+
+
+def _steps(standard: Mapping[str, Curve], own: Mapping[str, Curve]) -> tuple[tuple[int, Rates], ...]:
+    """Rates at every size where one changes. A part that the tier names has none of the standard's sizes."""
+    plain = {part: {0: curve[0]} for part, curve in standard.items() if 0 in curve}
+    curves = {**standard, **{part: plain.get(part, {}) | curve for part, curve in own.items()}}
+    sizes = sorted({0}.union(*curves.values()))
+    return tuple(
+        (
+            size,
+            Rates(
+                **{part: price for part, curve in curves.items() if (price := _at(curve, size)) is not None}
+            ),
+        )
+        for size in sizes
     )
-    steps: list[tuple[int, Rates]] = [(0, _made(base))]
-    for limit in limits:
-        for part, name in _FIELDS.items():
-            price = price_of(row.get(f"{name}_above_{limit}k_tokens{suffix}"))
-            base[part] = base[part] if price is None else price
-        steps.append((limit * 1000, _made(base)))
-    return tuple(steps)
 
 
-def _made(prices: Mapping[str, Decimal | None]) -> Rates:
-    known = {part: price for part, price in prices.items() if price is not None}
-    return Rates(**known)
+def _at(curve: Curve, size: int) -> Decimal | None:
+    below = [above for above in curve if above <= size]
+    return curve[max(below)] if below else None
+
+
+def _search_price(value: Any) -> Decimal:
+    """One search's price: LiteLLM has it by the size of the search context, of which medium is the default."""
+    if isinstance(value, dict):
+        value = value.get("search_context_size_medium")
+    return price_of(value) or _ZERO
