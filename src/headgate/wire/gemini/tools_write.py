@@ -51,7 +51,9 @@ def write_tools(request: ir.Request, facts: Facts, names: Names, *, native: bool
     if declarations and hosted and not facts.combines:
         out.dropped += [where for where, _ in hosted]
     else:
-        out.tools += [tool for _, tool in hosted]
+        out.tools += [
+            tool for at, (_, tool) in enumerate(hosted) if tool not in [held for _, held in hosted[:at]]
+        ]
         if declarations and hosted and not native:
             out.config["includeServerSideToolInvocations"] = True
     if request.tool_choice is not None and declarations:
