@@ -14,9 +14,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import catalog_facts
 from genai_prices.data import providers
 from genai_prices.types import TieredPrices
+
+import catalog_facts
 
 TARGET = Path(__file__).parent.parent / "src/headgate/catalog/data/models.json"
 DAY = datetime(2026, 11, 10, tzinfo=UTC)
@@ -47,6 +48,7 @@ BARE_RULES = [
 MTOK = Decimal(1_000_000)
 SECONDS = Decimal(3600)
 NOISE = Decimal("1e-15")
+SEARCHES = ("low", "medium", "high")
 UNITS = {
     "input_mtok": ("input_cost_per_token", MTOK),
     "output_mtok": ("output_cost_per_token", MTOK),
@@ -172,9 +174,7 @@ def priced(prices: Any, suffix: str) -> dict[str, Any]:
     searches = found.get("web_searches_kcount")
     if searches is not None and not suffix:
         each = number(searches, Decimal(1000))
-        fields["search_context_cost_per_query"] = {
-            f"search_context_size_{s}": each for s in ("low", "medium", "high")
-        }
+        fields["search_context_cost_per_query"] = {f"search_context_size_{one}": each for one in SEARCHES}
     return fields
 
 
@@ -183,9 +183,9 @@ def size(tokens: int) -> str:
 
 
 def number(price: Decimal, count: Decimal) -> float:
-    """Per unit, as a float whose shortest text is the price; 17 digits of binary noise end at the 15th."""
+    """Per unit, as a float whose shortest text is the price; a price with 17 digits of binary noise loses some."""
     exact = price / count
-    value = float(f"{exact:.15g}")
+    value = float(exact)
     if count != SECONDS and abs(Decimal(repr(value)) - exact) > exact * NOISE:
         raise ValueError(f"{exact} is no float")
     return value
