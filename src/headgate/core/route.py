@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import accumulate
 
 from headgate.core.deployment import Deployment
 from headgate.errors import NotFoundError
@@ -14,28 +15,37 @@ class Group:
         self.name = name
         self.deployments = tuple(deployments)
         self._only = deployments[0] if len(deployments) == 1 else None
+        self._steps = _steps(self.deployments)
 
     def pick(self, tried: Sequence[Deployment], dice: Callable[[], float]) -> Deployment:
         """One that was not tried yet, any one when all were."""
         if self._only is not None:
             return self._only
+        if not tried:
+            return _drawn(self._steps, dice)
         fresh = [deployment for deployment in self.deployments if deployment not in tried]
-        fresh = fresh or list(self.deployments)
-        lowest = min(deployment.order for deployment in fresh)
-        fresh = [deployment for deployment in fresh if deployment.order == lowest]
-        return _weighted(fresh, dice)
+        return _drawn(_steps(fresh or self.deployments), dice)
 
 
-def _weighted(deployments: list[Deployment], dice: Callable[[], float]) -> Deployment:
+def _steps(deployments: Sequence[Deployment]) -> list[tuple[float, Deployment]]:
+    """Those of the lowest order with their running sums of weight."""
+    lowest = min((deployment.order for deployment in deployments), default=0.0)
+    first = [deployment for deployment in deployments if deployment.order == lowest]
+    weights = [1.0] * len(first)
     for name in ("weight", "rpm", "tpm"):
-        weights = [getattr(deployment, name) or 0.0 for deployment in deployments]
-        if total := sum(weights):
-            mark = dice() * total
-            for deployment, weight in zip(deployments, weights, strict=True):
-                mark -= weight
-                if mark < 0:
-                    return deployment
-    return deployments[int(dice() * len(deployments))]
+        given = [getattr(deployment, name) or 0.0 for deployment in first]
+        if any(given):
+            weights = given
+            break
+    return list(zip(accumulate(weights), first, strict=True))
+
+
+def _drawn(steps: list[tuple[float, Deployment]], dice: Callable[[], float]) -> Deployment:
+    mark = dice() * steps[-1][0]
+    for reached, deployment in steps:
+        if mark < reached:
+            return deployment
+    return steps[-1][1]
 
 
 def unknown_model(model: str, known: Mapping[str, object] | Sequence[str]) -> NotFoundError:

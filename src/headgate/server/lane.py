@@ -187,7 +187,9 @@ class Lane(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         self.url = b""
         self.headers = []
-        self.expect_100_continue = False
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         self._head_size = 0
@@ -217,8 +219,8 @@ class Lane(HttpToolsProtocol):
             if name == b"content-length" and int(value) > self.doors.body_limit:
                 self._refuse(413, self._over())
                 return
-        if self.expect_100_continue:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            if name == b"expect" and value.lower() == b"100-continue":
+                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         if self._refused:
@@ -255,25 +257,24 @@ class Lane(HttpToolsProtocol):
         return b"%b: %b\r\n" % headers[0] if headers else b""
 
     def finished(self, keep_alive: bool) -> None:
-        """The answer is complete."""
+        """The answer is complete: the next request may come before the handler's task has ended."""
         self._exchange = None
+        self._task = None
         self.server_state.total_requests += 1
         if not keep_alive:
             self.transport.close()
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self.tasks.discard(task)
-        self._task = None
-        if task.cancelled() or task.exception() is not None or self._exchange is not None:
-            self._exchange = None
-            self.transport.close()  # a handler that did not finish its answer: the client must notice
-            return
-        if self.transport.is_closing():
             return
         self._deadline = self.loop.time() + self.timeout_keep_alive
-        held, self._held = self._held, []
-        if held:
-            self.data_received(b"".join(held))
+        if self._held:
+            held, self._held = self._held, []
+            self.loop.call_soon(self.data_received, b"".join(held))
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        """A handler that did not finish its answer: the client must notice."""
+        self.tasks.discard(task)
+        if self._task is task or task.cancelled() or task.exception() is not None:
+            self._exchange = self._task = None
+            self.transport.close()
 
     # bounds
 
@@ -309,9 +310,10 @@ class Lane(HttpToolsProtocol):
         self.doors.refuse(exchange, status, message)
 
     def _leave_to_uvicorn(self) -> None:
-        url, headers, expect = self.url, self.headers, self.expect_100_continue
+        url, headers = self.url, self.headers
         super().on_message_begin()
-        self.url, self.expect_100_continue = url, expect
+        self.url = url
+        self.expect_100_continue = (b"expect", b"100-continue") in headers
         self.headers.extend(headers)
         self._deadline = 0.0
         super().on_headers_complete()

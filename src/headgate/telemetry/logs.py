@@ -6,7 +6,9 @@ we are, lines are given up and counted, calls are not held up.
 
 import queue
 import threading
+import time
 from collections.abc import Callable
+from functools import lru_cache
 from typing import BinaryIO, Final
 
 import msgspec
@@ -51,8 +53,7 @@ def as_json(line: CallLine) -> bytes:
 
 def as_text(line: CallLine) -> bytes:
     """For a person at a terminal: time, status, what, where, how long, how much."""
-    clock = _clock(line.time)
-    head = f"{clock} {line.status} {line.operation} {line.model}"
+    head = f"{_clock(int(line.time))} {line.status} {line.operation} {line.model}"
     where = f" → {line.provider}/{line.upstream_model}" if line.upstream_model else ""
     took = f" {line.ms:.0f} ms"
     if line.first_token_ms and line.stream:
@@ -64,15 +65,16 @@ def as_text(line: CallLine) -> bytes:
     more += f" dropped {','.join(line.dropped)}" if line.dropped else ""
     fault = f" {line.error}: {line.message}" if line.error else ""
     text = f"{head}{where}{took}{used}{cost}{more}{fault} [{line.call}]"
-    return " ".join(text.split()).encode("utf-8", "replace")
+    if not text.isprintable():
+        text = " ".join(text.split())
+    return text.encode("utf-8", "replace")
 
 
 _encoder: Final = msgspec.json.Encoder()
 
 
-def _clock(seconds: float) -> str:
-    import time
-
+@lru_cache(maxsize=4)
+def _clock(seconds: int) -> str:
     return time.strftime("%H:%M:%S", time.localtime(seconds))
 
 

@@ -118,35 +118,53 @@ def read_usage(raw: Any) -> ir.Usage | None:
     """
     if not isinstance(raw, dict):
         return None
-    inputs, outputs = _details(raw, "prompt_tokens_details"), _details(raw, "completion_tokens_details")
-    prompt, completion = _count(raw, "prompt_tokens") or 0, _count(raw, "completion_tokens") or 0
-    total = _count(raw, "total_tokens")
-    reasoning = _count(outputs, "reasoning_tokens")
-    if reasoning is None:
-        reasoning = _count(raw, "reasoning_tokens")
-    if reasoning and total is not None and total == prompt + completion + reasoning:
-        completion += reasoning
-    read = _count(inputs, "cached_tokens")
-    for name in ("prompt_cache_hit_tokens", "cached_tokens", "cache_read_input_tokens"):
-        read = _count(raw, name) if read is None else read
-    written = _count(inputs, "cache_creation_tokens")
-    for source, name in ((inputs, "cache_write_tokens"), (raw, "cache_creation_input_tokens")):
-        written = _count(source, name) if written is None else written
-    return ir.Usage(
-        input=prompt,
-        output=completion,
-        total=total,
-        cache_read=read,
-        cache_write=written,
-        reasoning=reasoning,
-        audio_input=_count(inputs, "audio_tokens"),
-        audio_output=_count(outputs, "audio_tokens"),
-        image_input=_count(inputs, "image_tokens"),
-        image_output=_count(outputs, "image_tokens"),
-        accepted_prediction=_count(outputs, "accepted_prediction_tokens"),
-        rejected_prediction=_count(outputs, "rejected_prediction_tokens"),
-        extra={FAMILY: {"usage": raw}},
-    )
+    usage = ir.Usage(extra={FAMILY: {"usage": raw}})
+    for key, value in raw.items():
+        if (field := _USAGE.get(key)) is not None:
+            _count(usage, field, value)
+        elif (table := _DETAILS.get(key)) is not None and isinstance(value, dict):
+            for name, inner in value.items():
+                if (field := table.get(name)) is not None:
+                    _count(usage, field, inner)
+    reasoning = usage.reasoning
+    if reasoning and usage.total is not None and usage.total == usage.input + usage.output + reasoning:
+        usage.output += reasoning
+    return usage
+
+
+_USAGE: Final = {
+    "prompt_tokens": "input",
+    "completion_tokens": "output",
+    "total_tokens": "total",
+    "reasoning_tokens": "reasoning",
+    "prompt_cache_hit_tokens": "cache_read",
+    "cached_tokens": "cache_read",
+    "cache_read_input_tokens": "cache_read",
+    "cache_creation_input_tokens": "cache_write",
+}
+_DETAILS: Final = {
+    "prompt_tokens_details": {
+        "cached_tokens": "cache_read",
+        "cache_creation_tokens": "cache_write",
+        "cache_write_tokens": "cache_write",
+        "audio_tokens": "audio_input",
+        "image_tokens": "image_input",
+    },
+    "completion_tokens_details": {
+        "reasoning_tokens": "reasoning",
+        "audio_tokens": "audio_output",
+        "image_tokens": "image_output",
+        "accepted_prediction_tokens": "accepted_prediction",
+        "rejected_prediction_tokens": "rejected_prediction",
+    },
+}
+
+
+def _count(usage: ir.Usage, field: str, value: Any) -> None:
+    if type(value) is int:
+        setattr(usage, field, value)
+    elif type(value) is float and value.is_integer():
+        setattr(usage, field, int(value))
 
 
 def write_usage(usage: ir.Usage) -> dict[str, Any]:
@@ -182,18 +200,6 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
     if usage.web_searches:
         written["server_tool_use"] = {"web_search_requests": usage.web_searches}
     return written
-
-
-def _details(raw: dict[str, Any], name: str) -> dict[str, Any]:
-    found = raw.get(name)
-    return found if isinstance(found, dict) else {}
-
-
-def _count(raw: Mapping[str, Any], name: str) -> int | None:
-    value = raw.get(name)
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def read_logprobs(raw: Any) -> list[ir.TokenLogprob] | None:

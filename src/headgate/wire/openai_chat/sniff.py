@@ -1,4 +1,7 @@
-"""Watching and trimming chat streams that are passed through: byte search first, decoding only at a find."""
+"""Watching and trimming chat streams that are passed through: byte search first, decoding only at a find.
+
+Marks are searched as the bytes that they are: inside a JSON string their quotes would be escaped.
+"""
 
 import re
 from typing import Any, Final
@@ -12,11 +15,12 @@ from headgate.wire.openai_chat.fields import read_usage
 
 _TAIL: Final = 64
 _MAX_EVENT: Final = 4 * 1024 * 1024
-_END: Final = re.compile(rb"\r?\n\r?\n")
+_WORTH: Final = re.compile(rb'"usage"\s*:\s*\{|"error"\s*:\s*[{"]')
+"""What makes an event worth decoding."""
+_END: Final = re.compile(rb'\[DONE\]|"finish_reason"\s*:\s*"[^"]')
+_EMPTY: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _USAGE: Final = re.compile(rb'"usage"\s*:\s*\{')
-_FINISHED: Final = re.compile(rb'"finish_reason"\s*:\s*"[^"]')
-_FAILED: Final = re.compile(rb'(?:^|\n)data: ?\{\s*"error"\s*:\s*[{"]')
-_EMPTY_CHOICES: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
+_GAP: Final = re.compile(rb"\r?\n\r?\n")
 
 
 class _Groq(Struct):
@@ -27,7 +31,6 @@ class _Chunk(Struct):
     model: Any = None
     usage: Any = None
     error: Any = None
-    choices: list[Any] | None = None
     x_groq: _Groq | None = None
 
 
@@ -50,38 +53,37 @@ class Sniffer:
         if self._held:
             data = self._held + data
             self._held = b""
-        if data[-2:] == b"\n\n":  # whole events, as nearly always
-            if b'"usage":{' in data or b'"usage": {' in data or b'"error"' in data or self.model is None:
-                self._look(data)
-            elif not self.ended and (b"[DONE]" in data or b'_reason":"' in data or b'_reason": "' in data):
+        if data[-2:] != b"\n\n":  # nearly always events come whole
+            end = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
+            rest = data[end + 2 :] if end >= 0 else data
+            data = data[: end + 2] if end >= 0 else b""
+            if not self.ended and b"[DONE]" in rest:
                 self.ended = True
-            return
-        end = max(data.rfind(b"\n\n"), data.rfind(b"\n\r\n"))
-        if end >= 0:
-            self._look(data[: end + 2])
-            data = data[end + 2 :]
-        if b"[DONE]" in data:
-            self.ended = True
-        self._held = data if len(data) < _MAX_EVENT else data[-_TAIL:]
+            self._held = rest if len(rest) < _MAX_EVENT else rest[-_TAIL:]
+        if self.model is None and data:
+            self._decode(data, data.find(b"{"))
+        if b'"usage":{' in data or b'"error"' in data or b'"usage": {' in data:
+            self._look(data)
+        if not self.ended and (b'_reason":"' in data or b"[DONE]" in data or b'_reason": "' in data):
+            self.ended = _END.search(data) is not None
 
     def _look(self, events: bytes) -> None:
-        if b"[DONE]" in events or _FINISHED.search(events):
-            self.ended = True
-        if self.model is not None and not (_USAGE.search(events) or b'"error"' in events):
-            return
-        for event in _END.split(events):
-            at = event.find(b"{")
-            if at < 0 or b"data:" not in event[:at]:
-                continue
-            if self.model is not None and not (_USAGE.search(event) or b'"error"' in event):
-                continue
-            try:
-                seen = _chunk.decode(event[at:])
-            except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-                continue
-            self._take(seen, event[at:])
+        at = 0
+        while (found := _WORTH.search(events, at)) is not None:
+            start, end = _around(events, found.start())
+            self._decode(events, events.find(b"{", start))
+            at = max(end, found.end())
 
-    def _take(self, seen: _Chunk, raw: bytes) -> None:
+    def _decode(self, events: bytes, start: int) -> None:
+        """The one JSON object that begins at `start` and ends with its line."""
+        if start < 0:
+            return
+        end = events.find(b"\n", start)
+        raw = events[start : end if end >= 0 else len(events)]
+        try:
+            seen = _chunk.decode(raw)
+        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+            return
         if isinstance(seen.model, str) and seen.model:
             self.model = self.model or seen.model
         for usage in (seen.x_groq.usage if seen.x_groq else None, seen.usage):
@@ -100,33 +102,38 @@ class UsageStripper:
         self._held = b""
 
     def feed(self, data: bytes) -> bytes:
-        """The bytes to pass on. An unfinished event that might be the one waits for its end."""
+        """The bytes to pass on. An unfinished event waits for its end."""
         if self._held:
             data = self._held + data
             self._held = b""
-        if b'"choices"' not in data or not _EMPTY_CHOICES.search(data):
-            return self._hold_tail(data) if data[-2:] != b"\n\n" else data
-        return self._hold_tail(data)
+        if data[-2:] != b"\n\n":
+            end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\n\r\n") + 3, 0)
+            end = end if end >= 3 or data[:2] == b"\n\n" else 0
+            if len(data) - end < _MAX_EVENT:
+                data, self._held = data[:end], data[end:]
+        if b'"choices":[]' in data or b'"choices": [' in data:
+            return _without(data)
+        return data
 
     def close(self) -> bytes:
         rest, self._held = self._held, b""
-        return b"" if _strippable(rest) else rest
+        return _without(rest)
 
-    def _hold_tail(self, data: bytes) -> bytes:
-        out: list[bytes] = []
-        at = 0
-        for end in _END.finditer(data):
-            event = data[at : end.end()]
-            if not _strippable(event):
-                out.append(event)
-            at = end.end()
-        rest = data[at:]
-        if len(rest) > _MAX_EVENT:
-            out.append(rest)
+
+def _without(data: bytes) -> bytes:
+    at = 0
+    while (found := _EMPTY.search(data, at)) is not None:
+        start, end = _around(data, found.start())
+        if _USAGE.search(data, start, end):
+            data = data[:start] + data[end:]
+            at = start
         else:
-            self._held = rest
-        return b"".join(out)
+            at = max(end, found.end())
+    return data
 
 
-def _strippable(event: bytes) -> bool:
-    return bool(_EMPTY_CHOICES.search(event) and _USAGE.search(event))
+def _around(data: bytes, at: int) -> tuple[int, int]:
+    """Where the event that holds this place begins and ends, its blank line included."""
+    start = max(data.rfind(b"\n\n", 0, at) + 2, data.rfind(b"\n\r\n", 0, at) + 3)
+    gap = _GAP.search(data, at)
+    return (start if start >= 3 or data[:2] == b"\n\n" else 0), (gap.end() if gap else len(data))
