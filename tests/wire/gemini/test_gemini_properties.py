@@ -177,7 +177,7 @@ outputs = st.one_of(
 @st.composite
 def requests(draw: st.DrawFn) -> ir.Request:
     functions = draw(st.lists(tools, max_size=2))
-    others = draw(st.lists(hosted, max_size=2))
+    others = draw(st.lists(hosted, max_size=2, unique_by=msgspec.json.encode))
     some: list[ir.Tool | ir.HostedTool] = [*functions, *others]
     return ir.Request(
         model=MODEL,

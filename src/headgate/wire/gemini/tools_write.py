@@ -51,9 +51,7 @@ def write_tools(request: ir.Request, facts: Facts, names: Names, *, native: bool
     if declarations and hosted and not facts.combines:
         out.dropped += [where for where, _ in hosted]
     else:
-        out.tools += [
-            tool for at, (_, tool) in enumerate(hosted) if tool not in [held for _, held in hosted[:at]]
-        ]
+        out.tools += _distinct([tool for _, tool in hosted])
         if declarations and hosted and not native:
             out.config["includeServerSideToolInvocations"] = True
     if request.tool_choice is not None and declarations:
@@ -94,6 +92,10 @@ def _hosted(tool: ir.HostedTool, where: str, hosted: list[tuple[str, dict[str, A
         return
     out.dropped += [f"{where}.{key}" for key in _LIMITS if value.get(key)]
     hosted.append((called, {twin: {}}))
+
+
+def _distinct(tools: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [tool for at, tool in enumerate(tools) if tool not in tools[:at]]
 
 
 def _choice(choice: ir.ToolChoice, names: Names) -> dict[str, Any]:
