@@ -6,6 +6,7 @@ Reads parameters in LiteLLM's words (`litellm_params`, `model_info`). The enviro
 import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -124,7 +125,7 @@ class Deployment:
         self._price()
         return self._sheet
 
-    @property
+    @cached_property
     def target(self) -> Target:
         output = next((self.facts[key] for key in MAX_OUTPUT if self.facts.get(key)), None)
         return Target(

@@ -1,6 +1,7 @@
 """The one place that chooses how a body travels: PASS, PATCH or TRANSLATE (docs/architecture.md)."""
 
 from collections.abc import Callable
+from functools import cache
 from typing import Any, Final
 
 import msgspec
@@ -79,7 +80,7 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         request = call.dialect.read_request(
             msgspec.json.decode(_encode({**deployment.defaults, **call.envelope}))
         )
-    request = _without(request, (*OURS, *deployment.drop, *call.options.drop))
+    request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.model
     remote = route.dialect.remote_media(request) if isinstance(request, Request) else []
     written = route.dialect.write_request(request, deployment.target)
@@ -144,18 +145,25 @@ def _ask_for_usage(envelope: dict[str, Raw]) -> bool:
     return True
 
 
-def _without(request: Request, names: tuple[str, ...]) -> Request:
+def _without(request: Request, dropped: tuple[str, ...]) -> Request:
     """A copy without the keys that speak to the gateway or that the operator drops."""
     copy = msgspec.structs.replace(request)
-    if copy.extra:
+    if copy.extra and any(
+        not OURS.isdisjoint(f) or not f.keys().isdisjoint(dropped) for f in copy.extra.values()
+    ):
         copy.extra = {
-            family: {key: value for key, value in fields.items() if key not in names}
+            family: {key: value for key, value in fields.items() if key not in OURS and key not in dropped}
             for family, fields in copy.extra.items()
         }
-    optional = {field.name for field in msgspec.structs.fields(copy) if field.default is None}
-    for name in optional.intersection(names) - {"extra", "cache"}:
+    for name in _optional(type(copy)).intersection(dropped) if dropped else ():
         setattr(copy, name, None)
     return copy
+
+
+@cache
+def _optional(kind: type[Request]) -> frozenset[str]:
+    names = {field.name for field in msgspec.structs.fields(kind) if field.default is None}
+    return frozenset(names - {"extra"})
 
 
 def _head(route: Route, more: tuple[tuple[str, str], ...]) -> bytes:

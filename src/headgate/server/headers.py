@@ -13,18 +13,14 @@ from headgate.server.access import KEY_HEADERS
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
 STREAM_TIMEOUT_HEADERS: Final = (b"x-headgate-stream-timeout", b"x-litellm-stream-timeout")
 RETRY_HEADERS: Final = (b"x-headgate-num-retries", b"x-litellm-num-retries")
-_READ: Final = frozenset((*KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
+READ: Final = frozenset((*KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
 _VERSION: Final = f"x-litellm-version: headgate-{headgate.__version__}\r\n".encode()
 _UPSTREAM: Final = frozenset(("x-request-id", "request-id", "retry-after", "openai-processing-ms"))
 
 
-def scan(headers: Sequence[tuple[bytes, bytes]], more: frozenset[bytes] = frozenset()) -> dict[bytes, bytes]:
-    """The request's headers that somebody here reads; of several with one name the first counts."""
-    found: dict[bytes, bytes] = {}
-    for name, value in headers:
-        if name in _READ or name in more:
-            found.setdefault(name, value)
-    return found
+def scan(headers: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes] = READ) -> dict[bytes, bytes]:
+    """The request's headers that somebody here reads; of several with one name the last counts."""
+    return {name: value for name, value in headers if name in wanted}
 
 
 def number(found: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> float | None:

@@ -31,15 +31,18 @@ _TRUE: Final = b"true"
 
 
 class Endpoint(Struct, frozen=True):
-    """A kind of model call. `forward` are request headers that belong to the dialect and travel with it."""
+    """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
+    are all that are looked at."""
 
     operation: Operation
     dialect: Dialect
     forward: frozenset[bytes] = frozenset()
+    read: frozenset[bytes] = headers.READ
 
 
 CHAT: Final = Endpoint("chat", dialect("openai_chat"))
-MESSAGES: Final = Endpoint("chat", dialect("anthropic"), frozenset((b"anthropic-beta", b"anthropic-version")))
+_ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
+MESSAGES: Final = Endpoint("chat", dialect("anthropic"), _ANTHROPIC, headers.READ | _ANTHROPIC)
 COMPLETIONS: Final = Endpoint("completions", dialect("completions"))
 EMBEDDINGS: Final = Endpoint("embeddings", dialect("openai_embeddings"))
 
@@ -106,7 +109,7 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
 async def _serve(
     gateway: Gateway, snapshot: Snapshot, endpoint: Endpoint, call: Call, exchange: Exchange
 ) -> None:
-    asked = headers.scan(exchange.headers, endpoint.forward)
+    asked = headers.scan(exchange.headers, endpoint.read)
     snapshot.access.identify(asked)
     envelope = envelopes.read(exchange.body)
     if call.model:
