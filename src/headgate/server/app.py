@@ -1,6 +1,7 @@
 """Puts a gateway together and runs it: the only place on the server's side that constructs things."""
 
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -193,6 +194,9 @@ def _work(
         chosen = start.log_format or ("json" if config.litellm.json_logs else "text")
         gateway.log = CallLog(sys.stdout.buffer, {"json": as_json, "text": as_text}[chosen], loop.call_later)
         server = await listen(gateway, peers) if peers is not None else None
+        gc.collect()
+        gc.freeze()  # what a start leaves behind lives for ever: the collector need not walk it
+        gc.set_threshold(20_000, 20, 20)
         yield
         gateway.ready = False
         if server is not None:

@@ -48,7 +48,15 @@ class CallLine(Struct, frozen=True, omit_defaults=True):
 
 
 def as_json(line: CallLine) -> bytes:
-    return _encoder.encode(line)
+    """Durations to a microsecond."""
+    return _encoder.encode(
+        msgspec.structs.replace(
+            line,
+            ms=round(line.ms, 3),
+            first_token_ms=round(line.first_token_ms, 3),
+            overhead_ms=round(line.overhead_ms, 3),
+        )
+    )
 
 
 def as_text(line: CallLine) -> bytes:
