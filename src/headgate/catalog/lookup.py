@@ -118,7 +118,7 @@ class Catalog:
     def _known(self, name: str, provider: str | None) -> Row | None:
         """The table's row."""
         if provider is not None:
-            return self._of(provider, name.removeprefix(f"{provider}/")) or self._of(provider, name)
+            return self._of(provider, name) or self._of(provider, name.removeprefix(f"{provider}/"))
         prefix, slash, rest = name.partition("/")
         if slash and (prefix in self._data.rules or prefix in _ALIASES):
             return self._of(prefix, rest)

@@ -1,74 +1,179 @@
-"""How many tokens a text has, estimated offline: by the kinds of its bytes, without any model's vocabulary.
+"""How many tokens a text has, estimated offline by the kinds of its bytes. Knows no provider and no request format
+beyond the shape of messages.
 
-Latin letters come about four to a token, digits and signs fewer, other scripts by their bytes. docs/catalog.md
-has the measured error. An estimate is never billed where the provider reported its own count.
+Latin letters come about four to a token, digits and signs fewer, other scripts by their characters. Nothing is
+loaded from the network: exact counts for OpenAI's models need tiktoken installed and its rank files in
+TIKTOKEN_CACHE_DIR. docs/catalog.md has the measured error. An estimate is never billed where the provider reported
+its own count.
 """
 
-from typing import Any, Final
+import importlib.util
+import os
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final, NamedTuple
 
 import msgspec
 
 PER_MESSAGE: Final = 4
 PER_CONVERSATION: Final = 3
-PER_IMAGE: Final = 250
+PER_MEDIA: Final = 500
+"""A picture of middling size; providers count from 85 to some thousand."""
+
 _LETTERS: Final = bytes(range(65, 91)) + bytes(range(97, 123))
 _DIGITS: Final = b"0123456789"
 _SPACES: Final = b" \t\r\n"
-_MULTI: Final = bytes(range(128, 256))
-_LEADS: Final = bytes(range(0xE0, 0xF0))
+_FOLLOWING: Final = bytes(range(0x80, 0xC0))
+_WIDE: Final = bytes(range(0xE0, 0xF8))
+_SAMPLED: Final = 32_768
+_SLICES: Final = 16
+_SLICE: Final = 1024
+_MARKS: Final = (b"base64,", b'"data"')
+_SHORTEST_MEDIA: Final = 256
+_MEDIA: Final = frozenset(
+    """image_url image input_image input_audio audio file input_file document video_url
+    inline_data inlineData""".split()
+)
+
+
+class Family(NamedTuple):
+    """What a model family adds: `tools` tokens for having tools at all, `scale` for a finer vocabulary."""
+
+    names: tuple[str, ...]
+    tools: int
+    scale: float = 1.0
+
+
+_FAMILIES: Final = (
+    # https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing and, for the vocabulary,
+    # https://platform.claude.com/docs/en/models/haiku-5-5/overview
+    Family(("claude-fable", "claude-mythos", "claude-opus-5", "claude-sonnet-5", "claude-haiku-5"), 340, 1.3),
+    Family(("claude-opus-4-7", "claude-opus-4-8", "claude-opus-4.7", "claude-opus-4.8"), 340, 1.3),
+    Family(("claude",), 340),
+    Family(("gpt", "o1", "o3", "o4"), 10),
+    Family(("grok",), 250),
+    Family(("llama", "deepseek"), 160),
+    Family(("qwen", "glm", "kimi"), 130),
+)
+_OTHER: Final = Family((), 60)
 
 
 def estimate(text: str | bytes) -> int:
     """Tokens of a text, at least 1 for a text that is not empty."""
     data = text.encode("utf-8", "replace") if isinstance(text, str) else text
-    if not data:
-        return 0
-    return max(1, round(_weight(data)))
+    return max(1, round(_weight(data))) if data else 0
 
 
 def estimate_json(raw: bytes) -> int:
-    """Tokens of what a JSON document says, from its bytes: quotes, brackets and keys count for little."""
-    return max(1, round(_weight(raw) * 0.8)) if raw else 0
+    """Tokens of what a JSON document says, from its bytes. Media in base64 count PER_MEDIA each."""
+    if not raw:
+        return 0
+    text, media = _without_media(raw)
+    # an escaped character is six bytes of signs and digits, and about one token
+    escaped = text.count(b"\\u") * 1.3
+    return max(1, round(_weight(text) * 0.75 - escaped)) + media * PER_MEDIA
 
 
-def count_messages(messages: list[Any], tools: list[Any] | None = None, model: str = "") -> int:
-    """Tokens of a conversation with its tools. `model` is taken for what a later vocabulary may know."""
-    total = PER_CONVERSATION
+def count_messages(
+    messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, model: str = ""
+) -> int:
+    """Tokens of a conversation with its tools, as the model `model` counts."""
+    family = _family(model)
+    exact = _exact(model)
+    count = estimate if exact is None else exact
+    total = 0.0
     for message in messages:
         total += PER_MESSAGE
         if isinstance(message, dict):
-            total += sum(_value(value) for key, value in message.items() if key != "role")
+            total += sum(_value(value, count) for key, value in message.items() if key != "role")
     if tools:
-        total += estimate_json(msgspec.json.encode(tools))
-    return total
+        total += family.tools + estimate_json(msgspec.json.encode(tools, enc_hook=str))
+    return PER_CONVERSATION + round(total * (family.scale if exact is None else 1.0))
 
 
-def _value(value: Any) -> int:
+def _family(model: str) -> Family:
+    name = model.lower().rsplit("/", 1)[-1]
+    return next((one for one in _FAMILIES if any(word in name for word in one.names)), _OTHER)
+
+
+def _value(value: Any, count: Callable[[str], int], depth: int = 0) -> int:
+    """Texts and arguments count, the words of the format don't; media count PER_MEDIA."""
     if isinstance(value, str):
-        return estimate(value)
+        return count(value)
+    if depth > 20:
+        return 0
     if isinstance(value, list):
-        return sum(_value(one) for one in value)
+        return sum(_value(one, count, depth + 1) for one in value)
     if isinstance(value, dict):
-        if value.get("type") in ("image_url", "image", "input_image"):
-            return PER_IMAGE
-        return sum(_value(inner) for key, inner in value.items() if key != "type")
+        if value.get("type") in _MEDIA or not _MEDIA.isdisjoint(value):
+            return PER_MEDIA
+        return sum(_value(inner, count, depth + 1) for key, inner in value.items() if key != "type")
     return 0
 
 
 def _weight(data: bytes) -> float:
-    """Counts by deleting: bytes.translate is the quickest way to see what a text is made of."""
+    """Counts by deleting: translate is the quickest way to see what a text is made of. Long texts are sampled."""
     size = len(data)
+    if size > _SAMPLED:
+        step = size // _SLICES
+        sample = b"".join([data[at : at + _SLICE] for at in range(0, step * _SLICES, step)])
+        return _weight(sample) * size / len(sample)
     letters = size - len(data.translate(None, _LETTERS))
     digits = size - len(data.translate(None, _DIGITS))
     spaces = size - len(data.translate(None, _SPACES))
-    multi = size - len(data.translate(None, _MULTI))
-    wide = size - len(data.translate(None, _LEADS))
-    signs = size - letters - digits - spaces - multi
-    return (
-        letters / 4.6
-        + digits / 2.4
-        + signs / 1.8
-        + spaces / 12
-        + wide * 0.75
-        + max(0, multi - 3 * wide) / 3.2
-    )
+    following = size - len(data.translate(None, _FOLLOWING))
+    wide = size - len(data.translate(None, _WIDE))
+    ascii_size = len(data.decode("ascii", "ignore"))
+    narrow = max(0, size - ascii_size - following - wide)
+    signs = max(0, ascii_size - letters - digits - spaces)
+    return letters / 4.3 + digits / 2.4 + signs / 1.7 + spaces / 12 + narrow / 2 + wide * 0.75
+
+
+def _without_media(raw: bytes) -> tuple[bytes, int]:
+    """The document without its long strings of base64, and how many there were."""
+    pieces: list[bytes] = []
+    count = at = 0
+    while (found := min((i for i in (raw.find(mark, at) for mark in _MARKS) if i >= 0), default=-1)) >= 0:
+        start = found + 7 if raw.startswith(_MARKS[0], found) else raw.find(b'"', found + 6) + 1
+        end = raw.find(b'"', start) if start else -1
+        if end < 0:
+            break
+        if end - start >= _SHORTEST_MEDIA and b" " not in raw[start : start + _SHORTEST_MEDIA]:
+            pieces.append(raw[at:start])
+            count += 1
+        else:
+            pieces.append(raw[at:end])
+        at = end
+    pieces.append(raw[at:])
+    return (b"".join(pieces), count) if count else (raw, 0)
+
+
+@cache
+def _exact(model: str) -> Callable[[str], int] | None:
+    """tiktoken's count, where it is installed, knows the model and need not download its ranks."""
+    folder = os.environ.get("TIKTOKEN_CACHE_DIR")
+    name = model.lower().rsplit("/", 1)[-1]
+    if (
+        not folder
+        or not name.startswith(("gpt-", "o1", "o3", "o4"))
+        or importlib.util.find_spec("tiktoken") is None
+    ):
+        return None
+    return _tiktoken(name, folder)
+
+
+def _tiktoken(name: str, folder: str) -> Callable[[str], int] | None:
+    import tiktoken  # type: ignore[import-not-found, unused-ignore]
+
+    vocabulary = "cl100k_base" if name.startswith(("gpt-4-", "gpt-3.5")) or name == "gpt-4" else "o200k_base"
+    if not os.path.isfile(os.path.join(folder, _RANKS[vocabulary])):  # noqa: PTH113, PTH118
+        return None
+    encoding = tiktoken.get_encoding(vocabulary)
+    return lambda text: len(encoding.encode_ordinary(text))
+
+
+_RANKS: Final = {
+    "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
+    "o200k_base": "fb374d419588a4632f3f557e76b4b70aebbca790",
+}
+"""tiktoken names a rank file by the SHA-1 of its address."""

@@ -25,6 +25,10 @@ class Filter(Protocol):
 
     def feed(self, data: bytes) -> bytes: ...
 
+    def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        """`feed` and `write` in one step, for the socket's callback."""
+        ...
+
     def end(self) -> bytes: ...
 
 
@@ -84,16 +88,8 @@ class Answer:
         watch = self._filter
         if watch is None:
             raise RuntimeError("relay before open")
-        call, feed, now = self.call, watch.feed, self._clock.monotonic
-
-        def sink(data: bytes) -> None:
-            if not call.first_byte:
-                call.first_byte = now()
-            if out := feed(data):
-                write(out)
-
         try:
-            await self._incoming.relay(sink)
+            await self._incoming.relay(watch.pipe(write))
         except HeadgateError as error:
             call.error = error
         if out := watch.end():
@@ -118,6 +114,10 @@ class Answer:
         if out := watch.end():
             yield out
         settle(self.call, self.deployment)
+
+    def mark(self) -> None:
+        """The first byte is here."""
+        self.call.first_byte = self._clock.monotonic()
 
     def pause(self) -> None:
         self._incoming.pause()
@@ -161,27 +161,32 @@ class Answer:
 class Passage:
     """A stream whose bytes travel as they are; the usage event that only we asked for is taken out."""
 
-    __slots__ = ("_answer", "_sniff", "_sniffer", "_strip", "feed")
+    __slots__ = ("_answer", "_sniffer", "_strip")
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._sniffer: Sniffer = answer.prepared.route.dialect.sniffer()
-        self._sniff = self._sniffer.feed
         self._strip = UsageStripper() if answer.prepared.strip_usage else None
-        self.feed = self._plain if self._strip is None else self._stripped(self._strip.feed)
 
-    def _stripped(self, strip: Callable[[bytes], bytes]) -> Callable[[bytes], bytes]:
-        sniff = self._sniff
+    def feed(self, data: bytes) -> bytes:
+        self._sniffer.feed(data)
+        return data if self._strip is None else self._strip.feed(data)
 
-        def feed(data: bytes) -> bytes:
+    def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        answer, sniff = self._answer, self._sniffer.feed
+        strip = self._strip.feed if self._strip is not None else None
+        call = answer.call
+
+        def sink(data: bytes) -> None:
+            if not call.first_byte:
+                answer.mark()
             sniff(data)
-            return strip(data)
+            if strip is None:
+                write(data)
+            elif out := strip(data):
+                write(out)
 
-        return feed
-
-    def _plain(self, data: bytes) -> bytes:
-        self._sniff(data)
-        return data
+        return sink
 
     def end(self) -> bytes:
         call, sniffer = self._answer.call, self._sniffer
@@ -206,6 +211,15 @@ class Translation:
         self._reader = answer.prepared.route.dialect.stream_reader(answer.prepared.echo)
         self._writer = answer.call.dialect.stream_writer(answer.frame)
         self._over = False
+
+    def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def sink(data: bytes) -> None:
+            if not self._answer.call.first_byte:
+                self._answer.mark()
+            if out := self.feed(data):
+                write(out)
+
+        return sink
 
     def feed(self, data: bytes) -> bytes:
         if self._over:

@@ -181,8 +181,13 @@ class Connection(asyncio.Protocol):
             head.set_result(self._answer)
 
     def on_body(self, body: bytes) -> None:
-        if self._answer is not None:
-            self._answer.push(body)
+        answer = self._answer
+        if answer is not None:
+            if answer.sink is not None and not answer.encoded:
+                answer.received += len(body)
+                answer.sink(body)
+            else:
+                answer.push(body)
 
     def on_message_complete(self) -> None:
         answer = self._answer
@@ -291,12 +296,12 @@ class Response:
         "_held",
         "_inflate",
         "_pieces",
-        "_sink",
         "_waiter",
         "encoded",
         "headers",
         "length",
         "received",
+        "sink",
         "sized",
         "status",
     )
@@ -311,7 +316,7 @@ class Response:
         self._connection = connection
         self._pieces: deque[bytes] = deque()
         self._held = 0
-        self._sink: Callable[[bytes], None] | None = None
+        self.sink: Callable[[bytes], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._done = False
         self._error: Exception | None = None
@@ -363,7 +368,7 @@ class Response:
             sink(self._pieces.popleft())
         self._held = 0
         if not self._done:
-            self._sink = sink
+            self.sink = sink
             self._connection.resume()
             await self._wait()
         self._raise()
@@ -386,8 +391,8 @@ class Response:
         self.received += len(data)
         if self._inflate is not None:
             self._unpack(data)
-        elif self._sink is not None:
-            self._sink(data)
+        elif self.sink is not None:
+            self.sink(data)
         else:
             self._hold(data)
 
@@ -410,7 +415,7 @@ class Response:
         inflate = self._inflate
         if inflate is None:
             return
-        give = self._sink or self._hold
+        give = self.sink or self._hold
         try:
             while True:
                 out = inflate.decompress(data, _INFLATE_STEP)
@@ -439,7 +444,7 @@ class Response:
             self._waiter = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done() and (self._sink is None or self._done):
+        if self._waiter is not None and not self._waiter.done() and (self.sink is None or self._done):
             self._waiter.set_result(None)
 
     def _raise(self) -> None:

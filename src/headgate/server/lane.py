@@ -46,6 +46,7 @@ class LaneExchange:
         "_keep_alive",
         "_protocol",
         "_started",
+        "_write",
         "body",
         "client",
         "headers",
@@ -60,6 +61,7 @@ class LaneExchange:
         self._keep_alive = keep_alive
         self._chunked = chunked
         self._started = False
+        self._write = protocol.transport.write
         self.method = "POST"
         self.path = path
         self.headers: list[tuple[bytes, bytes]] = protocol.headers
@@ -92,9 +94,7 @@ class LaneExchange:
         )
 
     def write(self, data: bytes) -> None:
-        if self._chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._protocol.transport.write(data)
+        self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def end(self) -> None:
         protocol = self._protocol

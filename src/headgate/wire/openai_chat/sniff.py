@@ -62,10 +62,13 @@ class Sniffer:
             self._held = rest if len(rest) < _MAX_EVENT else rest[-_TAIL:]
         if self.model is None and data:
             self._decode(data, data.find(b"{"))
-        if b'"usage":{' in data or b'"error"' in data or b'"usage": {' in data:
+        at = data.find(b'"usage"')  # null in every chunk of those who were asked for it
+        if (at >= 0 and (b"{" in data[at + 7 : at + 10] or data.find(b'"usage"', at + 7) >= 0)) or b'"error"' in data:
             self._look(data)
-        if not self.ended and (b'_reason":"' in data or b"[DONE]" in data or b'_reason": "' in data):
-            self.ended = _END.search(data) is not None
+        if not self.ended:
+            at = data.find(b'_reason"')
+            if at < 0 or b'"' in data[at + 8 : at + 11] or data.find(b'_reason"', at + 8) >= 0:
+                self.ended = _END.search(data) is not None
 
     def _look(self, events: bytes) -> None:
         at = 0
@@ -111,7 +114,8 @@ class UsageStripper:
             end = end if end >= 3 or data[:2] == b"\n\n" else 0
             if len(data) - end < _MAX_EVENT:
                 data, self._held = data[:end], data[end:]
-        if b'"choices":[]' in data or b'"choices": [' in data:
+        at = data.find(b'"choices"')
+        if at >= 0 and (b"]" in data[at + 9 : at + 14] or data.find(b'"choices"', at + 9) >= 0):
             return _without(data)
         return data
 
