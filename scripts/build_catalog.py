@@ -149,6 +149,9 @@ def row_of(provider: str, name: str, model: Any) -> dict[str, Any]:
         own = model.get_prices(peak, context)
         changed = {unit: price for unit, price in vars(own).items() if price != vars(standard).get(unit)}
         row.update(priced(type(standard)(**changed), suffix))
+    # https://openrouter.ai/docs/guides/routing/model-variants/free
+    if provider == "openrouter" and name.endswith(":free"):
+        row = {"input_cost_per_token": 0.0, "output_cost_per_token": 0.0} | row
     if model.deprecated:
         row["deprecated"] = True
     return row

@@ -25,10 +25,9 @@ _DIGITS: Final = b"0123456789"
 _SPACES: Final = b" \t\r\n"
 _FOLLOWING: Final = bytes(range(0x80, 0xC0))
 _WIDE: Final = bytes(range(0xE0, 0xF8))
-_SAMPLED: Final = 32_768
+_SAMPLED: Final = 16_384
 _SLICES: Final = 16
-_SLICE: Final = 1024
-_MARKS: Final = (b"base64,", b'"data"')
+_SLICE: Final = 512
 _SHORTEST_MEDIA: Final = 256
 _MEDIA: Final = frozenset(
     """image_url image input_image input_audio audio file input_file document video_url
@@ -46,9 +45,12 @@ class Family(NamedTuple):
 
 _FAMILIES: Final = (
     # https://platform.claude.com/docs/en/agents-and-tools/tool-use/overview#pricing and, for the vocabulary,
-    # https://platform.claude.com/docs/en/models/haiku-5-5/overview
-    Family(("claude-fable", "claude-mythos", "claude-opus-5", "claude-sonnet-5", "claude-haiku-5"), 340, 1.3),
-    Family(("claude-opus-4-7", "claude-opus-4-8", "claude-opus-4.7", "claude-opus-4.8"), 340, 1.3),
+    # https://platform.claude.com/docs/en/models/haiku-5-5/overview; the rest as measured in recorded traffic
+    Family(("fable", "mythos", "opus-5", "sonnet-5", "haiku-5"), 340, 1.3),
+    Family(("opus-4-7", "opus-4-8", "opus-4.7", "opus-4.8"), 340, 1.3),
+    Family(("claude-sonnet-4-5", "claude-sonnet-4.5", "claude-sonnet-4-6", "claude-sonnet-4.6"), 500),
+    Family(("claude-opus-4-5", "claude-opus-4.5", "claude-opus-4-6", "claude-opus-4.6"), 500),
+    Family(("claude-haiku-4-5", "claude-haiku-4.5"), 500),
     Family(("claude",), 340),
     Family(("gpt", "o1", "o3", "o4"), 10),
     Family(("grok",), 250),
@@ -131,21 +133,25 @@ def _weight(data: bytes) -> float:
 
 def _without_media(raw: bytes) -> tuple[bytes, int]:
     """The document without its long strings of base64, and how many there were."""
+    raw, inside = _without(raw, b"base64,", 7)
+    raw, bare = _without(raw, b'"data"', None)
+    return raw, inside + bare
+
+
+def _without(raw: bytes, mark: bytes, offset: int | None) -> tuple[bytes, int]:
+    """`offset` from the mark to the media's first byte, None for the next string. One pass, however many marks."""
     pieces: list[bytes] = []
     count = at = 0
-    while (found := min((i for i in (raw.find(mark, at) for mark in _MARKS) if i >= 0), default=-1)) >= 0:
-        start = found + 7 if raw.startswith(_MARKS[0], found) else raw.find(b'"', found + 6) + 1
+    while (found := raw.find(mark, at)) >= 0:
+        start = found + offset if offset else raw.find(b'"', found + len(mark)) + 1
         end = raw.find(b'"', start) if start else -1
         if end < 0:
             break
-        if end - start >= _SHORTEST_MEDIA and b" " not in raw[start : start + _SHORTEST_MEDIA]:
-            pieces.append(raw[at:start])
-            count += 1
-        else:
-            pieces.append(raw[at:end])
+        media = end - start >= _SHORTEST_MEDIA and b" " not in raw[start : start + _SHORTEST_MEDIA]
+        pieces.append(raw[at : start if media else end])
+        count += media
         at = end
-    pieces.append(raw[at:])
-    return (b"".join(pieces), count) if count else (raw, 0)
+    return (b"".join([*pieces, raw[at:]]), count) if count else (raw, 0)
 
 
 @cache
