@@ -91,10 +91,10 @@ class Answer:
         try:
             await self._incoming.relay(watch.pipe(write))
         except HeadgateError as error:
-            call.error = error
+            self.call.error = error
         if out := watch.end():
             write(out)
-        settle(call, self.deployment)
+        settle(self.call, self.deployment)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The same, pulled. Ends with the error event too: `call.error` says that there was one."""
