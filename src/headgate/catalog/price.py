@@ -99,6 +99,7 @@ class PriceSheet(Struct, frozen=True):
         read = usage.cache_read or 0
         if (
             usage.cache_write
+            or usage.cache_write_long
             or usage.audio_input
             or usage.audio_output
             or usage.image_input
@@ -116,10 +117,11 @@ class PriceSheet(Struct, frozen=True):
     def cost(self, usage: Usage, tier: str = "standard") -> Cost:
         """The cost by part. Parts that claim more than the whole leave nothing of it, and no negative cost."""
         rates = self._rates(usage.input, tier)
-        written, long = usage.cache_write or 0, usage.cache_write_long or 0
+        long = usage.cache_write_long or 0
+        written = max(usage.cache_write or 0, long)
         long_price = rates.cache_write if rates.cache_write_long is None else rates.cache_write_long
         read, left = _part(usage.cache_read, rates.cache_read, usage.input)
-        short_write, left = _part(max(0, written - long), rates.cache_write, left)
+        short_write, left = _part(written - long, rates.cache_write, left)
         long_write, left = _part(long, long_price, left)
         heard, left = _part(usage.audio_input, rates.audio_input, left)
         seen, left = _part(usage.image_input, rates.image_input, left)

@@ -1,0 +1,190 @@
+"""Exact arithmetic on prices."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from headgate.catalog.price import PriceSheet, overridden, price_of
+from headgate.wire.ir import Usage
+
+ROW: dict[str, Any] = {
+    "input_cost_per_token": 3e-06,
+    "output_cost_per_token": 1.5e-05,
+    "cache_read_input_token_cost": 3e-07,
+    "cache_creation_input_token_cost": 3.75e-06,
+    "cache_creation_input_token_cost_above_1hr": 6e-06,
+    "input_cost_per_token_above_200k_tokens": 6e-06,
+    "output_cost_per_token_above_200k_tokens": 2.25e-05,
+    "input_cost_per_token_batches": 1.5e-06,
+    "output_cost_per_token_batches": 7.5e-06,
+    "input_cost_per_token_priority": 5e-06,
+    "input_cost_per_token_above_200k_tokens_priority": 9e-06,
+    "search_context_cost_per_query": {"search_context_size_medium": 0.01},
+}
+
+
+def sheet(**fields: Any) -> PriceSheet:
+    made = PriceSheet.of({**ROW, **fields})
+    assert made is not None
+    return made
+
+
+def test_parts_are_billed_at_their_price_and_the_rest_at_the_whole() -> None:
+    cost = sheet().cost(
+        Usage(input=1000, output=100, cache_read=400, cache_write=300, cache_write_long=100, web_searches=2)
+    )
+    assert cost.input == Decimal("0.0009")
+    assert cost.cache_read == Decimal("0.00012")
+    assert cost.cache_write == Decimal("0.00075") + Decimal("0.0006")
+    assert cost.output == Decimal("0.0015")
+    assert cost.searches == Decimal("0.02")
+    assert cost.total == Decimal("0.02387")
+
+
+def test_a_part_without_a_price_costs_what_the_whole_does() -> None:
+    plain = PriceSheet.of({"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6})
+    assert plain is not None
+    spent = Usage(
+        input=10, output=10, cache_read=5, cache_write=3, reasoning=4, audio_input=1, image_output=2
+    )
+    assert plain.total(spent) == Decimal("0.00003")
+    assert plain.cost(spent).total == Decimal("0.00003")
+
+
+def test_an_hours_cache_writes_without_a_price_cost_the_short_ones_and_a_free_part_is_free() -> None:
+    short = sheet(cache_creation_input_token_cost_above_1hr=None)
+    spent = Usage(input=10, cache_write=10, cache_write_long=10)
+    assert short.cost(spent).cache_write == Decimal("0.0000375")
+    assert sheet(cache_creation_input_token_cost_above_1hr=0.0).cost(spent).total == 0
+    assert sheet(cache_read_input_token_cost=0).total(Usage(input=10, cache_read=10)) == 0
+
+
+def test_reasoning_audio_and_images_have_their_own_price_where_one_is_given() -> None:
+    rich = sheet(
+        output_cost_per_reasoning_token=1e-6,
+        input_cost_per_audio_token=4e-5,
+        output_cost_per_audio_token=8e-5,
+        input_cost_per_image_token=5e-6,
+        output_cost_per_image_token=3e-5,
+    )
+    cost = rich.cost(
+        Usage(
+            input=100, output=50, reasoning=10, audio_input=20, audio_output=5, image_input=30, image_output=5
+        )
+    )
+    assert (cost.reasoning, cost.audio, cost.image) == (
+        Decimal("0.00001"),
+        Decimal("0.0012"),
+        Decimal("0.0003"),
+    )
+    assert cost.input == 50 * Decimal("0.000003")
+    assert cost.output == 30 * Decimal("0.000015")
+
+
+@pytest.mark.parametrize(
+    ("size", "tier", "price"),
+    [
+        (200_000, "standard", "0.000003"),
+        (200_001, "standard", "0.000006"),
+        (1, "batch", "0.0000015"),
+        (200_001, "batch", "0.0000015"),
+        (1, "priority", "0.000005"),
+        (200_001, "priority", "0.000009"),
+        (1, "flex", "0.000003"),
+        (1, "no-such-tier", "0.000003"),
+    ],
+)
+def test_size_and_service_tier_choose_the_price(size: int, tier: str, price: str) -> None:
+    assert sheet().total(Usage(input=size), tier) == size * Decimal(price)
+
+
+def test_a_tier_keeps_the_standard_price_of_what_it_does_not_name() -> None:
+    assert sheet().total(Usage(output=10), "priority") == Decimal("0.00015")
+    assert sheet().total(Usage(input=200_001, output=10), "priority") == 200_001 * Decimal(
+        "0.000009"
+    ) + Decimal("0.000225")
+
+
+def test_sizes_that_are_no_thousands_are_spelled_out() -> None:
+    odd = sheet(input_cost_per_token_above_199999_tokens=4e-6)
+    assert odd.total(Usage(input=199_999)) == 199_999 * Decimal("0.000003")
+    assert odd.total(Usage(input=200_000)) == 200_000 * Decimal("0.000004")
+
+
+def test_a_fee_for_the_call_is_added_once() -> None:
+    assert sheet(input_cost_per_request=0.005).total(Usage(input=1)) == Decimal("0.005003")
+
+
+def test_parts_larger_than_the_whole_cost_themselves_and_nothing_negative() -> None:
+    assert sheet().total(Usage(input=10, cache_read=400)) == 400 * Decimal("0.0000003")
+    assert sheet().cost(Usage(input=0, output=1, reasoning=9)).output == Decimal("0.000015")
+
+
+def test_no_price_is_none_and_never_zero() -> None:
+    assert PriceSheet.of({}) is None
+    assert PriceSheet.of({"cache_read_input_token_cost": 1e-6, "mode": "chat"}) is None
+    assert PriceSheet.of({"input_cost_per_token": None}) is None
+    free = PriceSheet.of({"input_cost_per_token": 0, "output_cost_per_token": 0})
+    assert free is not None and free.total(Usage(input=5, output=5)) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "price"),
+    [
+        (1e-07, "1E-7"),
+        ("1e-6", "0.000001"),
+        ("0.00001", "0.00001"),
+        (3, "3"),
+        (Decimal("0.1"), "0.1"),
+        (0, "0"),
+        (None, None),
+        (True, None),
+        ("dear", None),
+        (-1e-6, None),
+        (float("nan"), None),
+        ("Infinity", None),
+        ([], None),
+        ({}, None),
+    ],
+)
+def test_what_is_a_price(value: Any, price: str | None) -> None:
+    assert price_of(value) == (None if price is None else Decimal(price))
+
+
+def test_an_override_takes_the_tiers_of_its_field_with_it_and_no_others() -> None:
+    row = overridden(ROW, {"input_cost_per_token": 1e-6, "max_tokens": 5, "cache_read_input_token_cost": "x"})
+    assert row["input_cost_per_token"] == 1e-6
+    assert not [name for name in row if name.startswith("input_cost_per_token_")]
+    assert row["output_cost_per_token_above_200k_tokens"] == 2.25e-05
+    assert row["cache_read_input_token_cost"] == 3e-07
+    assert "max_tokens" not in row
+    tiered = overridden(ROW, {"input_cost_per_token_above_200k_tokens": 8e-6})
+    assert (tiered["input_cost_per_token"], tiered["input_cost_per_token_above_200k_tokens"]) == (3e-06, 8e-6)
+
+
+counts = st.none() | st.integers(0, 10**7)
+usages = st.builds(
+    Usage,
+    input=st.integers(0, 10**7),
+    output=st.integers(0, 10**7),
+    cache_read=counts,
+    cache_write=counts,
+    cache_write_long=counts,
+    reasoning=counts,
+    audio_input=counts,
+    image_output=counts,
+    web_searches=counts,
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(usages, st.sampled_from(["standard", "batch", "priority", "flex"]))
+def test_the_total_is_the_sum_of_the_parts_and_never_negative(spent: Usage, tier: str) -> None:
+    cost = sheet(output_cost_per_reasoning_token=1e-6).cost(spent, tier)
+    parts = [getattr(cost, name) for name in cost.__struct_fields__ if name != "total"]
+    assert cost.total == sum(parts) >= 0
+    assert all(part >= 0 for part in parts)
+    assert sheet(output_cost_per_reasoning_token=1e-6).total(spent, tier) == cost.total
