@@ -138,7 +138,7 @@ class Answer:
             id=f"chatcmpl-{call.id}",
             created=call.created,
             model=self.deployment.model,
-            stream_usage=bool(usage),
+            stream_usage=bool(usage) or call.options.show_usage,
         )
 
     async def _take_as_stream(self) -> None:

@@ -23,13 +23,15 @@ Fallback: TypeAlias = str | dict[str, Any]
 class Options(Struct, frozen=True, kw_only=True):
     """How a call may be treated, merged from request, headers and settings.
 
-    `drop_params` None leaves it to the deployment. `timeouts` None: the deployment's own. `retries` is how
+    `drop_params` None leaves it to the deployment. `show_usage` shows usage in streams to everybody.
+    `timeouts` None: the deployment's own. `retries` is how
     many times a group is tried again. The three fallback tables are asked in this order: by class of error,
     then `fallbacks`.
     """
 
     drop_params: bool | None = None
     modify_params: bool = False
+    show_usage: bool = False
     drop: tuple[str, ...] = ()
     allow: tuple[str, ...] = ()
     retries: int = 2

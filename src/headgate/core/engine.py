@@ -24,7 +24,8 @@ Lookup: TypeAlias = Callable[[str], Group]
 
 
 class Engine:
-    """Sends calls. `transports` maps a URL scheme to who speaks it."""
+    """Sends calls. `transports` maps a URL scheme to who speaks it; `media_hosts` are private hosts that media
+    may be fetched from, None for all."""
 
     def __init__(
         self,
@@ -32,11 +33,13 @@ class Engine:
         clock: Clock,
         *,
         dice: Callable[[], float] = random.random,
+        media_hosts: frozenset[str] | None = frozenset(),
         sleep: Callable[[float], "asyncio.Future[None]"] | None = None,
     ) -> None:
         self._transports = transports
         self._clock = clock
         self._dice = dice
+        self._media_hosts = media_hosts
         self._sleep = sleep or asyncio.sleep
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
@@ -77,7 +80,7 @@ class Engine:
         prepared = prepare(call, deployment)
         transport = self._transports[prepared.route.origin.scheme]
         if prepared.remote:
-            await inline(prepared.remote, transport)
+            await inline(prepared.remote, transport, self._media_hosts)
             prepared = prepare(call, deployment)
         call.path = prepared.path
         timeouts = call.options.timeouts

@@ -58,7 +58,7 @@ def _same(call: Call, deployment: Deployment, route: Route, operation: str) -> P
     envelope["model"] = deployment.model_raw
     strip = False
     if call.stream and deployment.provider.stream_usage == "ask" and operation != "embeddings":
-        strip = _ask_for_usage(envelope)
+        strip = _ask_for_usage(envelope) and not call.options.show_usage
     path = PASS
     if not deployment.plan.idle:
         path = PATCH

@@ -20,7 +20,7 @@ async def fetch_media(
     *,
     limit_bytes: int,
     timeouts: Timeouts,
-    allowed_hosts: Collection[str] = (),
+    allowed_hosts: Collection[str] | None = (),
 ) -> tuple[str, bytes]:
     """The media type, without parameters, and the data. Raises ImageFetchError saying why not.
 

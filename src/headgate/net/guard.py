@@ -9,11 +9,14 @@ from collections.abc import Collection, Sequence
 from headgate.errors import ImageFetchError
 
 
-def checked(host: str, addresses: Sequence[str], allowed_hosts: Collection[str] = ()) -> str:
-    """The first address, when all are public or the host is allowed by name. Raises ImageFetchError."""
+def checked(host: str, addresses: Sequence[str], allowed_hosts: Collection[str] | None = ()) -> str:
+    """The first address, when all are public or the host is allowed by name (None: every host is).
+
+    Raises ImageFetchError.
+    """
     if not addresses:
         raise ImageFetchError(f"the host {host!r} has no address")
-    if host.lower() not in allowed_hosts and not all(map(is_public, addresses)):
+    if allowed_hosts is not None and host.lower() not in allowed_hosts and not all(map(is_public, addresses)):
         raise ImageFetchError(
             f"the host {host!r} is inside a private network, which media are not fetched from; "
             "send the data itself, or allow the host by user_url_allowed_hosts"

@@ -25,6 +25,7 @@ from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.errors import HeadgateError, InternalServerError, NotFoundError, for_status
 from headgate.net.pool import Pool
+from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
 from headgate.server.asgi import AsgiExchange, body_of, path_of
 from headgate.server.config.schema import Config
@@ -158,10 +159,21 @@ def build(config: Config, env: Mapping[str, str]) -> Gateway:
     """A gateway of this configuration. Raises HeadgateError for a model entry that can't work."""
     environment = {**env, **config.environment}
     pool = Pool()
-    engine = Engine({"http": pool, "https": pool, "mock": MockTransport()}, SystemClock())
+    transports: dict[str, Transport] = {"http": pool, "https": pool, "mock": MockTransport()}
+    engine = Engine(transports, SystemClock(), media_hosts=_media_hosts(config))
     snapshot = Snapshot(config, engine, Catalog(), environment, config.general.master_key)
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
     return Gateway(snapshot, SystemClock(), body_limit=limit)
+
+
+def _media_hosts(config: Config) -> frozenset[str] | None:
+    """Private hosts that media may be fetched from, None for all: `general_settings` over `litellm_settings`."""
+    general, settings = config.general, config.litellm
+    guarded = (
+        settings.user_url_validation if general.user_url_validation is None else general.user_url_validation
+    )
+    hosts = general.user_url_allowed_hosts or settings.user_url_allowed_hosts
+    return frozenset(host.lower() for host in hosts) if guarded else None
 
 
 def run(config: Config, start: StartSettings, env: Mapping[str, str], host: str) -> int:

@@ -37,6 +37,7 @@ class Snapshot:
         self._identities: dict[str, bytes] = {}
         self._load(config)
         self.options = _options(config)
+        self.only_group = config.general.completion_model
         self.requested_name = config.general.model_name_in_response == "requested"
         self._group_options = _fallback_options(config, self.options)
 
@@ -97,8 +98,14 @@ class Snapshot:
         }
         if settings.request_timeout is not None:
             merged["timeout"] = settings.request_timeout
-        if settings.ssl_verify is not None:
-            merged["ssl_verify"] = settings.ssl_verify
+        router = self.config.router
+        general = {
+            "timeout": router.timeout,
+            "stream_timeout": router.stream_timeout,
+            "ssl_verify": settings.ssl_verify,
+            "ssl_certificate": settings.ssl_certificate,
+        }
+        merged.update({key: value for key, value in general.items() if value is not None})
         merged.update(params)
         return Deployment(name, merged, entry.info, catalog=self.catalog, env=self._env)
 
@@ -128,6 +135,7 @@ def _options(config: Config) -> Options:
     default = settings.default_fallbacks or router.default_fallbacks
     return Options(
         modify_params=bool(settings.modify_params),
+        show_usage=config.general.always_include_stream_usage,
         retries=2 if retries is None else retries,
         fallbacks=tuple(default or ()),
     )

@@ -190,7 +190,6 @@ LITELLM: Final = _block(
     ("ssl_certificate", "name", "—", "Client certificate, path of a PEM file."),
     ("user_url_validation", "flag", "true", "Refuse URLs in requests that lead to private addresses."),
     ("user_url_allowed_hosts", "texts", "—", "Hosts that are allowed all the same."),
-    ("return_response_headers", "flag", "false", "Pass the provider's headers on as `llm_provider-*`."),
 )
 
 GENERAL: Final = _block(
@@ -201,8 +200,6 @@ GENERAL: Final = _block(
     ("completion_model", "name", "—", "The group that every request goes to, whatever it asks for."),
     ("max_request_size_mb", "size", "—", "Larger bodies get 413."),
     ("always_include_stream_usage", "flag", "false", "Ask for usage in streams where the client did not."),
-    ("cancel_on_disconnect", "flag", "true", "Close the upstream connection when the client goes."),
-    ("forward_client_headers_to_llm_api", "flag", "false", "Pass the client's `x-*` headers on."),
     ("user_url_validation", "flag", "true", "As under `litellm_settings`, and over it."),
     ("user_url_allowed_hosts", "texts", "—", "As under `litellm_settings`, and over it."),
     (
@@ -220,7 +217,6 @@ ROUTER: Final = _block(
     ("num_retries", "count", "2", "Tries after the first one."),
     ("timeout", "seconds", "`request_timeout`", "For rows without a `timeout`."),
     ("stream_timeout", "seconds", "`timeout`", "The same, for streams."),
-    ("retry_after", "pause", "0", "The least time before another try."),
     *_TABLES,
     (
         "model_group_alias",

@@ -50,6 +50,7 @@ allow_fail_open enable_tag_filtering internal_router_model db_model
 """
 
 LITELLM: Final = """
+return_response_headers
 api_key api_base api_version organization project headers openai_key azure_key anthropic_key groq_key xai_key
 cohere_key replicate_key huggingface_key openrouter_key togetherai_api_key vertex_project vertex_location
 use_litellm_proxy enable_azure_ad_token_refresh max_tokens add_function_to_prompt
@@ -91,6 +92,7 @@ mcp_aliases mcp_semantic_tool_filter available_teams s3_callback_params langfuse
 """
 
 GENERAL: Final = """
+cancel_on_disconnect forward_client_headers_to_llm_api
 custom_auth custom_auth_run_common_checks custom_auth_settings litellm_key_header_name enable_jwt_auth
 litellm_jwtauth enable_oauth2_auth enable_oauth2_proxy_auth oauth2_config_mappings enforce_rbac
 role_permissions enforce_user_param enforced_params allowed_routes public_routes admin_only_routes
@@ -143,6 +145,7 @@ tracing plugins litellm_license hide_default_credentials_hint
 """
 
 ROUTER: Final = """
+retry_after
 model_list assistants_config search_tools guardrail_list redis_url redis_host redis_port redis_password
 redis_db cache_responses cache_kwargs caching_groups client_ttl polling_interval default_priority
 max_fallbacks default_litellm_params default_max_parallel_requests set_verbose debug_level

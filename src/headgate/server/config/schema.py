@@ -64,7 +64,6 @@ class LitellmSettings(Discreet, frozen=True, kw_only=True):
     ssl_certificate: str | None = None
     user_url_validation: bool = True
     user_url_allowed_hosts: tuple[str, ...] = ()
-    return_response_headers: bool | None = None
 
 
 class GeneralSettings(Discreet, frozen=True, kw_only=True):
@@ -73,8 +72,6 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     completion_model: str | None = None
     max_request_size_mb: float | None = None
     always_include_stream_usage: bool = False
-    cancel_on_disconnect: bool = True
-    forward_client_headers_to_llm_api: bool = False
     user_url_validation: bool | None = None
     user_url_allowed_hosts: tuple[str, ...] = ()
     model_name_in_response: Literal["upstream", "requested"] = "upstream"
@@ -85,7 +82,6 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     num_retries: int | None = None
     timeout: float | None = None
     stream_timeout: float | None = None
-    retry_after: float | None = None
     fallbacks: FallbackTable = ()
     default_fallbacks: tuple[str, ...] = ()
     context_window_fallbacks: FallbackTable = ()

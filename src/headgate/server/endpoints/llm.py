@@ -115,7 +115,7 @@ async def _serve(
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
     call.envelope = envelope
-    call.model = model_of(envelope)
+    call.model = snapshot.only_group or model_of(envelope)
     call.stream = bytes(envelope.get("stream", b"")) == _TRUE
     call.options = options_of(snapshot.options_for(call.model), envelope, asked, call.stream)
     if endpoint.forward:

@@ -63,7 +63,9 @@ class Sniffer:
         if self.model is None and data:
             self._decode(data, data.find(b"{"))
         at = data.find(b'"usage"')  # null in every chunk of those who were asked for it
-        if (at >= 0 and (b"{" in data[at + 7 : at + 10] or data.find(b'"usage"', at + 7) >= 0)) or b'"error"' in data:
+        if (
+            at >= 0 and (b"{" in data[at + 7 : at + 10] or data.find(b'"usage"', at + 7) >= 0)
+        ) or b'"error"' in data:
             self._look(data)
         if not self.ended:
             at = data.find(b'_reason"')
