@@ -2,8 +2,10 @@
 
 import json
 import statistics
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -178,6 +180,26 @@ def test_any_text_has_a_count(data: str | bytes) -> None:
 @given(st.lists(json_values, max_size=4), st.none() | st.lists(json_values, max_size=2))
 def test_any_messages_have_a_count(messages: Any, tools: Any) -> None:
     assert tokens.count_messages(messages, tools, "x") >= 3
+
+
+def test_tiktoken_counts_where_it_is_installed_and_has_its_ranks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    encoding = SimpleNamespace(encode_ordinary=str.split)
+    monkeypatch.setitem(sys.modules, "tiktoken", SimpleNamespace(get_encoding=lambda name: encoding))
+    said = [{"role": "user", "content": "one two three"}]
+    without = tokens.count_messages(said, None, "gpt-4o", str(tmp_path))
+    assert without == tokens.count_messages(said, None, "gpt-4o")
+    tokens._exact.cache_clear()
+    (tmp_path / tokens._RANKS["o200k_base"]).touch()
+    assert tokens.count_messages(said, None, "openai/gpt-4o", str(tmp_path)) == 3 + 4 + 3
+    assert tokens.count_messages(said, None, "gpt-4", str(tmp_path)) == tokens.count_messages(
+        said, None, "gpt-4"
+    )
+    tokens._exact.cache_clear()
+    monkeypatch.setitem(sys.modules, "tiktoken", None)
+    assert tokens.count_messages(said, None, "gpt-4o", str(tmp_path)) == without
+    tokens._exact.cache_clear()
 
 
 def test_deep_nesting_is_no_recursion_error() -> None:

@@ -2,15 +2,13 @@
 beyond the shape of messages.
 
 Latin letters come about four to a token, digits and signs fewer, other scripts by their characters. Nothing is
-loaded from the network: exact counts for OpenAI's models need tiktoken installed and its rank files in
-TIKTOKEN_CACHE_DIR. docs/catalog.md has the measured error. An estimate is never billed where the provider reported
-its own count.
+loaded from the network. docs/catalog.md has the measured error. An estimate is never billed where the provider
+reported its own count.
 """
 
-import importlib.util
-import os
 from collections.abc import Callable
-from functools import cache
+from functools import lru_cache
+from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -77,11 +75,18 @@ def estimate_json(raw: bytes) -> int:
 
 
 def count_messages(
-    messages: list[dict[str, Any]], tools: list[dict[str, Any]] | None = None, model: str = ""
+    messages: list[dict[str, Any]],
+    tools: list[dict[str, Any]] | None = None,
+    model: str = "",
+    ranks: str | None = None,
 ) -> int:
-    """Tokens of a conversation with its tools, as the model `model` counts."""
+    """Tokens of a conversation with its tools, as the model `model` counts.
+
+    `ranks` is the folder that TIKTOKEN_CACHE_DIR names: with tiktoken installed and its rank file in there, texts
+    for OpenAI's models are counted exactly.
+    """
     family = _family(model)
-    exact = _exact(model)
+    exact = _exact(model, ranks)
     count = estimate if exact is None else exact
     total = 0.0
     for message in messages:
@@ -154,30 +159,23 @@ def _without(raw: bytes, mark: bytes, offset: int | None) -> tuple[bytes, int]:
     return (b"".join([*pieces, raw[at:]]), count) if count else (raw, 0)
 
 
-@cache
-def _exact(model: str) -> Callable[[str], int] | None:
+@lru_cache(maxsize=256)
+def _exact(model: str, ranks: str | None) -> Callable[[str], int] | None:
     """tiktoken's count, where it is installed, knows the model and need not download its ranks."""
-    folder = os.environ.get("TIKTOKEN_CACHE_DIR")
     name = model.lower().rsplit("/", 1)[-1]
-    if (
-        not folder
-        or not name.startswith(("gpt-", "o1", "o3", "o4"))
-        or importlib.util.find_spec("tiktoken") is None
-    ):
+    old = name.startswith(("gpt-4-", "gpt-3.5")) or name == "gpt-4"
+    vocabulary = "cl100k_base" if old else "o200k_base"
+    if not ranks or not name.startswith(_OPENAI) or not Path(ranks, _RANKS[vocabulary]).is_file():
         return None
-    return _tiktoken(name, folder)
-
-
-def _tiktoken(name: str, folder: str) -> Callable[[str], int] | None:
-    import tiktoken  # type: ignore[import-not-found, unused-ignore]
-
-    vocabulary = "cl100k_base" if name.startswith(("gpt-4-", "gpt-3.5")) or name == "gpt-4" else "o200k_base"
-    if not os.path.isfile(os.path.join(folder, _RANKS[vocabulary])):  # noqa: PTH113, PTH118
+    try:
+        import tiktoken  # type: ignore[import-not-found, unused-ignore]
+    except ImportError:
         return None
     encoding = tiktoken.get_encoding(vocabulary)
     return lambda text: len(encoding.encode_ordinary(text))
 
 
+_OPENAI: Final = ("gpt-", "o1", "o3", "o4")
 _RANKS: Final = {
     "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
     "o200k_base": "fb374d419588a4632f3f557e76b4b70aebbca790",
