@@ -11,7 +11,7 @@ import msgspec
 from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
-from headgate.wire.openai_chat import reply, request, sniff, stream
+from headgate.wire.openai_chat import reply, request, sniff, stream, stream_write
 from headgate.wire.openai_chat.fields import FAMILY
 
 __all__ = ["DIALECT", "OpenAIChat"]
@@ -37,8 +37,8 @@ class OpenAIChat:
     def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
         return stream.StreamReader(echo)
 
-    def stream_writer(self, frame: Frame) -> stream.StreamWriter:
-        return stream.StreamWriter(frame)
+    def stream_writer(self, frame: Frame) -> stream_write.StreamWriter:
+        return stream_write.StreamWriter(frame)
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
         return failures.read_error(status, headers, body)
@@ -47,7 +47,7 @@ class OpenAIChat:
         return msgspec.json.encode(reply.error_document(error))
 
     def write_stream_error(self, error: HeadgateError) -> bytes:
-        return stream.write_stream_error(error)
+        return stream_write.write_stream_error(error)
 
     def glance(self, body: bytes) -> Glance:
         return reply.glance(body)

@@ -8,7 +8,8 @@ from msgspec import Raw, Struct
 from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.openai_chat.blocks import read_message, write_message
+from headgate.wire.openai_chat.blocks import read_message
+from headgate.wire.openai_chat.blocks_write import write_message
 from headgate.wire.openai_chat.fields import (
     bad_reply,
     extra_of,

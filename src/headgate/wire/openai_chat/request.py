@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.dialect import Target
-from headgate.wire.openai_chat.blocks import read_message, read_result, write_message, write_result
+from headgate.wire.openai_chat.blocks import read_message, read_result
+from headgate.wire.openai_chat.blocks_write import write_message, write_result
 from headgate.wire.openai_chat.fields import (
     FAMILY,
     bad_request,
