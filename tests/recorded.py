@@ -42,7 +42,7 @@ def records() -> Iterator[dict[str, Any]]:
     for line in (ROOT / "manifest.jsonl").read_text().splitlines():
         entry = json.loads(line)
         if entry["provider"] in PROVIDERS and entry["api"] in APIS:
-            yield {**json.loads((ROOT / entry["file"]).read_text()), **{"id": entry["id"]}}
+            yield {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
 
 
 def reason_left_out(record: dict[str, Any]) -> str | None:
@@ -51,7 +51,12 @@ def reason_left_out(record: dict[str, Any]) -> str | None:
         return LEFT_OUT["/models"] if "usage" not in url else LEFT_OUT["/organization/usage/"]
     path = url.split("?")[0]
     for mark, reason in LEFT_OUT.items():
-        if mark in url and (mark != "/v1/complete" or path.endswith(mark)) and mark != "/models" and mark != "#stream":
+        if (
+            mark in url
+            and (mark != "/v1/complete" or path.endswith(mark))
+            and mark != "/models"
+            and mark != "#stream"
+        ):
             return reason
     if not isinstance(request.get("body"), dict):
         return "the request's body was not recorded"
@@ -158,7 +163,13 @@ def said_by_anthropic(documents: list[dict[str, Any]], stream: bool) -> Said:
     return said
 
 
-GEMINI_FINISH = {1: "stop", "STOP": "stop", "MAX_TOKENS": "length", "MALFORMED_FUNCTION_CALL": "stop", "UNEXPECTED_TOOL_CALL": "stop"}
+GEMINI_FINISH = {
+    1: "stop",
+    "STOP": "stop",
+    "MAX_TOKENS": "length",
+    "MALFORMED_FUNCTION_CALL": "stop",
+    "UNEXPECTED_TOOL_CALL": "stop",
+}
 
 
 def said_by_gemini(documents: list[dict[str, Any]]) -> Said:

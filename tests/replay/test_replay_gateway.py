@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import recorded
-from servers import KEY, RunningGateway, Upstream, running
 
+import recorded
 from headgate.errors import for_status
+from servers import KEY, RunningGateway, Upstream, running
 
 if not recorded.ROOT.exists():
     pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
@@ -55,8 +55,12 @@ def play(upstream: Upstream, record: dict[str, Any]) -> None:
     upstream.reply(response["status"], {"content-type": kind}, recorded.answer_bytes(record))
 
 
-def ask(gateway: RunningGateway, record: dict[str, Any], path: str, body: dict[str, Any]) -> tuple[int, bytes]:
-    provider = "openai" if "/openai/chat" in record["request"]["url"] else recorded.PROVIDERS[record["provider"]]
+def ask(
+    gateway: RunningGateway, record: dict[str, Any], path: str, body: dict[str, Any]
+) -> tuple[int, bytes]:
+    provider = (
+        "openai" if "/openai/chat" in record["request"]["url"] else recorded.PROVIDERS[record["provider"]]
+    )
     model = f"{provider}/{recorded.model_of(record)}"
     status, _, data = gateway.request(path, {**body, "model": model})
     return status, data
@@ -65,7 +69,9 @@ def ask(gateway: RunningGateway, record: dict[str, Any], path: str, body: dict[s
 def same_format(record: dict[str, Any]) -> bool:
     url = record["request"]["url"]
     return record["api"] in ("chat", "messages", "completions") or (
-        record["api"] == "embeddings" and record["provider"] != "google-gemini" and url.endswith("/embeddings")
+        record["api"] == "embeddings"
+        and record["provider"] != "google-gemini"
+        and url.endswith("/embeddings")
     )
 
 
@@ -88,7 +94,11 @@ def test_same_format_is_passed_byte_for_byte(
         assert status == 200, data
         assert data == recorded.answer_bytes(record)
         sent = json.loads(upstream.requests[-1][2])
-        assert sent.get("messages") == body.get("messages") or record["provider"] in ("deepseek", "groq", "mistral")
+        assert sent.get("messages") == body.get("messages") or record["provider"] in (
+            "deepseek",
+            "groq",
+            "mistral",
+        )
     else:
         error = json.loads(data)["error"]
         assert error["message"]
@@ -124,7 +134,11 @@ def test_other_formats_mean_the_same_to_a_chat_client(
 
 @pytest.mark.parametrize(
     "record",
-    [r for r in CHOSEN if r["response"]["status"] >= 400 and not same_format(r) and r["api"] != "count_tokens"],
+    [
+        r
+        for r in CHOSEN
+        if r["response"]["status"] >= 400 and not same_format(r) and r["api"] != "count_tokens"
+    ],
     ids=lambda r: r["id"],
 )
 def test_errors_of_other_formats_keep_their_class(
@@ -158,7 +172,9 @@ def test_gemini_embeddings_reach_an_openai_client(
 
 
 @pytest.mark.parametrize(
-    "record", [r for r in CHOSEN if r["api"] == "count_tokens" and r["provider"] == "anthropic"], ids=lambda r: r["id"]
+    "record",
+    [r for r in CHOSEN if r["api"] == "count_tokens" and r["provider"] == "anthropic"],
+    ids=lambda r: r["id"],
 )
 def test_counted_tokens_come_from_the_provider(
     gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]

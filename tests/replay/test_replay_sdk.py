@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import recorded
-from servers import Upstream
 
 import headgate
+import recorded
 from headgate.errors import HeadgateError, for_status
+from servers import Upstream
 
 if not recorded.ROOT.exists():
     pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
@@ -71,7 +71,7 @@ def is_stream(record: dict[str, Any]) -> bool:
 def plain(record: dict[str, Any]) -> bool:
     """Answers that the test's own simple reading can read: texts, not Mistral's lists of parts."""
     raw = recorded.answer_bytes(record)
-    return b'"content":[' not in raw and b'"content": [' not in raw or record["api"] != "chat"
+    return (b'"content":[' not in raw and b'"content": [' not in raw) or record["api"] != "chat"
 
 
 def fails(record: dict[str, Any]) -> bool:
@@ -85,7 +85,9 @@ def test_answers_say_what_was_recorded(upstream: Upstream, record: dict[str, Any
     assert asyncio.run(hear(upstream, record, stream)) == said(record, stream)
 
 
-@pytest.mark.parametrize("record", [r for r in CHOSEN if r["response"]["status"] >= 400], ids=lambda r: r["id"])
+@pytest.mark.parametrize(
+    "record", [r for r in CHOSEN if r["response"]["status"] >= 400], ids=lambda r: r["id"]
+)
 def test_errors_are_of_the_recorded_class(upstream: Upstream, record: dict[str, Any]) -> None:
     with pytest.raises(HeadgateError) as caught:
         asyncio.run(hear(upstream, record, False))

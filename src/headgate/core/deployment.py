@@ -151,9 +151,12 @@ class Deployment:
         overrides = {**self.info}
         overrides.update({key: value for key, value in self.params.items() if names.is_price(key)})
         name = str(self.info.get("base_model") or self.params.get("base_model") or self.model)
-        known = self._catalog.find(name, self.provider.id)
+        provider: str | None = self.provider.id
+        known = self._catalog.find(name, provider)
+        if known is None and name != self.model:  # a base_model may be another provider's
+            provider, known = None, self._catalog.find(name)
         self._facts = {**(known or {}), **self.info}
-        self._sheet = self._catalog.sheet(name, self.provider.id, overrides)
+        self._sheet = self._catalog.sheet(name, provider, overrides)
 
     def _authorise(self) -> list[tuple[str, str]]:
         """The header lines that sign a request; sets `secrets`, and `problem` where a key is missing."""

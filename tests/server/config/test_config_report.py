@@ -106,7 +106,10 @@ def test_representations_name_fields_and_hide_values(tmp_path):
 
 
 def test_a_representation_says_what_is_given():
-    assert repr(GeneralSettings(master_key="x", always_include_stream_usage=False)) == "GeneralSettings(master_key)"
+    assert (
+        repr(GeneralSettings(master_key="x", always_include_stream_usage=False))
+        == "GeneralSettings(master_key)"
+    )
     assert repr(Config()) == "Config()"
     entry = ModelEntry(name="a", params={"model": "openai/a", "api_key": "x"}, file="f", line=3)
     assert repr(entry) == "ModelEntry('a', 'openai/a', f:3)"
