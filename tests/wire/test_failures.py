@@ -1,0 +1,198 @@
+"""Error answers of any shape become the right exception with the upstream's own words."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from strategies import json_values
+
+from headgate import errors
+from headgate.wire import failures
+
+WIRE = Path(__file__).resolve().parents[3] / "shared" / "wire"
+
+
+@pytest.mark.parametrize(
+    ("body", "message", "kind", "param", "code"),
+    [
+        ({"error": {"message": "m", "type": "t", "param": "p", "code": "c"}}, "m", "t", "p", "c"),
+        ({"error": {"message": "m", "code": 429}}, "m", None, None, "429"),
+        ({"error": "m"}, "m", None, None, None),
+        ({"error": "m", "error_type": "t"}, "m", "t", None, None),
+        ({"error": "m", "type": "t"}, "m", "t", None, None),
+        ({"type": "error", "error": {"type": "t", "message": "m"}}, "m", "t", None, None),
+        ({"message": "m"}, "m", None, None, None),
+        ({"Message": "m"}, "m", None, None, None),
+        ({"detail": "m"}, "m", None, None, None),
+        ({"detail": [{"loc": ["body", "a", 0], "msg": "m", "type": "t"}]}, "body.a.0: m", "t", "a.0", None),
+        ({"detail": {"status": "t", "message": "m"}}, "m", "t", None, None),
+        ({"errors": [{"message": "m", "code": 7}]}, "m", None, None, "7"),
+        ({"errors": ["m", "n"]}, "m; n", None, None, None),
+        ({"title": "T", "detail": "m", "status": 400}, "m", None, None, None),
+        ({"code": 1, "message": "m"}, "m", None, None, "1"),
+        ({"error_code": "c", "message": "m"}, "m", None, None, "c"),
+        ({"err_code": 3, "err_msg": "m"}, "m", None, None, "3"),
+        ({"category": "t", "message": "m", "details": []}, "m", "t", None, None),
+        ({"object": "error", "message": "m"}, "m", None, None, None),
+        ({"object": "error", "message": {"detail": [{"loc": ["a"], "msg": "m"}]}}, "a: m", None, "a", None),
+        ({"error_msg": "m"}, "m", None, None, None),
+        ({"base_resp": {"status_code": 1002, "status_msg": "m"}}, "m", None, None, "1002"),
+        ([{"error": {"code": 400, "message": "m", "status": "t"}}], "m", "t", None, "400"),
+        (
+            {"error": {"message": "outer", "metadata": {"raw": '{"error":{"message":"inner"}}'}}},
+            "outer: inner",
+            None,
+            None,
+            None,
+        ),
+    ],
+)
+def test_every_known_shape_is_read(body: Any, message: str, kind: Any, param: Any, code: Any) -> None:
+    assert failures.message_of(json.dumps(body).encode()) == (message, kind, param, code, body)
+
+
+def test_text_that_is_no_json() -> None:
+    assert failures.message_of(b"upstream connect error").message == "upstream connect error"
+    page = b"<!DOCTYPE html><html><head><title>502 Bad &amp; Gateway</title></head><body>x</body></html>"
+    assert failures.message_of(page).message == "502 Bad & Gateway"
+    assert len(failures.message_of(b"x" * 100_000).message) < 500
+
+
+def test_nothing_said_is_told_by_the_status() -> None:
+    assert failures.message_of(b"") == ("", None, None, None, None)
+    assert "502 Bad Gateway" in failures.read_error(502, {}, b"").message
+    assert "999" in failures.read_error(999, {}, b"{}").message
+
+
+def test_keys_are_masked() -> None:
+    for key in ("sk-proj-abcdef123456", "Bearer abcdef123456.xyz", "AIzaSyABCDEF123"):
+        body = json.dumps({"error": {"message": f"Incorrect API key provided: {key}, sorry"}}).encode()
+        error = failures.read_error(401, {}, body)
+        assert key not in repr((error.message, error.body))
+        assert "sorry" in error.message
+
+
+@given(
+    st.integers(100, 999), st.binary(max_size=60) | json_values.map(lambda value: json.dumps(value).encode())
+)
+def test_no_body_is_too_odd(status: int, body: bytes) -> None:
+    error = failures.read_error(status, {}, body)
+    assert error.message
+    assert 400 <= error.status_code < 1000
+
+
+@pytest.mark.parametrize("status", sorted(errors.BY_STATUS))
+def test_statuses_have_their_classes(status: int) -> None:
+    assert type(failures.read_error(status, {}, b'{"message":"m"}')) is errors.for_status(status)
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "kind"),
+    [
+        (
+            400,
+            {"message": "This model's maximum context length is 8192 tokens"},
+            errors.ContextWindowExceededError,
+        ),
+        (400, {"code": "context_length_exceeded", "message": "m"}, errors.ContextWindowExceededError),
+        (413, {"message": "prompt is too long: 9 tokens > 8 maximum"}, errors.ContextWindowExceededError),
+        (
+            500,
+            {"message": "the request exceeds the available context size"},
+            errors.ContextWindowExceededError,
+        ),
+        (429, {"message": "Too many tokens, please wait"}, errors.RateLimitError),
+        (400, {"message": "Rate limit exceeded: free-models"}, errors.RateLimitError),
+        (413, {"message": "Request too large for model x on tokens per minute"}, errors.RateLimitError),
+        (500, {"code": 429, "message": "m"}, errors.RateLimitError),
+        (503, {"error": {"status": "RESOURCE_EXHAUSTED", "message": "m"}}, errors.RateLimitError),
+        (400, {"message": "rate limit must be a positive number, not 429"}, errors.BadRequestError),
+        (
+            400,
+            {"message": "Your request was rejected as a result of our safety system"},
+            errors.ContentPolicyViolationError,
+        ),
+        (
+            400,
+            {"error": {"message": "m", "innererror": {"code": "ResponsibleAIPolicyViolation"}}},
+            errors.ContentPolicyViolationError,
+        ),
+        (400, {"message": "API key not valid. Please pass a valid API key."}, errors.AuthenticationError),
+        (400, {"code": "model_not_found", "message": "m"}, errors.NotFoundError),
+        (403, {"message": "your api key may not do that"}, errors.PermissionDeniedError),
+        (500, {"message": "Request timed out."}, errors.Timeout),
+        (418, {"message": "teapot"}, errors.BadRequestError),
+        (520, {"message": "odd"}, errors.APIError),
+    ],
+)
+def test_words_and_codes_say_more_than_the_status(status: int, body: Any, kind: type) -> None:
+    assert type(failures.read_error(status, {}, json.dumps(body).encode())) is kind
+
+
+@pytest.mark.parametrize(
+    ("document", "kind"),
+    [
+        ({"error": {"type": "overloaded_error", "message": "m"}}, errors.InternalServerError),
+        ({"error": {"type": "invalid_request_error", "message": "m"}}, errors.BadRequestError),
+        ({"error": {"code": 502, "message": "m"}}, errors.BadGatewayError),
+        ({"error": {"status": "UNAVAILABLE", "message": "m"}}, errors.ServiceUnavailableError),
+        ({"error": "m"}, errors.InternalServerError),
+    ],
+)
+def test_errors_in_a_stream_have_no_status_of_their_own(document: Any, kind: type) -> None:
+    assert type(failures.read_document(document)) is kind
+
+
+def test_an_unknown_status_is_kept() -> None:
+    assert failures.read_error(520, {}, b"").status_code == 520
+    assert failures.read_error(418, {}, b"").status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ({"retry-after": "7"}, 7.0),
+        ({"retry-after-ms": "1500", "retry-after": "7"}, 1.5),
+        ({"retry-after": "Fri, 20 Nov 2026 22:00:00 GMT"}, None),
+        ({"retry-after": "-1"}, None),
+        ({"retry-after": "inf"}, None),
+        ({}, None),
+    ],
+)
+def test_how_long_to_wait(headers: dict[str, str], seconds: float | None) -> None:
+    assert failures.read_error(429, headers, b"").retry_after == seconds
+
+
+def test_google_says_how_long_in_the_body() -> None:
+    details = [{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "17s"}]
+    body = json.dumps([{"error": {"code": 429, "message": "m", "details": details}}]).encode()
+    assert failures.read_error(429, {}, body).retry_after == 17.0
+
+
+def test_only_harmless_headers_are_shown() -> None:
+    headers = {"x-request-id": "r", "x-ratelimit-limit-requests": "5", "set-cookie": "secret", "server": "s"}
+    assert failures.read_error(429, headers, b"").headers == {
+        "x-request-id": "r",
+        "x-ratelimit-limit-requests": "5",
+    }
+
+
+@pytest.mark.skipif(not WIRE.is_dir(), reason=f"no recorded traffic at {WIRE}")
+def test_recorded_errors_say_what_they_mean() -> None:
+    checked = 0
+    for path in WIRE.glob("dev/*/*.json"):
+        response = json.loads(path.read_bytes())["response"]
+        if response["status"] < 400 or "body" not in response:
+            continue
+        body = response["body"]
+        raw = body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+        error = failures.read_error(response["status"], {}, raw)
+        words = (error.message, path.stem)
+        assert not error.message.startswith(("{", "[")), words
+        if response["status"] in (401, 404, 429):
+            assert type(error) is errors.for_status(response["status"]), words
+        checked += 1
+    assert checked > 100
