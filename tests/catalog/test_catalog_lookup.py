@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.catalog.lookup import Catalog
+from headgate.errors import BadRequestError
 from headgate.wire.ir import Usage
 
 CATALOG = Catalog()
@@ -154,6 +155,46 @@ def test_registered_models_are_found_and_known_ones_keep_their_other_fields() ->
     assert catalog.names().count("gpt-4o") == 1
     catalog.register({"my-model": {"output_cost_per_token": 2e-6}})
     assert catalog.sheet("my-model", "openai", {}).total(Usage(input=1, output=1)) == Decimal("0.000003")  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("registered", ["gpt-4o", "openai/gpt-4o"])
+@pytest.mark.parametrize("asked", [("gpt-4o", None), ("openai/gpt-4o", None), ("gpt-4o", "openai")])
+def test_a_registered_model_is_found_with_and_without_its_prefix(
+    registered: str, asked: tuple[str, str | None]
+) -> None:
+    row: Any = Catalog({registered: {"input_cost_per_token": 7e-6}}).find(*asked)
+    assert row["input_cost_per_token"] == 7e-6
+    assert row["output_cost_per_token"] == 1e-05
+
+
+def test_the_more_precise_of_two_registered_names_wins() -> None:
+    catalog = Catalog({"gpt-4o": {"input_cost_per_token": 1}, "openai/gpt-4o": {"input_cost_per_token": 2}})
+    for name, provider in (("gpt-4o", None), ("gpt-4o", "openai"), ("openai/gpt-4o", None)):
+        row: Any = catalog.find(name, provider)
+        assert row["input_cost_per_token"] == 2
+
+
+@pytest.mark.parametrize("row", [None, 3, "x", [1]])
+def test_a_row_that_is_no_mapping_is_refused_and_nothing_is_added(row: Any) -> None:
+    catalog = Catalog()
+    with pytest.raises(BadRequestError, match="model 'b': expected a mapping"):
+        catalog.register({"a": {"input_cost_per_token": 1}, "b": row})
+    assert catalog.find("a") is None
+
+
+def test_a_thread_sees_the_whole_table_or_loads_it_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The table must not be seen before the names that lead into it: a miss would be remembered for good."""
+    catalog = Catalog()
+    seen: list[tuple[bool, bool]] = []
+
+    def watch(self: Catalog, name: str, value: Any) -> None:
+        object.__setattr__(self, name, value)
+        seen.append((self._loaded is not None, bool(self._names)))
+
+    monkeypatch.setattr(Catalog, "__setattr__", watch, raising=False)
+    assert catalog.find("babbage-002") is not None
+    assert (True, True) in seen
+    assert (True, False) not in seen
 
 
 def test_two_catalogs_know_nothing_of_each_other() -> None:

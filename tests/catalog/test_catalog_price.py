@@ -94,6 +94,8 @@ def test_reasoning_audio_and_images_have_their_own_price_where_one_is_given() ->
         (1, "priority", "0.000005"),
         (200_001, "priority", "0.000009"),
         (1, "flex", "0.000003"),
+        (1, "fast", "0.000005"),
+        (200_001, "fast", "0.000009"),
         (1, "no-such-tier", "0.000003"),
     ],
 )
@@ -146,6 +148,8 @@ def test_no_price_is_none_and_never_zero() -> None:
         (-1e-6, None),
         (float("nan"), None),
         ("Infinity", None),
+        ("1e999999", None),
+        ("1e-999999", None),
         ([], None),
         ({}, None),
     ],
@@ -163,6 +167,29 @@ def test_an_override_takes_the_tiers_of_its_field_with_it_and_no_others() -> Non
     assert "max_tokens" not in row
     tiered = overridden(ROW, {"input_cost_per_token_above_200k_tokens": 8e-6})
     assert (tiered["input_cost_per_token"], tiered["input_cost_per_token_above_200k_tokens"]) == (3e-06, 8e-6)
+
+
+def test_tiered_pricing_is_written_out_by_size_and_replaces_the_tables_prices() -> None:
+    steps = [
+        {"range": [0, 32_000], "input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6},
+        {"range": [32_000, 128_000], "input_cost_per_token": 4e-6, "output_cost_per_token": 8e-6},
+    ]
+    for made in (
+        PriceSheet.of({"tiered_pricing": steps}),
+        PriceSheet.of(overridden(ROW, {"tiered_pricing": steps})),
+    ):
+        assert made is not None
+        assert made.total(Usage(input=32_000, output=1)) == Decimal("0.032002")
+        assert made.total(Usage(input=32_001, output=1)) == 32_001 * Decimal("0.000004") + Decimal("0.000008")
+        assert made.total(Usage(input=200_001)) == 200_001 * Decimal("0.000004")
+
+
+@pytest.mark.parametrize(
+    "steps", [None, "x", 3, [], [None], [{}], [{"range": []}], [{"range": 1}], [{"range": ["x"]}], [[1]]]
+)
+def test_a_malformed_tiered_pricing_is_no_price(steps: Any) -> None:
+    assert PriceSheet.of({"tiered_pricing": steps}) is None
+    assert sheet(tiered_pricing=steps).total(Usage(input=1)) == Decimal("0.000003")
 
 
 counts = st.none() | st.integers(0, 10**7)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import msgspec
 
 from headgate.catalog.price import PriceSheet, overridden
+from headgate.errors import BadRequestError
 
 Row = Mapping[str, Any]
 Clause = tuple[str, Any]
@@ -74,19 +75,30 @@ class Catalog:
 
         `provider` is LiteLLM's name; without it the model's prefix says so, or the shape of its name.
         """
-        at = (model, provider)
-        if at not in self._found:
-            if len(self._found) >= _REMEMBERED:
-                self._found.clear()
-            self._found[at] = self._search(model.strip().lower(), provider)
-        return self._found[at]
+        found, at = self._found, (model, provider)
+        try:
+            return found[at]
+        except KeyError:
+            row = self._search(model.strip().lower(), provider)
+        if len(found) >= _REMEMBERED:
+            found.clear()
+        found[at] = row
+        return row
 
     def register(self, rows: Mapping[str, Row]) -> None:
-        """Adds models; of a known one, the fields given replace the table's and the others stay."""
+        """Adds models; of a known one, the fields given replace the table's and the others stay.
+
+        Raises BadRequestError, and adds nothing, where a row is no mapping.
+        """
+        for name, row in rows.items():
+            if not isinstance(row, Mapping):
+                raise BadRequestError(
+                    f"model {name!r}: expected a mapping of its fields, got {type(row).__name__}"
+                )
         for name, row in rows.items():
             _, before = self._own.get(name.lower(), (name, {}))
             self._own[name.lower()] = (name, {**overridden(before, row), **row})
-        self._found.clear()
+        self._found = {}  # a search under way in another thread writes into the old one
 
     def names(self) -> list[str]:
         """The table's names, and those that were registered besides."""
@@ -102,16 +114,19 @@ class Catalog:
     def _data(self) -> _Data:
         if self._loaded is None:
             text = files("headgate.catalog").joinpath("data/models.json").read_bytes()
-            self._loaded = _DATA.decode(text)
-            self._names = {name.lower(): name for name in self._loaded.rows}
+            data = _DATA.decode(text)
+            self._names = {name.lower(): name for name in data.rows}
+            self._loaded = data  # last: a thread that sees the table sees its names, too
         return self._loaded
 
     def _search(self, name: str, provider: str | None) -> Row | None:
         known = self._known(name, provider)
-        for key in (f"{provider}/{name}", name) if provider else (name,):
+        host = provider or (known or {}).get("litellm_provider")
+        bare = name.removeprefix(f"{host}/")
+        for key in (f"{host}/{bare}", name, bare):
             own = self._own.get(key)
-            if own is not None and _fits(own[1], provider, key == name):
-                known_fields = {"key": own[0], "litellm_provider": provider, **(known or {})}
+            if own is not None and _fits(own[1], host, key == bare):
+                known_fields = {"key": own[0], "litellm_provider": host, **(known or {})}
                 return {**overridden(known_fields, own[1]), **own[1]}
         return known
 

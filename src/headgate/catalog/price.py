@@ -6,7 +6,7 @@ without a price of its own has the price of the whole.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
@@ -33,6 +33,9 @@ _FIELD: Final = re.compile(
     rf"({'|'.join(sorted(_PARTS, key=len, reverse=True))})"
     r"(?:_above_(\d+)(k?)_tokens)?(_batches|_priority|_flex)?"
 )
+
+_MAGNITUDE: Final = 12
+"""Powers of ten beyond which a number is no price in dollars, and no product of it within a decimal's reach."""
 
 Curve = dict[int, Decimal]
 """A price by the number of input tokens above which it holds; 0 is the plain price."""
@@ -71,9 +74,9 @@ class Cost(Struct, frozen=True):
 class PriceSheet(Struct, frozen=True):
     """The prices of one model, ready to be multiplied.
 
-    `tiers` maps a service tier ("standard", "batch", "priority", "flex") to its rates by input size, rising;
-    a tier that the model has no prices for costs the standard ones. `search` is for one web search, `request`
-    for the call as such.
+    `tiers` maps a service tier ("standard", "batch", "priority", also as "fast", "flex") to its rates by input
+    size, rising; a tier that the model has no prices for costs the standard ones. `search` is for one web
+    search, `request` for the call as such.
     """
 
     tiers: dict[str, tuple[tuple[int, Rates], ...]]
@@ -87,8 +90,11 @@ class PriceSheet(Struct, frozen=True):
         standard = curves["standard"]
         if not {"input", "output"} & standard.keys():
             return None
+        tiers = {tier: _steps(standard, own) for tier, own in curves.items() if own}
+        if "priority" in tiers:  # renamed: https://developers.openai.com/api/docs/guides/fast-mode
+            tiers["fast"] = tiers["priority"]
         return cls(
-            tiers={tier: _steps(standard, own) for tier, own in curves.items() if own},
+            tiers=tiers,
             search=_search_price(row.get("search_context_cost_per_query")),
             request=price_of(row.get("input_cost_per_request")) or _ZERO,
         )
@@ -156,7 +162,8 @@ def price_of(value: Any) -> Decimal | None:
         price = value if isinstance(value, Decimal) else Decimal(str(value))
     except InvalidOperation:
         return None
-    return price if price.is_finite() and price >= 0 else None
+    usual = price.is_finite() and price >= 0 and (not price or abs(price.adjusted()) <= _MAGNITUDE)
+    return price if usual else None
 
 
 def overridden(row: Mapping[str, Any], prices: Mapping[str, Any]) -> dict[str, Any]:
@@ -165,14 +172,33 @@ def overridden(row: Mapping[str, Any], prices: Mapping[str, Any]) -> dict[str, A
     A new plain price takes with it what the row had for larger inputs and other tiers of the same part: whoever
     names one price means that one.
     """
-    given = {name: value for name, value in prices.items() if _is_price(name, value)}
+    given = {name: value for name, value in _flat(prices) if _is_price(name, value)}
     gone = {found[1] for name in given if (found := _FIELD.fullmatch(name)) and found[1] == name}
     kept = {
         name: value
-        for name, value in row.items()
+        for name, value in _flat(row)
         if not ((found := _FIELD.fullmatch(name)) and found[1] in gone)
     }
     return kept | given
+
+
+def _flat(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """The fields, `tiered_pricing` ([{"range": [above, to], prices …}, …]) written out as `_above_N_tokens`."""
+    for name, value in row.items():
+        if name != "tiered_pricing" or not isinstance(value, list):
+            yield name, value
+            continue
+        for step in value:
+            above = _above(step)
+            for field, price in step.items() if above is not None else ():
+                yield (f"{field}_above_{above}_tokens" if above else field), price
+
+
+def _above(step: Any) -> int | None:
+    """Where a step of `tiered_pricing` begins, None for what is no step."""
+    sizes = step.get("range") if isinstance(step, dict) else None
+    start = price_of(sizes[0]) if isinstance(sizes, list) and sizes else None
+    return None if start is None else int(start)
 
 
 def _is_price(name: str, value: Any) -> bool:
@@ -191,7 +217,7 @@ def _part(count: int | None, price: Decimal | None, whole: int) -> tuple[Decimal
 def _curves(row: Mapping[str, Any]) -> dict[str, dict[str, Curve]]:
     """Prices by tier, part and input size."""
     curves: dict[str, dict[str, Curve]] = {tier: {} for tier in _TIERS.values()}
-    for name, value in row.items():
+    for name, value in _flat(row):
         found = _FIELD.fullmatch(name)
         price = price_of(value) if found else None
         if found and price is not None:
