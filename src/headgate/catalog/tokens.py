@@ -6,6 +6,8 @@ loaded from the network. docs/catalog.md has the measured error. An estimate is 
 reported its own count.
 """
 
+import hashlib
+import os
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
@@ -31,6 +33,13 @@ _MEDIA: Final = frozenset(
     """image_url image input_image input_audio audio file input_file document video_url
     inline_data inlineData""".split()
 )
+
+
+class Count(NamedTuple):
+    """`exact` says that the model's own vocabulary was used; otherwise `tokens` is an estimate."""
+
+    tokens: int
+    exact: bool
 
 
 class Family(NamedTuple):
@@ -74,13 +83,20 @@ def estimate_json(raw: bytes) -> int:
     return max(1, round(_weight(text) * 0.75 - escaped)) + media * PER_MEDIA
 
 
+def count_text(text: str, model: str = "", ranks: str | None = None) -> Count:
+    """Tokens of a bare text; `ranks` as for count_messages."""
+    exact = _exact(model, ranks)
+    return Count(estimate(text), False) if exact is None else Count(exact(text), True)
+
+
 def count_messages(
     messages: list[dict[str, Any]],
     tools: list[dict[str, Any]] | None = None,
     model: str = "",
     ranks: str | None = None,
 ) -> int:
-    """Tokens of a conversation with its tools, as the model `model` counts.
+    """Tokens of a conversation with its tools, as the model `model` counts: always an estimate, since what
+    providers put around messages is not published.
 
     `ranks` is the folder that TIKTOKEN_CACHE_DIR names: with tiktoken installed and its rank file in there, texts
     for OpenAI's models are counted exactly.
@@ -163,9 +179,8 @@ def _without(raw: bytes, mark: bytes, offset: int | None) -> tuple[bytes, int]:
 def _exact(model: str, ranks: str | None) -> Callable[[str], int] | None:
     """tiktoken's count, where it is installed, knows the model and need not download its ranks."""
     name = model.lower().rsplit("/", 1)[-1]
-    old = name.startswith(("gpt-4-", "gpt-3.5")) or name == "gpt-4"
-    vocabulary = "cl100k_base" if old else "o200k_base"
-    if not ranks or not name.startswith(_OPENAI) or not Path(ranks, _RANKS[vocabulary]).is_file():
+    vocabulary = next((one for prefix, one in _VOCABULARIES if name.startswith(prefix)), None)
+    if vocabulary is None or ranks is None or not _at_hand(vocabulary, ranks):
         return None
     try:
         import tiktoken  # type: ignore[import-not-found, unused-ignore]
@@ -175,9 +190,32 @@ def _exact(model: str, ranks: str | None) -> Callable[[str], int] | None:
     return lambda text: len(encoding.encode_ordinary(text))
 
 
-_OPENAI: Final = ("gpt-", "o1", "o3", "o4")
+def _at_hand(vocabulary: str, ranks: str) -> bool:
+    """Whether tiktoken finds its ranks in the folder. It looks where its own variable says, and what has another
+    digest than it expects it deletes and downloads."""
+    name, digest = _RANKS[vocabulary]
+    if os.environ.get("TIKTOKEN_CACHE_DIR") != ranks:
+        return False
+    try:
+        return hashlib.sha256(Path(ranks, name).read_bytes()).hexdigest() == digest
+    except OSError:
+        return False
+
+
+# https://github.com/openai/tiktoken/blob/main/tiktoken/model.py; the first prefix that fits
+_VOCABULARIES: Final = (
+    (("gpt-4o", "gpt-4.1", "gpt-4.5", "gpt-5", "gpt-oss", "chatgpt-4o", "o1", "o3", "o4"), "o200k_base"),
+    (("gpt-4", "gpt-3.5", "gpt-35", "text-embedding-"), "cl100k_base"),
+)
+# https://github.com/openai/tiktoken/blob/main/tiktoken_ext/openai_public.py
 _RANKS: Final = {
-    "cl100k_base": "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
-    "o200k_base": "fb374d419588a4632f3f557e76b4b70aebbca790",
+    "cl100k_base": (
+        "9b5ad71b2ce5302211f9c61530b329a4922fc6a4",
+        "223921b76ee99bde995b7ff738513eef100fb51d18c93597a113bcffe865b2a7",
+    ),
+    "o200k_base": (
+        "fb374d419588a4632f3f557e76b4b70aebbca790",
+        "446a9538cb6c348e3516120d7c08b09f57c36495e2acfffe59a5bf8b0cfb1a2d",
+    ),
 }
-"""tiktoken names a rank file by the SHA-1 of its address."""
+"""The rank file, named by the SHA-1 of its address, and its SHA-256."""

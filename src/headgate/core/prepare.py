@@ -87,6 +87,10 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
     if written.dropped:
         _report(written.dropped, call, deployment)
     body: dict[str, Any] = written.body
+    if not deployment.plan.idle:  # the row's quirks hold for what we wrote, too
+        body = {name: Raw(_encode(value)) for name, value in body.items()}
+        left_out = run(deployment.plan, body, deployment.provider, drops(call, deployment))
+        call.dropped = [*call.dropped, *left_out]
     if deployment.extra:
         body = {**body, **deployment.extra}
     return Prepared(
