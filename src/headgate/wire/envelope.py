@@ -1,26 +1,30 @@
 """The envelope: a JSON body as its top-level keys, each value left as the bytes that it was.
 
-One scan checks the whole document. A key given twice counts once, the last one, and only that one is sent on.
+One scan checks the whole document. A key given twice counts once, the last one, and only that one is sent on:
+what we authorised is what the upstream sees.
 """
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from headgate.errors import BadRequestError
 
-_decoder: Final = msgspec.json.Decoder(dict[str, Raw])
-_encode: Final = msgspec.json.encode
+_SCAN: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+_DECODE: Final = msgspec.json.Decoder().decode
+_ENCODE: Final = msgspec.json.Encoder().encode
+_TRUE: Final = Raw(b"true")
+_NULL: Final = Raw(b"null")
 
 
 def read(body: bytes) -> dict[str, Raw]:
     """Raises BadRequestError with param "request_body" for whatever is no JSON object in UTF-8."""
     try:
         if not body.isascii():
-            body.decode()  # the scan skips over strings that nobody reads
-        return _decoder.decode(body)
+            body.decode()  # the scan passes over strings without a look at their characters
+        return _SCAN(body)
     except msgspec.ValidationError:
         raise _bad("must be a JSON object") from None
     except msgspec.DecodeError as error:
@@ -31,8 +35,37 @@ def read(body: bytes) -> dict[str, Raw]:
         raise _bad("is nested too deeply") from None
 
 
-def write(envelope: Mapping[str, Raw]) -> bytes:
-    return _encode(envelope)
+def document(envelope: Mapping[str, Raw]) -> dict[str, Any]:
+    """The whole body, decoded. Raises BadRequestError: a number may be too large, which no scan notices."""
+    values = {}
+    for key, raw in envelope.items():
+        try:
+            values[key] = _DECODE(raw)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise BadRequestError(f"{key}: can't be read: {error}", param=key) from None
+    return values
+
+
+def text(envelope: Mapping[str, Raw], key: str) -> str | None:
+    """None where the key is missing or null. Raises BadRequestError for another type."""
+    raw = envelope.get(key, _NULL)
+    try:
+        value = _DECODE(raw)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        value = False
+    if value is None or isinstance(value, str):
+        return value
+    raise BadRequestError(f"{key}: expected a string", param=key)
+
+
+def flag(envelope: Mapping[str, Raw], key: str) -> bool:
+    """Whether the value is true."""
+    return envelope.get(key) == _TRUE
+
+
+def write(envelope: Mapping[str, Raw], **changes: Raw) -> bytes:
+    """The body again, with `changes` laid over it."""
+    return _ENCODE({**envelope, **changes} if changes else envelope)
 
 
 def _bad(what: str) -> BadRequestError:

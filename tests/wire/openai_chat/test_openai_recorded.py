@@ -1,117 +1,180 @@
-"""Recorded chat traffic of all OpenAI-shaped providers, through the IR and back."""
+"""Recorded chat traffic of every provider that speaks this format, through the dialect and back."""
 
 import json
+from collections import defaultdict
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-import recorded
-from headgate.errors import HeadgateError
 from headgate.wire import ir
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.fold import fold
 from headgate.wire.openai_chat import DIALECT
+from headgate.wire.openai_chat.sniff import UsageStripper
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
-
-FRAME = Frame(id="none", created=1, model="m", stream_usage=True)
-RECORDS = [
-    record
-    for record in recorded.records()
-    if record["api"] == "chat"
-    and "/api/chat" not in record["request"]["url"]
-    and record["response"]["status"] == 200
-]
-REQUESTS = [record for record in RECORDS if isinstance(record["request"].get("body"), dict)]
-WHOLE = [record for record in RECORDS if isinstance(record["response"].get("body"), dict)]
-STREAMS = [record for record in RECORDS if "sse" in record["response"]]
+WIRE = Path(__file__).resolve().parents[4] / "shared" / "wire"
+FRAME = Frame(id="ours", created=1, model="ours", stream_usage=True)
+needs_wire = pytest.mark.skipif(not WIRE.is_dir(), reason=f"no recorded traffic at {WIRE}")
 
 
-def even(value: Any) -> Any:
-    """Without what means the same: absent and null, one text in a list and as a string."""
-    if isinstance(value, dict):
-        kept = {key: even(inner) for key, inner in value.items() if inner is not None}
-        if isinstance(kept.get("image_url"), str):
-            kept["image_url"] = {"url": kept["image_url"]}
-        content = kept.get("content")
-        if kept.get("role") == "assistant" and isinstance(content, list):
-            texts = [part for part in content if isinstance(part, dict) and set(part) == {"type", "text"}]
-            if len(texts) == len(content):
-                kept["content"] = "".join(part["text"] for part in texts)
-        if kept.get("role") == "assistant" and not kept.get("content"):
-            kept.pop("content", None)
-        return kept
-    return [even(one) for one in value] if isinstance(value, list) else value
+@cache
+def records() -> list[tuple[str, dict[str, Any]]]:
+    paths = [*WIRE.glob("dev/*/*.chat.*.json"), *WIRE.glob("responses_only/*/*.json")]
+    loaded = [(path.stem, json.loads(path.read_bytes())) for path in sorted(paths)]
+    return [(name, record) for name, record in loaded if record["api"] == "chat"]
 
 
-@pytest.mark.parametrize("record", REQUESTS, ids=lambda record: record["id"])
-def test_requests_come_back_equal(record: dict[str, Any]) -> None:
-    body = record["request"]["body"]
-    try:
-        request = DIALECT.read_request(body)
-    except HeadgateError as error:
-        assert error.param
-        return
-    written = DIALECT.write_request(request, Target(model=body.get("model", "")))
-    expected = even({**body, "model": body.get("model", "")})
-    if isinstance(expected.get("stop"), str):
-        expected["stop"] = [expected["stop"]]
-    if "max_completion_tokens" in expected:
-        expected["max_tokens"] = expected.pop("max_completion_tokens")
-    if expected.get("stream") is False:
-        del expected["stream"]
-    if expected.get("tool_choice") == "any":
-        expected["tool_choice"] = "required"
-    for tool in expected.get("tools", ()):
-        tool.setdefault("type", "function")
-    assert written.dropped == []
-    assert even(written.body) == expected
+def requests() -> list[tuple[str, dict[str, Any]]]:
+    """Bodies in this format: Cohere and Ollama have native ones under the same kind."""
+    rows = []
+    for name, record in records():
+        request = record.get("request") or {}
+        body = request.get("body")
+        native = record["provider"] in ("cohere", "ollama") and "/v1/" not in request.get("url", "")
+        if isinstance(body, dict) and isinstance(body.get("messages"), list) and not native:
+            rows.append((name, body))
+    return rows
 
 
-@pytest.mark.parametrize("record", WHOLE, ids=lambda record: record["id"])
-def test_replies_come_back_equal(record: dict[str, Any]) -> None:
-    body = record["response"]["body"]
-    if "error" in body and not body.get("choices"):
-        with pytest.raises(HeadgateError):
-            DIALECT.read_reply(json.dumps(body).encode())
-        return
-    written = json.loads(DIALECT.write_reply(DIALECT.read_reply(json.dumps(body).encode()), FRAME))
-    for choice in written["choices"]:
-        (choice.get("logprobs") or {}).pop("refusal", None)
-    expected = {"object": "chat.completion", **body, "id": body.get("id") or "none"}
-    for choice in expected["choices"]:
-        (choice.get("logprobs") or {}).pop("refusal", None)
-        for call in choice["message"].get("tool_calls") or []:
-            call.setdefault("type", "function")
-    assert even(written) == even(expected)
+def replies() -> list[tuple[str, dict[str, Any]]]:
+    rows = []
+    for name, record in records():
+        body = record["response"].get("body")
+        if isinstance(body, dict) and "choices" in body:
+            rows.append((name, body))
+    return rows
 
 
-def read(data: bytes, size: int) -> list[ir.Event]:
+def streams() -> list[tuple[str, bytes]]:
+    rows = [(name, record["response"].get("sse") or "") for name, record in records()]
+    return [(name, text.encode()) for name, text in rows if '"choices"' in text]
+
+
+def read(data: bytes, step: int) -> list[ir.Event]:
     reader = DIALECT.stream_reader()
-    events = [event for at in range(0, len(data), size) for event in reader.feed(data[at : at + size])]
-    return [*events, *reader.close()]
+    pieces = [data[at : at + step] for at in range(0, len(data), step)]
+    return [*(event for piece in pieces for event in reader.feed(piece)), *reader.close()]
 
 
-@pytest.mark.parametrize("record", STREAMS, ids=lambda record: record["id"])
-def test_streams_read_byte_by_byte_and_written_again_are_the_same(record: dict[str, Any]) -> None:
-    data = record["response"]["sse"].encode()
-    events = read(data, len(data))
-    if any(isinstance(event, ir.StreamFailure) for event in events):
-        assert b'"error"' in data
-        return
-    whole = fold(events)
-    assert fold(read(data, 1)) == whole
-    again = fold(read(DIALECT.stream_writer(FRAME).write(events), 10_000))
-    assert [c.finish for c in again.choices] == [c.finish for c in whole.choices]
-    assert texts(again) == texts(whole)
-    assert again.usage == whole.usage
+@needs_wire
+def test_requests_come_out_as_they_went_in() -> None:
+    rows = requests()
+    assert len(rows) > 400
+    for name, body in rows:
+        request = DIALECT.read_request(body)
+        written = DIALECT.write_request(request, Target(model=body.get("model") or "m"))
+        assert (written.body, written.dropped) == ({**body, "model": body.get("model") or "m"}, []), name
 
 
-def texts(reply: ir.Reply) -> list[Any]:
-    return [
-        (type(block).__name__, getattr(block, "text", None) or getattr(block, "arguments", None))
-        for choice in reply.choices
-        for block in choice.turn.blocks
-        if getattr(block, "text", None) or isinstance(block, ir.ToolCall)
-    ]
+@needs_wire
+def test_replies_come_out_as_they_went_in() -> None:
+    rows = replies()
+    assert len(rows) > 250
+    for name, body in rows:
+        reply = DIALECT.read_reply(json.dumps(body).encode())
+        assert json.loads(DIALECT.write_reply(reply, FRAME)) == body, name
+        glance = DIALECT.glance(json.dumps(body).encode())
+        assert (glance.usage, glance.model, glance.error) == (reply.usage, reply.model, None), name
+
+
+class Naive:
+    """The same stream put together as the format's documentation says, by another hand."""
+
+    def __init__(self, data: bytes) -> None:
+        self.text: dict[int, str] = defaultdict(str)
+        self.thought: dict[int, str] = defaultdict(str)
+        self.arguments: dict[int, str] = defaultdict(str)
+        self.names: dict[int, list[str]] = defaultdict(list)
+        self.finish: dict[int, str] = {}
+        self.usage: Any = None
+        self.failed = False
+        for line in data.decode().replace("\r", "").split("\n"):
+            if line.startswith("data:") and "[DONE]" not in line:
+                self._chunk(json.loads(line[5:]))
+
+    def _chunk(self, chunk: dict[str, Any]) -> None:
+        self.failed = self.failed or bool(chunk.get("error"))
+        self.usage = chunk.get("usage") or self.usage
+        for choice in chunk.get("choices") or ():
+            index, delta = choice.get("index", 0), choice.get("delta") or {}
+            content = delta.get("content")
+            for part in content if isinstance(content, list) else [{"type": "text", "text": content or ""}]:
+                self.text[index] += part.get("text", "")
+                self.thought[index] += "".join(inner["text"] for inner in part.get("thinking", ()))
+            self.thought[index] += delta.get("reasoning_content") or delta.get("reasoning") or ""
+            for call in delta.get("tool_calls") or ():
+                function = call.get("function") or {}
+                self.arguments[index] += function.get("arguments") or ""
+                self.names[index] += [function["name"]] if function.get("name") else []
+            if choice.get("finish_reason"):
+                self.finish.setdefault(index, choice["finish_reason"])
+
+
+def joined(choice: ir.Choice, kind: type, field: str) -> str:
+    return "".join(getattr(block, field) for block in choice.turn.blocks if isinstance(block, kind))
+
+
+@needs_wire
+def test_streams_fold_to_what_they_say() -> None:
+    rows = streams()
+    assert len(rows) > 130
+    for name, data in rows:
+        events, naive = read(data, len(data)), Naive(data)
+        if naive.failed:
+            assert isinstance(events[-1], ir.StreamFailure), name
+            continue
+        reply = fold(events)
+        assert (reply.usage is not None) or naive.usage is None, name
+        for choice in reply.choices:
+            at = choice.index
+            assert joined(choice, ir.Text, "text") == naive.text[at], name
+            assert joined(choice, ir.Thinking, "text") == naive.thought[at], name
+            assert joined(choice, ir.ToolCall, "arguments") == naive.arguments[at], name
+            assert [b.name for b in choice.turn.blocks if isinstance(b, ir.ToolCall)] == naive.names[at], name
+            assert choice.finish is not None
+            assert choice.finish.raw == naive.finish.get(at), name
+
+
+@needs_wire
+def test_streams_say_the_same_in_any_pieces() -> None:
+    for name, data in streams():
+        if len(data) < 20_000:
+            assert repr(read(data, 1)) == repr(read(data, len(data))), name
+        assert repr(read(data, 977)) == repr(read(data, len(data))), name
+
+
+@needs_wire
+def test_what_is_sniffed_is_what_is_read() -> None:
+    for name, data in streams():
+        events = read(data, len(data))
+        failed = isinstance(events[-1], ir.StreamFailure)
+        for step in (7, 1000, len(data)):
+            sniffer = DIALECT.sniffer()
+            for at in range(0, len(data), step):
+                sniffer.feed(data[at : at + step])
+            assert (sniffer.error is not None) == failed, name
+            if not failed:
+                reply = fold(events)
+                assert (sniffer.usage, sniffer.model, sniffer.ended) == (reply.usage, reply.model, True), name
+
+
+@needs_wire
+def test_only_usage_events_are_taken_out() -> None:
+    for name, data in streams():
+        whole = UsageStripper()
+        left = whole.feed(data) + whole.close()
+        for step in (5, 333):
+            pieces = UsageStripper()
+            out = b"".join(pieces.feed(data[at : at + step]) for at in range(0, len(data), step))
+            assert out + pieces.close() == left, name
+        kept = [line for line in data.split(b"\n") if line.startswith(b"data:") and not _is_usage(line)]
+        assert [line for line in left.split(b"\n") if line.startswith(b"data:")] == kept, name
+
+
+def _is_usage(line: bytes) -> bool:
+    if b"[DONE]" in line:
+        return False
+    chunk = json.loads(line[5:])
+    return chunk.get("choices") == [] and bool(chunk.get("usage"))

@@ -6,13 +6,12 @@ https://platform.openai.com/docs/api-reference/chat. `DIALECT` is the whole inte
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
-import msgspec
-
 from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
-from headgate.wire.dialect import Dialect, Frame, Glance, Target
-from headgate.wire.openai_chat import reply, request, sniff, stream, stream_write
-from headgate.wire.openai_chat.fields import FAMILY
+from headgate.wire.dialect import Dialect, Frame, Glance, Sniffer, StreamReader, StreamWriter, Target
+from headgate.wire.openai_chat import failure, reply, request, sniff, stream, stream_write
+from headgate.wire.openai_chat.media import FAMILY
+from headgate.wire.openai_chat.parts import own
 
 __all__ = ["DIALECT", "OpenAIChat"]
 
@@ -34,35 +33,46 @@ class OpenAIChat:
     def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
         return reply.write_reply(reply_, frame)
 
-    def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
+    def stream_reader(self, echo: ir.Echo | None = None) -> StreamReader:
         return stream.StreamReader(echo)
 
-    def stream_writer(self, frame: Frame) -> stream_write.StreamWriter:
+    def stream_writer(self, frame: Frame) -> StreamWriter:
         return stream_write.StreamWriter(frame)
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
         return failures.read_error(status, headers, body)
 
     def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
-        return msgspec.json.encode(reply.error_document(error))
+        return failure.write_error(error, call_id)
 
     def write_stream_error(self, error: HeadgateError) -> bytes:
-        return stream_write.write_stream_error(error)
+        return failure.write_stream_error(error)
 
     def glance(self, body: bytes) -> Glance:
         return reply.glance(body)
 
-    def sniffer(self) -> sniff.Sniffer:
+    def sniffer(self) -> Sniffer:
         return sniff.Sniffer()
 
     def remote_media(self, request_: ir.Request) -> list[ir.Source]:
-        """Documents named by an address: the format takes only pictures that way."""
+        """Sound and documents named by an address: the format takes only pictures that way. A part that a
+        caller of this format wrote goes as it was written."""
         return [
             block.source
             for turn in request_.turns
-            for block in turn.blocks
-            if isinstance(block, ir.File) and block.source.kind == "url"
+            for block in _media(turn.blocks)
+            if isinstance(block, ir.Audio | ir.File)
+            and block.source is not None
+            and block.source.kind == "url"
+            and not own(block.extra)
         ]
+
+
+def _media(blocks: list[ir.Block]) -> list[ir.Block]:
+    found: list[ir.Block] = []
+    for block in blocks:
+        found += _media(block.content) if isinstance(block, ir.ToolResult) else [block]
+    return found
 
 
 DIALECT: Final = OpenAIChat()

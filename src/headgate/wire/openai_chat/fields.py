@@ -1,233 +1,240 @@
-"""Names and small readers that requests, replies and streams of the chat format share."""
+"""Token usage, finish reasons and log probabilities, both ways.
 
-from collections.abc import Callable, Mapping
-from typing import Any, Final, NoReturn
+`prompt_tokens` holds cached and written tokens, as the IR has it. `completion_tokens` holds the reasoning,
+but for xAI, where the total shows that it comes on top: the IR's output includes it always. A count that
+servers give under several names is taken from the first of them; what is not written back the same stays
+in `extra`. https://platform.openai.com/docs/api-reference/chat/object,
+https://docs.x.ai/docs/guides/reasoning (reasoning tokens are counted apart),
+https://api-docs.deepseek.com/guides/kv_cache (`prompt_cache_hit_tokens`).
+"""
 
-from headgate.errors import APIResponseValidationError, BadRequestError
+from typing import Any, Final
+
 from headgate.wire import ir
+from headgate.wire.openai_chat.media import FAMILY
+from headgate.wire.openai_chat.parts import own
+from headgate.wire.shape import difference, restore
 
-FAMILY: Final = "openai"
-ANTHROPIC: Final = "anthropic"
+_INPUT: Final = "prompt_tokens_details"
+_OUTPUT: Final = "completion_tokens_details"
+_WRITTEN: Final = "cache_creation_token_details"
 
-FINISH: Final[Mapping[str, ir.FinishReason]] = {
+# the IR's field → where it may stand, ours first: (object, key), "" for the usage itself
+_PLACES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
+    "cache_read": (
+        (_INPUT, "cached_tokens"),
+        ("prompt_token_details", "cached_tokens"),
+        ("", "prompt_cache_hit_tokens"),
+        ("", "cache_read_input_tokens"),
+        ("", "cached_tokens"),
+        ("", "num_cached_tokens"),
+    ),
+    "cache_write": (
+        (_INPUT, "cache_creation_tokens"),
+        (_INPUT, "cache_write_tokens"),
+        ("", "cache_creation_input_tokens"),
+    ),
+    "audio_input": ((_INPUT, "audio_tokens"),),
+    "image_input": ((_INPUT, "image_tokens"),),
+    "reasoning": (
+        (_OUTPUT, "reasoning_tokens"),
+        ("completion_token_details", "reasoning_tokens"),
+        ("", "reasoning_tokens"),
+    ),
+    "audio_output": ((_OUTPUT, "audio_tokens"),),
+    "image_output": ((_OUTPUT, "image_tokens"),),
+    "accepted_prediction": ((_OUTPUT, "accepted_prediction_tokens"),),
+    "rejected_prediction": ((_OUTPUT, "rejected_prediction_tokens"),),
+    "web_searches": (
+        ("server_tool_use", "web_search_requests"),
+        ("server_tool_use_details", "web_search_requests"),
+        ("", "num_search_queries"),
+    ),
+}
+_PLAIN: Final[dict[str, dict[str, str]]] = {
+    "prompt_tokens": {},
+    "completion_tokens": {},
+    "total_tokens": {},
+    _INPUT: {"cached_tokens": "cache_read", "audio_tokens": "audio_input", "image_tokens": "image_input"},
+    _OUTPUT: {key: field for field, ((outer, key), *_) in _PLACES.items() if outer == _OUTPUT},
+}
+"""A usage as OpenAI has it: object → key → the IR's field; the counts themselves have no keys."""
+
+_LONG: Final = "ephemeral_1h_input_tokens"
+_SHORT: Final = "ephemeral_5m_input_tokens"
+
+REASONS: Final[dict[str, ir.FinishReason]] = {
     "stop": "stop",
-    "eos": "stop",
     "end_turn": "stop",
     "stop_sequence": "stop",
+    "eos": "stop",
+    "eos_token": "stop",
     "length": "length",
     "max_tokens": "length",
+    "max_output_tokens": "length",
     "model_length": "length",
+    "insufficient_system_resource": "length",
     "tool_calls": "tool_calls",
+    "tool_use": "tool_calls",
     "function_call": "tool_calls",
     "content_filter": "content_filter",
     "sensitive": "content_filter",
-    "error": "error",
+    "safety": "content_filter",
+    "refusal": "content_filter",
     "network_error": "error",
-    "insufficient_system_resource": "error",
+    "error": "error",
 }
-_WRITTEN: Final[Mapping[str, str]] = {"pause": "stop", "error": "stop"}
-
-Refuse = Callable[[str, str], NoReturn]
-"""Raises the error for (place, what was expected)."""
-
-
-def bad_request(place: str, expected: str) -> NoReturn:
-    raise BadRequestError(f"{place!r} must be {expected}", param=place)
-
-
-def bad_reply(place: str, expected: str) -> NoReturn:
-    raise APIResponseValidationError(f"the upstream's answer can't be read: {place!r} must be {expected}")
+_RAW: Final[dict[ir.FinishReason, str]] = {
+    "stop": "stop",
+    "length": "length",
+    "tool_calls": "tool_calls",
+    "content_filter": "content_filter",
+    "pause": "stop",
+    "error": "stop",
+}
+_TOLD: Final = ("pause", "error", "content_filter")
+"""Reasons that the client is also told in their vendor's word: ours say less."""
 
 
-def read_finish(raw: Any, called: bool) -> ir.Finish | None:
-    """None where nothing or "" is said."""
-    if not isinstance(raw, str) or not raw:
+def read_usage(node: Any, tier: Any = None) -> ir.Usage | None:
+    """None for what is no object. `tier` is the answer's `service_tier`, which prices depend on."""
+    if not isinstance(node, dict):
         return None
-    reason = FINISH.get(raw, "stop")
-    return ir.Finish(reason="tool_calls" if called and reason == "stop" else reason, raw=raw, family=FAMILY)
-
-
-def write_finish(finish: ir.Finish | None) -> str | None:
-    if finish is None:
-        return None
-    if finish.family == FAMILY and finish.raw:
-        return finish.raw
-    return _WRITTEN.get(finish.reason, finish.reason)
-
-
-def own(node: ir.Node) -> dict[str, Any]:
-    """The fields of our family that the IR has no name for."""
-    return (node.extra or {}).get(FAMILY, {})
-
-
-def extra_of(fields: dict[str, Any]) -> ir.Extra | None:
-    return {FAMILY: fields} if fields else None
-
-
-def text_at(value: Any, place: str, refuse: Refuse) -> str:
-    if not isinstance(value, str):
-        refuse(place, "a string")
-    return value
-
-
-def object_at(value: Any, place: str, refuse: Refuse) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        refuse(place, "an object")
-    return value
-
-
-def list_at(value: Any, place: str, refuse: Refuse) -> list[Any]:
-    if not isinstance(value, list):
-        refuse(place, "a list")
-    return value
-
-
-def cache_of(value: Any) -> ir.Cache | None:
-    if not isinstance(value, dict):
-        return None
-    ttl = value.get("ttl")
-    kind = value.get("type")
-    return ir.Cache(
-        ttl=ttl if isinstance(ttl, str) else None, kind=kind if isinstance(kind, str) else "ephemeral"
+    usage = ir.Usage(
+        input=_count(node, "prompt_tokens") or 0,
+        output=_count(node, "completion_tokens") or 0,
+        total=_count(node, "total_tokens"),
     )
-
-
-def write_cache(cache: ir.Cache) -> dict[str, Any]:
-    return {"type": cache.kind, **({"ttl": cache.ttl} if cache.ttl else {})}
-
-
-def read_url(url: str, media_type: str | None = None) -> ir.Source:
-    """A data URI or an address."""
-    if url.startswith("data:"):
-        head, comma, data = url[5:].partition(",")
-        if comma and head.endswith(";base64"):
-            return ir.Source(kind="data", value=data, media_type=head[:-7] or media_type)
-    return ir.Source(kind="url", value=url, media_type=media_type)
-
-
-def write_url(source: ir.Source, default: str) -> str:
-    if source.kind == "data":
-        return f"data:{source.media_type or default};base64,{source.value}"
-    return source.value
-
-
-def read_usage(raw: Any) -> ir.Usage | None:
-    """Tokens, in every variant that OpenAI-shaped providers send. `output` holds the reasoning.
-
-    xAI counts reasoning beside completion_tokens: there the total is larger than prompt and completion.
-    """
-    if not isinstance(raw, dict):
-        return None
-    usage = ir.Usage(extra={FAMILY: {"usage": raw}})
-    for key, value in raw.items():
-        if (field := _USAGE.get(key)) is not None:
-            _count(usage, field, value)
-        elif (table := _DETAILS.get(key)) is not None and isinstance(value, dict):
-            for name, inner in value.items():
-                if (field := table.get(name)) is not None:
-                    _count(usage, field, inner)
-    reasoning = usage.reasoning
-    if reasoning and usage.total is not None and usage.total == usage.input + usage.output + reasoning:
-        usage.output += reasoning
+    own_tier = node.get("service_tier")
+    usage.service_tier = own_tier if isinstance(own_tier, str) else tier if isinstance(tier, str) else None
+    if _read_plain(node, usage):
+        return usage
+    for field, places in _PLACES.items():
+        for outer, key in places:
+            inner = node.get(outer) if outer else node
+            if isinstance(inner, dict) and (value := _count(inner, key)) is not None:
+                setattr(usage, field, value)
+                break
+    if usage.reasoning and usage.total == usage.input + usage.output + usage.reasoning:
+        usage.output += usage.reasoning
+    if usage.cache_read is not None:
+        usage.cache_read = min(usage.cache_read, usage.input)
+    details = node.get(_INPUT)
+    written = details.get(_WRITTEN) if isinstance(details, dict) else None
+    if isinstance(written, dict):
+        usage.cache_write_long = _count(written, _LONG)
+    left = difference(node, write_usage(usage))
+    if left:
+        usage.extra = {FAMILY: left}
     return usage
 
 
-_USAGE: Final = {
-    "prompt_tokens": "input",
-    "completion_tokens": "output",
-    "total_tokens": "total",
-    "reasoning_tokens": "reasoning",
-    "prompt_cache_hit_tokens": "cache_read",
-    "cached_tokens": "cache_read",
-    "cache_read_input_tokens": "cache_read",
-    "cache_creation_input_tokens": "cache_write",
-}
-_DETAILS: Final = {
-    "prompt_tokens_details": {
-        "cached_tokens": "cache_read",
-        "cache_creation_tokens": "cache_write",
-        "cache_write_tokens": "cache_write",
-        "audio_tokens": "audio_input",
-        "image_tokens": "image_input",
-    },
-    "completion_tokens_details": {
-        "reasoning_tokens": "reasoning",
-        "audio_tokens": "audio_output",
-        "image_tokens": "image_output",
-        "accepted_prediction_tokens": "accepted_prediction",
-        "rejected_prediction_tokens": "rejected_prediction",
-    },
-}
+def _read_plain(node: dict[str, Any], usage: ir.Usage) -> bool:
+    """Takes the numbers of a usage as OpenAI has it, which needs no look at other names and leaves no rest.
+    False where it holds anything else."""
+    told = (node.get("prompt_tokens"), node.get("completion_tokens"), node.get("total_tokens"))
+    if told != (usage.input, usage.output, usage.input + usage.output):
+        return False
+    for outer, inner in node.items():
+        names = _PLAIN.get(outer)
+        if names is None or (names and not (type(inner) is dict and inner)):
+            return False
+        for key in names and inner:
+            field, value = names.get(key), inner[key]
+            if field is None or type(value) is not int or value < 0:
+                return False
+            setattr(usage, field, value)
+    return usage.cache_read is None or usage.cache_read <= usage.input
 
 
-def _count(usage: ir.Usage, field: str, value: Any) -> None:
-    if type(value) is int:
-        setattr(usage, field, value)
-    elif type(value) is float and value.is_integer():
-        setattr(usage, field, int(value))
+def _count(node: dict[str, Any], key: str) -> int | None:
+    value = node.get(key)
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
 def write_usage(usage: ir.Usage) -> dict[str, Any]:
-    """OpenAI's own object where it came from one, else LiteLLM's shape of it."""
-    if (raw := own(usage).get("usage")) is not None:
-        return dict(raw)
-    total = usage.total if usage.total is not None else usage.input + usage.output
-    inputs = {
-        "cached_tokens": usage.cache_read,
-        "cache_creation_tokens": usage.cache_write,
-        "audio_tokens": usage.audio_input,
-        "image_tokens": usage.image_input,
-    }
-    outputs = {
-        "reasoning_tokens": usage.reasoning,
-        "audio_tokens": usage.audio_output,
-        "image_tokens": usage.image_output,
-        "accepted_prediction_tokens": usage.accepted_prediction,
-        "rejected_prediction_tokens": usage.rejected_prediction,
-    }
-    written: dict[str, Any] = {
+    node: dict[str, Any] = {
         "prompt_tokens": usage.input,
         "completion_tokens": usage.output,
-        "total_tokens": total,
+        "total_tokens": usage.input + usage.output if usage.total is None else usage.total,
     }
-    for name, fields in (("prompt_tokens_details", inputs), ("completion_tokens_details", outputs)):
-        known = {key: value for key, value in fields.items() if value is not None}
-        if known:
-            written[name] = known
+    for field, places in _PLACES.items():
+        value = getattr(usage, field)
+        if value is not None:
+            outer, key = places[0]
+            node.setdefault(outer, {})[key] = value
     if usage.cache_write is not None:
-        written["cache_creation_input_tokens"] = usage.cache_write
-        written["cache_read_input_tokens"] = usage.cache_read or 0
-    if usage.web_searches:
-        written["server_tool_use"] = {"web_search_requests": usage.web_searches}
-    return written
+        node["cache_creation_input_tokens"] = usage.cache_write
+        node["cache_read_input_tokens"] = usage.cache_read or 0
+        if usage.cache_write_long is not None:
+            node[_INPUT][_WRITTEN] = {
+                _SHORT: max(0, usage.cache_write - usage.cache_write_long),
+                _LONG: usage.cache_write_long,
+            }
+    return restore(node, own(usage.extra)) if usage.extra else node
 
 
-def read_logprobs(raw: Any) -> list[ir.TokenLogprob] | None:
-    rows = raw.get("content") if isinstance(raw, dict) else None
-    if not isinstance(rows, list):
+def read_finish(raw: Any, calls: bool) -> ir.Finish:
+    """`calls`: the answer holds tool calls, which a plain stop then means. A server that gives no reason
+    for a whole answer means a plain stop, too."""
+    word = raw if isinstance(raw, str) and raw else None
+    reason = REASONS.get(word.lower(), "stop") if word is not None else "stop"
+    if calls and reason == "stop":
+        reason = "tool_calls"
+    return ir.Finish(reason=reason, raw=word, family=None if word is None else FAMILY)
+
+
+def write_finish(finish: ir.Finish) -> str:
+    if finish.family == FAMILY and finish.raw is not None:
+        return finish.raw
+    return _RAW[finish.reason]
+
+
+def finish_fields(finish: ir.Finish) -> dict[str, Any]:
+    """What else is to be said of the end, for the choice's `provider_specific_fields`."""
+    fields: dict[str, Any] = {}
+    if finish.family not in (None, FAMILY):
+        if finish.raw is not None and finish.reason in _TOLD:
+            fields["native_finish_reason"] = finish.raw
+        if finish.sequence is not None:
+            fields["stop_sequence"] = finish.sequence
+    return fields
+
+
+def read_logprobs(node: Any) -> list[ir.TokenLogprob] | None:
+    """None where there are none, or they have another form, which then stays as it came."""
+    content = node.get("content") if isinstance(node, dict) else None
+    if not isinstance(content, list):
         return None
-    return [_logprob(row) for row in rows if isinstance(row, dict)]
+    tokens = [_token(item) for item in content]
+    return [token for token in tokens if token is not None] if None not in tokens else None
 
 
-def write_logprobs(tokens: list[ir.TokenLogprob] | None) -> dict[str, Any] | None:
-    if tokens is None:
+def _token(item: Any) -> ir.TokenLogprob | None:
+    if not isinstance(item, dict) or not isinstance(item.get("token"), str):
         return None
-    return {"content": [_write_logprob(token, top=True) for token in tokens], "refusal": None}
-
-
-def _logprob(row: dict[str, Any]) -> ir.TokenLogprob:
-    value, top, raw = row.get("logprob"), row.get("top_logprobs"), row.get("bytes")
-    numbers = raw if isinstance(raw, list) and all(isinstance(one, int) for one in raw) else None
+    logprob, data, top = item.get("logprob"), item.get("bytes"), item.get("top_logprobs")
+    if not isinstance(logprob, int | float) or isinstance(logprob, bool):
+        return None
+    tops = [_token(inner) for inner in top] if isinstance(top, list) else None
+    if tops is not None and None in tops:
+        return None
     return ir.TokenLogprob(
-        token=str(row.get("token", "")),
-        logprob=float(value) if isinstance(value, int | float) else 0.0,
-        bytes=numbers,
-        top=[_logprob(one) for one in top if isinstance(one, dict)] if isinstance(top, list) else None,
+        token=item["token"],
+        logprob=logprob,
+        bytes=data if isinstance(data, list) else None,
+        top=None if tops is None else [inner for inner in tops if inner is not None],
     )
 
 
-def _write_logprob(token: ir.TokenLogprob, *, top: bool) -> dict[str, Any]:
-    written: dict[str, Any] = {"token": token.token, "logprob": token.logprob, "bytes": token.bytes}
+def write_logprobs(tokens: list[ir.TokenLogprob]) -> dict[str, Any]:
+    return {"content": [_write_token(token, top=True) for token in tokens], "refusal": None}
+
+
+def _write_token(token: ir.TokenLogprob, top: bool) -> dict[str, Any]:
+    node: dict[str, Any] = {"token": token.token, "logprob": token.logprob, "bytes": token.bytes}
     if top:
-        written["top_logprobs"] = [_write_logprob(one, top=False) for one in token.top or ()]
-    return written
+        node["top_logprobs"] = [_write_token(inner, top=False) for inner in token.top or ()]
+    return node

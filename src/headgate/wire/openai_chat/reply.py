@@ -1,21 +1,19 @@
-"""Whole chat replies: JSON → IR and back. https://platform.openai.com/docs/api-reference/chat/object"""
+"""A whole chat answer: JSON ↔ IR. https://platform.openai.com/docs/api-reference/chat/object
+
+Knows no stream. Servers are read leniently: what can't be understood stays in `extra` as it came.
+"""
 
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
 
 from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.openai_chat.blocks import read_message
-from headgate.wire.openai_chat.blocks_write import write_message
+from headgate.wire.openai_chat.assistant import read_assistant, write_assistant
+from headgate.wire.openai_chat.calls import FIELDS
 from headgate.wire.openai_chat.fields import (
-    bad_reply,
-    extra_of,
-    list_at,
-    object_at,
-    own,
+    finish_fields,
     read_finish,
     read_logprobs,
     read_usage,
@@ -23,127 +21,180 @@ from headgate.wire.openai_chat.fields import (
     write_logprobs,
     write_usage,
 )
+from headgate.wire.openai_chat.media import FAMILY
+from headgate.wire.openai_chat.parts import own
+from headgate.wire.shape import Malformed, bad_reply, difference, expect, required, restore
 
-_decode: Final = msgspec.json.decode
-_encode: Final = msgspec.json.encode
-_MINE: Final = frozenset(("id", "model", "created", "choices", "usage"))
+_DECODE: Final = msgspec.json.Decoder().decode
+_ENCODE: Final = msgspec.json.Encoder().encode
 
-
-class _Seen(Struct):
-    model: Any = None
-    usage: Any = None
-    error: Raw = Raw(b"null")
-    choices: Raw = Raw(b"null")
+OBJECT: Final = "chat.completion"
 
 
-_seen: Final = msgspec.json.Decoder(_Seen)
-
-
-def document_of(body: bytes) -> Any:
-    """Raises APIResponseValidationError for what is no JSON."""
+def decode(body: bytes) -> dict[str, Any]:
+    """Raises APIResponseValidationError for anything but a JSON object, and what an error in it says."""
     try:
-        return _decode(body)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        shown = body[:80].decode("utf-8", "replace")
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {shown!r}") from None
+        document = _DECODE(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
+    if not isinstance(document, dict):
+        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    if (failure := failure_in(document)) is not None:
+        raise failure
+    return document
+
+
+def failure_in(document: dict[str, Any]) -> HeadgateError | None:
+    """Some servers answer 200 with an error: https://openrouter.ai/docs/api-reference/errors, MiniMax."""
+    if document.get("choices"):
+        return None
+    base = document.get("base_resp")
+    if document.get("error") or (isinstance(base, dict) and base.get("status_code")):
+        return failures.read_document(document)
+    return None
 
 
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
-    document = object_at(document_of(body), "the body", bad_reply)
-    if document.get("error") and not document.get("choices"):
-        raise failures.read_document(document)
-    choices = list_at(document.get("choices"), "choices", bad_reply)
-    extra = {key: value for key, value in document.items() if key not in _MINE}
-    reply_id, model, created = document.get("id"), document.get("model"), document.get("created")
-    return ir.Reply(
-        choices=[_read_choice(choice, at, echo) for at, choice in enumerate(choices)],
-        id=reply_id if isinstance(reply_id, str) and reply_id else None,
-        model=model if isinstance(model, str) and model else None,
-        created=int(created) if isinstance(created, int | float) else None,
-        usage=read_usage(document.get("usage")),
-        extra=extra_of(extra),
+    """Raises APIResponseValidationError, or the error that the body is."""
+    document = decode(body)
+    try:
+        return read_document(document, echo)
+    except (Malformed, RecursionError) as error:
+        raise bad_reply(error) from None
+
+
+def read_document(document: dict[str, Any], echo: ir.Echo | None) -> ir.Reply:
+    """Raises `Malformed`."""
+    choices = required(document, "choices", list, "")
+    reply = ir.Reply(
+        choices=[_read_choice(node, index, echo) for index, node in enumerate(choices)],
+        id=_word(document, "id"),
+        model=_word(document, "model"),
+        created=_created(document),
+        usage=read_usage(document.get("usage"), document.get("service_tier")),
     )
+    named = {"id": reply.id, "model": reply.model, "created": reply.created, "object": OBJECT}
+    left = difference(
+        {key: value for key, value in document.items() if key != "choices"},
+        {key: value for key, value in {**named, **_tops(reply)}.items() if value is not None},
+    )
+    if left:
+        reply.extra = {FAMILY: left}
+    return reply
 
 
-def _read_choice(raw: Any, at: int, echo: ir.Echo | None) -> ir.Choice:
-    place = f"choices[{at}]"
-    fields = dict(object_at(raw, place, bad_reply))
-    message = fields.pop("message", None)
-    if message is None:
-        message = {"role": "assistant", "content": None}
-    turn = read_message(object_at(message, f"{place}.message", bad_reply), f"{place}.message", bad_reply)
-    turn.role = "assistant"
-    called = False
-    for block in turn.blocks:
-        if isinstance(block, ir.ToolCall):
-            called = True
-            if echo is not None:
-                block.name = echo.tool_names.get(block.name, block.name)
-    index = fields.pop("index", at)
-    logprobs = fields.get("logprobs")
-    tokens = read_logprobs(logprobs)
-    if tokens is not None and isinstance(logprobs, dict) and not logprobs.get("refusal"):
-        del fields["logprobs"]
-    return ir.Choice(
+def _word(node: dict[str, Any], key: str) -> str | None:
+    value = node.get(key)
+    return value if isinstance(value, str) and value else None
+
+
+def _created(document: dict[str, Any]) -> int | None:
+    value = document.get("created")
+    return int(value) if isinstance(value, int | float) and value else None
+
+
+def _read_choice(value: Any, position: int, echo: ir.Echo | None) -> ir.Choice:
+    where = f"choices[{position}]"
+    node = expect(value, dict, where)
+    message = node.get("message")
+    turn = read_assistant(message, f"{where}.message", answer=True) if isinstance(message, dict) else None
+    turn = turn or ir.Turn(role="assistant", blocks=[])
+    calls = [block for block in turn.blocks if isinstance(block, ir.ToolCall)]
+    index = node.get("index")
+    choice = ir.Choice(
         turn=turn,
-        index=index if isinstance(index, int) else at,
-        finish=read_finish(fields.pop("finish_reason", None), called),
-        logprobs=tokens,
-        extra=extra_of(fields),
+        index=index if isinstance(index, int) else position,
+        finish=read_finish("error" if node.get("error") else node.get("finish_reason"), bool(calls)),
+        logprobs=read_logprobs(node.get("logprobs")),
     )
+    written = _write_choice(choice)
+    if isinstance(message, dict):
+        written["message"] = message  # its turn holds what is odd in it
+    left = difference(node, written)
+    if left:
+        choice.extra = {FAMILY: left}
+    if echo is not None:
+        for call in calls:
+            call.name = echo.tool_names.get(call.name, call.name)
+    return choice
 
 
 def write_reply(reply: ir.Reply, frame: Frame) -> bytes:
-    return _encode(write_document(reply, frame))
-
-
-def write_document(reply: ir.Reply, frame: Frame) -> dict[str, Any]:
-    document: dict[str, Any] = {
+    body: dict[str, Any] = {
         "id": reply.id or frame.id,
-        "object": "chat.completion",
-        "created": frame.created if reply.created is None else reply.created,
+        "object": OBJECT,
+        "created": reply.created or frame.created,
         "model": reply.model or frame.model,
         "choices": [_write_choice(choice) for choice in reply.choices],
+        **_tops(reply),
     }
+    return _ENCODE(restore(body, own(reply.extra)))
+
+
+def _tops(reply: ir.Reply) -> dict[str, Any]:
+    """Usage, service tier, and what other families say of the answer."""
+    tops: dict[str, Any] = {}
     if reply.usage is not None:
-        document["usage"] = write_usage(reply.usage)
+        tops["usage"] = write_usage(reply.usage)
         if reply.usage.service_tier is not None:
-            document["service_tier"] = reply.usage.service_tier
-    return {**document, **own(reply)}
+            tops["service_tier"] = reply.usage.service_tier
+    if fields := foreign(reply.extra):
+        tops[FIELDS] = fields
+    return tops
+
+
+def foreign(extra: ir.Extra | None) -> dict[str, Any]:
+    """What other families know of a node and a client may want to see."""
+    told = {
+        family: {key: value for key, value in fields.items() if value is not None}
+        for family, fields in (extra or {}).items()
+        if family != FAMILY
+    }
+    return {family: fields for family, fields in told.items() if fields}
 
 
 def _write_choice(choice: ir.Choice) -> dict[str, Any]:
-    message = write_message(choice.turn, None, "")
-    message.pop("cache_control", None)
-    written: dict[str, Any] = {
+    node: dict[str, Any] = {
         "index": choice.index,
-        "message": message,
-        "finish_reason": write_finish(choice.finish),
+        "message": write_assistant(choice.turn, True, [], ""),
+        "finish_reason": None if choice.finish is None else write_finish(choice.finish),
     }
     if choice.logprobs is not None:
-        written["logprobs"] = write_logprobs(choice.logprobs)
-    return {**written, **own(choice)}
+        node["logprobs"] = write_logprobs(choice.logprobs)
+    fields = foreign(choice.extra)
+    if choice.finish is not None:
+        fields.update(finish_fields(choice.finish))
+    if fields:
+        node[FIELDS] = fields
+    return restore(node, own(choice.extra)) if choice.extra else node
+
+
+class _Facts(msgspec.Struct):
+    model: Any = None
+    usage: Any = None
+    service_tier: Any = None
+    error: Any = None
+    base_resp: Any = None
+
+
+_GLANCE: Final = msgspec.json.Decoder(_Facts).decode
 
 
 def glance(body: bytes) -> Glance:
+    """Usage and model of a whole answer. Never raises."""
     try:
-        seen = _seen.decode(body)
-        usage = read_usage(seen.usage)
-        error: HeadgateError | None = None
-        if bytes(seen.error) not in (b"null", b'""') and bytes(seen.choices) in (b"null", b"[]"):
-            error = failures.read_document(_decode(body))
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        facts = _GLANCE(body)
+        if (facts.error or facts.base_resp) and (error := _glance_error(body)) is not None:
+            return Glance(error=error)
+        return Glance(
+            usage=read_usage(facts.usage, facts.service_tier),
+            model=facts.model if isinstance(facts.model, str) and facts.model else None,
+        )
+    except (msgspec.DecodeError, ValueError, RecursionError):
         shown = body[:80].decode("utf-8", "replace")
         return Glance(error=APIResponseValidationError(f"the upstream's answer is no JSON object: {shown!r}"))
-    return Glance(usage=usage, model=seen.model if isinstance(seen.model, str) else None, error=error)
 
 
-def error_document(error: HeadgateError, call_id: str | None = None) -> dict[str, Any]:
-    """OpenAI's error body; `code` is a string, as LiteLLM sends it."""
-    inner = {
-        "message": str(error) if not error.message else f"{error.message}",
-        "type": error.type,
-        "param": error.param,
-        "code": str(error.code or error.status_code),
-    }
-    return {"error": inner if call_id is None else {**inner, "call_id": call_id}}
+def _glance_error(body: bytes) -> HeadgateError | None:
+    document = _DECODE(body)
+    return failure_in(document) if isinstance(document, dict) else None

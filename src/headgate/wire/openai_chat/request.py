@@ -1,348 +1,280 @@
-"""Chat requests: JSON → IR and back. https://platform.openai.com/docs/api-reference/chat/create
+"""A whole chat request: JSON ↔ IR, without loss where the caller wrote in this format.
 
-Both ways are total: what is not in the tables below stays in `request.extra`.
+https://platform.openai.com/docs/api-reference/chat/create. Keys without a name in the IR are in the request's
+`extra`; how a key was spelled that has one, is in its `spelling` or in the node's own `extra`.
 """
 
+import hashlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.dialect import Target
-from headgate.wire.openai_chat.blocks import read_message, read_result
-from headgate.wire.openai_chat.blocks_write import write_message, write_result
-from headgate.wire.openai_chat.fields import (
-    FAMILY,
-    bad_request,
-    cache_of,
-    extra_of,
-    list_at,
-    object_at,
-    own,
-    text_at,
-    write_cache,
+from headgate.wire.openai_chat.media import FAMILY
+from headgate.wire.openai_chat.messages import read_messages, write_messages
+from headgate.wire.openai_chat.options import (
+    REASONING_KEYS,
+    read_format,
+    read_reasoning,
+    write_format,
+    write_reasoning,
 )
+from headgate.wire.openai_chat.parts import cache_mark, own
+from headgate.wire.openai_chat.tools import MAX_NAME, read_choice, read_tools, write_choice, write_tools
+from headgate.wire.shape import Malformed, bad_request, expect, optional, required
 
-_NUMBER: Final = (int, float)
-_SCALARS: Final[Mapping[str, tuple[str, Any, str]]] = {
-    "max_tokens": ("max_tokens", int, "a whole number"),
-    "max_completion_tokens": ("max_tokens", int, "a whole number"),
-    "temperature": ("temperature", _NUMBER, "a number"),
-    "top_p": ("top_p", _NUMBER, "a number"),
-    "top_k": ("top_k", int, "a whole number"),
-    "seed": ("seed", int, "a whole number"),
-    "n": ("n", int, "a whole number"),
-    "presence_penalty": ("presence_penalty", _NUMBER, "a number"),
-    "frequency_penalty": ("frequency_penalty", _NUMBER, "a number"),
-    "logit_bias": ("logit_bias", dict, "an object"),
-    "logprobs": ("logprobs", bool, "true or false"),
-    "top_logprobs": ("top_logprobs", int, "a whole number"),
-    "parallel_tool_calls": ("parallel_tools", bool, "true or false"),
-    "modalities": ("modalities", list, "a list of strings"),
-    "audio": ("audio", dict, "an object"),
-    "verbosity": ("verbosity", str, "a string"),
-    "user": ("user", str, "a string"),
-    "metadata": ("metadata", dict, "an object"),
-    "service_tier": ("service_tier", str, "a string"),
-    "stream": ("stream", bool, "true or false"),
+# key → the IR's name for it and its JSON type
+_SCALARS: Final[dict[str, tuple[str, type]]] = {
+    "parallel_tool_calls": ("parallel_tools", bool),
+    "max_tokens": ("max_tokens", int),
+    "temperature": ("temperature", float),
+    "top_p": ("top_p", float),
+    "top_k": ("top_k", int),
+    "seed": ("seed", int),
+    "n": ("n", int),
+    "presence_penalty": ("presence_penalty", float),
+    "frequency_penalty": ("frequency_penalty", float),
+    "logit_bias": ("logit_bias", dict),
+    "logprobs": ("logprobs", bool),
+    "top_logprobs": ("top_logprobs", int),
+    "modalities": ("modalities", list),
+    "audio": ("audio", dict),
+    "verbosity": ("verbosity", str),
+    "user": ("user", str),
+    "metadata": ("metadata", dict),
+    "service_tier": ("service_tier", str),
 }
-"""Key → (field, type, what is expected)."""
+_LIMIT: Final = "max_completion_tokens"
+_OTHERS: Final = frozenset(
+    {
+        "model", "messages", "tools", "functions", "web_search_options", "tool_choice", "function_call",
+        "response_format", "stop", "stream", "stream_options", _LIMIT, *REASONING_KEYS,
+    }
+)  # fmt: skip
 
-_WRITTEN: Final = {field: key for key, (field, _, _) in _SCALARS.items() if key != "max_completion_tokens"}
-_ROLES: Final = ("system", "developer", "user", "assistant", "tool", "function")
-_EFFORTS: Final = ((4096, "high"), (2048, "medium"), (1024, "low"), (1, "minimal"))
+_NATIVE: Final = frozenset(
+    {
+        "extra_body", "moderation", "prediction", "prompt_cache_key", "prompt_cache_retention",
+        "safety_identifier", "store",
+    }
+)  # fmt: skip
+"""Top-level keys that callers of any format may give."""
+
+_HARMLESS: Final = frozenset(
+    {
+        "anthropic_beta", "anthropic_version", "context_management", "diagnostics", "labels", "output_config",
+    }
+)  # fmt: skip
+"""Keys of other formats that change nothing in the answer: a provider's own housekeeping."""
+
+_TIERS: Final = {"standard_only": "default"}
+_MAX_USER: Final = 64
+_REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
 def read_request(body: Mapping[str, Any]) -> ir.Request:
-    fields = {key: value for key, value in body.items() if value is not None}
-    model = text_at(fields.pop("model", ""), "model", bad_request)
-    if "messages" not in fields:
-        bad_request("messages", "given: the conversation, as a list of messages")
-    rows = list_at(fields.pop("messages"), "messages", bad_request)
+    """Raises BadRequestError with the `param` that is wrong."""
+    try:
+        return _read(dict(body))
+    except (Malformed, RecursionError) as error:
+        raise bad_request(error) from None
+
+
+def _read(body: dict[str, Any]) -> ir.Request:
     request = ir.Request(
-        model=model, turns=[_read_turn(row, f"messages[{at}]") for at, row in enumerate(rows)]
+        model=optional(body, "model", str, "") or "",  # an address may name it
+        turns=read_messages(required(body, "messages", list, "")),
+        tools=read_tools(body),
+        tool_choice=read_choice(body),
+        output=read_format(body),
+        reasoning=read_reasoning(body),
+        cache=cache_mark(body, ""),
+        stream=optional(body, "stream", bool, "") or False,
     )
-    for key, (field, kind, expected) in _SCALARS.items():
-        if key in fields:
-            value = fields.pop(key)
-            if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-                bad_request(key, expected)
-            setattr(request, field, value)
-    for key, read in _READERS.items():
-        if key in fields:
-            read(fields, request)
-    request.extra = extra_of(fields)
+    if not request.turns:
+        raise Malformed("messages", "expected at least one message")
+    for key in _SCALARS.keys() & body.keys():
+        name, kind = _SCALARS[key]
+        setattr(request, name, optional(body, key, kind, ""))
+    if request.modalities is not None:
+        _strings(request.modalities, "modalities")
+    spelling: dict[str, Any] = {}
+    _read_stop(body, request, spelling)
+    _read_limit(body, request, spelling)
+    options = optional(body, "stream_options", dict, "")
+    if options is not None:
+        request.stream_usage = optional(options, "include_usage", bool, "stream_options")
+        if options != {"include_usage": request.stream_usage} or request.stream_usage is None:
+            spelling["stream_options"] = options
+    request.spelling = {FAMILY: spelling}
+    spelling.update((key, value) for key, value in body.items() if _says_nothing(key, value, request))
+    extra = {key: value for key, value in body.items() if _unnamed(key, value, request)}
+    if extra:
+        request.extra = {FAMILY: extra}
     return request
 
 
-def write_request(request: ir.Request, target: Target) -> ir.Written:
-    dropped: list[str] = []
-    body: dict[str, Any] = {"model": target.model, "messages": _write_turns(request.turns, dropped)}
-    for field, key in _WRITTEN.items():
-        value = getattr(request, field)
-        if value is not None and not (field == "stream" and value is False):
-            body[key] = value
-    if request.stop is not None:
-        body["stop"] = request.stop
-    if request.stream_usage is not None:
-        body["stream_options"] = {"include_usage": request.stream_usage}
-    if request.output is not None:
-        body["response_format"] = _write_output(request.output)
-    if request.reasoning is not None:
-        _write_reasoning(request.reasoning, body)
-    if request.cache is not None and own(request).get("cache_control") is not None:
-        body["cache_control"] = write_cache(request.cache)
-    _write_tools(request, body, dropped)
-    for family, extra in (request.extra or {}).items():
-        if family == FAMILY:
-            body = _with_options({**extra, **body}, extra)
-        else:
-            dropped += [key for key in extra if key not in _HARMLESS]
-    return ir.Written(body=body, dropped=dropped)
+def _strings(values: list[Any], where: str) -> list[str]:
+    return [expect(value, str, f"{where}[{index}]") for index, value in enumerate(values)]
 
 
-_HARMLESS: Final = frozenset(("safetySettings", "labels", "context_management", "container"))
-"""What loses no meaning for the caller when another vendor does not get it."""
+def _read_stop(body: dict[str, Any], request: ir.Request, spelling: dict[str, Any]) -> None:
+    stop = body.get("stop")
+    if isinstance(stop, str):
+        request.stop = [stop]
+        spelling["stop"] = stop
+    elif stop is not None:
+        request.stop = _strings(expect(stop, list, "stop"), "stop") or None
 
 
-def _with_options(body: dict[str, Any], extra: dict[str, Any]) -> dict[str, Any]:
-    """`stream_options` may hold more than what the IR has a name for."""
-    known = extra.get("stream_options")
-    if isinstance(known, dict) and "stream_options" in body:
-        body["stream_options"] = {**known, **body["stream_options"]}
-    return body
-
-
-def _read_turn(row: Any, place: str) -> ir.Turn:
-    message = object_at(row, place, bad_request)
-    role = message.get("role")
-    if role not in _ROLES:
-        bad_request(f"{place}.role", f"one of {', '.join(_ROLES)}")
-    if role in ("tool", "function"):
-        return read_result(message, place, bad_request)
-    return read_message(message, place, bad_request)
-
-
-def _write_turns(turns: list[ir.Turn], dropped: list[str]) -> list[dict[str, Any]]:
-    """Tool results are messages of their own, before what the user says in the same turn."""
-    messages: list[dict[str, Any]] = []
-    for turn in turns:
-        place = f"messages[{len(messages)}]"
-        results = [block for block in turn.blocks if isinstance(block, ir.ToolResult)]
-        for result in results:
-            message = write_result(result, dropped, place)
-            if len(turn.blocks) == 1:
-                message.update((key, value) for key, value in own(turn).items() if key not in message)
-            messages.append(message)
-        if len(results) < len(turn.blocks) or not results:
-            messages.append(write_message(turn, dropped, place))
-    return messages
-
-
-def _read_stop(fields: dict[str, Any], request: ir.Request) -> None:
-    stop = fields.pop("stop")
-    stop = [stop] if isinstance(stop, str) else stop
-    if not isinstance(stop, list) or not all(isinstance(one, str) for one in stop):
-        bad_request("stop", "a string or a list of strings")
-    request.stop = stop or None
-
-
-def _read_stream_options(fields: dict[str, Any], request: ir.Request) -> None:
-    options = dict(object_at(fields.pop("stream_options"), "stream_options", bad_request))
-    include = options.pop("include_usage", None)
-    request.stream_usage = include if isinstance(include, bool) else None
-    if options:
-        fields["stream_options"] = options
-
-
-def _read_output(fields: dict[str, Any], request: ir.Request) -> None:
-    given = object_at(fields["response_format"], "response_format", bad_request)
-    kind = {"text": "text", "json_object": "json", "json_schema": "schema"}.get(str(given.get("type")))
-    if kind is None:
-        return  # a provider's own kind stays as it came
-    del fields["response_format"]
-    rest = {key: value for key, value in given.items() if key not in ("type", "json_schema")}
-    output = ir.OutputFormat(kind="text" if kind == "text" else "json", extra=extra_of(rest))
-    if kind == "schema":
-        place = "response_format.json_schema"
-        inner = dict(object_at(given.get("json_schema"), place, bad_request))
-        output.kind = "schema"
-        output.schema = object_at(inner.pop("schema", {}), f"{place}.schema", bad_request)
-        for name in ("name", "description", "strict"):
-            setattr(output, name, inner.pop(name, None))
-        output.extra = extra_of({**rest, **inner})
-    request.output = output
-
-
-def _write_output(output: ir.OutputFormat) -> dict[str, Any]:
-    if output.kind != "schema":
-        return {"type": "json_object" if output.kind == "json" else "text", **own(output)}
-    inner: dict[str, Any] = {"name": output.name or "answer", "schema": output.schema or {}}
-    if output.description is not None:
-        inner["description"] = output.description
-    if output.strict is not None:
-        inner["strict"] = output.strict
-    return {"type": "json_schema", "json_schema": {**inner, **own(output)}}
-
-
-def _read_reasoning(fields: dict[str, Any], request: ir.Request) -> None:
-    reasoning = ir.Reasoning()
-    if "reasoning_effort" in fields and isinstance(fields["reasoning_effort"], str):
-        reasoning.effort = fields.pop("reasoning_effort")
-    thinking = fields.get("thinking")
-    if isinstance(thinking, dict):
-        del fields["thinking"]
-        budget = thinking.get("budget_tokens")
-        if budget is not None and (not isinstance(budget, int) or isinstance(budget, bool)):
-            bad_request("thinking.budget_tokens", "a whole number")
-        reasoning.extra = extra_of({"thinking": thinking})
-        kind = thinking.get("type")
-        reasoning.budget = 0 if kind == "disabled" else budget
-        reasoning.adaptive = True if kind == "adaptive" else None
-    if reasoning != ir.Reasoning():
-        request.reasoning = reasoning
-
-
-def _write_reasoning(reasoning: ir.Reasoning, body: dict[str, Any]) -> None:
-    """A budget of another format becomes an effort."""
-    if (thinking := own(reasoning).get("thinking")) is not None:
-        body["thinking"] = thinking
-    elif (reasoning.budget or 0) > 0 and reasoning.effort is None and not reasoning.adaptive:
-        budget = reasoning.budget or 0
-        body["reasoning_effort"] = next(word for least, word in _EFFORTS if budget >= least)
-    if reasoning.effort is not None:
-        body["reasoning_effort"] = reasoning.effort
-
-
-def _read_tools(fields: dict[str, Any], request: ir.Request) -> None:
-    tools = list_at(fields.pop("tools"), "tools", bad_request)
-    request.tools = [
-        *(request.tools or ()),
-        *(_read_tool(tool, f"tools[{at}]") for at, tool in enumerate(tools)),
-    ]
-
-
-def _read_tool(tool: Any, place: str) -> ir.Tool | ir.HostedTool:
-    outer = dict(object_at(tool, place, bad_request))
-    function = outer.get("function")
-    if outer.get("type", "function") != "function" or ("type" not in outer and function is None):
-        return ir.HostedTool(family=FAMILY, value=outer)
-    outer.pop("type", None)
-    inner = object_at(outer.pop("function", None), f"{place}.function", bad_request)
-    return _function(inner, f"{place}.function", outer)
-
-
-def _function(function: dict[str, Any], place: str, outer: dict[str, Any], legacy: bool = False) -> ir.Tool:
-    inner = dict(function)
-    name = text_at(inner.pop("name", None), f"{place}.name", bad_request)
-    parameters = inner.pop("parameters", None)
-    if parameters is not None:
-        object_at(parameters, f"{place}.parameters", bad_request)
-    description, strict = inner.pop("description", None), inner.pop("strict", None)
-    cache = cache_of(outer.pop("cache_control", None)) or cache_of(inner.pop("cache_control", None))
-    rest = {key: value for key, value in (("tool", outer), ("function", inner)) if value}
-    return ir.Tool(
-        name=name,
-        description=description if isinstance(description, str) else None,
-        parameters=parameters,
-        strict=strict if isinstance(strict, bool) else None,
-        cache=cache,
-        legacy=legacy,
-        extra=extra_of(rest),
-    )
-
-
-def _read_functions(fields: dict[str, Any], request: ir.Request) -> None:
-    rows = list_at(fields.pop("functions"), "functions", bad_request)
-    found = [
-        _function(object_at(row, f"functions[{at}]", bad_request), f"functions[{at}]", {}, legacy=True)
-        for at, row in enumerate(rows)
-    ]
-    request.tools = [*(request.tools or ()), *found]
-
-
-def _read_search(fields: dict[str, Any], request: ir.Request) -> None:
-    options = object_at(fields.pop("web_search_options"), "web_search_options", bad_request)
-    request.tools = [*(request.tools or ()), ir.HostedTool(family=FAMILY, value=options, kind="web_search")]
-
-
-def _write_tools(request: ir.Request, body: dict[str, Any], dropped: list[str]) -> None:
-    tools: list[dict[str, Any]] = []
-    functions: list[dict[str, Any]] = []
-    for tool in request.tools or ():
-        if isinstance(tool, ir.HostedTool):
-            if tool.kind == "web_search":
-                body["web_search_options"] = tool.value if tool.family == FAMILY else {}
-            elif tool.family == FAMILY:
-                tools.append(tool.value)
-            else:
-                dropped.append(f"tools: {tool.value.get('type') or next(iter(tool.value), 'hosted tool')}")
-        elif tool.legacy:
-            functions.append(_write_function(tool))
-        else:
-            outer = {"type": "function", "function": _write_function(tool), **own(tool).get("tool", {})}
-            tools.append({**outer, "cache_control": write_cache(tool.cache)} if tool.cache else outer)
-    if tools or request.tools == []:
-        body["tools"] = tools
-    if functions:
-        body["functions"] = functions
-    if (choice := request.tool_choice) is not None:
-        key = "function_call" if choice.legacy else "tool_choice"
-        named: dict[str, Any] = {"name": choice.name}
-        body[key] = choice.mode
-        if choice.mode == "named":
-            body[key] = named if choice.legacy else {"type": "function", "function": named}
-
-
-def _write_function(tool: ir.Tool) -> dict[str, Any]:
-    written: dict[str, Any] = {"name": tool.name}
-    for name in ("description", "parameters", "strict"):
-        if (value := getattr(tool, name)) is not None:
-            written[name] = value
-    return {**written, **own(tool).get("function", {})}
-
-
-def _read_choice(fields: dict[str, Any], request: ir.Request) -> None:
-    """Forms that the IR has no name for (allowed_tools, custom) stay as they came."""
-    given = fields["tool_choice"]
-    if given in ("auto", "none", "required"):
-        request.tool_choice = ir.ToolChoice(mode=given)
-    elif given == "any":
-        request.tool_choice = ir.ToolChoice(mode="required")
-    elif isinstance(given, dict) and given.get("type") == "function":
-        inner = object_at(given.get("function"), "tool_choice.function", bad_request)
-        name = text_at(inner.get("name"), "tool_choice.function.name", bad_request)
-        request.tool_choice = ir.ToolChoice(mode="named", name=name)
-    elif isinstance(given, dict):
+def _read_limit(body: dict[str, Any], request: ir.Request, spelling: dict[str, Any]) -> None:
+    """The newer key wins; the older, if it was there too, is kept beside it."""
+    limit = optional(body, _LIMIT, int, "")
+    if limit is None:
         return
-    else:
-        bad_request("tool_choice", '"auto", "none", "required" or an object that names a tool')
-    del fields["tool_choice"]
+    if request.max_tokens is not None:
+        spelling["max_tokens"] = request.max_tokens
+    spelling[_LIMIT] = limit
+    request.max_tokens = limit
 
 
-def _read_function_call(fields: dict[str, Any], request: ir.Request) -> None:
-    given = fields.pop("function_call")
-    if given in ("auto", "none"):
-        request.tool_choice = ir.ToolChoice(mode=given, legacy=True)
-    else:
-        inner = object_at(given, "function_call", bad_request)
-        name = text_at(inner.get("name"), "function_call.name", bad_request)
-        request.tool_choice = ir.ToolChoice(mode="named", name=name, legacy=True)
+def _unnamed(key: str, value: Any, request: ir.Request) -> bool:
+    """Whether the IR has no field for what came under the key."""
+    if key in _SCALARS or value is None:
+        return key not in _SCALARS and key not in _OTHERS
+    if key == "response_format":
+        return request.output is None
+    if key == "function_call":
+        return request.tool_choice is None or not request.tool_choice.legacy
+    return key not in _OTHERS
 
 
-def _read_cache(fields: dict[str, Any], request: ir.Request) -> None:
-    request.cache = cache_of(fields["cache_control"])
+def _says_nothing(key: str, value: Any, request: ir.Request) -> bool:
+    """A known key with nothing in it, which the IR doesn't tell from a missing one."""
+    if value is None:
+        return key in _SCALARS or key in _OTHERS
+    return (value is False and key == "stream") or (value == [] and key in ("stop", "tools", "functions"))
 
 
-_READERS: Final[Mapping[str, Callable[[dict[str, Any], ir.Request], None]]] = {
-    "stop": _read_stop,
-    "stream_options": _read_stream_options,
-    "response_format": _read_output,
-    "reasoning_effort": _read_reasoning,
-    "thinking": _read_reasoning,
-    "tools": _read_tools,
-    "functions": _read_functions,
-    "web_search_options": _read_search,
-    "tool_choice": _read_choice,
-    "function_call": _read_function_call,
-    "cache_control": _read_cache,
-}
+# --- writing ---------------------------------------------------------------------------------------------
+
+
+class Names:
+    """Names of functions as OpenAI takes them, each distinct. `changed` maps a written one to its own."""
+
+    def __init__(self) -> None:
+        self.changed: dict[str, str] = {}
+        self._written: dict[str, str] = {}
+
+    def fit(self, name: str) -> str:
+        written = self._written.get(name)
+        if written is None:
+            written = name
+            if not name or len(name) > MAX_NAME or _REFUSED.search(name):
+                digest = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:8]
+                written = f"{_REFUSED.sub('_', name)[: MAX_NAME - 9]}_{digest}"
+                self.changed[written] = name
+            self._written[name] = written
+        return written
+
+
+def write_request(request: ir.Request, target: Target) -> ir.Written:
+    """Raises BadRequestError for content that is nested too deeply."""
+    try:
+        return _write(request, target)
+    except RecursionError as error:
+        raise bad_request(error) from None
+
+
+def _write(request: ir.Request, target: Target) -> ir.Written:
+    ours = request.spelling is not None and FAMILY in request.spelling
+    spelling = own(request.spelling)
+    names = Names()
+    dropped: list[str] = []
+    body: dict[str, Any] = {
+        "model": target.model,
+        "messages": write_messages(request.turns, ours, dropped),
+    }
+    fit: Callable[[str], str] = str if ours else names.fit
+    if not ours:
+        _rename(body["messages"], fit)
+    if request.tools is not None:
+        write_tools(request.tools, body, fit, dropped)
+    if request.tool_choice is not None:
+        _write_choice(request.tool_choice, body, fit)
+    for key, (name, _) in _SCALARS.items():
+        value = getattr(request, name)
+        if value is not None:
+            body[key] = value
+    if request.output is not None:
+        body["response_format"] = write_format(request.output)
+    if request.reasoning is not None:
+        body.update(write_reasoning(request.reasoning))
+    _write_spelled(request, spelling, body)
+    if not ours:
+        _adapt(request, body)
+    _write_extras(request.extra or {}, body, dropped)
+    echo = ir.Echo(tool_names=names.changed) if names.changed else None
+    return ir.Written(body=body, dropped=dropped, echo=echo)
+
+
+def _rename(messages: list[dict[str, Any]], fit: Callable[[str], str]) -> None:
+    for message in messages:
+        for call in message.get("tool_calls") or ():
+            inner = call.get("function") or call.get("custom")
+            inner["name"] = fit(inner["name"])
+        if message["role"] == "tool" and "name" in message:
+            message["name"] = fit(message["name"])
+
+
+def _write_choice(choice: ir.ToolChoice, body: dict[str, Any], fit: Callable[[str], str]) -> None:
+    key = "function_call" if choice.legacy else "tool_choice"
+    kept = own(choice.extra)
+    body[key] = kept[key] if key in kept else write_choice(choice, fit(choice.name or ""))
+
+
+def _write_spelled(request: ir.Request, spelling: dict[str, Any], body: dict[str, Any]) -> None:
+    """What has several spellings, as it was spelled if the value is still the same."""
+    if request.stop is not None:
+        single = spelling.get("stop")
+        body["stop"] = single if request.stop == [single] else request.stop
+    if request.max_tokens is not None and spelling.get(_LIMIT) is not None:
+        del body["max_tokens"]
+        body[_LIMIT] = request.max_tokens
+        if "max_tokens" in spelling and request.max_tokens == spelling[_LIMIT]:
+            body["max_tokens"] = spelling["max_tokens"]
+    if request.stream:
+        body["stream"] = True
+    options = spelling.get("stream_options") or {}
+    if request.stream_usage is not None or options:
+        usage = {} if request.stream_usage is None else {"include_usage": request.stream_usage}
+        body["stream_options"] = {**options, **usage}
+    for key, value in spelling.items():
+        if not value:
+            body.setdefault(key, value)
+
+
+def _adapt(request: ir.Request, body: dict[str, Any]) -> None:
+    """What a caller of another format means by its words. Its streams always tell the usage, and it may
+    choose among no tools, which OpenAI takes for a mistake."""
+    if not body.keys() & {"tools", "functions"}:
+        body.pop("tool_choice", None)
+        body.pop("parallel_tool_calls", None)
+    if request.stream:
+        body["stream_options"] = {"include_usage": True}
+    if request.service_tier is not None:
+        body["service_tier"] = _TIERS.get(request.service_tier, request.service_tier)
+    if request.user is not None and len(request.user) > _MAX_USER:
+        body["user"] = hashlib.sha256(request.user.encode("utf-8", "replace")).hexdigest()
+
+
+def _write_extras(extra: ir.Extra, body: dict[str, Any], dropped: list[str]) -> None:
+    for family, fields in extra.items():
+        for key, value in fields.items():
+            if family == FAMILY:
+                body.setdefault(key, value)
+            elif key in _NATIVE:
+                body[key] = value
+            elif key not in _HARMLESS and value is not None:
+                dropped.append(key)

@@ -1,345 +1,213 @@
-"""Chat streams, read: chunks → events. https://platform.openai.com/docs/api-reference/chat-streaming
+"""A chat stream → events. https://platform.openai.com/docs/api-reference/chat-streaming
 
-The format has no block boundaries: a block starts where the kind of delta changes, and ends where another
-starts or the choice is finished.
+The format has no blocks: text, reasoning and refusal end where another begins, tool calls are told apart by
+`index` and may be interleaved, so they end with their choice. Servers differ in much else (a role in every
+delta, usage in one of four places, no `[DONE]`, an error as an event or instead of a stream); what they add
+is gathered as extra fields, each told when it is new.
 """
 
 from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
-from headgate.wire import failures, ir
-from headgate.wire.openai_chat.blocks import read_audio, read_citation
-from headgate.wire.openai_chat.fields import (
-    ANTHROPIC,
-    FAMILY,
-    extra_of,
-    read_finish,
-    read_logprobs,
-    read_url,
-    read_usage,
-)
-from headgate.wire.sse import Decoder
+from headgate.errors import APIConnectionError, APIError, APIResponseValidationError, HeadgateError
+from headgate.wire import failures, ir, sse
+from headgate.wire.fold import unfold
+from headgate.wire.openai_chat.deltas import Choice
+from headgate.wire.openai_chat.fields import read_finish, read_logprobs, read_usage
+from headgate.wire.openai_chat.media import FAMILY
+from headgate.wire.openai_chat.reply import read_reply
 
-_decode: Final = msgspec.json.decode
-_encode: Final = msgspec.json.encode
-_TOP: Final = frozenset(("id", "object", "created", "model", "choices", "usage", "x_groq", "error"))
-_DELTA: Final = frozenset(
-    (
-        "role", "content", "reasoning_content", "reasoning", "tool_calls", "function_call", "refusal",
-        "audio", "images", "annotations", "thinking_blocks",
-    )
+_DECODE: Final = msgspec.json.Decoder().decode
+
+_TOP: Final = frozenset(
+    {"id", "object", "created", "model", "choices", "usage", "x_groq", "obfuscation", "p"}
 )  # fmt: skip
-_CHOICE: Final = frozenset(("index", "delta", "message", "finish_reason", "logprobs", "usage"))
-_HEAD_LIMIT: Final = 64 * 1024
+"""Keys of a chunk that are read, or say nothing: padding against guessing by length."""
 
+_CHOICE: Final = frozenset(
+    {"index", "delta", "message", "text", "finish_reason", "logprobs", "usage", "error"}
+)
 
-class _ChoiceState:
-    __slots__ = ("called", "count", "finished", "kind", "open", "tools")
-
-    def __init__(self) -> None:
-        self.count = 0
-        self.kind = ""
-        self.open = -1
-        self.tools: dict[int, int] = {}
-        self.called = False
-        self.finished = False
+_CUT: Final = "the upstream ended the stream before the answer was complete"
 
 
 class StreamReader:
-    """See dialect.StreamReader."""
+    """See dialect.StreamReader. Names in `echo` are given back to tool calls."""
 
     def __init__(self, echo: ir.Echo | None = None) -> None:
-        self._sse = Decoder()
         self._names = echo.tool_names if echo is not None else {}
-        self._choices: dict[int, _ChoiceState] = {}
+        self._echo = echo
+        self._sse = sse.Decoder()
+        self._choices: dict[int, Choice] = {}
         self._started = False
         self._over = False
-        self._raw = b""
-        self._known: dict[str, Any] = {}
+        self._whole: list[bytes] | None = None
+        self._size = 0
+        self._fresh = True
+        self._told: dict[str, Any] = {}
+        self._held: dict[str, Any] = {}
+        self._tier: Any = None
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        if not self._started and len(self._raw) < _HEAD_LIMIT:
-            self._raw += data
-        return self._read(self._sse.feed(data))
+        if self._fresh and (start := data.lstrip(b"\xef\xbb\xbf \t\r\n")):
+            self._fresh = False
+            self._whole = [] if start[:1] in b"{[" else None
+        if self._whole is not None:
+            self._whole.append(data)
+            self._size += len(data)
+            if self._size > sse.MAX_EVENT:
+                raise APIResponseValidationError(
+                    f"an answer in place of a stream is over {sse.MAX_EVENT} bytes"
+                )
+            return []
+        out: list[ir.Event] = []
+        self._take(self._sse.feed(data), out)
+        return out
 
     def close(self) -> list[ir.Event]:
-        events = self._read(self._sse.close())
-        if self._over:
-            return events
+        out: list[ir.Event] = []
+        if self._whole is not None:
+            return self._close_whole(b"".join(self._whole).lstrip(b"\xef\xbb\xbf"))
+        self._take(self._sse.close(), out)
+        if not self._over:
+            choices = self._choices.values()
+            if choices and all(choice.ended for choice in choices):
+                self._end(out)
+            else:
+                self._fail(APIConnectionError(_CUT), out)
+        return out
+
+    def _close_whole(self, body: bytes) -> list[ir.Event]:
+        """A JSON document in place of a stream: an error, or the whole answer."""
         self._over = True
-        if not self._started and self._raw.lstrip().startswith((b"{", b"[")):
-            events.append(ir.StreamFailure(failures.read_error(500, {}, self._raw)))
-        elif any(choice.finished for choice in self._choices.values()):
-            events.append(ir.ReplyEnd())
-        else:
-            message = "the upstream ended the stream before the answer was complete"
-            events.append(ir.StreamFailure(APIConnectionError(message)))
-        return events
-
-    def _read(self, rows: list[tuple[str, bytes]]) -> list[ir.Event]:
-        events: list[ir.Event] = []
-        for _, data in rows:
-            if self._over:
-                break
-            if data.strip() == b"[DONE]":
-                self._over = True
-                for index, choice in self._choices.items():
-                    self._stop(index, choice, events)
-                events.append(ir.ReplyEnd())
-            elif data.strip():
-                self._chunk(data, events)
-        return events
-
-    def _chunk(self, data: bytes, events: list[ir.Event]) -> None:
         try:
-            chunk = _decode(data)
-        except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-            chunk = None
-        if not isinstance(chunk, dict):
-            shown = data[:80].decode("utf-8", "replace")
-            self._fail(
-                APIResponseValidationError(f"a chunk of the stream is no JSON object: {shown!r}"), events
-            )
-            return
-        if chunk.get("error"):
-            self._fail(failures.read_document(chunk), events)
-            return
-        if not self._started:
-            self._start(chunk, events)
-        self._extras(chunk, events)
-        choices = chunk.get("choices")
-        usage = chunk.get("usage")
-        for choice in choices if isinstance(choices, list) else ():
-            if isinstance(choice, dict):
-                usage = usage or choice.get("usage")
-                self._choice(choice, events)
-        groq = chunk.get("x_groq")
-        if usage is None and isinstance(groq, dict):
-            usage = groq.get("usage")
-        if (known := read_usage(usage)) is not None:
-            events.append(ir.UsageUpdate(known))
+            return list(unfold(read_reply(body, self._echo)))
+        except APIResponseValidationError as error:
+            words = failures.message_of(body)
+            known = isinstance(words.document, dict | list) and bool(words.message)
+            return [ir.StreamFailure(failures.read_document(words.document) if known else error)]
+        except HeadgateError as error:
+            return [ir.StreamFailure(error)]
 
-    def _start(self, chunk: dict[str, Any], events: list[ir.Event]) -> None:
+    def _take(self, rows: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
+        for name, data in rows:
+            if self._over:
+                return
+            if data.startswith(b"[DONE]"):
+                self._end(out)
+                return
+            if not data.strip():
+                continue
+            try:
+                chunk = _DECODE(data)
+            except (msgspec.DecodeError, ValueError, RecursionError):
+                chunk = None
+            if name == "error" and chunk is not None:
+                self._fail(failures.read_document(chunk), out)
+            elif isinstance(chunk, dict):
+                self._chunk(chunk, out)
+            else:
+                shown = data[:80].decode("utf-8", "replace")
+                problem = f"a piece of the upstream's stream is no JSON object: {shown!r}"
+                self._fail(APIResponseValidationError(problem), out)
+
+    def _chunk(self, chunk: dict[str, Any], out: list[ir.Event]) -> None:
+        if chunk.get("error"):
+            self._fail(failures.read_document(chunk), out)
+            return
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            choices = ()
+        if not (self._started and chunk.keys() <= _TOP):
+            self._tops(chunk, bool(choices), out)
+        usage = chunk.get("usage")
+        for value in choices:
+            if isinstance(value, dict) and not self._over:
+                usage = usage or value.get("usage")
+                self._choice(value, out)
+        if usage is None and isinstance(groq := chunk.get("x_groq"), dict):
+            usage = groq.get("usage")
+        if usage is not None and not self._over and (known := read_usage(usage, self._tier)) is not None:
+            self._begin({}, out)
+            out.append(ir.UsageUpdate(known))
+
+    def _tops(self, chunk: dict[str, Any], begins: bool, out: list[ir.Event]) -> None:
+        """Extra fields of the chunk that are new. Those of an empty first chunk (Azure's, about the prompt)
+        wait for the one that names the answer."""
+        fresh = {
+            key: value
+            for key, value in chunk.items()
+            if key not in _TOP and value is not None and self._told.get(key) != value
+        }
+        self._told.update(fresh)
+        self._tier = self._told.get("service_tier")
+        fresh.pop("service_tier", None)  # the usage has it
+        if self._started:
+            if fresh:
+                out.append(ir.ExtraDelta("reply", 0, FAMILY, fresh))
+            return
+        self._held.update(fresh)
+        if begins or chunk.get("id"):
+            self._begin(chunk, out)
+
+    def _begin(self, chunk: dict[str, Any], out: list[ir.Event]) -> None:
+        if self._started:
+            return
         self._started = True
-        self._raw = b""
-        reply_id, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
-        events.append(
+        name, model, created = chunk.get("id"), chunk.get("model"), chunk.get("created")
+        out.append(
             ir.ReplyStart(
-                id=reply_id if isinstance(reply_id, str) and reply_id else None,
+                id=name if isinstance(name, str) and name else None,
                 model=model if isinstance(model, str) and model else None,
-                created=int(created) if isinstance(created, int | float) else None,
+                created=int(created) if isinstance(created, int | float) and created else None,
+                extra={FAMILY: self._held} if self._held else None,
             )
         )
 
-    def _extras(self, chunk: dict[str, Any], events: list[ir.Event]) -> None:
-        """Fields of the reply that are new: most providers repeat them in every chunk."""
-        if chunk.keys() <= _TOP:
-            return
-        new = {
-            key: value
-            for key, value in chunk.items()
-            if key not in _TOP and value is not None and self._known.get(key) != value
-        }
-        if new:
-            self._known.update(new)
-            events.append(ir.ExtraDelta("reply", 0, FAMILY, new))
-
-    def _choice(self, raw: dict[str, Any], events: list[ir.Event]) -> None:
-        index = raw.get("index")
+    def _choice(self, node: dict[str, Any], out: list[ir.Event]) -> None:
+        index = node.get("index")
         index = index if isinstance(index, int) else 0
-        state = self._choices.get(index)
-        if state is None:
-            state = self._choices[index] = _ChoiceState()
-        delta = raw.get("delta")
-        if isinstance(delta, dict):
-            self._delta(index, state, delta, events)
-        if (tokens := read_logprobs(raw.get("logprobs"))) is not None:
-            events.append(ir.LogprobsDelta(index, tokens))
-        if not raw.keys() <= _CHOICE:
-            rest = {key: value for key, value in raw.items() if key not in _CHOICE and value is not None}
-            if rest:
-                events.append(ir.ExtraDelta("choice", index, FAMILY, rest))
-        finish = read_finish(raw.get("finish_reason"), state.called)
-        if finish is not None and not state.finished:
-            self._stop(index, state, events)
-            state.finished = True
-            events.append(ir.ChoiceEnd(index, finish))
+        choice = self._choices.get(index)
+        if choice is None:
+            choice = self._choices[index] = Choice(index, self._names)
+        delta = node.get("delta")
+        if isinstance(delta, dict) and delta:
+            choice.take(delta, out)
+        if (tokens := node.get("logprobs")) is not None:
+            _logprobs(index, tokens, out)
+        if not node.keys() <= _CHOICE:
+            choice.tell("choice", {key: node[key] for key in node.keys() - _CHOICE}, out)
+        raw = node.get("finish_reason")
+        if node.get("error") or raw == "error":
+            self._fail(_failure_of(node), out)
+        elif isinstance(raw, str) and raw and not choice.ended:
+            choice.end(read_finish(raw, choice.called), out)
 
-    def _delta(self, index: int, state: _ChoiceState, delta: dict[str, Any], events: list[ir.Event]) -> None:
-        for name in ("reasoning_content", "reasoning"):
-            text = delta.get(name)
-            if isinstance(text, str) and text:
-                self._text(index, state, "thinking", text, events, name)
-                break
-        if rows := delta.get("thinking_blocks"):
-            self._signed(index, state, rows, events)
-        content = delta.get("content")
-        if isinstance(content, str):
-            if content:
-                self._text(index, state, "text", content, events)
-        elif isinstance(content, list):
-            self._parts(index, state, content, events)
-        if isinstance(delta.get("refusal"), str) and delta["refusal"]:
-            self._text(index, state, "refusal", delta["refusal"], events)
-        if calls := delta.get("tool_calls"):
-            for call in calls if isinstance(calls, list) else ():
-                if isinstance(call, dict):
-                    self._call(index, state, call, events)
-        legacy = delta.get("function_call")
-        if isinstance(legacy, dict):
-            self._call(index, state, {"index": -1, "function": legacy}, events, "legacy")
-        if not delta.keys() <= _DELTA or "annotations" in delta or "audio" in delta or "images" in delta:
-            self._rest(index, state, delta, events)
-
-    def _text(
-        self,
-        index: int,
-        state: _ChoiceState,
-        kind: ir.DeltaKind,
-        text: str,
-        events: list[ir.Event],
-        key: str = "",
-    ) -> None:
-        if state.kind != kind:
-            block: ir.Block = ir.Text(text="")
-            if kind == "thinking":
-                block = ir.Thinking(extra=extra_of({"key": key}))
-            elif kind == "refusal":
-                block = ir.Refusal(text="")
-            self._open(index, state, kind, block, events)
-        events.append(ir.BlockDelta(index, state.open, kind, text))
-
-    def _open(
-        self, index: int, state: _ChoiceState, kind: str, block: ir.Block, events: list[ir.Event]
-    ) -> None:
-        self._stop(index, state, events)
-        state.kind, state.open = kind, state.count
-        state.count += 1
-        events.append(ir.BlockStart(index, state.open, block))
-
-    def _stop(self, index: int, state: _ChoiceState, events: list[ir.Event]) -> None:
-        if state.kind:
-            events.append(ir.BlockStop(index, state.open))
-            state.kind = ""
-
-    def _signed(self, index: int, state: _ChoiceState, rows: Any, events: list[ir.Event]) -> None:
-        for row in rows if isinstance(rows, list) else ():
-            if not isinstance(row, dict):
-                continue
-            if isinstance(row.get("data"), str):
-                block = ir.Thinking(redacted=row["data"], family=ANTHROPIC)
-                self._open(index, state, "redacted", block, events)
-                self._stop(index, state, events)
-            elif isinstance(row.get("signature"), str):
-                if state.kind != "thinking":
-                    block = ir.Thinking(family=ANTHROPIC)
-                    self._open(index, state, "thinking", block, events)
-                events.append(ir.BlockDelta(index, state.open, "signature", row["signature"]))
-                self._stop(index, state, events)
-
-    def _parts(self, index: int, state: _ChoiceState, parts: list[Any], events: list[ir.Event]) -> None:
-        """Mistral's content lists."""
-        for part in parts:
-            if not isinstance(part, dict):
-                continue
-            if part.get("type") == "thinking":
-                inner = part.get("thinking")
-                texts = (
-                    [inner]
-                    if isinstance(inner, str)
-                    else [one.get("text") for one in inner if isinstance(one, dict)]
-                    if isinstance(inner, list)
-                    else []
-                )
-                for text in texts:
-                    if isinstance(text, str) and text:
-                        self._text(index, state, "thinking", text, events, "reasoning_content")
-            elif isinstance(part.get("text"), str) and part["text"]:
-                self._text(index, state, "text", part["text"], events)
-
-    def _call(
-        self,
-        index: int,
-        state: _ChoiceState,
-        call: dict[str, Any],
-        events: list[ir.Event],
-        kind: str = "function",
-    ) -> None:
-        function = call.get("function")
-        custom = call.get("custom")
-        if isinstance(custom, dict):
-            kind, function = "custom", {"name": custom.get("name"), "arguments": custom.get("input")}
-        function = function if isinstance(function, dict) else {}
-        place = call.get("index")
-        place = place if isinstance(place, int) else len(state.tools) - (0 if call.get("id") else 1)
-        at = state.tools.get(place)
-        name, call_id = function.get("name"), call.get("id")
-        if (
-            at is not None
-            and isinstance(call_id, str)
-            and call_id
-            and name
-            and self._is_other(state, at, call_id)
-        ):
-            at = None  # servers that give every call the index 0
-        if at is None:
-            state.called = True
-            block = ir.ToolCall(
-                id=call_id if isinstance(call_id, str) else "",
-                name=self._names.get(name, name) if isinstance(name, str) else "",
-                kind="legacy" if kind == "legacy" else "custom" if kind == "custom" else "function",
-                signature=_signature(call),
-            )
-            self._open(index, state, f"tool {place} {call_id}", block, events)
-            at = state.tools[place] = state.open
-        arguments = function.get("arguments")
-        if arguments is not None and not isinstance(arguments, str):
-            arguments = _encode(arguments).decode()
-        if arguments:
-            events.append(ir.BlockDelta(index, at, "arguments", arguments))
-
-    def _is_other(self, state: _ChoiceState, at: int, call_id: str) -> bool:
-        return state.open == at and state.kind.startswith("tool ") and not state.kind.endswith(f" {call_id}")
-
-    def _rest(self, index: int, state: _ChoiceState, delta: dict[str, Any], events: list[ir.Event]) -> None:
-        annotations = delta.get("annotations")
-        for row in annotations if isinstance(annotations, list) else ():
-            if isinstance(row, dict) and isinstance(row.get("url_citation"), dict):
-                if state.kind != "text":
-                    self._open(index, state, "text", ir.Text(text=""), events)
-                events.append(ir.CitationDelta(index, state.open, read_citation(row)))
-        audio = delta.get("audio")
-        if isinstance(audio, dict):
-            self._audio(index, state, audio, events)
-        images = delta.get("images")
-        for row in images if isinstance(images, list) else ():
-            inner = row.get("image_url") if isinstance(row, dict) else None
-            if isinstance(inner, dict) and isinstance(inner.get("url"), str):
-                image = ir.Image(source=read_url(inner["url"]), extra=extra_of({"image": row}))
-                self._open(index, state, "image", image, events)
-                self._stop(index, state, events)
-        rest = {key: value for key, value in delta.items() if key not in _DELTA and value is not None}
-        if rest:
-            events.append(ir.ExtraDelta("turn", index, FAMILY, rest))
-
-    def _audio(self, index: int, state: _ChoiceState, audio: dict[str, Any], events: list[ir.Event]) -> None:
-        if state.kind != "audio":
-            block = read_audio({key: audio[key] for key in ("id", "expires_at") if key in audio})
-            block.extra = None
-            self._open(index, state, "audio", block, events)
-        if isinstance(audio.get("data"), str):
-            events.append(ir.BlockDelta(index, state.open, "audio", audio["data"]))
-        if isinstance(audio.get("transcript"), str):
-            events.append(ir.BlockDelta(index, state.open, "transcript", audio["transcript"]))
-
-    def _fail(self, error: HeadgateError, events: list[ir.Event]) -> None:
+    def _end(self, out: list[ir.Event]) -> None:
+        """A choice without a reason has stopped, for the upstream says that all is done."""
         self._over = True
-        events.append(ir.StreamFailure(error))
+        self._begin({}, out)
+        for choice in self._choices.values():
+            if not choice.ended:
+                choice.end(read_finish(None, choice.called), out)
+        out.append(ir.ReplyEnd())
+
+    def _fail(self, error: HeadgateError, out: list[ir.Event]) -> None:
+        self._over = True
+        out.append(ir.StreamFailure(error))
 
 
-def _signature(call: dict[str, Any]) -> str | None:
-    vendor = call.get("provider_specific_fields")
-    found = vendor.get("thought_signature") if isinstance(vendor, dict) else None
-    return found if isinstance(found, str) else None
+def _failure_of(node: dict[str, Any]) -> HeadgateError:
+    if error := node.get("error"):
+        return failures.read_document({"error": error})
+    return APIError("the upstream ended the answer with the finish reason 'error'")
+
+
+def _logprobs(index: int, node: Any, out: list[ir.Event]) -> None:
+    """What is not OpenAI's form stays as it came."""
+    tokens = read_logprobs(node)
+    if tokens:
+        out.append(ir.LogprobsDelta(index, tokens))
+    elif isinstance(node, dict) and any(node.values()):
+        out.append(ir.ExtraDelta("choice", index, FAMILY, {"logprobs": node}))

@@ -1,224 +1,341 @@
-"""Chat streams, written: events → chunks. https://platform.openai.com/docs/api-reference/chat-streaming
+"""Events → a chat stream, as OpenAI and LiteLLM send it.
 
-The text of a delta is the only thing that is encoded for it.
+Each choice begins with its role, then come the deltas, then a chunk with the finish reason and nothing else;
+the usage has a chunk of its own, for clients that asked for it; `[DONE]` ends a complete answer. For a delta
+of text only the text is encoded: the rest of its chunk is made once.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 import msgspec
+from msgspec import Struct
 
-from headgate.errors import HeadgateError
-from headgate.wire import ir
+from headgate.wire import ir, sse
 from headgate.wire.dialect import Frame
-from headgate.wire.openai_chat.blocks import SET_ASIDE
-from headgate.wire.openai_chat.blocks_write import write_call, write_citation
-from headgate.wire.openai_chat.fields import (
-    ANTHROPIC,
-    FAMILY,
-    own,
-    write_finish,
-    write_logprobs,
-    write_url,
-    write_usage,
+from headgate.wire.openai_chat.assistant import (
+    THINKER,
+    THOUGHTS,
+    opaque_field,
+    thinking_block,
+    write_audio,
 )
-from headgate.wire.openai_chat.reply import error_document
-from headgate.wire.sse import encode
+from headgate.wire.openai_chat.calls import FIELDS, SIGNATURE, write_call
+from headgate.wire.openai_chat.citations import show_citation, write_citation
+from headgate.wire.openai_chat.failure import write_stream_error
+from headgate.wire.openai_chat.fields import finish_fields, write_finish, write_logprobs, write_usage
+from headgate.wire.openai_chat.media import FAMILY
+from headgate.wire.openai_chat.parts import PLACE, own, write_part
+from headgate.wire.openai_chat.reply import foreign
 
-_encode: Final = msgspec.json.encode
+_ENCODE: Final = msgspec.json.Encoder().encode
+_DONE: Final = b"data: [DONE]\n\n"
+_KEEPALIVE: Final = b": keep-alive\n\n"
+_EVERY: Final = ("system_fingerprint",)
+"""Extra fields that stand in every chunk; the others stand in the next."""
+
+
+class _Choice(Struct):
+    """`prefix` is a chunk up to the text of its delta; `calls` counts them; `length`: of the content."""
+
+    index: int
+    prefix: bytes
+    calls: int = 0
+    length: int = 0
+    extra: dict[str, Any] = {}
+
+
+class _Block(Struct):
+    block: ir.Block
+    call: int = 0
+    empty: bool = True
+    start: int = 0
 
 
 class StreamWriter:
-    """See dialect.StreamWriter. The text of a delta is the only thing that is encoded for it."""
-
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
+        self._choices: dict[int, _Choice] = {}
+        self._blocks: dict[tuple[int, int], _Block] = {}
         self._usage: ir.Usage | None = None
-        self._head = b""
-        self._roles: set[int] = set()
-        self._tools: dict[tuple[int, int], int] = {}
-        self._counts: dict[int, int] = {}
-        self._blocks: dict[tuple[int, int], ir.Block] = {}
-        self._lengths: dict[int, int] = {}
+        self._top: dict[str, Any] = {}
+        self._next: dict[str, Any] = {}
+        self._head: dict[str, Any] | None = None
+        self._over = False
 
     def write(self, events: Iterable[ir.Event]) -> bytes:
         out: list[bytes] = []
         for event in events:
-            kind = type(event)
-            if kind is ir.BlockDelta:
-                self._delta(event, out)  # type: ignore[arg-type]
-            elif kind is ir.BlockStart:
-                self._block(event, out)  # type: ignore[arg-type]
-            else:
-                self._other(event, out)
+            handler = _HANDLERS.get(type(event))
+            if handler is not None and not self._over:
+                handler(self, event, out)
         return b"".join(out)
 
-    def _other(self, event: ir.Event, out: list[bytes]) -> None:
-        match event:
-            case ir.ReplyStart():
-                self._start(event)
-            case ir.CitationDelta():
-                written = write_citation(event.citation, 0)
-                self._chunk(event.choice, {"annotations": [written]}, out)
-            case ir.LogprobsDelta():
-                self._chunk(event.choice, {}, out, logprobs=write_logprobs(event.tokens))
-            case ir.ExtraDelta() if event.family == FAMILY and event.target == "turn":
-                self._chunk(event.choice, event.fields, out)
-            case ir.ChoiceEnd():
-                self._ensure(event.choice, out)
-                self._chunk(event.choice, {}, out, finish=write_finish(event.finish))
-            case ir.UsageUpdate():
-                self._usage = event.usage
-            case ir.StreamFailure():
-                out.append(write_stream_error(event.error))
-            case ir.Keepalive():
-                out.append(b": keep-alive\n\n")
-            case ir.ReplyEnd():
-                self._end(out)
-            case _:
-                pass
+    # --- chunks --------------------------------------------------------------------------------------
 
-    def _start(self, event: ir.ReplyStart) -> None:
+    def _begin(self) -> dict[str, Any]:
+        if self._head is None:
+            self._on_start(ir.ReplyStart(), [])
+        assert self._head is not None
+        return self._head
+
+    def _chunk(self, choices: list[dict[str, Any]], out: list[bytes], **tops: Any) -> None:
+        chunk = {**self._begin(), **self._next, "choices": choices, **tops}
+        self._next = {}
+        out.append(sse.encode(_ENCODE(chunk)))
+
+    def _choice(self, index: int, out: list[bytes]) -> _Choice:
+        """The choice, its role told."""
+        choice = self._choices.get(index)
+        if choice is None:
+            opening = _ENCODE(self._begin())[:-1]
+            prefix = b'data: %b,"choices":[{"index":%d,"delta":{"content":' % (opening, index)
+            choice = self._choices[index] = _Choice(index, prefix, extra={})
+            self._delta(choice, {"role": "assistant", "content": ""}, out)
+        return choice
+
+    def _delta(self, choice: _Choice, delta: dict[str, Any], out: list[bytes], **more: Any) -> None:
+        self._chunk([{"index": choice.index, "delta": delta, "finish_reason": None, **more}], out)
+
+    def _say(self, choice: _Choice, text: str, out: list[bytes]) -> None:
+        choice.length += len(text)
+        if self._next:
+            self._delta(choice, {"content": text}, out)
+        else:
+            out.append(b'%b%b},"finish_reason":null}]}\n\n' % (choice.prefix, _ENCODE(text)))
+
+    # --- events --------------------------------------------------------------------------------------
+
+    def _on_start(self, event: ir.ReplyStart, out: list[bytes]) -> None:
         frame = self._frame
-        head: dict[str, Any] = {
+        kept = own(event.extra)
+        self._head = {
             "id": event.id or frame.id,
             "object": "chat.completion.chunk",
-            "created": frame.created if event.created is None else event.created,
+            "created": event.created or frame.created,
             "model": event.model or frame.model,
+            **{key: kept[key] for key in _EVERY if key in kept},
         }
-        head.update(
-            {key: value for key, value in own(event).items() if key not in ("object", "service_tier")}
-        )
-        self._head = b"data: " + _encode(head)[:-1] + b',"choices":['
+        self._next = {key: value for key, value in kept.items() if key not in _EVERY}
+        if told := foreign(event.extra):
+            self._next[FIELDS] = told
 
-    def _delta(self, event: ir.BlockDelta, out: list[bytes]) -> None:
-        choice = event.choice
-        if event.kind == "text":
-            self._ensure(choice, out)
-            out.append(
-                b'%b{"index":%d,"delta":{"content":%b},"finish_reason":null}]}\n\n'
-                % (self._head, choice, _encode(event.text))
-            )
-        elif event.kind == "arguments":
-            self._arguments(event, out)
-        else:
-            self._rare(event, out)
-
-    def _arguments(self, event: ir.BlockDelta, out: list[bytes]) -> None:
-        choice = event.choice
-        block = self._blocks.get((choice, event.index))
-        if isinstance(block, ir.ToolCall) and block.kind == "legacy":
-            self._chunk(choice, {"function_call": {"arguments": event.text}}, out)
+    def _on_delta(self, event: ir.BlockDelta, out: list[bytes]) -> None:
+        choice = self._choices.get(event.choice)
+        if event.kind == "text" and choice is not None:
+            self._say(choice, event.text, out)
             return
-        at = self._tools.get((choice, event.index), 0)
-        if isinstance(block, ir.ToolCall) and block.kind == "custom":
-            self._chunk(choice, {"tool_calls": [{"index": at, "custom": {"input": event.text}}]}, out)
-            return
-        out.append(
-            b'%b{"index":%d,"delta":{"tool_calls":[{"index":%d,"function":{"arguments":%b}}]},'
-            b'"finish_reason":null}]}\n\n' % (self._head, choice, at, _encode(event.text))
-        )
+        choice = choice or self._choice(event.choice, out)
+        row = self._blocks.get((event.choice, event.index))
+        if row is not None:
+            row.empty = False
+            _DELTAS[event.kind](self, choice, row, event.text, out)
 
-    def _rare(self, event: ir.BlockDelta, out: list[bytes]) -> None:
-        block = self._blocks.get((event.choice, event.index))
-        delta: dict[str, Any] = {}
-        if event.kind == "thinking":
-            key = own(block).get("key") if isinstance(block, ir.Thinking) else None
-            delta = {key if key == "reasoning" else "reasoning_content": event.text}
-        elif (
-            event.kind == "signature" and isinstance(block, ir.Thinking) and block.family in (ANTHROPIC, None)
+    def _on_block(self, event: ir.BlockStart, out: list[bytes]) -> None:
+        choice = self._choice(event.choice, out)
+        row = self._blocks[event.choice, event.index] = _Block(event.block, start=choice.length)
+        starter = _STARTS.get(type(event.block))
+        if starter is not None:
+            starter(self, choice, row, event.block, out)
+
+    def _on_stop(self, event: ir.BlockStop, out: list[bytes]) -> None:
+        """A call without arguments gets the empty object, which every client can parse."""
+        row = self._blocks.pop((event.choice, event.index), None)
+        if (
+            row is not None
+            and row.empty
+            and isinstance(row.block, ir.ToolCall)
+            and row.block.kind != "custom"
         ):
-            row = {"type": "thinking", "thinking": "", "signature": event.text}
-            delta = {"thinking_blocks": [row]}
-        elif event.kind == "signature":
-            delta = {"provider_specific_fields": {"thought_signatures": [event.text]}}
-        elif event.kind == "refusal":
-            delta = {"refusal": event.text}
-        elif event.kind in ("audio", "transcript"):
-            delta = {"audio": {"data" if event.kind == "audio" else "transcript": event.text}}
-        if delta:
-            self._chunk(event.choice, delta, out)
+            self._arguments(self._choice(event.choice, out), row, "{}", out)
 
-    def _block(self, event: ir.BlockStart, out: list[bytes]) -> None:
-        block, choice = event.block, event.choice
-        self._blocks[choice, event.index] = block
-        delta: dict[str, Any] = {}
-        match block:
-            case ir.ToolCall() if block.kind == "legacy":
-                delta = {"function_call": {"name": block.name, "arguments": block.arguments}}
-            case ir.ToolCall():
-                at = self._counts.get(choice, 0)
-                self._counts[choice] = at + 1
-                self._tools[choice, event.index] = at
-                delta = {"tool_calls": [{"index": at, **write_call(block)}]}
-            case ir.Text() if block.text or block.signature:
-                delta = {"content": block.text}
-                if block.signature:
-                    delta["provider_specific_fields"] = {"thought_signatures": [block.signature]}
-            case ir.Thinking() if block.redacted is not None:
-                row = {"type": "redacted_thinking", "data": block.redacted}
-                delta = {"thinking_blocks": [row]}
-            case ir.Image():
-                url = {"url": write_url(block.source, "image/png")}
-                image = own(block).get("image") or {"type": "image_url", "image_url": url}
-                delta = {"images": [image]}
-            case ir.Audio():
-                delta = {"audio": _audio(block)}
-            case ir.Opaque():
-                if block.family != FAMILY:
-                    rows = [{"family": block.family, "value": block.value}]
-                    delta = {"provider_specific_fields": {SET_ASIDE: rows}}
-            case _:
-                pass
-        if delta:
-            self._chunk(choice, delta, out)
+    def _on_citation(self, event: ir.CitationDelta, out: list[bytes]) -> None:
+        choice = self._choice(event.choice, out)
+        row = self._blocks.get((event.choice, event.index))
+        start = row.start if row is not None else 0
+        citation = event.citation
+        if citation.url is None:
+            self._delta(choice, {FIELDS: {"citation": show_citation(citation)}}, out)
+        else:
+            written = write_citation(citation, start, choice.length - start)
+            self._delta(choice, {"annotations": [written]}, out)
 
-    def _ensure(self, choice: int, out: list[bytes]) -> None:
-        """The first delta of a choice carries the role."""
-        if choice not in self._roles:
-            if not self._head:
-                self._start(ir.ReplyStart())
-            self._roles.add(choice)
-            self._emit(choice, {"role": "assistant", "content": ""}, None, None, out)
+    def _on_logprobs(self, event: ir.LogprobsDelta, out: list[bytes]) -> None:
+        choice = self._choice(event.choice, out)
+        self._delta(choice, {}, out, logprobs=write_logprobs(event.tokens))
 
-    def _chunk(
-        self,
-        choice: int,
-        delta: dict[str, Any],
-        out: list[bytes],
-        *,
-        finish: str | None = None,
-        logprobs: dict[str, Any] | None = None,
-    ) -> None:
-        if choice not in self._roles:
-            if not self._head:
-                self._start(ir.ReplyStart())
-            self._roles.add(choice)
-            delta = {"role": "assistant", **({} if "content" in delta else {"content": None}), **delta}
-        self._emit(choice, delta, finish, logprobs, out)
+    def _on_extra(self, event: ir.ExtraDelta, out: list[bytes]) -> None:
+        """A turn's fields are a delta of their own; a choice's wait for its end, a reply's for a chunk."""
+        fields = event.fields
+        if event.family != FAMILY:
+            told = foreign({event.family: fields}) if event.target == "reply" else {}
+            fields = {FIELDS: told} if told else {}
+        if not fields:
+            return
+        if event.target == "reply":
+            self._begin()
+            self._next.update(fields)
+        elif event.target == "turn":
+            self._delta(self._choice(event.choice, out), fields, out)
+        else:
+            self._choice(event.choice, out).extra.update(fields)
 
-    def _emit(
-        self, choice: int, delta: dict[str, Any], finish: str | None, logprobs: dict[str, Any] | None,
-        out: list[bytes],
-    ) -> None:  # fmt: skip
-        row: dict[str, Any] = {"index": choice, "delta": delta, "finish_reason": finish}
-        if logprobs is not None:
-            row["logprobs"] = logprobs
-        out.append(b"%b%b]}\n\n" % (self._head, _encode(row)))
+    def _on_finish(self, event: ir.ChoiceEnd, out: list[bytes]) -> None:
+        choice = self._choice(event.choice, out)
+        node = {
+            "index": choice.index,
+            "delta": {},
+            "finish_reason": write_finish(event.finish),
+            **choice.extra,
+        }
+        if fields := finish_fields(event.finish):
+            node[FIELDS] = fields
+        self._chunk([node], out)
 
-    def _end(self, out: list[bytes]) -> None:
-        if not self._head:
-            self._start(ir.ReplyStart())
-        if self._frame.stream_usage and self._usage is not None:
-            out.append(b'%b],"usage":%b}\n\n' % (self._head, _encode(write_usage(self._usage))))
-        out.append(b"data: [DONE]\n\n")
+    def _on_usage(self, event: ir.UsageUpdate, out: list[bytes]) -> None:
+        self._usage = event.usage
+
+    def _on_keepalive(self, event: ir.Keepalive, out: list[bytes]) -> None:
+        out.append(_KEEPALIVE)
+
+    def _on_failure(self, event: ir.StreamFailure, out: list[bytes]) -> None:
+        self._over = True
+        out.append(write_stream_error(event.error))
+
+    def _on_end(self, event: ir.ReplyEnd, out: list[bytes]) -> None:
+        self._over = True
+        usage = self._usage
+        if usage is not None and self._frame.stream_usage:
+            tier = {} if usage.service_tier is None else {"service_tier": usage.service_tier}
+            self._chunk([], out, usage=write_usage(usage), **tier)
+        elif self._next:
+            self._chunk([], out)
+        out.append(_DONE)
+
+    # --- how blocks begin ----------------------------------------------------------------------------
+
+    def _start_text(self, choice: _Choice, row: _Block, block: ir.Text, out: list[bytes]) -> None:
+        if block.signature is not None:
+            self._delta(choice, {FIELDS: {"thought_signatures": [block.signature]}}, out)
+        if block.text:
+            self._say(choice, block.text, out)
+
+    def _start_thinking(self, choice: _Choice, row: _Block, block: ir.Thinking, out: list[bytes]) -> None:
+        if block.redacted is not None:
+            self._delta(choice, {"thinking_blocks": [thinking_block(block)]}, out)
+        elif block.text:
+            self._think(choice, row, block.text, out)
+        if block.signature is not None and block.redacted is None:
+            self._sign(choice, row, block.signature, out)
+
+    def _start_refusal(self, choice: _Choice, row: _Block, block: ir.Refusal, out: list[bytes]) -> None:
+        if block.text:
+            self._refuse(choice, row, block.text, out)
+
+    def _start_call(self, choice: _Choice, row: _Block, block: ir.ToolCall, out: list[bytes]) -> None:
+        row.empty = not block.arguments
+        if block.kind == "legacy":
+            self._delta(choice, {"function_call": {"name": block.name, "arguments": block.arguments}}, out)
+            return
+        row.call, choice.calls = choice.calls, choice.calls + 1
+        node = write_call(block, answer=True)
+        if not block.arguments and block.kind == "function":
+            node["function"]["arguments"] = ""
+        self._delta(choice, {"tool_calls": [{"index": row.call, **node}]}, out)
+
+    def _start_image(self, choice: _Choice, row: _Block, block: ir.Image, out: list[bytes]) -> None:
+        if (part := write_part(block)) is not None:
+            self._delta(choice, {"images": [part]}, out)
+
+    def _start_audio(self, choice: _Choice, row: _Block, block: ir.Audio, out: list[bytes]) -> None:
+        self._delta(choice, {"audio": write_audio(block)}, out)
+
+    def _start_file(self, choice: _Choice, row: _Block, block: ir.File, out: list[bytes]) -> None:
+        self._delta(choice, {FIELDS: {"files": [write_part(block)]}}, out)
+
+    def _start_opaque(self, choice: _Choice, row: _Block, block: ir.Opaque, out: list[bytes]) -> None:
+        if block.family != FAMILY:
+            self._delta(choice, {FIELDS: {"opaque": [opaque_field(block, choice.length)]}}, out)
+        else:
+            self._delta(choice, {"content": [block.value]}, out)
+
+    # --- how they go on ------------------------------------------------------------------------------
+
+    def _text(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        self._say(choice, text, out)
+
+    def _think(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        block = row.block
+        place = own(block.extra).get(PLACE) if isinstance(block, ir.Thinking) else None
+        delta: dict[str, Any] = {THOUGHTS[1] if place == THOUGHTS[1] else THOUGHTS[0]: text}
+        if isinstance(block, ir.Thinking) and block.family == THINKER:
+            delta["thinking_blocks"] = [{"type": "thinking", "thinking": text, "signature": ""}]
+        self._delta(choice, delta, out)
+
+    def _sign(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        block = row.block
+        if isinstance(block, ir.Thinking) and block.family == THINKER:
+            node = {"type": "thinking", "thinking": "", "signature": text}
+            self._delta(choice, {"reasoning_content": "", "thinking_blocks": [node]}, out)
+        elif isinstance(block, ir.ToolCall):
+            call = {"index": row.call, FIELDS: {SIGNATURE: text}}
+            self._delta(choice, {"tool_calls": [call]}, out)
+        else:
+            self._delta(choice, {FIELDS: {"thought_signatures": [text]}}, out)
+
+    def _refuse(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        self._delta(choice, {"refusal": text}, out)
+
+    def _arguments(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        kind = row.block.kind if isinstance(row.block, ir.ToolCall) else "function"
+        if kind == "legacy":
+            delta: dict[str, Any] = {"function_call": {"arguments": text}}
+        else:
+            inner = {"custom": {"input": text}} if kind == "custom" else {"function": {"arguments": text}}
+            delta = {"tool_calls": [{"index": row.call, **inner}]}
+        self._delta(choice, delta, out)
+
+    def _sound(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        self._delta(choice, {"audio": {"data": text}}, out)
+
+    def _spoken(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        self._delta(choice, {"audio": {"transcript": text}}, out)
+
+    def _sealed(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
+        self._delta(choice, {"thinking_blocks": [{"type": "redacted_thinking", "data": text}]}, out)
 
 
-def _audio(block: ir.Audio) -> dict[str, Any]:
-    fields = {"id": block.id, "expires_at": block.expires_at, "transcript": block.transcript}
-    fields["data"] = block.source.value if block.source else None
-    return {key: value for key, value in fields.items() if value is not None}
-
-
-def write_stream_error(error: HeadgateError) -> bytes:
-    return encode(_encode(error_document(error)))
+_HANDLERS: Final[dict[type, Callable[[StreamWriter, Any, list[bytes]], None]]] = {
+    ir.BlockDelta: StreamWriter._on_delta,
+    ir.BlockStart: StreamWriter._on_block,
+    ir.BlockStop: StreamWriter._on_stop,
+    ir.ReplyStart: StreamWriter._on_start,
+    ir.CitationDelta: StreamWriter._on_citation,
+    ir.LogprobsDelta: StreamWriter._on_logprobs,
+    ir.ExtraDelta: StreamWriter._on_extra,
+    ir.ChoiceEnd: StreamWriter._on_finish,
+    ir.UsageUpdate: StreamWriter._on_usage,
+    ir.Keepalive: StreamWriter._on_keepalive,
+    ir.StreamFailure: StreamWriter._on_failure,
+    ir.ReplyEnd: StreamWriter._on_end,
+}
+_STARTS: Final[dict[type, Callable[[StreamWriter, _Choice, _Block, Any, list[bytes]], None]]] = {
+    ir.Text: StreamWriter._start_text,
+    ir.Thinking: StreamWriter._start_thinking,
+    ir.Refusal: StreamWriter._start_refusal,
+    ir.ToolCall: StreamWriter._start_call,
+    ir.Image: StreamWriter._start_image,
+    ir.Audio: StreamWriter._start_audio,
+    ir.File: StreamWriter._start_file,
+    ir.Opaque: StreamWriter._start_opaque,
+}
+_DELTAS: Final[dict[str, Callable[[StreamWriter, _Choice, _Block, str, list[bytes]], None]]] = {
+    "text": StreamWriter._text,
+    "thinking": StreamWriter._think,
+    "signature": StreamWriter._sign,
+    "refusal": StreamWriter._refuse,
+    "arguments": StreamWriter._arguments,
+    "audio": StreamWriter._sound,
+    "transcript": StreamWriter._spoken,
+    "redacted": StreamWriter._sealed,
+}
