@@ -59,7 +59,7 @@ class HeadgateError(Exception):
         headers: Mapping[str, str] | None = None,
         body: Any = None,
     ) -> None:
-        super().__init__(message)
+        Exception.__init__(self, message)  # not super(): openai's classes may be among the bases
         self.message = message
         self.model = model
         self.llm_provider = llm_provider
