@@ -1,5 +1,6 @@
 """The offline estimator: near enough on recorded traffic, and safe on anything."""
 
+import hashlib
 import json
 import statistics
 import sys
@@ -69,11 +70,9 @@ def test_the_median_error_on_recorded_traffic_is_bounded() -> None:
         text, output = _answer(answer)
         if text and output >= 20:
             written.append(abs(tokens.estimate(text) - output) / output)
-    print(
-        f"prompts: {len(errors)}, median error {statistics.median(errors):.1%}; "
-        f"over 200 tokens: {len(long)}, {statistics.median(long):.1%}; "
-        f"answers: {len(written)}, {statistics.median(written):.1%}"
-    )
+    for what, found in (("prompts", errors), ("over 200 tokens", long), ("answers", written)):
+        tail = statistics.quantiles(found, n=10)[-1]
+        print(f"{what}: {len(found)}, error {statistics.median(found):.1%} in the median, p90 {tail:.1%}")
     assert len(errors) > 100
     assert statistics.median(errors) < 0.35
     assert statistics.median(long) < 0.30
@@ -182,24 +181,70 @@ def test_any_messages_have_a_count(messages: Any, tools: Any) -> None:
     assert tokens.count_messages(messages, tools, "x") >= 3
 
 
-def test_tiktoken_counts_where_it_is_installed_and_has_its_ranks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.fixture
+def tiktoken(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """A stand-in that counts words; the list names the vocabularies that were asked for."""
+    asked: list[str] = []
+
+    def get_encoding(name: str) -> Any:
+        asked.append(name)
+        return SimpleNamespace(encode_ordinary=str.split)
+
+    monkeypatch.setitem(sys.modules, "tiktoken", SimpleNamespace(get_encoding=get_encoding))
+    tokens._exact.cache_clear()
+    yield asked
+    tokens._exact.cache_clear()
+
+
+@pytest.fixture
+def ranks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A folder with a rank file for o200k_base."""
+    (tmp_path / "ranks").write_bytes(b"IQ== 0")
+    known = {**tokens._RANKS, "o200k_base": ("ranks", hashlib.sha256(b"IQ== 0").hexdigest())}
+    monkeypatch.setattr(tokens, "_RANKS", known)
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", str(tmp_path))
+    return str(tmp_path)
+
+
+SAID = [{"role": "user", "content": "one two three"}]
+
+
+def test_tiktoken_counts_where_it_is_installed_and_has_its_ranks(tiktoken: list[str], ranks: str) -> None:
+    assert tokens.count_messages(SAID, None, "openai/gpt-4o", ranks) == 3 + 4 + 3
+    assert tokens.count_text("one two three", "gpt-4o-mini", ranks) == (3, True)
+    assert set(tiktoken) == {"o200k_base"}
+
+
+@pytest.mark.parametrize("model", ["gpt-4", "gpt-6-sol", "claude-opus-5", ""])
+def test_a_model_without_ranks_or_with_an_unknown_vocabulary_is_estimated(
+    tiktoken: list[str], ranks: str, model: str
 ) -> None:
-    encoding = SimpleNamespace(encode_ordinary=str.split)
-    monkeypatch.setitem(sys.modules, "tiktoken", SimpleNamespace(get_encoding=lambda name: encoding))
-    said = [{"role": "user", "content": "one two three"}]
-    without = tokens.count_messages(said, None, "gpt-4o", str(tmp_path))
-    assert without == tokens.count_messages(said, None, "gpt-4o")
+    assert tokens.count_text("one two three", model, ranks) == (tokens.estimate("one two three"), False)
+    assert tokens.count_messages(SAID, None, model, ranks) == tokens.count_messages(SAID, None, model)
+    assert tiktoken == []
+
+
+def test_tiktoken_is_not_asked_where_it_would_download(
+    tiktoken: list[str], ranks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would delete a file with the wrong digest, and it looks only where its own variable says."""
+    assert not tokens.count_text("one two", "gpt-4o", None).exact
+    assert not tokens.count_text("one two", "gpt-4o", ranks + "/none").exact
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", "/elsewhere")
+    assert not tokens.count_text("one two", "gpt-4o", ranks).exact
+    monkeypatch.setenv("TIKTOKEN_CACHE_DIR", ranks)
     tokens._exact.cache_clear()
-    (tmp_path / tokens._RANKS["o200k_base"]).touch()
-    assert tokens.count_messages(said, None, "openai/gpt-4o", str(tmp_path)) == 3 + 4 + 3
-    assert tokens.count_messages(said, None, "gpt-4", str(tmp_path)) == tokens.count_messages(
-        said, None, "gpt-4"
-    )
-    tokens._exact.cache_clear()
+    Path(ranks, "ranks").write_bytes(b"cut")
+    assert not tokens.count_text("one two", "gpt-4o", ranks).exact
+    assert tiktoken == []
+    assert Path(ranks, "ranks").read_bytes() == b"cut"
+
+
+def test_without_tiktoken_texts_are_estimated(
+    tiktoken: list[str], ranks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "tiktoken", None)
-    assert tokens.count_messages(said, None, "gpt-4o", str(tmp_path)) == without
-    tokens._exact.cache_clear()
+    assert not tokens.count_text("one two", "gpt-4o", ranks).exact
 
 
 def test_deep_nesting_is_no_recursion_error() -> None:

@@ -189,7 +189,8 @@ CHUNK = (
         (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello", 500),
         (b"HTTP/1.1 503 X\r\ncontent-length: 0\r\n\r\n", 503),
         (
-            b'HTTP/1.1 401 X\r\ncontent-length: 65\r\n\r\n{"error":{"message":"Incorrect API key sk-upstream-0a1b2c3d4e5f"}}',
+            b"HTTP/1.1 401 X\r\ncontent-length: 65\r\n\r\n"
+            b'{"error":{"message":"Incorrect API key %b"}}' % SECRET.encode(),
             401,
         ),
     ],
