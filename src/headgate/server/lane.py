@@ -21,6 +21,7 @@ BODY_SECONDS: Final = 60.0
 """Without a byte of the request."""
 HELD_LIMIT: Final = 256 * 1024
 """Bytes that a client may send ahead while its request is being answered."""
+LINGER_SECONDS: Final = 2.0
 _MALFORMED: Final = "Invalid HTTP request received: its head or the framing of its body is malformed."
 
 
@@ -261,6 +262,9 @@ class Lane(HttpToolsProtocol):
         self._exchange = None
         self._task = None
         self.server_state.total_requests += 1
+        if self._refused:
+            self._linger()
+            return
         if not keep_alive:
             self.transport.close()
             return
@@ -308,6 +312,12 @@ class Lane(HttpToolsProtocol):
         exchange = self._exchange or LaneExchange(self, path, False, False)
         exchange.drop_keep_alive()
         self.doors.refuse(exchange, status, message)
+
+    def _linger(self) -> None:
+        """Lets the client read why before the connection closes: closing on unread bytes would reset it."""
+        if self.transport.can_write_eof():
+            self.transport.write_eof()
+        self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
     def _leave_to_uvicorn(self) -> None:
         url, headers = self.url, self.headers
