@@ -18,7 +18,7 @@ class Timeouts(Struct, frozen=True, kw_only=True):
     total: float | None = None
 
 
-class Origin(Struct, frozen=True, kw_only=True):
+class Origin(Struct, frozen=True, kw_only=True, cache_hash=True):
     """Where connections go and with what: connections are pooled by this value.
 
     `ca_file`, `client_cert`, `client_key` are paths; `proxy` is the URL of an HTTP proxy; `address` is the
