@@ -27,12 +27,20 @@ from headgate.wire.openai_chat.fields import finish_fields, write_finish, write_
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import PLACE, own, write_part
 from headgate.wire.openai_chat.reply import foreign
+from headgate.wire.shape import ABSENT
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DONE: Final = b"data: [DONE]\n\n"
 _KEEPALIVE: Final = b": keep-alive\n\n"
 _EVERY: Final = ("system_fingerprint",)
 """Extra fields that stand in every chunk; the others stand in the next."""
+
+_OURS: Final = {
+    "reply": frozenset({"id", "object", "created", "model", "choices", "usage"}),
+    "turn": frozenset({"role", "content"}),
+    "choice": frozenset({"index", "delta", "message", "finish_reason"}),
+}
+"""Target of extra fields → those that a whole answer spelled oddly or left out, and a chunk has of its own."""
 
 
 class _Choice(Struct):
@@ -108,7 +116,7 @@ class StreamWriter:
 
     def _on_start(self, event: ir.ReplyStart, out: list[bytes]) -> None:
         frame = self._frame
-        kept = own(event.extra)
+        kept = _told("reply", own(event.extra))
         self._head = {
             "id": event.id or frame.id,
             "object": "chat.completion.chunk",
@@ -170,6 +178,8 @@ class StreamWriter:
         if event.family != FAMILY:
             told = foreign({event.family: fields}) if event.target == "reply" else {}
             fields = {FIELDS: told} if told else {}
+        else:
+            fields = _told(event.target, fields)
         if not fields:
             return
         if event.target == "reply":
@@ -241,7 +251,7 @@ class StreamWriter:
         node = write_call(block, answer=True)
         if not block.arguments and block.kind == "function":
             node["function"]["arguments"] = ""
-        self._delta(choice, {"tool_calls": [{"index": row.call, **node}]}, out)
+        self._delta(choice, {"tool_calls": [{"index": row.call, **node, "type": block.kind}]}, out)
 
     def _start_image(self, choice: _Choice, row: _Block, block: ir.Image, out: list[bytes]) -> None:
         if (part := write_part(block)) is not None:
@@ -303,6 +313,12 @@ class StreamWriter:
 
     def _sealed(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
         self._delta(choice, {"thinking_blocks": [{"type": "redacted_thinking", "data": text}]}, out)
+
+
+def _told(target: str, fields: dict[str, Any]) -> dict[str, Any]:
+    """Without what only the whole answer's form says: a stream has that of its own."""
+    ours = _OURS[target]
+    return {key: value for key, value in fields.items() if value is not ABSENT and key not in ours}
 
 
 _HANDLERS: Final[dict[type, Callable[[StreamWriter, Any, list[bytes]], None]]] = {
