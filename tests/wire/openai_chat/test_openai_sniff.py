@@ -125,3 +125,17 @@ def test_pieces_make_no_difference(events: list[bytes], crlf: bool, data: st.Dat
     assert stripped(pieces) == b"".join(line for line in lines if line != usage)
     whole, parts = sniffed(*lines), sniffed(*pieces)
     assert (whole.usage, whole.ended, whole.model) == (parts.usage, parts.ended, parts.model)
+
+
+@pytest.mark.parametrize("space", ['"usage":{', '"usage": {', '"usage" : {', '"usage":  {', '"usage"\t:\t{'])
+@pytest.mark.parametrize("gap", [b"\n\n", b"\r\n\r\n"])
+def test_usage_that_is_taken_out_has_been_counted(space: str, gap: bytes) -> None:
+    """However a server spaces its JSON: tokens that nobody sees would be tokens that nobody pays."""
+    event = USAGE.replace(b'"usage":{', space.encode())
+    data = (CONTENT + event).replace(b"\n\n", gap)
+    edge = data.index(gap) + len(gap)
+    for cut in ([data], [data[:edge], data[edge:]], [data[at : at + 1] for at in range(len(data))]):
+        seen = sniffed(*cut).usage
+        assert seen is not None
+        assert (seen.input, seen.output) == (3, 4)
+        assert stripped(cut) == CONTENT.replace(b"\n\n", gap)

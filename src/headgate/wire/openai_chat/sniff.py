@@ -25,6 +25,7 @@ _NULLS: Final = (b"nu", b" n")
 """How a null begins after the colon."""
 
 _USAGE: Final = b'"usage"'
+_FINISH: Final = b'"finish_reason"'
 _USAGE_OBJECT: Final = re.compile(rb'"usage"\s*:\s*\{')
 _EMPTY: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _CHOICE: Final = re.compile(rb'"choices"\s*:\s*\[\s*\{')
@@ -48,14 +49,20 @@ class _Chunk(Struct):
 _CHUNK: Final = msgspec.json.Decoder(_Chunk).decode
 
 
+def _given(data: bytes, key: bytes) -> bool:
+    """Whether the key has a value that is not null, somewhere; servers space their JSON as they like."""
+    at = data.find(key)
+    while at >= 0:
+        at += len(key)
+        if not data[at : at + 16].lstrip(b" \t:").startswith(b"n"):
+            return True
+        at = data.find(key, at)
+    return False
+
+
 def _marked(data: bytes) -> bool:
     """Whether something in it must be looked at: a usage, a finish reason, an error that are not null."""
-    return (
-        (b'"usage":{' in data or b'"usage": {' in data)
-        or (b'"finish_reason":"' in data or b'"finish_reason": "' in data)
-        or b'"error"' in data
-        or b"event: error" in data
-    )
+    return _given(data, _USAGE) or _given(data, _FINISH) or b'"error"' in data or b"event: error" in data
 
 
 class Sniffer:
@@ -77,7 +84,7 @@ class Sniffer:
             self._collect(data)
             return
         usage = data.rfind(_USAGE)
-        finish = data.rfind(b'"finish_reason"')
+        finish = data.rfind(_FINISH)
         if (
             (usage >= 0 and (data[usage + 8 : usage + 10] not in _NULLS or data.rfind(_USAGE, 0, usage) >= 0))
             or (finish >= 0 and data[finish + 16 : finish + 18] not in _NULLS)
