@@ -164,6 +164,8 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self._headers) >= HEAD_LINES:
             raise APIConnectionError(f"{self.name} sent more than {HEAD_LINES} header lines")
+        if len(value) > HEAD_BYTES:
+            raise APIConnectionError(f"{self.name} sent a header of more than {HEAD_BYTES} bytes")
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:

@@ -1,0 +1,151 @@
+"""The HTTP client against real sockets that play every kind of server."""
+
+import asyncio
+import gzip
+import zlib
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+
+import pytest
+
+from headgate.errors import APIConnectionError, APIResponseValidationError, Timeout
+from headgate.net.pool import Pool
+from headgate.ports import Origin, Timeouts
+
+HEAD = b"POST /x HTTP/1.1\r\nhost: h\r\n"
+OK = b"HTTP/1.1 200 OK\r\n"
+Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], "asyncio.Future[None]"]
+
+
+@asynccontextmanager
+async def serving(*answers: list[bytes], keep: bool = True) -> AsyncIterator[tuple[Pool, Origin, list[int]]]:
+    """A server that gives the answers in turn, each in pieces; `connections` counts who connected."""
+    queue, connections = list(answers), []
+
+    async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(1)
+        try:
+            while True:
+                await reader.readuntil(b"\r\n\r\n")
+                await reader.readexactly(2)
+                for piece in queue.pop(0):
+                    writer.write(piece)
+                    await writer.drain()
+                    await asyncio.sleep(0)
+                if not keep:
+                    break
+        except (asyncio.IncompleteReadError, ConnectionError, IndexError):
+            pass
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(play, "127.0.0.1", 0)
+    pool = Pool()
+    origin = Origin(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1])
+    try:
+        yield pool, origin, connections
+    finally:
+        await pool.close()
+        server.close()
+
+
+async def body(pool: Pool, origin: Origin, timeouts: Timeouts | None = None) -> bytes:
+    answer = await pool.send(origin, HEAD, b"{}", timeouts or Timeouts())
+    return await answer.read()
+
+
+GZIP, DEFLATE = gzip.compress(b"hello"), zlib.compress(b"hello")
+BODIES = {
+    "content-length": OK + b"content-length: 5\r\n\r\nhello",
+    "chunked": OK + b"transfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
+    "trailers": OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\nx-a: b\r\n\r\n",
+    "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nlink: a\r\n\r\n"
+    + OK
+    + b"content-length: 5\r\n\r\nhello",
+    "gzip": OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(GZIP) + GZIP,
+    "deflate": OK + b"content-encoding: deflate\r\ncontent-length: %d\r\n\r\n" % len(DEFLATE) + DEFLATE,
+}
+
+
+@pytest.mark.parametrize("case", BODIES)
+async def test_bodies_of_every_framing_whole_and_byte_by_byte(case: str) -> None:
+    data = BODIES[case]
+    async with serving([data], [data[at : at + 1] for at in range(len(data))]) as (pool, origin, connections):
+        assert [await body(pool, origin), await body(pool, origin)] == [b"hello", b"hello"]
+        assert len(connections) == 1
+
+
+async def test_a_body_until_the_connection_closes() -> None:
+    async with serving([OK + b"\r\nhel", b"lo"], keep=False) as (pool, origin, _):
+        assert await body(pool, origin) == b"hello"
+
+
+async def test_no_content() -> None:
+    async with serving([b"HTTP/1.1 204 X\r\n\r\n"], [BODIES["chunked"]]) as (pool, origin, _):
+        assert [await body(pool, origin), await body(pool, origin)] == [b"", b"hello"]
+
+
+async def test_a_stale_connection_is_replaced_once() -> None:
+    answers = [BODIES["content-length"]], [BODIES["content-length"]]
+    async with serving(*answers, keep=False) as (pool, origin, connections):
+        assert [await body(pool, origin), await body(pool, origin)] == [b"hello", b"hello"]
+        assert len(connections) == 2
+
+
+async def test_pieces_are_relayed_and_iterated() -> None:
+    data = [OK + b"transfer-encoding: chunked\r\n\r\n", b"2\r\nhe\r\n", b"3\r\nllo\r\n", b"0\r\n\r\n"]
+    async with serving(data, data) as (pool, origin, _):
+        pieces: list[bytes] = []
+        await (await pool.send(origin, HEAD, b"{}", Timeouts())).relay(pieces.append)
+        assert b"".join(pieces) == b"hello"
+        answer = await pool.send(origin, HEAD, b"{}", Timeouts())
+        assert b"".join([piece async for piece in answer]) == b"hello"
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"garbage\r\n\r\n",
+        OK + b"content-length: 9\r\n\r\nhello",
+        OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhel",
+        OK + b"x: " + b"y" * 100_000 + b"\r\n\r\n",
+        OK + b"x: y\r\n" * 300 + b"\r\n",
+        OK + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello",
+        b"",
+    ],
+    ids=["garbage", "short", "cut chunk", "large head", "many headers", "no gzip", "nothing"],
+)
+async def test_broken_answers_are_connection_errors_that_name_the_host(data: bytes) -> None:
+    async with serving([data], keep=False) as (pool, origin, _):
+        with pytest.raises(APIConnectionError, match=r"127\.0\.0\.1"):
+            await body(pool, origin)
+        assert pool.stats().open == 0
+
+
+async def test_an_answer_over_the_limit_is_refused() -> None:
+    async with serving([BODIES["content-length"]]) as (pool, origin, _):
+        answer = await pool.send(origin, HEAD, b"{}", Timeouts())
+        with pytest.raises(APIResponseValidationError):
+            await answer.read(3)
+
+
+@pytest.mark.parametrize(
+    ("pieces", "words"),
+    [([], "did not answer"), ([OK + b"content-length: 5\r\n\r\nhe"], "sent nothing more")],
+)
+async def test_slow_servers_run_into_the_limit_that_is_named(pieces: list[bytes], words: str) -> None:
+    limits = Timeouts(first_byte=0.05, between_chunks=0.05)
+    async with serving(pieces, pieces) as (pool, origin, _):
+        with pytest.raises(Timeout, match=words):
+            await body(pool, origin, limits)
+
+
+async def test_a_cancelled_call_closes_its_connection() -> None:
+    async with serving([], []) as (pool, origin, connections):
+        call = asyncio.ensure_future(body(pool, origin))
+        while not connections:
+            await asyncio.sleep(0)
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert pool.stats().open == 0
