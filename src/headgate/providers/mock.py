@@ -219,7 +219,7 @@ def _embeddings(asked: dict[str, Any]) -> MockAnswer:
 def _vector(text: str) -> list[float]:
     sums = [0.0] * _DIMENSIONS
     for at, byte in enumerate(text.encode("utf-8", "replace")):
-        sums[at % _DIMENSIONS] += byte
+        sums[(at + byte) % _DIMENSIONS] += byte
     length = sum(value * value for value in sums) ** 0.5 or 1.0
     return [value / length for value in sums]
 
