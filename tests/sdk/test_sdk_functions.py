@@ -102,7 +102,7 @@ def test_text_completion_and_embedding() -> None:
     assert headgate.text_completion("Say it", "mock/echo").choices[0].text == "Say it"
     streamed = headgate.text_completion("Say it", "mock/echo", stream=True)
     assert "".join(chunk.choices[0].text for chunk in streamed if chunk.choices) == "Say it"
-    vectors = headgate.embedding("mock/any", ["a", "b", "a"])
+    vectors = headgate.embedding("mock/any", ["red", "blue", "red"])
     assert vectors.data[0]["embedding"] == vectors.data[2]["embedding"] != vectors.data[1]["embedding"]
 
 
