@@ -1,0 +1,273 @@
+"""Each provider's row: its address, its credential, the names that mean it, and its quirks."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from headgate.catalog.lookup import Catalog
+from headgate.core.deployment import Deployment
+from headgate.errors import (
+    AuthenticationError,
+    BadRequestError,
+    NotFoundError,
+    UnknownProviderError,
+    UnsupportedParamsError,
+)
+from headgate.providers.address import join, url_of
+from headgate.providers.quirks import plan, run
+from headgate.providers.registry import providers, resolve
+from headgate.providers.rows import ROWS
+
+CATALOG = Catalog()
+PAGE = Path(__file__).parents[2] / "docs/sdk.md"
+CHAT = {
+    "anthropic": "https://api.anthropic.com/v1/messages",
+    "azure": "https://h.azure.com/openai/deployments/m/chat/completions?api-version=2025-02-01-preview",
+    "cerebras": "https://api.cerebras.ai/v1/chat/completions",
+    "custom_openai": "http://own.test/v1/chat/completions",
+    "deepseek": "https://api.deepseek.com/chat/completions",
+    "fireworks_ai": "https://api.fireworks.ai/inference/v1/chat/completions",
+    "gemini": "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
+    "groq": "https://api.groq.com/openai/v1/chat/completions",
+    "hosted_vllm": "http://localhost:8000/v1/chat/completions",
+    "lm_studio": "http://localhost:1234/v1/chat/completions",
+    "mistral": "https://api.mistral.ai/v1/chat/completions",
+    "mock": "mock://local/v1/chat/completions",
+    "ollama": "http://localhost:11434/v1/chat/completions",
+    "openai": "https://api.openai.com/v1/chat/completions",
+    "openrouter": "https://openrouter.ai/api/v1/chat/completions",
+    "perplexity": "https://api.perplexity.ai/chat/completions",
+    "together_ai": "https://api.together.xyz/v1/chat/completions",
+    "xai": "https://api.x.ai/v1/chat/completions",
+}
+BASES = {"azure": "https://h.azure.com", "custom_openai": "http://own.test/v1"}
+KEYED = {"anthropic": "x-api-key: k", "azure": "api-key: k", "gemini": "x-goog-api-key: k"}
+
+
+def deployment(model: str, env: dict[str, str] | None = None, **params: Any) -> Deployment:
+    return Deployment("group", {"model": model, **params}, catalog=CATALOG, env=env or {})
+
+
+def quirked(model: str, body: dict[str, Any], *, drop: bool = False) -> tuple[dict[str, Any], list[str]]:
+    row, name = resolve(model)
+    envelope = {key: Raw(msgspec.json.encode(value)) for key, value in body.items()}
+    dropped = run(plan(row, name), envelope, row, drop)
+    return json.loads(msgspec.json.encode(envelope)), dropped
+
+
+def test_every_row_is_in_the_table_above() -> None:
+    assert sorted(CHAT) == sorted(row.id for row in ROWS)
+
+
+@pytest.mark.parametrize("name", CHAT)
+def test_the_address_of_a_chat(name: str) -> None:
+    made = deployment(f"{name}/m", api_key="k", api_base=BASES.get(name))
+    assert made.route("chat", False).url == CHAT[name]
+
+
+@pytest.mark.parametrize("name", CHAT)
+def test_the_credential(name: str) -> None:
+    made = deployment(f"{name}/m", api_key="k", api_base=BASES.get(name))
+    lines = made.route("chat", False).head.decode().split("\r\n")
+    assert KEYED.get(name, "authorization: Bearer k") in lines
+    assert made.secrets == ("k",)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.api_key_env], ids=lambda row: row.id)
+def test_the_key_of_the_environment(row: Any) -> None:
+    for variable in row.api_key_env:
+        assert deployment(f"{row.id}/m", {variable: "from-env"}).secrets == ("from-env",)
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.auth.optional], ids=lambda row: row.id)
+def test_without_a_key_the_error_names_the_variable(row: Any) -> None:
+    with pytest.raises(AuthenticationError, match=row.api_key_env[0]) as caught:
+        deployment(f"{row.id}/m").route("chat", False)
+    assert caught.value.code == "missing_api_key"
+
+
+@pytest.mark.parametrize("row", [row for row in ROWS if row.base_url_env], ids=lambda row: row.id)
+def test_the_address_of_the_environment(row: Any) -> None:
+    made = deployment(f"{row.id}/m", {row.base_url_env[0]: "http://own.test/v1"}, api_key="k")
+    assert made.route("chat", False).origin.host == "own.test"
+
+
+@pytest.mark.parametrize("name", ["azure", "custom_openai"])
+def test_a_provider_without_a_fixed_address_asks_for_one(name: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        deployment(f"{name}/m", api_key="k").route("chat", False)
+    assert caught.value.param == "api_base"
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_the_page_names_every_provider_and_its_variables(row: Any) -> None:
+    page = PAGE.read_text()
+    for name in (row.id, *row.aliases, *row.api_key_env, *row.base_url_env):
+        assert f"`{name}`" in page
+
+
+def test_a_token_of_anthropic_is_no_key() -> None:
+    made = dict(deployment("anthropic/m", api_key="sk-ant-oat01-x").auth_headers)
+    assert made["authorization"] == "Bearer sk-ant-oat01-x"
+    assert "x-api-key" not in made
+    assert "oauth" in made["anthropic-beta"]
+    assert ("authorization", "Bearer t") in deployment(
+        "anthropic/m", {"ANTHROPIC_AUTH_TOKEN": "t"}
+    ).auth_headers
+
+
+def test_a_token_of_azure() -> None:
+    made = deployment("azure/m", azure_ad_token="t", api_base=BASES["azure"])
+    assert made.auth_headers == [("authorization", "Bearer t")]
+
+
+@pytest.mark.parametrize(
+    ("base", "version", "path"),
+    [
+        ("", "v1", "/openai/v1/chat/completions"),
+        ("", "preview", "/openai/v1/chat/completions?api-version=preview"),
+        ("/openai/v1", "2024-10-21", "/openai/v1/chat/completions"),
+        ("/openai/deployments/own", "2024-10-21", "/openai/deployments/own/chat/completions?api-version=2024-10-21"),
+    ],
+)  # fmt: skip
+def test_the_surfaces_of_azure(base: str, version: str, path: str) -> None:
+    made = deployment("azure/m", api_key="k", api_base=BASES["azure"] + base, api_version=version)
+    assert made.route("chat", False).url == BASES["azure"] + path
+
+
+def test_a_stream_of_gemini_has_an_address_of_its_own() -> None:
+    made = deployment("gemini/m", api_key="k")
+    assert made.route("chat", True).url.endswith("/models/m:streamGenerateContent?alt=sse")
+    own = deployment("gemini/m", api_key="k", api_base="http://own.test")
+    assert own.route("chat", False).url == "http://own.test/v1beta/models/m:generateContent"
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "url"),
+    [
+        ("http://h", "/v1/messages", "http://h/v1/messages"),
+        ("http://h/v1", "/v1/messages", "http://h/v1/messages"),
+        ("http://h/v1/messages", "/v1/messages", "http://h/v1/messages"),
+        ("http://h/v1/chat/completions", "/chat/completions", "http://h/v1/chat/completions"),
+        ("http://h/proxy", "/chat/completions?a=b", "http://h/proxy/chat/completions?a=b"),
+    ],
+)
+def test_what_the_base_ends_with_is_not_repeated(base: str, path: str, url: str) -> None:
+    assert join(base, path) == url
+
+
+def test_a_model_can_not_leave_its_place_in_the_address() -> None:
+    url = url_of(providers()["gemini"], "chat", "a?b=c#d", None)
+    assert url.endswith("/models/a%3Fb%3Dc%23d:generateContent")
+
+
+def test_an_operation_that_a_provider_has_not() -> None:
+    with pytest.raises(NotFoundError, match="no operation 'embeddings'"):
+        url_of(providers()["anthropic"], "embeddings", "m", None)
+
+
+@pytest.mark.parametrize(
+    ("model", "provider", "base", "expected"),
+    [
+        ("openai/gpt-4o", None, None, ("openai", "gpt-4o")),
+        ("gpt-4o", None, None, ("openai", "gpt-4o")),
+        ("o3-mini", None, None, ("openai", "o3-mini")),
+        ("claude-sonnet-4-5", None, None, ("anthropic", "claude-sonnet-4-5")),
+        ("gemini-2.5-flash", None, None, ("gemini", "gemini-2.5-flash")),
+        ("sonar-pro", None, None, ("perplexity", "sonar-pro")),
+        ("openrouter/openai/gpt-4o", None, None, ("openrouter", "openai/gpt-4o")),
+        ("own", "openai", None, ("openai", "own")),
+        ("openai/own", "openai", None, ("openai", "own")),
+        ("meta/own", "openai", None, ("openai", "meta/own")),
+        ("own", None, "https://api.mistral.ai/v1", ("mistral", "own")),
+        ("ollama_chat/llama3", None, None, ("ollama", "llama3")),
+        ("fireworks_ai/llama", None, None, ("fireworks_ai", "accounts/fireworks/models/llama")),
+    ],
+)
+def test_which_provider_a_model_means(
+    model: str, provider: str | None, base: str | None, expected: tuple[str, str]
+) -> None:
+    row, name = resolve(model, provider, base)
+    assert (row.id, name) == expected
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_ids_and_aliases_mean_the_row(row: Any) -> None:
+    assert {id(resolve(f"{name}/m")[0]) for name in (row.id, *row.aliases)} == {id(row)}
+
+
+def test_a_provider_that_is_misspelt() -> None:
+    with pytest.raises(UnknownProviderError, match=r"Did you mean 'anthropic'\?"):
+        resolve("antropic/claude")
+    with pytest.raises(UnknownProviderError, match="provider/model"):
+        resolve("own", "nobody")
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "sent"),
+    [
+        ("openai/o3", {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        ("openai/gpt-5", {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        ("openai/gpt-4o", {"max_tokens": 5}, {"max_tokens": 5}),
+        ("openai/o3", {"max_tokens": 5, "max_completion_tokens": 6}, {"max_completion_tokens": 6}),
+        ("deepseek/m", {"max_completion_tokens": 5}, {"max_tokens": 5}),
+        ("mistral/m", {"seed": 1, "user": "u"}, {"random_seed": 1}),
+        ("mistral/m", {"tool_choice": "required"}, {"tool_choice": "any"}),
+        ("mistral/m", {"tool_choice": "auto"}, {"tool_choice": "auto"}),
+    ],
+)
+def test_keys_and_values_by_the_providers_name(model: str, given: Any, sent: Any) -> None:
+    assert quirked(model, given) == (sent, [])
+
+
+@pytest.mark.parametrize(
+    ("model", "key", "value"),
+    [
+        ("cerebras/m", "logit_bias", {"1": 2}),
+        ("groq/m", "logprobs", True),
+        ("mistral/m", "logprobs", True),
+        ("perplexity/m", "tools", [{"type": "function"}]),
+        ("xai/grok-4", "stop", ["a"]),
+    ],
+)
+def test_a_refused_key_is_an_error_or_left_out(model: str, key: str, value: Any) -> None:
+    with pytest.raises(UnsupportedParamsError) as caught:
+        quirked(model, {key: value})
+    assert caught.value.param == key
+    assert quirked(model, {key: value, "a": 1}, drop=True) == ({"a": 1}, [key])
+
+
+def test_a_refused_key_that_says_nothing_is_left_out_without_a_word() -> None:
+    assert quirked("groq/m", {"logprobs": False, "a": 1})[0] == {"a": 1}
+
+
+def test_an_allowed_key_is_sent_whatever_the_row_says() -> None:
+    row, name = resolve("groq/m")
+    envelope = {"logprobs": Raw(b"true")}
+    assert run(plan(row, name, ["logprobs"]), envelope, row, False) == []
+    assert "logprobs" in envelope
+
+
+def test_nulls_are_taken_out_of_messages_but_content_stays() -> None:
+    messages = [{"role": "assistant", "content": None, "name": None}]
+    assert quirked("groq/m", {"messages": messages})[0]["messages"] == [
+        {"role": "assistant", "content": None}
+    ]
+
+
+def test_strict_is_taken_out_of_tools() -> None:
+    tool = {"type": "function", "function": {"name": "f", "strict": True}}
+    sent, _ = quirked("xai/grok-4", {"tools": [tool]})
+    assert sent["tools"] == [{"type": "function", "function": {"name": "f"}}]
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+@pytest.mark.parametrize("key", ["messages", "tools", "tool_choice", "stop"])
+@pytest.mark.parametrize("value", [None, 1, "x", [1], {"a": []}, [{"function": 1}], [{"content": [1]}]])
+def test_malformed_values_never_break_a_quirk(row: Any, key: str, value: Any) -> None:
+    envelope = {key: Raw(msgspec.json.encode(value))}
+    run(plan(row, "grok-4"), envelope, row, True)
