@@ -132,6 +132,7 @@ class Deployment:
             model=self.model,
             max_output=int(output) if output else None,
             modify_params=bool(self.params.get("modify_params")),
+            cache_marks=self.provider.cache_marks,
         )
 
     @property

@@ -16,7 +16,7 @@ from headgate.core.media import inline
 from headgate.core.prepare import prepare
 from headgate.core.retry import delay
 from headgate.core.route import Group
-from headgate.errors import APIConnectionError, HeadgateError
+from headgate.errors import HeadgateError
 from headgate.ports import Clock, Transport
 
 Lookup: TypeAlias = Callable[[str], Group]
@@ -125,10 +125,6 @@ def _attributed(error: HeadgateError, deployment: Deployment) -> HeadgateError:
         if error.body is not None:
             text = deployment.scrubbed(msgspec.json.encode(error.body, enc_hook=str).decode())
             error.body = msgspec.json.decode(text)
-    if not error.message:
-        error.message = f"{deployment.provider.name} answered {error.status_code} without a word"
-    if isinstance(error, APIConnectionError) and not error.llm_provider:
-        error.llm_provider = deployment.provider.id
     return error
 
 

@@ -75,7 +75,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     `bare` is a regular expression of model names that mean this provider without its prefix.
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
-    a header to the environment variable that holds its value.
+    a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
+    in the content parts of OpenAI's messages.
     """
 
     id: str
@@ -99,6 +100,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream_usage: Literal["ask", "always", "refused"] = "ask"
     api_version_env: str = ""
     api_version: str = ""
+    cache_marks: bool = False
 
 
 class Site(Struct, frozen=True, kw_only=True):

@@ -18,12 +18,14 @@ class Target(Struct, frozen=True, kw_only=True):
     """What a request writer may know of the model that it writes for.
 
     `max_output` is the model's own limit in tokens, None where unknown. `modify_params` allows repairs that
-    change the conversation (a dummy turn or tool where the format demands one).
+    change the conversation (a dummy turn or tool where the format demands one). `cache_marks`: the server takes
+    cache marks that its format does not have.
     """
 
     model: str
     max_output: int | None = None
     modify_params: bool = False
+    cache_marks: bool = False
 
 
 class Frame(Struct, frozen=True, kw_only=True):

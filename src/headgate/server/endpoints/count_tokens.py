@@ -5,7 +5,7 @@ from msgspec import Raw
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from headgate.catalog.tokens import estimate_json
+from headgate.catalog.tokens import count_messages
 from headgate.core.call import Call, Options, model_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
@@ -14,7 +14,7 @@ from headgate.server.endpoints.info import allow
 from headgate.server.gateway import Gateway
 from headgate.wire import envelope as envelopes
 
-_COUNTED = ("system", "messages", "tools")
+_CHAT = dialect("openai_chat")
 
 
 async def count_tokens(request: Request, gateway: Gateway) -> Response:
@@ -26,11 +26,12 @@ async def count_tokens(request: Request, gateway: Gateway) -> Response:
     group = snapshot.lookup(model)
     deployment = group.deployments[0]
     anthropic = dialect("anthropic")
-    anthropic.read_request(msgspec.json.decode(body or b""))  # says what is wrong with it
+    asked = anthropic.read_request(msgspec.json.decode(body or b""))  # says what is wrong with it
     if dialect(deployment.provider.dialect) is anthropic and "count_tokens" in deployment.provider.paths:
         answer = await _ask(gateway, deployment, envelope)
         return Response(answer, media_type="application/json", headers={"x-headgate-count": "provider"})
-    count = sum(estimate_json(bytes(envelope[key])) for key in _COUNTED if key in envelope)
+    said = _CHAT.write_request(asked, deployment.target).body
+    count = count_messages(said["messages"], said.get("tools"), deployment.model)
     return JSONResponse({"input_tokens": max(1, count)}, headers={"x-headgate-count": "estimate"})
 
 

@@ -120,8 +120,11 @@ def _short(name: str) -> str:
     return "call_" + hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:24]
 
 
-def write_messages(turns: list[ir.Turn], ours: bool, dropped: list[str]) -> list[dict[str, Any]]:
-    """`ours`: the request was read in this format, so that its ids and contents stay as they are."""
+def write_messages(
+    turns: list[ir.Turn], ours: bool, dropped: list[str], *, marks: bool = False
+) -> list[dict[str, Any]]:
+    """`ours`: the request was read in this format, so that its ids and contents stay as they are. `marks`: the
+    server takes cache marks."""
     ids = None if ours else Ids()
     messages: list[dict[str, Any]] = []
     for index, turn in enumerate(turns):
@@ -129,7 +132,7 @@ def write_messages(turns: list[ir.Turn], ours: bool, dropped: list[str]) -> list
         if turn.role == "assistant":
             messages.append(_write_assistant(turn, ids, dropped, where))
         else:
-            _write_turn(turn, ids, messages, dropped, where)
+            _write_turn(turn, ids, messages, dropped, where, marks)
     return messages
 
 
@@ -145,7 +148,12 @@ def _write_assistant(turn: ir.Turn, ids: Ids | None, dropped: list[str], where: 
 
 
 def _write_turn(
-    turn: ir.Turn, ids: Ids | None, messages: list[dict[str, Any]], dropped: list[str], where: str
+    turn: ir.Turn,
+    ids: Ids | None,
+    messages: list[dict[str, Any]],
+    dropped: list[str],
+    where: str,
+    marks: bool,
 ) -> None:
     rest: list[ir.Block] = []
     results = False
@@ -153,17 +161,36 @@ def _write_turn(
         if isinstance(block, ir.ToolResult):
             results = True
             message, media = write_result(block, block.call_id if ids is None else ids.result(block))
+            if marks and (mark := _result_mark(block)) is not None:
+                message["content"] = [_marked({"type": "text", "text": message["content"]}, mark)]
             messages.append(message)
             rest += media
         else:
             rest.append(block)
     if rest or not results:
-        messages.append(_write_spoken(turn, rest, dropped, where))
+        messages.append(_write_spoken(turn, rest, dropped, where, marks))
 
 
-def _write_spoken(turn: ir.Turn, blocks: list[ir.Block], dropped: list[str], where: str) -> dict[str, Any]:
+def _result_mark(result: ir.ToolResult) -> ir.Cache | None:
+    """The result's own mark, else the last of its texts': a tool's message has one place for both."""
+    marks = [block.cache for block in result.content if isinstance(block, ir.Text) and block.cache]
+    return result.cache or (marks[-1] if marks else None)
+
+
+def _marked(part: dict[str, Any], mark: ir.Cache) -> dict[str, Any]:
+    ttl = {} if mark.ttl is None else {"ttl": mark.ttl}
+    return {**part, "cache_control": {"type": mark.kind, **ttl}}
+
+
+def _mark(block: ir.Block) -> ir.Cache | None:
+    return getattr(block, "cache", None)
+
+
+def _write_spoken(
+    turn: ir.Turn, blocks: list[ir.Block], dropped: list[str], where: str, marks: bool = False
+) -> dict[str, Any]:
     """A message of system, developer or user."""
-    only = blocks[0] if len(blocks) == 1 else None
+    only = blocks[0] if len(blocks) == 1 and not (marks and _mark(blocks[0])) else None
     content: Any = only.text if type(only) is ir.Text and (turn.flat or only.extra is None) else None
     if content is None:
         content = []
@@ -172,7 +199,8 @@ def _write_spoken(turn: ir.Turn, blocks: list[ir.Block], dropped: list[str], whe
             if part is None:
                 dropped.append(f"{where}.content[{index}]: {kind_of(block)}")
             else:
-                content.append(part)
+                mark = _mark(block) if marks else None
+                content.append(part if mark is None else _marked(part, mark))
         if turn.flat and not content:
             content = ""
     message: dict[str, Any] = {"role": turn.role, "content": content}

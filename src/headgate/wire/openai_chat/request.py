@@ -194,7 +194,7 @@ def _write(request: ir.Request, target: Target) -> ir.Written:
     dropped: list[str] = []
     body: dict[str, Any] = {
         "model": target.model,
-        "messages": write_messages(request.turns, ours, dropped),
+        "messages": write_messages(request.turns, ours, dropped, marks=target.cache_marks and not ours),
     }
     fit: Callable[[str], str] = str if ours else names.fit
     if not ours:

@@ -1,0 +1,154 @@
+"""A transport that plays a script, for tests of the engine: no socket, no time passes."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from headgate.catalog.lookup import Catalog
+from headgate.core.call import Call, Options
+from headgate.core.deployment import Deployment
+from headgate.core.dialects import dialect
+from headgate.core.engine import Engine
+from headgate.core.route import Group
+from headgate.errors import NotFoundError
+from headgate.ports import Origin, Timeouts
+from headgate.wire import envelope
+
+HELLO = [{"role": "user", "content": "Hello"}]
+CATALOG = Catalog()
+
+
+def chat_answer(text: str = "Hi", **more: Any) -> bytes:
+    message = {"role": "assistant", "content": text}
+    choice = {"index": 0, "message": message, "finish_reason": "stop"}
+    usage = {"prompt_tokens": 5, "completion_tokens": 2, "total_tokens": 7}
+    return msgspec.json.encode({"id": "c", "model": "m", "choices": [choice], "usage": usage, **more})
+
+
+class PlayedAnswer:
+    """See ports.Incoming."""
+
+    def __init__(self, status: int, headers: Sequence[tuple[str, str]], pieces: list[bytes]) -> None:
+        self.status = status
+        self.headers = headers
+        self.pieces = pieces
+        self.aborted = False
+
+    def header(self, name: str) -> str | None:
+        return dict(self.headers).get(name)
+
+    async def read(self, limit: int | None = None) -> bytes:
+        return b"".join(self.pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for piece in self.pieces:
+            yield piece
+
+    async def relay(self, sink: Callable[[bytes], None]) -> None:
+        for piece in self.pieces:
+            sink(piece)
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+    def abort(self) -> None:
+        self.aborted = True
+
+
+class Played:
+    """Answers in turn: an exception is raised, an answer given. `sent` are (host, body)."""
+
+    def __init__(self, *script: PlayedAnswer | Exception) -> None:
+        self.script = list(script)
+        self.sent: list[tuple[str, dict[str, Any]]] = []
+        self.heads: list[bytes] = []
+        self.timeouts: list[Timeouts] = []
+
+    async def send(self, origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> PlayedAnswer:
+        self.sent.append((origin.host, msgspec.json.decode(body)))
+        self.heads.append(head)
+        self.timeouts.append(timeouts)
+        step = self.script.pop(0)
+        if isinstance(step, Exception):
+            raise step
+        return step
+
+    async def close(self) -> None: ...
+
+
+class StillClock:
+    def time(self) -> float:
+        return 1_000_000.0
+
+    def monotonic(self) -> float:
+        return 1.0
+
+
+class Bench:
+    """An engine over a played transport; `slept` are the seconds it waited between tries."""
+
+    def __init__(self, *script: PlayedAnswer | Exception) -> None:
+        self.transport = Played(*script)
+        self.slept: list[float] = []
+
+        async def sleep(seconds: float) -> None:
+            self.slept.append(seconds)
+
+        self.engine = Engine(
+            {"https": self.transport, "http": self.transport},
+            StillClock(),
+            dice=lambda: 0.0,
+            sleep=sleep,  # type: ignore[arg-type]
+        )
+        self.groups: dict[str, Group] = {}
+
+    def group(self, name: str, *deployments: Deployment) -> None:
+        self.groups[name] = Group(name, deployments)
+
+    def lookup(self, name: str) -> Group:
+        if name not in self.groups:
+            raise NotFoundError(f"no group {name}")
+        return self.groups[name]
+
+    async def run(self, call: Call) -> Any:
+        return await self.engine.run(call, self.lookup)
+
+
+def ok(body: bytes | None = None, kind: str = "application/json") -> PlayedAnswer:
+    return PlayedAnswer(200, [("content-type", kind)], [chat_answer() if body is None else body])
+
+
+def failed(status: int, message: str = "no", **headers: str) -> PlayedAnswer:
+    body = msgspec.json.encode({"error": {"message": message, "type": "t", "code": None}})
+    return PlayedAnswer(status, [(k.replace("_", "-"), v) for k, v in headers.items()], [body])
+
+
+def deployment(model: str = "openai/gpt-4o", **params: Any) -> Deployment:
+    info = params.pop("info", None)
+    given = {"model": model, "api_key": "sk-secret-upstream-1", **params}
+    return Deployment("group", given, info, catalog=CATALOG, env={})
+
+
+def call(
+    body: dict[str, Any] | None = None,
+    *,
+    dialect_name: str = "openai_chat",
+    stream: bool = False,
+    **options: Any,
+) -> Call:
+    given = {"model": "group", "messages": HELLO, **(body or {})}
+    if stream:
+        given["stream"] = True
+    return Call(
+        id="id-1",
+        operation="chat",
+        dialect=dialect(dialect_name),
+        envelope=envelope.read(msgspec.json.encode(given)),
+        model=str(given["model"]),
+        stream=stream,
+        started=0.5,
+        created=1_000_000,
+        options=Options(**options),
+    )

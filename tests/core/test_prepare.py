@@ -1,0 +1,165 @@
+"""How a body travels: PASS, PATCH or TRANSLATE, and what each does to it."""
+
+import msgspec
+import pytest
+from msgspec import Raw
+
+from core.played import HELLO, call, deployment
+from headgate import errors
+from headgate.core.call import Call
+from headgate.core.deployment import Deployment
+from headgate.core.prepare import PASS, PATCH, TRANSLATE, Prepared, prepare
+
+CLAUDE = "anthropic/claude-sonnet-4-5"
+
+
+def body(prepared: Prepared) -> dict[str, object]:
+    return msgspec.json.decode(prepared.body)
+
+
+def made(asked: Call, target: Deployment) -> dict[str, object]:
+    return body(prepare(asked, target))
+
+
+def test_the_same_format_passes_with_the_model_alone_changed() -> None:
+    odd = {"x_new_field": {"a": [1, "é"]}, "messages": [{"role": "user", "content": "Hi", "zzz": 1}]}
+    asked = call(odd)
+    asked.envelope["spaced"] = Raw(b'[2.50,  "\\u00e9"]')
+    prepared = prepare(asked, deployment())
+    assert prepared.path is PASS
+    assert body(prepared) == {"model": "gpt-4o", **odd, "spaced": [2.5, "é"]}
+    assert b'[2.50,  "\\u00e9"]' in prepared.body
+
+
+def test_a_provider_with_quirks_patches() -> None:
+    asked = call({"max_completion_tokens": 5})
+    prepared = prepare(asked, deployment("mistral/mistral-large-latest"))
+    assert prepared.path is PATCH
+    assert body(prepared)["max_tokens"] == 5
+
+
+def test_another_format_is_translated() -> None:
+    prepared = prepare(call({"max_tokens": 9}), deployment(CLAUDE))
+    assert prepared.path is TRANSLATE
+    assert body(prepared)["max_tokens"] == 9
+    assert b"anthropic-version" in prepared.head
+
+
+def test_what_speaks_to_the_gateway_stays_here() -> None:
+    ours = {"num_retries": 1, "fallbacks": ["x"], "drop_params": True, "timeout": 5, "tags": ["a"]}
+    for target in (deployment(), deployment(CLAUDE)):
+        assert ours.keys().isdisjoint(made(call(ours), target))
+
+
+@pytest.mark.parametrize(("metadata", "kept"), [({"a": "b"}, True), ({"a": {"b": 1}}, False), ([1], False)])
+def test_metadata_travels_where_it_is_openais(metadata: object, kept: bool) -> None:
+    assert ("metadata" in made(call({"metadata": metadata}), deployment())) is kept
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", CLAUDE])
+def test_defaults_fill_what_the_caller_left_out(model: str) -> None:
+    target = deployment(model, temperature=0.25, max_tokens=7)
+    assert made(call(), target)["temperature"] == 0.25
+    assert made(call({"temperature": 1}), target)["temperature"] == 1
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", CLAUDE])
+def test_extra_body_goes_over_everything(model: str) -> None:
+    target = deployment(model, extra_body={"temperature": 0.125, "new": {"a": 1}})
+    sent = made(call({"temperature": 1}), target)
+    assert (sent["temperature"], sent["new"]) == (0.125, {"a": 1})
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", CLAUDE])
+def test_additional_drop_params_are_left_out(model: str) -> None:
+    sent = made(call({"temperature": 1}), deployment(model, additional_drop_params=["temperature"]))
+    assert "temperature" not in sent
+
+
+def test_a_parameter_that_the_target_lacks_is_an_error_or_dropped_and_reported() -> None:
+    with pytest.raises(errors.UnsupportedParamsError) as caught:
+        prepare(call({"logit_bias": {"1": 1}}), deployment(CLAUDE))
+    assert caught.value.param == "logit_bias"
+    for asked, target in (
+        (call({"logit_bias": {"1": 1}}, drop_params=True), deployment(CLAUDE)),
+        (call({"logit_bias": {"1": 1}}), deployment(CLAUDE, drop_params=True)),
+    ):
+        assert "logit_bias" not in made(asked, target)
+        assert asked.dropped == ["logit_bias"]
+    with pytest.raises(errors.UnsupportedParamsError):  # the call's word counts
+        prepare(call({"logit_bias": {"1": 1}}, drop_params=False), deployment(CLAUDE, drop_params=True))
+
+
+def test_usage_is_asked_for_in_a_stream_and_hidden_from_who_did_not_ask() -> None:
+    prepared = prepare(call(stream=True), deployment())
+    assert body(prepared)["stream_options"] == {"include_usage": True}
+    assert prepared.strip_usage
+    options = {"stream_options": {"include_usage": True, "x": 1}}
+    asked = prepare(call(options, stream=True), deployment())
+    assert body(asked)["stream_options"] == options["stream_options"]
+    assert not asked.strip_usage
+    other = prepare(call({"stream_options": {"x": 1}}, stream=True), deployment())
+    assert body(other)["stream_options"] == {"x": 1, "include_usage": True}
+    assert other.strip_usage
+    assert not prepare(call(stream=True, show_usage=True), deployment()).strip_usage
+
+
+def test_the_callers_request_is_not_changed_by_an_attempt() -> None:
+    asked = call({"tags": ["a"], "temperature": 1})
+    before = dict(asked.envelope)
+    prepare(asked, deployment(CLAUDE))
+    prepare(asked, deployment("mistral/mistral-large-latest"))
+    prepare(asked, deployment())
+    assert asked.envelope == before
+
+
+def test_headers_of_the_callers_format_go_along_and_betas_are_joined() -> None:
+    asked = call({"max_tokens": 5}, dialect_name="anthropic")
+    asked.forward = (("anthropic-beta", "b, c"), ("anthropic-version", "2024-01-01"))
+    lines = prepare(asked, deployment(CLAUDE, extra_headers={"anthropic-beta": "a,b"})).head.split(b"\r\n")
+    assert b"anthropic-beta: a,b,c" in lines
+    assert [line for line in lines if line.startswith(b"anthropic-version")] == [
+        b"anthropic-version: 2024-01-01"
+    ]
+
+
+@pytest.mark.parametrize("value", ["a\r\nx-evil: 1", "a\x00b"])
+def test_a_header_that_would_break_the_request_is_refused(value: str) -> None:
+    with pytest.raises(errors.BadRequestError, match="x-a"):
+        prepare(call(), deployment(extra_headers={"x-a": value}))
+
+
+def test_cache_marks_reach_servers_that_take_them() -> None:
+    mark = {"type": "ephemeral", "ttl": "1h"}
+    text = {"type": "text", "text": "Long", "cache_control": mark}
+    result = {
+        "type": "tool_result",
+        "tool_use_id": "t1",
+        "content": "5",
+        "cache_control": {"type": "ephemeral"},
+    }
+    asked = {
+        "max_tokens": 5,
+        "system": [text],
+        "messages": [
+            {"role": "user", "content": "Hi"},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t1", "name": "f", "input": {}}]},
+            {"role": "user", "content": [result, {"type": "text", "text": "and?"}]},
+        ],
+    }
+    router = made(call(asked, dialect_name="anthropic"), deployment("openrouter/anthropic/claude-sonnet-4.5"))
+    assert router["messages"][0] == {"role": "system", "content": [text]}
+    assert router["messages"][3]["content"] == [
+        {"type": "text", "text": "5", "cache_control": {"type": "ephemeral"}}
+    ]
+    assert router["messages"][4] == {"role": "user", "content": "and?"}
+    plain = made(call(asked, dialect_name="anthropic"), deployment())
+    assert b"cache_control" not in msgspec.json.encode(plain)
+
+
+def test_messages_are_read_once_for_several_attempts() -> None:
+    asked = call({"messages": HELLO, "max_tokens": 5})
+    prepare(asked, deployment(CLAUDE))
+    first = asked.request
+    prepare(asked, deployment("gemini/gemini-2.5-flash"))
+    assert asked.request is first
