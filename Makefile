@@ -36,15 +36,15 @@ $(VENV)/bin/python:
 
 $(VENV)/serve.stamp: pyproject.toml | $(VENV)/bin/python
 	@echo "installing …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e .
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[all]"
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
 	@echo "installing what tests need …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e . --group test
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[all]" --group test
 	@touch $@
 
 $(VENV)/lint.stamp: pyproject.toml | $(VENV)/bin/python
 	@echo "installing linters …"
-	@$(BIN)/pip install --quiet --disable-pip-version-check -e . --group lint
+	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[all]" --group lint
 	@touch $@

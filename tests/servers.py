@@ -16,6 +16,7 @@ import uvicorn
 import yaml
 
 from headgate.server.app import App, build
+from headgate.server.background import Background
 from headgate.server.config.load import load
 from headgate.server.gateway import Gateway
 from headgate.server.lane import lane_for
@@ -124,7 +125,7 @@ def running(config: dict[str, Any], tmp_path: Any, *, lane: bool = True) -> Iter
     """A gateway with this configuration; `lane=False` leaves everything to the ASGI door."""
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(config))
-    gateway = build(load(str(file), {}), {})
+    gateway = build(load(str(file), {}), {}, tmp_path / "data")
     app = App(gateway)
     sock = socket.socket()
     sock.bind(("127.0.0.1", 0))
@@ -143,8 +144,11 @@ def running(config: dict[str, Any], tmp_path: Any, *, lane: bool = True) -> Iter
 
     def run() -> None:
         async def serve() -> None:
+            background = Background(gateway)
+            background.start()
             await server.serve(sockets=[sock])
             await gateway.snapshot.engine.close()
+            await background.close()
 
         asyncio.run(serve())
         done.set()

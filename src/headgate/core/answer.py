@@ -31,14 +31,29 @@ class Filter(Protocol):
 
     def end(self) -> bytes: ...
 
+    def cut(self) -> None:
+        """Tells the call what went by until now."""
+        ...
+
 
 class Answer:
     """What a call got. `body` is the whole answer, None for a stream, which is taken by `relay` or iteration.
 
-    `headers` are the upstream's.
+    `headers` are the upstream's. `on_end` is called once, when all is known and before the last piece goes out.
     """
 
-    __slots__ = ("_clock", "_filter", "_incoming", "body", "call", "deployment", "headers", "prepared")
+    __slots__ = (
+        "_clock",
+        "_filter",
+        "_incoming",
+        "_over",
+        "body",
+        "call",
+        "deployment",
+        "headers",
+        "on_end",
+        "prepared",
+    )
 
     def __init__(
         self, call: Call, deployment: Deployment, prepared: Prepared, incoming: Incoming, clock: Clock
@@ -48,6 +63,8 @@ class Answer:
         self.prepared = prepared
         self.headers = incoming.headers
         self.body: bytes | None = None
+        self.on_end: Callable[[], None] | None = None
+        self._over = False
         self._incoming = incoming
         self._clock = clock
         self._filter: Filter | None = None
@@ -83,6 +100,7 @@ class Answer:
     async def relay(self, write: Callable[[bytes], None]) -> None:
         """Hands every piece to `write` from within the socket's callback; returns when the stream is over."""
         if self.body is not None:
+            self.finish()
             write(self.body)
             return
         watch = self._filter
@@ -92,9 +110,24 @@ class Answer:
             await self._incoming.relay(watch.pipe(write))
         except HeadgateError as error:
             self.call.error = error
-        if out := watch.end():
+        out = watch.end()
+        self.finish()
+        if out:
             write(out)
-        settle(self.call, self.deployment)
+
+    def finish(self) -> None:
+        """All is known: what it cost, too."""
+        if not self._over:
+            self._over = True
+            settle(self.call, self.deployment)
+            if self.on_end is not None:
+                self.on_end()
+
+    def cut(self) -> None:
+        """The client has gone before the end: what is known now is all that will be."""
+        if self._filter is not None and not self._over:
+            self._filter.cut()
+            self.finish()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         """The same, pulled. Ends with the error event too: `call.error` says that there was one."""
@@ -111,9 +144,10 @@ class Answer:
                     yield out
         except HeadgateError as error:
             self.call.error = error
-        if out := watch.end():
+        out = watch.end()
+        self.finish()
+        if out:
             yield out
-        settle(self.call, self.deployment)
 
     def mark(self) -> None:
         """The first byte is here."""
@@ -173,14 +207,19 @@ class Passage:
         return data if self._strip is None else self._strip.feed(data)
 
     def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        answer, sniff = self._answer, self._sniffer.feed
+        answer, sniffer, sniff = self._answer, self._sniffer, self._sniffer.feed
         strip = self._strip.feed if self._strip is not None else None
         call = answer.call
 
         def sink(data: bytes) -> None:
             if not call.first_byte:
                 answer.mark()
+            call.pieces += 1
+            call.body_bytes += len(data)
             sniff(data)
+            if sniffer.done:
+                self.cut()
+                answer.finish()
             if strip is None:
                 write(data)
             elif out := strip(data):
@@ -188,10 +227,12 @@ class Passage:
 
         return sink
 
+    def cut(self) -> None:
+        self._answer.call.usage, self._answer.call.upstream_model = self._sniffer.usage, self._sniffer.model
+
     def end(self) -> bytes:
         call, sniffer = self._answer.call, self._sniffer
-        call.usage = sniffer.usage
-        call.upstream_model = sniffer.model
+        self.cut()
         rest = self._strip.close() if self._strip is not None else b""
         if sniffer.error is not None:
             call.error = sniffer.error  # its event has gone to the client as it came
@@ -214,12 +255,18 @@ class Translation:
 
     def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
         def sink(data: bytes) -> None:
-            if not self._answer.call.first_byte:
+            call = self._answer.call
+            if not call.first_byte:
                 self._answer.mark()
+            call.pieces += 1
+            call.body_bytes += len(data)
             if out := self.feed(data):
                 write(out)
 
         return sink
+
+    def cut(self) -> None:
+        """The call knows: every event has told it."""
 
     def feed(self, data: bytes) -> bytes:
         if self._over:
@@ -250,7 +297,10 @@ class Translation:
             elif type(event) is ir.ReplyStart:
                 call.upstream_model = event.model
             fine.append(event)
-        return self._writer.write(fine)
+        out = self._writer.write(fine)
+        if fine and type(fine[-1]) is ir.ReplyEnd:
+            self._answer.finish()
+        return out
 
     def _fail(self, error: HeadgateError) -> bytes:
         self._over = True

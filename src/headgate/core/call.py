@@ -49,7 +49,8 @@ class Call:
 
     `envelope` is the body as the client sent it, by top-level key; `model` what was asked for; `forward`
     are request headers that go along when the dialects agree. What became of it: `deployment`, `attempts`
-    (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed).
+    (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
+    `pieces` and `body_bytes` are what a stream has brought until now.
     """
 
     __slots__ = (
@@ -71,6 +72,7 @@ class Call:
         "operation",
         "options",
         "path",
+        "pieces",
         "request",
         "started",
         "status",
@@ -115,6 +117,7 @@ class Call:
         self.upstream_seconds = 0.0
         self.ended = 0.0
         self.body_bytes = 0
+        self.pieces = 0
         self.upstream_model: str | None = None
         self.usage: ir.Usage | None = None
         self.cost: Decimal | None = None

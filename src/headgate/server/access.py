@@ -1,12 +1,14 @@
-"""Who is calling: from request headers to a caller, from memory. Knows no HTTP beyond header names."""
+"""Who is calling: from request headers to a caller, from memory where possible. Knows no HTTP beyond header names."""
 
 import hashlib
 from collections.abc import Mapping
 from typing import Final
 
-from msgspec import Struct
+import msgspec
 
 from headgate.errors import AuthenticationError
+from headgate.server.callers import ANYBODY, MASTER, Caller, Callers
+from headgate.server.meters import NONE, Meters
 
 KEY_HEADERS: Final = (
     b"x-litellm-api-key",
@@ -17,41 +19,65 @@ KEY_HEADERS: Final = (
     b"ocp-apim-subscription-key",
 )
 """In the order in which they are asked, LiteLLM's."""
-
-
-class Caller(Struct, frozen=True):
-    """`name` is what the log may show; `admin` holds the master key."""
-
-    name: str
-    admin: bool = False
-
-
-ANYBODY: Final = Caller("anybody", admin=True)
+MAX_KEY: Final = 1_024
+"""Bytes of a key; a longer one is none."""
 
 
 class Access:
-    """Keys by the SHA-256 of their text. Without any, everybody is let in: that is for loopback only."""
+    """Without a master key everybody is let in: that is for loopback only. `callers` None: there are no virtual
+    keys. `meters` count for everybody."""
 
-    def __init__(self, master_key: str | None) -> None:
-        self._callers: dict[bytes, Caller] = {}
-        if master_key:
-            self._callers[hashlib.sha256(master_key.encode()).digest()] = Caller("master key", admin=True)
+    def __init__(self, master_key: str | None, callers: Callers | None = None, meters: Meters = NONE) -> None:
+        self._callers = callers
+        self._master = hashlib.sha256(master_key.encode()).hexdigest() if master_key else None
+        self.admin = msgspec.structs.replace(MASTER, meters=meters)
+        self._anybody = msgspec.structs.replace(ANYBODY, meters=meters)
 
-    def identify(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """Raises AuthenticationError without saying anything of the key that came."""
-        if not self._callers:
-            return ANYBODY
-        for name in KEY_HEADERS:
-            if (value := headers.get(name)) is not None:
-                key = value[7:] if value[:7].lower() == b"bearer " else value
-                caller = self._callers.get(hashlib.sha256(key.strip()).digest())
-                if caller is not None:
-                    return caller
-                raise AuthenticationError(
-                    f"the API key in the header {name.decode()!r} is not valid here",
-                    type="token_not_found_in_db",
-                    code="401",
-                )
+    def identify(self, headers: Mapping[bytes, bytes]) -> Caller | None:
+        """From memory; None where the key must be looked up. Raises AuthenticationError where there is none."""
+        token = _token(headers)
+        if token is None:
+            if self._master is None:
+                return self._anybody
+            raise AuthenticationError(
+                "no API key: send it as 'Authorization: Bearer KEY' (or x-api-key)",
+                type="auth_error",
+                code="401",
+            )
+        if token == self._master:
+            return self.admin
+        if self._callers is None:
+            return self._stranger(headers)
+        return self._callers.known(token)
+
+    async def find(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """The same, asking the database. Raises AuthenticationError, ServiceUnavailableError."""
+        token = _token(headers)
+        caller = self.identify(headers)
+        if caller is None and self._callers is not None and token is not None:
+            caller = await self._callers.load(token)
+        return caller or self._stranger(headers)
+
+    def _stranger(self, headers: Mapping[bytes, bytes]) -> Caller:
+        """Says nothing of the key that came."""
+        if self._master is None:
+            return self._anybody
+        name = next(name for name in KEY_HEADERS if name in headers)
         raise AuthenticationError(
-            "no API key: send it as 'Authorization: Bearer KEY' (or x-api-key)", type="auth_error", code="401"
+            f"the API key in the header {name.decode()!r} is not valid here",
+            type="token_not_found_in_db",
+            code="401",
         )
+
+
+def _token(headers: Mapping[bytes, bytes]) -> str | None:
+    """The SHA-256 of the key in hex, as it is stored."""
+    for name in KEY_HEADERS:
+        if (value := headers.get(name)) is not None:
+            key = value[7:] if value[:7].lower() == b"bearer " else value
+            return token_of(key.strip()[: MAX_KEY + 1])
+    return None
+
+
+def token_of(key: bytes) -> str:
+    return hashlib.sha256(key).hexdigest()

@@ -1,19 +1,13 @@
-"""Puts a gateway together and runs it: the only place on the server's side that constructs things."""
+"""Puts a gateway together: the only place on the server's side that constructs things."""
 
-import asyncio
-import gc
 import logging
-import os
-import socket
-import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -27,37 +21,26 @@ from headgate.errors import HeadgateError, InternalServerError, NotFoundError, f
 from headgate.net.pool import Pool
 from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
+from headgate.server.access import Access
 from headgate.server.asgi import AsgiExchange, body_of, path_of
+from headgate.server.callers import Callers
 from headgate.server.config.schema import Config
-from headgate.server.config.settings import StartSettings
-from headgate.server.endpoints import count_tokens, info, llm
+from headgate.server.endpoints import llm
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
-from headgate.server.lane import lane_for
+from headgate.server.meters import NONE, Meters
+from headgate.server.registry import NOTHING, Registry
+from headgate.server.routes import PAGES, Page, identify
 from headgate.server.snapshot import Snapshot
-from headgate.server.workers import listen, run_workers
-from headgate.telemetry.logs import CallLog, as_json, as_text
+from headgate.store import migrations
+from headgate.store.database import POOL, Database, connect, embedded
+from headgate.store.journal import Journal
+from headgate.store.ledger import GLOBAL
+from headgate.store.ledger import spent as directory_spent
+from headgate.store.money import units
+from headgate.store.mover import Mover
 
 DEFAULT_BODY_MB: Final = 100.0
-DRAIN_SECONDS: Final = 60
-Page = Callable[[Request, Gateway], Awaitable[Response]]
-
-PAGES: Final[tuple[tuple[str, str, Page], ...]] = (
-    ("GET", "/", info.root),
-    ("GET", "/v1/models", info.models),
-    ("GET", "/models", info.models),
-    ("GET", "/v1/models/{name:path}", info.model),
-    ("GET", "/models/{name:path}", info.model),
-    ("GET", "/v1/model/info", info.model_info),
-    ("GET", "/model/info", info.model_info),
-    ("GET", "/health", info.health),
-    ("GET", "/health/liveliness", info.alive),
-    ("GET", "/health/liveness", info.alive),
-    ("GET", "/health/readiness", info.ready),
-    ("GET", "/metrics", info.metrics),
-    ("POST", "/v1/messages/count_tokens", count_tokens.count_tokens),
-    ("POST", "/messages/count_tokens", count_tokens.count_tokens),
-)
 
 
 class SystemClock:
@@ -77,7 +60,7 @@ class App:
         self._root = root_path
         self._handlers = {path: partial(llm.serve, gateway, point, "") for path, point in llm.PATHS.items()}
         self._pages = Starlette(
-            routes=[Route(path, self._page(page), methods=[method]) for method, path, page in PAGES],
+            routes=[Route(row.path, self._page(row), methods=[row.method]) for row in PAGES],
             exception_handlers={404: _unknown_path, 405: _unknown_path, Exception: _bug},
             lifespan=lifespan,
         )
@@ -124,10 +107,10 @@ class App:
             exchange.body = body
             await exchange.run(handler, receive, send)
 
-    def _page(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
+    def _page(self, row: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
             try:
-                return await page(request, self.gateway)
+                return await row.serve(request, self.gateway, await identify(request, self.gateway, row))
             except HeadgateError as error:
                 return _error(error, request.url.path)
 
@@ -140,7 +123,8 @@ async def _refusal(app: App, status: int, message: str, exchange: Exchange) -> N
 
 def _error(error: HeadgateError, path: str) -> Response:
     spoken = dialect("anthropic" if "/messages" in path else "openai_chat")
-    return Response(spoken.write_error(error), status_code=error.status_code, media_type="application/json")
+    headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
+    return Response(spoken.write_error(error), error.status_code, headers, "application/json")
 
 
 async def _unknown_path(request: Request, exc: Exception) -> Response:
@@ -155,15 +139,57 @@ async def _bug(request: Request, exc: Exception) -> Response:
     return _error(InternalServerError("Headgate failed on this request; its log says why"), request.url.path)
 
 
-def build(config: Config, env: Mapping[str, str]) -> Gateway:
-    """A gateway of this configuration. Raises HeadgateError for a model entry that can't work."""
+def build(config: Config, env: Mapping[str, str], data_dir: Path | None = None) -> Gateway:
+    """A gateway of this configuration. `data_dir` None: no virtual keys and no ledger, unless a database is named.
+
+    Raises HeadgateError for a model entry or a database that can't work, OSError for a folder that can't.
+    """
     environment = {**env, **config.environment}
+    clock = SystemClock()
     pool = Pool()
     transports: dict[str, Transport] = {"http": pool, "https": pool, "mock": MockTransport()}
-    engine = Engine(transports, SystemClock(), media_hosts=_media_hosts(config))
-    snapshot = Snapshot(config, engine, Catalog(), environment, config.general.master_key)
+    engine = Engine(transports, clock, media_hosts=_media_hosts(config))
+    database = _database(config, environment, data_dir)
+    ledger: Mover | None = None
+    registry = Registry(lambda scope, since: ledger.roll(scope, since) if ledger is not None else None)
+    callers = None
+    everyone = NONE
+    if database is not None:
+        migrations.upgrade(database)
+        ledger = Mover(database, Journal((data_dir or Path.cwd()) / "journal"))
+        ledger.replay()
+        everyone = _whole(config, registry, database, clock.time())
+        callers = Callers(database, registry, clock.time, _access_groups(config))
+    access = Access(config.general.master_key, callers, everyone)
+    snapshot = Snapshot(config, engine, Catalog(), environment, access)
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
-    return Gateway(snapshot, SystemClock(), body_limit=limit)
+    return Gateway(snapshot, clock, body_limit=limit, database=database, callers=callers, ledger=ledger)
+
+
+def _database(config: Config, env: Mapping[str, str], data_dir: Path | None) -> Database | None:
+    general = config.general
+    url = general.database_url or env.get("HEADGATE_DATABASE_URL") or env.get("DATABASE_URL")
+    if url:
+        return connect(url, pool=general.database_connection_pool_limit or POOL)
+    return embedded(data_dir) if data_dir is not None else None
+
+
+def _whole(config: Config, registry: Registry, database: Database, now: float) -> Meters:
+    """The gateway's own budget: it counts for everybody."""
+    settings = config.litellm
+    limit = None if settings.max_budget is None else units(Decimal(str(settings.max_budget)))
+    row = {"max_budget": limit, "budget_duration": settings.budget_duration}
+    spent = database.read(lambda connection: directory_spent(connection, [GLOBAL]))
+    return registry.meters(GLOBAL, row, spent.get(GLOBAL, NOTHING), now)
+
+
+def _access_groups(config: Config) -> dict[str, list[str]]:
+    """`model_info.access_groups` of the configuration: group → models."""
+    found: dict[str, list[str]] = {}
+    for entry in config.models:
+        for name in entry.info.get("access_groups") or ():
+            found.setdefault(str(name), []).append(entry.name)
+    return found
 
 
 def _media_hosts(config: Config) -> frozenset[str] | None:
@@ -174,96 +200,3 @@ def _media_hosts(config: Config) -> frozenset[str] | None:
     )
     hosts = general.user_url_allowed_hosts or settings.user_url_allowed_hosts
     return frozenset(host.lower() for host in hosts) if guarded else None
-
-
-def run(config: Config, start: StartSettings, env: Mapping[str, str], host: str) -> int:
-    """Serves until told to stop. Returns the exit status."""
-    if start.workers == 1:
-        return _work(config, start, env, _bind(host, start.port, shared=False), None)
-    first = _bind(host, start.port, shared=True)
-    port = first.getsockname()[1]
-    peers = start.data_dir / "run" / str(os.getpid())
-
-    def work() -> None:
-        _work(config, start, env, _bind(host, port, shared=True), peers)
-
-    # the parent's socket reserves the port and is never listened on
-    try:
-        return run_workers(start.workers, work)
-    finally:
-        first.close()
-        _clear(peers)
-
-
-def _work(
-    config: Config, start: StartSettings, env: Mapping[str, str], sock: socket.socket, peers: Path | None
-) -> int:
-    gateway = build(config, env)
-
-    @asynccontextmanager
-    async def lifespan(app: object) -> AsyncIterator[None]:
-        loop = asyncio.get_running_loop()
-        chosen = start.log_format or ("json" if config.litellm.json_logs else "text")
-        gateway.log = CallLog(sys.stdout.buffer, {"json": as_json, "text": as_text}[chosen], loop.call_later)
-        server = await listen(gateway, peers) if peers is not None else None
-        gc.collect()
-        gc.freeze()  # what a start leaves behind lives for ever: the collector need not walk it
-        gc.set_threshold(20_000, 20, 20)
-        yield
-        gateway.ready = False
-        if server is not None:
-            server.close()
-        await gateway.snapshot.engine.close()
-        gateway.log.close()
-
-    app = App(gateway, lifespan=lifespan, root_path=start.root_path)
-    settings = uvicorn.Config(
-        app,
-        http=lane_for(app),
-        ws="none",
-        loop=_loop(),
-        lifespan="on",
-        access_log=False,
-        log_config=None,
-        log_level="warning",
-        server_header=False,
-        proxy_headers=False,
-        root_path=start.root_path,
-        timeout_keep_alive=int(start.keepalive_timeout),
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-        ssl_keyfile=start.ssl_keyfile,
-        ssl_certfile=start.ssl_certfile,
-        backlog=4096,
-    )
-    server = uvicorn.Server(settings)
-    server.run(sockets=[sock])
-    return 0 if server.started else 1
-
-
-def _loop() -> Any:
-    try:
-        import uvloop  # noqa: F401 -- not there on Windows
-    except ImportError:
-        return "asyncio"
-    return "uvloop"
-
-
-def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
-    """A bound socket. Raises OSError where the address is taken or not ours."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    if family is socket.AF_INET:
-        host = socket.gethostbyname(host)
-    sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    if shared:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    sock.bind((host, port))
-    sock.set_inheritable(True)
-    return sock
-
-
-def _clear(folder: Path) -> None:
-    for path in folder.glob("*.sock"):
-        path.unlink(missing_ok=True)
-    if folder.exists():
-        folder.rmdir()

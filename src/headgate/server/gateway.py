@@ -7,7 +7,10 @@ import secrets
 from pathlib import Path
 
 from headgate.ports import Clock
+from headgate.server.callers import Callers
 from headgate.server.snapshot import Snapshot
+from headgate.store.database import Database
+from headgate.store.mover import Mover
 from headgate.telemetry.logs import CallLog
 from headgate.telemetry.metrics import Metrics
 
@@ -16,15 +19,27 @@ _logger = logging.getLogger("headgate")
 
 class Gateway:
     """`body_limit` is in bytes. `ready` turns false while the process drains; `peers` is the folder where the
-    other workers of a group answer."""
+    other workers of a group answer. Without a `database` there are no virtual keys and no ledger."""
 
     def __init__(
-        self, snapshot: Snapshot, clock: Clock, *, body_limit: int, log: CallLog | None = None
+        self,
+        snapshot: Snapshot,
+        clock: Clock,
+        *,
+        body_limit: int,
+        log: CallLog | None = None,
+        database: Database | None = None,
+        callers: Callers | None = None,
+        ledger: Mover | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.clock = clock
         self.body_limit = body_limit
         self.log = log
+        self.database = database
+        self.callers = callers
+        self.ledger = ledger
+        self.lost_records = 0
         self.metrics = Metrics()
         self.ready = True
         self.peers: Path | None = None

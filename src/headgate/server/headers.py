@@ -8,12 +8,15 @@ import headgate
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError
+from headgate.server import booking
 from headgate.server.access import KEY_HEADERS
 
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
 STREAM_TIMEOUT_HEADERS: Final = (b"x-headgate-stream-timeout", b"x-litellm-stream-timeout")
 RETRY_HEADERS: Final = (b"x-headgate-num-retries", b"x-litellm-num-retries")
-READ: Final = frozenset((*KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
+READ: Final = (
+    frozenset((*KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS)) | booking.READ
+)
 _VERSION: Final = f"x-litellm-version: headgate-{headgate.__version__}\r\n".encode()
 _UPSTREAM: Final = frozenset(("x-request-id", "request-id", "retry-after", "openai-processing-ms"))
 
@@ -79,12 +82,15 @@ def of_call(call: Call, now: float) -> bytes:
     return text
 
 
-def of_upstream(headers: Sequence[tuple[str, str]]) -> bytes:
-    """The upstream's rate limits and request id, bare and as LiteLLM names them."""
+def of_upstream(headers: Sequence[tuple[str, str]], bare: bool = True) -> bytes:
+    """The upstream's rate limits and request id as LiteLLM names them; `bare`: the limits also as they came, which
+    are ours where the caller has any."""
     text = ""
     for name, value in headers:
         if name.startswith(("x-ratelimit-", "anthropic-ratelimit-")):
-            text += f"{name}: {value}\r\nllm_provider-{name}: {value}\r\n"
+            text += f"llm_provider-{name}: {value}\r\n"
+            if bare:
+                text += f"{name}: {value}\r\n"
         elif name in _UPSTREAM:
             text += f"llm_provider-{name}: {value}\r\n"
     return text.encode("latin-1", "replace")

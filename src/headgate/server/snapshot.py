@@ -15,6 +15,7 @@ from headgate.core.engine import Engine
 from headgate.core.route import Group, unknown_model
 from headgate.errors import HeadgateError
 from headgate.server.access import Access
+from headgate.server.ceiling import Ceiling
 from headgate.server.config.schema import Config, ModelEntry
 from headgate.server.headers import identity
 
@@ -24,19 +25,21 @@ MAX_CONCRETE: Final = 2_000
 
 class Snapshot:
     def __init__(
-        self, config: Config, engine: Engine, catalog: Catalog, env: Mapping[str, str], master_key: str | None
+        self, config: Config, engine: Engine, catalog: Catalog, env: Mapping[str, str], access: Access
     ) -> None:
         self.config = config
         self.engine = engine
         self.catalog = catalog
-        self.access = Access(master_key)
+        self.access = access
         self._env = env
         self._groups: dict[str, Group] = {}
         self._wildcards: list[tuple[str, str, list[ModelEntry]]] = []
         self._concrete: dict[str, Group] = {}
         self._identities: dict[str, bytes] = {}
+        self._ceilings: dict[str, Ceiling] = {}
         self._load(config)
         self.options = _options(config)
+        self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model
         self.requested_name = config.general.model_name_in_response == "requested"
         self._group_options = _fallback_options(config, self.options)
@@ -59,6 +62,15 @@ class Snapshot:
         """Where a request that brings its own answer (`mock_response`) goes."""
         params = {"model": f"mock/{model}"}
         return Group(model, [Deployment(model, params, catalog=self.catalog, env={})])
+
+    def ceiling(self, model: str) -> Ceiling:
+        """What calls to this model may cost. Raises NotFoundError."""
+        found = self._ceilings.get(model)
+        if found is None:
+            found = self._ceilings[model] = Ceiling(self.lookup(model).deployments)
+            if len(self._ceilings) > MAX_CONCRETE:
+                del self._ceilings[next(iter(self._ceilings))]
+        return found
 
     def options_for(self, model: str) -> Options:
         return self._group_options.get(model, self.options)

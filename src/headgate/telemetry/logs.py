@@ -28,6 +28,7 @@ class CallLine(Struct, frozen=True, omit_defaults=True):
     operation: str
     model: str
     client: str = ""
+    key: str = ""
     deployment: str = ""
     provider: str = ""
     upstream_model: str = ""

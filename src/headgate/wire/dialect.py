@@ -59,12 +59,14 @@ class StreamWriter(Protocol):
 class Sniffer(Protocol):
     """Watches a stream that is passed through, by byte search; decodes only where a mark is found.
 
-    `usage` is the newest total, `ended` whether the format's end mark went by, `error` what an error
-    event in the stream said, `model` the upstream's own model name where it was cheap to see.
+    `usage` is the newest total, `ended` whether the answer is complete, `done` whether the format's last event went
+    by (False for ever where it has none), `error` what an error event in the stream said, `model` the upstream's
+    own model name where it was cheap to see.
     """
 
     usage: Usage | None
     ended: bool
+    done: bool
     error: HeadgateError | None
     model: str | None
 

@@ -174,6 +174,8 @@ _TABLES = (
 LITELLM: Final = _block(
     "litellm_settings",
     known.LITELLM,
+    ("max_budget", "price", "—", "What the whole gateway may spend."),
+    ("budget_duration", "duration", "—", "After which `max_budget` begins anew."),
     (
         "drop_params",
         "flag",
@@ -199,6 +201,22 @@ GENERAL: Final = _block(
     ("dangerously_permit_weak_or_unset_master_key", "flag", "false", "Start without a good key on any host."),
     ("completion_model", "name", "—", "The group that every request goes to, whatever it asks for."),
     ("max_request_size_mb", "size", "—", "Larger bodies get 413."),
+    (
+        "database_url",
+        "secret",
+        "`DATABASE_URL`, else SQLite",
+        "`postgresql://user:password@host/name`. Without one: a SQLite file in the data directory.",
+    ),
+    ("database_connection_pool_limit", "count", "10", "Connections of one process to PostgreSQL."),
+    ("store_prompts_in_spend_logs", "flag", "false", "Keep requests and answers in the ledger."),
+    ("disable_spend_logs", "flag", "false", "Keep sums only, no record of each call."),
+    ("maximum_spend_logs_retention_period", "duration", "—", "Delete older records of calls."),
+    (
+        "on_disconnect",
+        "on_disconnect",
+        "cancel",
+        "When a client goes: `cancel` the upstream, or `drain` it to learn the usage, within bounds.",
+    ),
     ("always_include_stream_usage", "flag", "false", "Ask for usage in streams where the client did not."),
     ("user_url_validation", "flag", "true", "As under `litellm_settings`, and over it."),
     ("user_url_allowed_hosts", "texts", "—", "As under `litellm_settings`, and over it."),

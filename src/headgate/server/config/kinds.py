@@ -5,11 +5,14 @@ of the environment is text, so a kind reads `"60"` and `"true"`, too.
 """
 
 import math
+import re
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
+
+from headgate.server.periods import EXPECTED, parse
 
 MODES: Final = (
     "chat completion embedding image_generation image_edit audio_transcription audio_speech rerank "
@@ -139,6 +142,20 @@ def _url(value: Any, written: str | None) -> str | None:
     return text
 
 
+def _duration(value: Any, written: str | None) -> str:
+    text = _text(value, written).strip()
+    parse(text)
+    return text
+
+
+_DISCONNECT: Final = re.compile(r"cancel|drain(\((\d+)(, *\d+(\.\d+)?)?\))?")
+
+
+def _disconnect(value: Any, written: str | None) -> str:
+    text = _text(value, written).strip()
+    return text if _DISCONNECT.fullmatch(text) else str(_reject(value))
+
+
 def _flag_or_path(value: Any, written: str | None) -> bool | str:
     try:
         return _flag(value, written)
@@ -193,6 +210,10 @@ KINDS: Final[dict[str, Kind]] = {
     "mapping": Kind("mapping", "a mapping", _mapping),
     "headers": Kind("mapping of texts", "a mapping of header names to texts without line breaks", _headers),
     "url": Kind("URL", "an address such as https://host/v1", _url),
+    "duration": Kind("duration", EXPECTED, _duration),
+    "on_disconnect": Kind(
+        "cancel | drain | drain(tokens, seconds)", "cancel, drain or drain(max_tokens, seconds)", _disconnect
+    ),
     "flag_or_path": Kind("true | false | path", "true, false or the path of a file", _flag_or_path),
     "fallbacks": Kind(
         "list of {group: [groups]}",

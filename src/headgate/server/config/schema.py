@@ -50,6 +50,8 @@ class ModelEntry(Discreet, frozen=True, kw_only=True):
 
 
 class LitellmSettings(Discreet, frozen=True, kw_only=True):
+    max_budget: float | None = None
+    budget_duration: str | None = None
     drop_params: bool | None = None
     modify_params: bool | None = None
     request_timeout: float | None = None
@@ -71,6 +73,12 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     dangerously_permit_weak_or_unset_master_key: bool = False
     completion_model: str | None = None
     max_request_size_mb: float | None = None
+    database_url: str | None = None
+    database_connection_pool_limit: int | None = None
+    store_prompts_in_spend_logs: bool = False
+    disable_spend_logs: bool = False
+    maximum_spend_logs_retention_period: str | None = None
+    on_disconnect: str = "cancel"
     always_include_stream_usage: bool = False
     user_url_validation: bool | None = None
     user_url_allowed_hosts: tuple[str, ...] = ()

@@ -10,20 +10,21 @@ from headgate.core.call import Call, Options, model_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.server.asgi import body_of
-from headgate.server.endpoints.info import allow
+from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.wire import envelope as envelopes
 
 _CHAT = dialect("openai_chat")
 
 
-async def count_tokens(request: Request, gateway: Gateway) -> Response:
+async def count_tokens(request: Request, gateway: Gateway, caller: Caller) -> Response:
     """`{"input_tokens": n}`; the header x-headgate-count says "provider" or "estimate"."""
-    snapshot = allow(request, gateway)
     body = await body_of(request.receive, gateway.body_limit)
     envelope = envelopes.read(body or b"")
     model = model_of(envelope)
-    group = snapshot.lookup(model)
+    model = caller.aliases.get(model, model)
+    caller.admit(model)
+    group = gateway.snapshot.lookup(model)
     deployment = group.deployments[0]
     anthropic = dialect("anthropic")
     asked = anthropic.read_request(msgspec.json.decode(body or b""))  # says what is wrong with it

@@ -14,8 +14,8 @@ from headgate.core.dialects import dialect
 from headgate.core.route import Group, unknown_model
 from headgate.errors import HeadgateError
 from headgate.providers.mock import MODELS
+from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
-from headgate.server.headers import scan
 from headgate.server.snapshot import Snapshot
 from headgate.server.workers import gathered
 from headgate.wire import envelope as envelopes
@@ -43,14 +43,7 @@ _PROBES: Final[Mapping[Operation, bytes]] = {
 _MODES: Final[Mapping[str, Operation]] = {"embedding": "embeddings", "completion": "completions"}
 
 
-def allow(request: Request, gateway: Gateway) -> Snapshot:
-    """The snapshot, for a caller with a key. Raises AuthenticationError."""
-    snapshot = gateway.snapshot
-    snapshot.access.identify(scan(request.headers.raw))
-    return snapshot
-
-
-async def root(request: Request, gateway: Gateway) -> Response:
+async def root(request: Request, gateway: Gateway, caller: Caller) -> Response:
     return JSONResponse(
         {
             "name": "headgate",
@@ -60,48 +53,51 @@ async def root(request: Request, gateway: Gateway) -> Response:
     )
 
 
-async def alive(request: Request, gateway: Gateway) -> Response:
+async def alive(request: Request, gateway: Gateway, caller: Caller) -> Response:
     return JSONResponse("I'm alive!")
 
 
-async def ready(request: Request, gateway: Gateway) -> Response:
-    state = {"status": "healthy" if gateway.ready else "draining", "db": "Not connected"}
+async def ready(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    database = "Not connected" if gateway.database is None else "connected"
+    state = {"status": "healthy" if gateway.ready else "draining", "db": database}
     return JSONResponse(state, status_code=200 if gateway.ready else 503)
 
 
-async def metrics(request: Request, gateway: Gateway) -> Response:
-    allow(request, gateway)
+async def metrics(request: Request, gateway: Gateway, caller: Caller) -> Response:
     body = (await gathered(gateway)).exposition()
     return Response(body, media_type="text/plain; version=0.0.4; charset=utf-8")
 
 
-async def models(request: Request, gateway: Gateway) -> Response:
-    snapshot = allow(request, gateway)
-    return JSONResponse({"object": "list", "data": [_model(name) for name in public_models(snapshot)]})
+async def models(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    snapshot = gateway.snapshot
+    return JSONResponse({"object": "list", "data": [_model(name) for name in models_of(snapshot, caller)]})
 
 
-async def model(request: Request, gateway: Gateway) -> Response:
-    snapshot = allow(request, gateway)
+async def model(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    snapshot = gateway.snapshot
     name = request.path_params["name"]
+    caller.admit(name)
     if name not in public_models(snapshot):
         snapshot.lookup(name)  # a wildcard may serve it; raises where none does
     return JSONResponse(_model(name))
 
 
-async def model_info(request: Request, gateway: Gateway) -> Response:
-    snapshot = allow(request, gateway)
+async def model_info(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    snapshot = gateway.snapshot
     wanted = request.query_params.get("litellm_model_id")
-    rows = [_info(deployment) for group in snapshot.groups.values() for deployment in group.deployments]
+    names = set(models_of(snapshot, caller))
+    groups = [group for name, group in snapshot.groups.items() if name in names]
+    rows = [_info(deployment) for group in groups for deployment in group.deployments]
     if wanted is not None:
         rows = [row for row in rows if row["model_info"]["id"] == wanted]
         if not rows:
-            raise unknown_model(wanted, [d.id for g in snapshot.groups.values() for d in g.deployments])
+            raise unknown_model(wanted, [d.id for g in groups for d in g.deployments])
     return JSONResponse({"data": rows})
 
 
-async def health(request: Request, gateway: Gateway) -> Response:
+async def health(request: Request, gateway: Gateway, caller: Caller) -> Response:
     """Asks every deployment for a few tokens; `?model=` asks only one group's."""
-    snapshot = allow(request, gateway)
+    snapshot = gateway.snapshot
     wanted = request.query_params.get("model")
     groups: Iterable[Group] = [snapshot.lookup(wanted)] if wanted else snapshot.groups.values()
     gate = asyncio.Semaphore(PROBES_AT_ONCE)
@@ -144,6 +140,12 @@ async def _probe(
     except TimeoutError:
         return f"no answer within {PROBE_SECONDS:g} s"
     return None
+
+
+def models_of(snapshot: Snapshot, caller: Caller) -> list[str]:
+    """Those that the caller may use."""
+    names = public_models(snapshot)
+    return [name for name in names if all(allow.admits(name) for _, allow in caller.allows)]
 
 
 def public_models(snapshot: Snapshot) -> list[str]:

@@ -1,10 +1,11 @@
 """Model calls: the only place that knows the order of things.
 
-identify → envelope → access → engine → relay → account, each a line of `_serve`.
+identify → envelope → access → reserve → engine → relay → account, each a line of `_serve`.
 """
 
 import asyncio
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Final
 
 import msgspec
@@ -18,8 +19,10 @@ from headgate.errors import HeadgateError, InternalServerError
 from headgate.server import headers
 from headgate.server.account import account
 from headgate.server.asked import options_of
+from headgate.server.booking import Booking
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
+from headgate.server.limits import reserve
 from headgate.server.rename import renamed, renaming
 from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
@@ -75,6 +78,7 @@ def find(path: str) -> tuple[Endpoint, str] | None:
 async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exchange) -> None:
     """Answers one model call, whatever happens. Raises only CancelledError: the client has gone."""
     snapshot = gateway.snapshot
+    booking = Booking(exchange.client)
     call = Call(
         id=gateway.new_id(),
         operation=endpoint.operation,
@@ -87,9 +91,9 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
     )
     gateway.metrics.in_flight += 1
     try:
-        await _serve(gateway, snapshot, endpoint, call, exchange)
+        await _serve(gateway, snapshot, endpoint, call, booking, exchange)
     except HeadgateError as error:
-        _refuse(gateway, call, exchange, error)
+        _refuse(gateway, snapshot, call, booking, exchange, error)
     except asyncio.CancelledError:
         call.status = CLIENT_CLOSED
         raise
@@ -97,25 +101,39 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
         gateway.report(bug, call.id)
         _refuse(
             gateway,
+            snapshot,
             call,
+            booking,
             exchange,
             InternalServerError(f"Headgate failed on call {call.id}; its log says why"),
         )
     finally:
         gateway.metrics.in_flight -= 1
-        account(gateway, call, exchange.client)
+        account(gateway, call, booking)
 
 
 async def _serve(
-    gateway: Gateway, snapshot: Snapshot, endpoint: Endpoint, call: Call, exchange: Exchange
+    gateway: Gateway,
+    snapshot: Snapshot,
+    endpoint: Endpoint,
+    call: Call,
+    booking: Booking,
+    exchange: Exchange,
 ) -> None:
     asked = headers.scan(exchange.headers, endpoint.read)
-    snapshot.access.identify(asked)
+    booking.caller = caller = snapshot.access.identify(asked) or await snapshot.access.find(asked)
+    caller.check(gateway.clock.time())
+    if caller.routes or caller.addresses:
+        caller.reach(exchange.path, exchange.client)
     envelope = envelopes.read(exchange.body)
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
     call.envelope = envelope
-    call.model = snapshot.only_group or model_of(envelope)
+    model = snapshot.only_group or model_of(envelope)
+    call.model = model = caller.aliases.get(model, model)
+    caller.admit(model)
+    booking.request = exchange.body
+    booking.read(envelope, asked)
     call.stream = bytes(envelope.get("stream", b"")) == _TRUE
     call.options = options_of(snapshot.options_for(call.model), envelope, asked, call.stream)
     if endpoint.forward:
@@ -123,49 +141,81 @@ async def _serve(
             (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked
         )
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in envelope else snapshot.lookup
-    answer = await snapshot.engine.run(call, lookup)
+    if gateway.ledger is not None:
+        await reserve(gateway, snapshot, call, booking, exchange.body)
+    answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
+    if snapshot.store_prompts:
+        booking.response = []
     if call.stream:
-        await _relay(gateway, snapshot, answer, exchange)
+        await _relay(gateway, snapshot, answer, booking, exchange)
     else:
         body = answer.body or b""
         if snapshot.requested_name:
             body = renamed(body, call.model)
-        exchange.send(200, JSON + _head(gateway, snapshot, answer), body)
+        if booking.response is not None:
+            booking.response.append(body)
+        account(gateway, call, booking)
+        exchange.send(200, JSON + _head(gateway, snapshot, answer, booking), body)
 
 
-async def _relay(gateway: Gateway, snapshot: Snapshot, answer: Answer, exchange: Exchange) -> None:
+async def _relay(
+    gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking, exchange: Exchange
+) -> None:
     kind = f"content-type: {answer.call.dialect.stream_type}\r\ncache-control: no-cache\r\n".encode()
-    exchange.start(200, kind + _head(gateway, snapshot, answer))
+    exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
     exchange.flow(answer.pause, answer.resume)
     write: Callable[[bytes], None] = exchange.write
     if snapshot.requested_name:
         write = renaming(exchange.write, answer.call.model)
+    if booking.response is not None:
+        write = _copying(write, booking.response)
+    answer.on_end = partial(account, gateway, answer.call, booking)
     try:
         await answer.relay(write)
     finally:
         answer.abort()
+        answer.cut()
     exchange.end()
 
 
-def _head(gateway: Gateway, snapshot: Snapshot, answer: Answer) -> bytes:
-    return b"%b%b%b" % (
+def _copying(write: Callable[[bytes], None], pieces: list[bytes]) -> Callable[[bytes], None]:
+    def copy(data: bytes) -> None:
+        pieces.append(data)
+        write(data)
+
+    return copy
+
+
+def _head(gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking) -> bytes:
+    limits = booking.limits(gateway.clock.time())
+    return b"%b%b%b%b" % (
         snapshot.identity(answer.deployment),
         headers.of_call(answer.call, gateway.clock.monotonic()),
-        headers.of_upstream(answer.headers),
+        limits,
+        headers.of_upstream(answer.headers, bare=not limits),
     )
 
 
-def _refuse(gateway: Gateway, call: Call, exchange: Exchange, error: HeadgateError) -> None:
+def _refuse(
+    gateway: Gateway,
+    snapshot: Snapshot,
+    call: Call,
+    booking: Booking,
+    exchange: Exchange,
+    error: HeadgateError,
+) -> None:
     call.error = error
     started, call.status = call.status == 200, error.status_code
+    account(gateway, call, booking)
     if started:  # the head has gone: what can still be said is said in the stream
         exchange.write(call.dialect.write_stream_error(error))
         exchange.end()
         return
     lines = headers.of_call(call, gateway.clock.monotonic())
     if call.deployment is not None:
-        lines += gateway.snapshot.identity(call.deployment)
+        lines += snapshot.identity(call.deployment)
+    lines += booking.limits(gateway.clock.time())
     if error.retry_after is not None:
         lines += b"retry-after: %d\r\n" % max(1, round(error.retry_after))
     exchange.send(error.status_code, JSON + lines, call.dialect.write_error(error, call.id))

@@ -34,11 +34,12 @@ _DECODE = msgspec.json.Decoder(_Event).decode
 
 
 class Sniffer:
-    __slots__ = ("_buffer", "_totals", "_waiting", "ended", "error", "model", "usage")
+    __slots__ = ("_buffer", "_totals", "_waiting", "done", "ended", "error", "model", "usage")
 
     def __init__(self) -> None:
         self.usage: ir.Usage | None = None
         self.ended = False
+        self.done = False
         self.error: HeadgateError | None = None
         self.model: str | None = None
         self._buffer = b""
@@ -76,7 +77,7 @@ class Sniffer:
 
     def _take(self, name: bytes, data: bytes) -> None:
         if name == b"message_stop":
-            self.ended = True
+            self.ended = self.done = True
         elif name == b"error":
             self.error = failures.read_error(200, {}, data)
         else:

@@ -85,7 +85,7 @@ _MARKS: Final = (b'"finishReason"', b'"blockReason"', b'"error"')
 class Sniffer:
     """`usage` and `model` are decoded from the newest event when asked for."""
 
-    __slots__ = ("_buffer", "_ended", "_error", "_model", "_newest", "_read", "_usage", "_whole")
+    __slots__ = ("_buffer", "_ended", "_error", "_model", "_newest", "_read", "_usage", "_whole", "done")
 
     def __init__(self) -> None:
         self._buffer = b""
@@ -95,6 +95,7 @@ class Sniffer:
         self._usage: ir.Usage | None = None
         self._model: str | None = None
         self._ended = False
+        self.done = False
         self._error: HeadgateError | None = None
 
     def feed(self, data: bytes) -> None:

@@ -68,11 +68,12 @@ def _marked(data: bytes) -> bool:
 class Sniffer:
     """See dialect.Sniffer. `ended` is also true after a finish reason: not every server sends `[DONE]`."""
 
-    __slots__ = ("_parts", "_size", "_tail", "ended", "error", "model", "usage")
+    __slots__ = ("_parts", "_size", "_tail", "done", "ended", "error", "model", "usage")
 
     def __init__(self) -> None:
         self.usage: ir.Usage | None = None
         self.ended = False
+        self.done = False
         self.error: HeadgateError | None = None
         self.model: str | None = None
         self._parts: list[bytes] = []
@@ -124,7 +125,7 @@ class Sniffer:
         decoder = sse.Decoder()
         for name, event in [*decoder.feed(data), *decoder.close()]:
             if event.startswith(b"[DONE]"):
-                self.ended = True
+                self.ended = self.done = True
             elif self.model is None or name == "error" or _marked(event):
                 self._take(name, event)
 

@@ -1,0 +1,85 @@
+"""What a gateway does besides answering: the ledger is moved on, changes of others are heard, old records go."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Final
+
+from headgate.errors import HeadgateError
+from headgate.server.gateway import Gateway
+from headgate.server.periods import seconds
+from headgate.store import changes, ledger
+from headgate.store.mover import EVERY_SECONDS
+
+HEAR_SECONDS: Final = 0.5
+"""A change on one replica is known to all within a second."""
+CLEAN_SECONDS: Final = 3600.0
+CLEAN_BATCH: Final = 1_000
+_logger = logging.getLogger("headgate")
+
+
+class Background:
+    """Started and closed on the event loop of its gateway."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._tasks: list[asyncio.Task[None]] = []
+        self._heard: changes.Heard | None = None
+
+    def start(self) -> None:
+        gateway = self._gateway
+        if gateway.ledger is None or gateway.database is None:
+            return
+        gateway.ledger.start()
+        self._heard = changes.Heard(gateway.database)
+        self._tasks = [
+            asyncio.ensure_future(_every(EVERY_SECONDS, self._move)),
+            asyncio.ensure_future(_every(HEAR_SECONDS, self._hear)),
+            asyncio.ensure_future(_every(CLEAN_SECONDS, self._clean)),
+        ]
+
+    async def close(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._gateway.ledger is not None:
+            await asyncio.to_thread(self._gateway.ledger.close)
+        if self._gateway.database is not None:
+            self._gateway.database.close()
+
+    async def _move(self) -> None:
+        if self._gateway.ledger is not None:
+            self._gateway.ledger.finish()
+
+    async def _hear(self) -> None:
+        if self._heard is not None and self._gateway.callers is not None:
+            for kind, name in await asyncio.to_thread(self._heard.news):
+                self._gateway.callers.forget(kind, name)
+
+    async def _clean(self) -> None:
+        database, period = self._gateway.database, self._gateway.snapshot.config.general
+        if database is None:
+            return
+        await database.run(changes.forget)
+        if period.maximum_spend_logs_retention_period is None:
+            return
+        before = self._gateway.clock.time() - seconds(period.maximum_spend_logs_retention_period)
+        while await database.run(partial(ledger.forget, before=before, limit=CLEAN_BATCH)) == CLEAN_BATCH:  # noqa: ASYNC110 -- a pause: others want the database, too
+            await asyncio.sleep(0.1)
+
+
+async def _every(pause: float, work: Callable[[], Awaitable[None]]) -> None:
+    """Forever; a database that is away is asked again."""
+    failing = False
+    while True:
+        await asyncio.sleep(pause)
+        try:
+            await work()
+            failing = False
+        except HeadgateError as error:
+            if not failing:
+                _logger.warning("%s", error.message)
+            failing = True
+        except Exception as bug:
+            _logger.error("work in the background failed", exc_info=bug)

@@ -1,0 +1,137 @@
+"""What the gateway knows of a call besides the call itself: who makes it, who pays, what was reserved for it."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from headgate.core.call import text_of
+from headgate.errors import BadRequestError
+from headgate.server.callers import ANYBODY, Caller
+from headgate.server.meters import Hold, Window
+from headgate.store.money import UNITS
+
+CUSTOMER_HEADERS: Final = (b"x-litellm-end-user-id", b"x-litellm-customer-id")
+SESSION_HEADERS: Final = (b"x-litellm-session-id", b"x-litellm-trace-id")
+TAGS_HEADER: Final = b"x-litellm-tags"
+READ: Final = frozenset((*CUSTOMER_HEADERS, *SESSION_HEADERS, TAGS_HEADER))
+MAX_NAME: Final = 256
+MAX_TAGS: Final = 50
+
+_metadata: Final = msgspec.json.Decoder(dict[str, Any]).decode
+_names: Final = msgspec.json.Decoder(list[str]).decode
+
+
+class Booking:
+    """Filled step by step as the call goes on; `booked` when it has been accounted for."""
+
+    __slots__ = (
+        "booked",
+        "caller",
+        "client",
+        "customer",
+        "hold",
+        "metadata",
+        "request",
+        "response",
+        "session",
+        "tags",
+    )
+
+    def __init__(self, client: str) -> None:
+        self.client = client
+        self.caller: Caller = ANYBODY
+        self.customer: str | None = None
+        self.tags: tuple[str, ...] = ()
+        self.session: str | None = None
+        self.metadata: Raw | None = None
+        self.hold: Hold | None = None
+        self.request: bytes = b""
+        self.response: list[bytes] | None = None
+        self.booked = False
+
+    def limits(self, now: float) -> bytes:
+        """Header lines about what is left: OpenAI's for the tightest rates, LiteLLM's for the key."""
+        caller = self.caller
+        meters = caller.meters
+        if not caller.token or caller.admin:
+            return b""
+        lines = b"".join(
+            _rate(what, min(windows, key=lambda window: window.left(now)), now)
+            for what, windows in ((b"requests", meters.requests), (b"tokens", meters.tokens))
+            if windows
+        )
+        spent = (meters.budgets or meters.counted)[0]
+        lines += b"x-litellm-key-spend: %b\r\n" % _dollars(spent.spent)
+        if spent.limit is not None:
+            lines += b"x-litellm-key-max-budget: %b\r\n" % _dollars(spent.limit)
+        for name, header in _KEY_LIMITS:
+            if (limit := caller.limits.get(name)) is not None:
+                lines += b"%b: %d\r\n" % (header, limit)
+        return lines
+
+    def read(self, envelope: Mapping[str, Raw], headers: Mapping[bytes, bytes]) -> None:
+        """Customer, tags, session and metadata of a request. Raises BadRequestError for tags that are no list."""
+        self.tags = self.caller.tags
+        metadata: dict[str, Any] = {}
+        for name in ("metadata", "litellm_metadata"):
+            if name in envelope:
+                self.metadata = envelope[name]
+                metadata = {**metadata, **_object(envelope[name])}
+        if not headers.keys().isdisjoint(READ):
+            self._read_headers(headers)
+        if "user" in envelope and self.customer is None:
+            self.customer = text_of(envelope, "user")
+        if metadata and self.customer is None and isinstance(user := metadata.get("user_id"), str):
+            self.customer = user
+        if metadata or "tags" in envelope:
+            self._read_tags(envelope, metadata)
+        if self.customer:
+            self.customer = self.customer[:MAX_NAME]
+        if self.session is None and "litellm_session_id" in envelope:
+            self.session = text_of(envelope, "litellm_session_id")
+
+    def _read_headers(self, headers: Mapping[bytes, bytes]) -> None:
+        first = {name: headers[name].decode("utf-8", "replace") for name in READ if name in headers}
+        self.customer = next((first[name] for name in CUSTOMER_HEADERS if first.get(name)), None)
+        self.session = next((first[name][:MAX_NAME] for name in SESSION_HEADERS if first.get(name)), None)
+        if TAGS_HEADER in first:
+            self._add_tags(tag.strip() for tag in first[TAGS_HEADER].split(","))
+
+    def _read_tags(self, envelope: Mapping[str, Raw], metadata: Mapping[str, Any]) -> None:
+        given = metadata.get("tags")
+        if isinstance(given, list):
+            self._add_tags(tag for tag in given if isinstance(tag, str))
+        raw = envelope.get("tags")
+        if raw is not None and bytes(raw) != b"null":
+            try:
+                self._add_tags(_names(raw))
+            except msgspec.ValidationError:
+                raise BadRequestError("'tags' must be a list of texts", param="tags") from None
+
+    def _add_tags(self, tags: Any) -> None:
+        found = dict.fromkeys((*self.tags, *(tag[:MAX_NAME] for tag in tags if tag)))
+        self.tags = tuple(found)[:MAX_TAGS]
+
+
+_KEY_LIMITS: Final = (("rpm_limit", b"x-litellm-key-rpm-limit"), ("tpm_limit", b"x-litellm-key-tpm-limit"))
+
+
+def _rate(what: bytes, window: Window, now: float) -> bytes:
+    values = (what, window.limit or 0, what, window.left(now), what, window.reset(now))
+    return (
+        b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %.1fs\r\n"
+        % values
+    )
+
+
+def _dollars(amount: int) -> bytes:
+    return (b"%d.%012d" % divmod(amount, UNITS)).rstrip(b"0").rstrip(b".")
+
+
+def _object(raw: Raw) -> dict[str, Any]:
+    try:
+        return _metadata(raw)
+    except msgspec.ValidationError:
+        return {}

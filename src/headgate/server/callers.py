@@ -1,0 +1,353 @@
+"""Who is calling: keys by their hash, with all that a call needs of them ready in memory.
+
+A known key costs one look into a dictionary; an unknown one is asked of the database, once however many ask.
+"""
+
+import asyncio
+import ipaddress
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from msgspec import Struct
+
+from headgate.core.route import Group
+from headgate.errors import AuthenticationError, PermissionDeniedError
+from headgate.server.allow import Allow
+from headgate.server.meters import NONE, Meters
+from headgate.server.registry import NOTHING, Registry
+from headgate.store import directory
+from headgate.store.database import Database
+from headgate.store.ledger import GLOBAL, Scope
+
+MAX_KNOWN: Final = 100_000
+MAX_UNKNOWN: Final = 10_000
+UNKNOWN_SECONDS: Final = 10.0
+"""How long it is remembered that a key does not exist."""
+ADMIN: Final = "proxy_admin"
+USER: Final = "internal_user"
+
+
+class Caller(Struct, kw_only=True):
+    """`name` is what the log may show. `token` is the key's hash in hex, "" for nobody in particular.
+
+    A model must be admitted by all of `allows`, which are (whose, list). `meters` are asked for every call,
+    `by_model` for those to a model besides. `scopes` are those that the caller is made of: a change of one makes
+    it be loaded anew.
+    """
+
+    name: str
+    role: str = USER
+    token: str = ""
+    alias: str | None = None
+    user_id: str | None = None
+    team_id: str | None = None
+    organization_id: str | None = None
+    expires: float | None = None
+    problem: tuple[str, str] | None = None
+    allows: tuple[tuple[str, Allow], ...] = ()
+    aliases: Mapping[str, str] = {}
+    meters: Meters = NONE
+    by_model: Mapping[str, Meters] = {}
+    tags: tuple[str, ...] = ()
+    routes: tuple[str, ...] = ()
+    addresses: tuple[str, ...] = ()
+    scopes: frozenset[Scope] = frozenset()
+    limits: Mapping[str, Any] = {}
+    restricted: bool = False
+
+    @property
+    def admin(self) -> bool:
+        return self.role == ADMIN
+
+    def check(self, now: float) -> None:
+        """Raises AuthenticationError for a key that is expired or blocked, or whose team or user is."""
+        if self.expires is not None and now >= self.expires:
+            raise AuthenticationError(
+                "the API key has expired: make a new one", type="expired_key", code="401"
+            )
+        if self.problem is not None:
+            kind, message = self.problem
+            raise AuthenticationError(message, type=kind, code="401")
+
+    def meters_for(self, model: str) -> Meters:
+        own = self.by_model.get(model) if self.by_model else None
+        return self.meters if own is None else self.meters + own
+
+    def guarded(self, lookup: Callable[[str], Group]) -> Callable[[str], Group]:
+        return _Guarded(self, lookup)
+
+    def reach(self, path: str, address: str) -> None:
+        """Raises PermissionDeniedError for a path or a client address that the key is not for."""
+        if self.routes and not any(matches(path, route) for route in self.routes):
+            raise PermissionDeniedError(
+                f"this key is not for {path}. Allowed: {', '.join(self.routes[:10])}",
+                type="auth_error",
+                code="403",
+            )
+        if self.addresses and not any(within(address, network) for network in self.addresses):
+            raise PermissionDeniedError("this key is not for your address", type="auth_error", code="403")
+
+    def admit(self, model: str) -> None:
+        """Raises PermissionDeniedError naming who may not use the model."""
+        for whose, allow in self.allows:
+            if not allow.everything and not allow.admits(model):
+                raise PermissionDeniedError(
+                    f"this {whose} may not use the model {model!r}. Allowed: {allow.shown()}",
+                    type=f"{_PREFIX[whose]}_model_access_denied",
+                    param="model",
+                    code="403",
+                    model=model,
+                )
+
+
+class _Guarded:
+    """Policy holds for every target: a fallback may not lead to a model that the caller may not use."""
+
+    __slots__ = ("_caller", "_lookup")
+
+    def __init__(self, caller: Caller, lookup: Callable[[str], Group]) -> None:
+        self._caller = caller
+        self._lookup = lookup
+
+    def __call__(self, model: str) -> Group:
+        self._caller.admit(model)
+        return self._lookup(model)
+
+
+_LLM: Final = (
+    "/v1/",
+    "/chat/",
+    "/completions",
+    "/embeddings",
+    "/messages",
+    "/openai/",
+    "/engines/",
+    "/models",
+)
+ROUTE_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
+    "llm_api_routes": _LLM,
+    "openai_routes": _LLM,
+    "anthropic_routes": ("/v1/messages", "/messages"),
+    "info_routes": ("/key/info", "/team/info", "/user/info", "/model/info", "/v1/model", "/models"),
+    "management_routes": (
+        "/key/",
+        "/user/",
+        "/team/",
+        "/model/",
+        "/organization/",
+        "/customer/",
+        "/budget/",
+        "/tag/",
+    ),
+    "spend_tracking_routes": ("/spend/", "/global/spend"),
+}
+"""LiteLLM's names for groups of routes, by how their paths begin."""
+
+
+def matches(path: str, route: str) -> bool:
+    """A route is a group's name, a path, or the beginning of one with a `*`."""
+    if route in ROUTE_GROUPS:
+        return path.startswith(ROUTE_GROUPS[route])
+    return path.startswith(route[:-1]) if route.endswith("*") else path == route
+
+
+def within(address: str, network: str) -> bool:
+    try:
+        return ipaddress.ip_address(address) in ipaddress.ip_network(network, strict=False)
+    except ValueError:
+        return False
+
+
+_PREFIX: Final = {"key": "key", "team": "team", "user": "user", "organization": "org", "team member": "team"}
+ANYBODY: Final = Caller(name="anybody", role=ADMIN)
+MASTER: Final = Caller(name="master key", role=ADMIN, token="master")  # noqa: S106 -- no password
+
+
+class Callers:
+    """`groups` are the access groups that the configuration's models name. Raises nothing itself."""
+
+    def __init__(
+        self,
+        database: Database,
+        registry: Registry,
+        clock: Callable[[], float],
+        groups: Mapping[str, list[str]],
+    ) -> None:
+        self.groups = groups
+        self._database = database
+        self._registry = registry
+        self._clock = clock
+        self._known: dict[str, Caller] = {}
+        self._unknown: dict[str, float] = {}
+        self._payers: dict[Scope, tuple[directory.Row | None, Meters]] = {}
+        self._loading: dict[str, asyncio.Future[Caller | None]] = {}
+        self._epoch = 0
+
+    def known(self, token: str) -> Caller | None:
+        return self._known.get(token)
+
+    async def load(self, token: str) -> Caller | None:
+        """From the database; None where there is no such key. Raises ServiceUnavailableError."""
+        now = self._clock()
+        if self._unknown.get(token, 0.0) > now:
+            return None
+        running = self._loading.get(token)
+        if running is None:
+            running = self._loading[token] = asyncio.ensure_future(self._load(token, now))
+            running.add_done_callback(lambda _: self._loading.pop(token, None))
+        return await asyncio.shield(running)
+
+    async def payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters]:
+        """A customer or a tag: its row, None where nobody made one, and its meters."""
+        scope = (kind, name)
+        known = self._payers.get(scope)
+        if known is None:
+            row, spent = await self._database.ask(lambda c: directory.load_payer(c, kind, name))
+            known = (row, self._registry.meters(scope, row or {}, spent or NOTHING, self._clock()))
+            _remember(self._payers, scope, known, MAX_KNOWN)
+        return known
+
+    def known_payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters] | None:
+        return self._payers.get((kind, name))
+
+    def forget(self, kind: str, name: str) -> None:
+        """Something changed: whoever is made of it is loaded anew at the next call."""
+        scope = (kind, name)
+        self._epoch += 1
+        self._payers.pop(scope, None)
+        if kind == "key":
+            self._unknown.pop(name, None)
+        if kind in ("budget", "access_group"):  # who uses them is not known here
+            self._known.clear()
+            self._payers.clear()
+            return
+        for token in [token for token, caller in self._known.items() if scope in caller.scopes]:
+            del self._known[token]
+
+    def forget_all(self) -> None:
+        self._epoch += 1
+        self._known.clear()
+        self._payers.clear()
+        self._unknown.clear()
+
+    async def _load(self, token: str, now: float) -> Caller | None:
+        epoch = self._epoch
+        entry = await self._database.ask(lambda c: directory.load_key(c, token, now))
+        if entry is None and epoch != self._epoch:
+            return None  # something changed meanwhile: perhaps this key was made
+        if entry is None:
+            _remember(self._unknown, token, now + UNKNOWN_SECONDS, MAX_UNKNOWN)
+            return None
+        caller = self._caller(entry, now)
+        if epoch == self._epoch:
+            _remember(self._known, token, caller, MAX_KNOWN)
+        return caller
+
+    def _caller(self, entry: directory.Entry, now: float) -> Caller:
+        key, user, team, organization = entry.key, entry.user, entry.team, entry.organization
+        groups = {**self.groups, **entry.groups}
+        scopes = directory.scopes_of(entry)
+        return Caller(
+            name=key["key_alias"] or key["key_name"],
+            role=_role(key, user),
+            token=key["token"],
+            alias=key["key_alias"],
+            user_id=key["user_id"],
+            team_id=key["team_id"],
+            organization_id=organization["organization_id"] if organization else key["organization_id"],
+            expires=key["expires"],
+            problem=_problem(entry),
+            allows=_allows(entry, groups),
+            aliases={**((team or {}).get("model_aliases") or {}), **(key["aliases"] or {})},
+            meters=self._meters(entry, now),
+            by_model=self._by_model(entry, now),
+            tags=tuple(dict.fromkeys([*(key["tags"] or ()), *((team or {}).get("tags") or ())])),
+            routes=tuple(key["allowed_routes"] or ()),
+            addresses=tuple(key["allowed_ips"] or ()),
+            scopes=frozenset(scopes),
+            limits={name: key[name] for name in ("rpm_limit", "tpm_limit", "max_budget")},
+            restricted=key["key_type"] == "llm_api",
+        )
+
+    def _meters(self, entry: directory.Entry, now: float) -> Meters:
+        """LiteLLM's rule: a user's own budget does not bind the keys of teams."""
+        rows: list[tuple[Scope, Mapping[str, Any], bool]] = [(("key", entry.key["token"]), entry.key, True)]
+        if entry.user is not None:
+            rows.append((("user", entry.user["user_id"]), entry.user, entry.team is None))
+        if entry.team is not None:
+            rows.append((("team", entry.team["team_id"]), entry.team, True))
+            if entry.key["user_id"]:
+                name = f"{entry.key['team_id']}/{entry.key['user_id']}"
+                rows.append((("member", name), member_limits(entry.team, entry.member), True))
+        if entry.organization is not None:
+            rows.append((("organization", entry.organization["organization_id"]), entry.organization, True))
+        total = NONE
+        for scope, row, ask in rows:
+            total += self._registry.meters(scope, row, entry.spent.get(scope, NOTHING), now, ask=ask)
+        whole = self._registry.budget(GLOBAL)
+        if whole is not None:
+            total += Meters(budgets=(whole,)) if whole.limit is not None else Meters(counted=(whole,))
+        return total
+
+    def _by_model(self, entry: directory.Entry, now: float) -> dict[str, Meters]:
+        found = self._registry.by_model(("key", entry.key["token"]), entry.key, entry.spent, now)
+        if entry.team is not None:
+            team = {**entry.team, "model_max_budget": None}
+            scope = ("team", entry.team["team_id"])
+            for model, meters in self._registry.by_model(scope, team, entry.spent, now).items():
+                found[model] = found.get(model, NONE) + meters
+        return found
+
+
+def member_limits(team: Mapping[str, Any], member: Mapping[str, Any] | None) -> dict[str, Any]:
+    """A member's own limits, else those that the team gives to each of its members."""
+    found = dict(member or {})
+    for name, default in (
+        ("max_budget", "team_member_budget"),
+        ("budget_duration", "team_member_budget_duration"),
+        ("rpm_limit", "team_member_rpm_limit"),
+        ("tpm_limit", "team_member_tpm_limit"),
+    ):
+        if found.get(name) is None:
+            found[name] = team.get(default)
+    found.setdefault("created_at", team.get("created_at"))
+    return found
+
+
+def _role(key: Mapping[str, Any], user: Mapping[str, Any] | None) -> str:
+    return str(user["user_role"]) if user is not None else USER
+
+
+def _problem(entry: directory.Entry) -> tuple[str, str] | None:
+    for whose, row in (
+        ("key", entry.key),
+        ("user", entry.user),
+        ("team", entry.team),
+        ("organization", entry.organization),
+    ):
+        if row is not None and row["blocked"]:
+            return "auth_error", f"this {whose} is blocked: ask the gateway's administrator"
+    if entry.key["team_id"] and entry.team is None:
+        return "auth_error", "the team of this key does not exist any more"
+    return None
+
+
+def _allows(entry: directory.Entry, groups: Mapping[str, list[str]]) -> tuple[tuple[str, Allow], ...]:
+    found = []
+    for whose, row in (
+        ("key", entry.key),
+        ("team", entry.team),
+        ("user", entry.user if entry.team is None else None),
+        ("organization", entry.organization),
+    ):
+        if row is not None:
+            allow = Allow([*(row["models"] or ()), *(row.get("access_group_ids") or ())], groups)
+            if not allow.everything:
+                found.append((whose, allow))
+    return tuple(found)
+
+
+def _remember(cache: dict[Any, Any], key: Any, value: Any, most: int) -> None:
+    if len(cache) >= most:
+        del cache[next(iter(cache))]
+    cache[key] = value

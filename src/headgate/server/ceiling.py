@@ -1,0 +1,110 @@
+"""How much a call can cost at most, and how many tokens it may need: known before it is made, without reading it.
+
+A token is at least one byte, so the body's length bounds its input; the model's window bounds it where pictures
+or files come by address. The output is bounded by what the caller asks for, else by the model's own limit.
+"""
+
+from collections.abc import Mapping, Sequence
+from math import ceil
+from typing import Final
+
+from msgspec import Raw, Struct
+
+from headgate.catalog.price import PriceSheet, Rates
+from headgate.core.deployment import Deployment
+from headgate.store.money import UNITS
+
+BYTES_PER_TOKEN: Final = 4
+DEFAULT_OUTPUT: Final = 16_384
+"""Tokens of output where neither the caller nor the catalog names a limit."""
+_LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
+_MEDIA: Final = (b'"image', b'"file', b'"document', b'"input_audio', b'"video')
+_INPUT: Final = ("input", "cache_write", "cache_write_long", "audio_input", "image_input")
+_OUTPUT: Final = ("output", "reasoning", "audio_output", "image_output")
+_SMOOTH: Final = 0.1
+
+
+class Step(Struct, frozen=True):
+    """Units per token for inputs of more than `above` tokens."""
+
+    above: int
+    input: int
+    output: int
+
+
+class Ceiling:
+    """Of one group: the dearest of its deployments. Learns what calls really used."""
+
+    def __init__(self, deployments: Sequence[Deployment]) -> None:
+        sheets = [deployment.sheet for deployment in deployments if deployment.sheet is not None]
+        self._plain = _steps(sheets, ("standard",))
+        self._any = _steps(sheets, ())
+        self._request = max((ceil((sheet.request + sheet.search) * UNITS) for sheet in sheets), default=0)
+        self._window = _limit(deployments, ("max_input_tokens",))
+        self._output = _limit(deployments, ("max_output_tokens", "max_tokens"))
+        self.average_output = 0.0
+        self.average_cost = 0.0
+
+    def output(self, envelope: Mapping[str, Raw]) -> int | None:
+        """Tokens of output that the caller allows, for all of its answers; None where it does not say."""
+        for name in _LIMITS:
+            if name in envelope and (most := _whole(envelope[name])) is not None:
+                return most * (_whole(envelope.get("n", Raw(b"1"))) or 1)
+        return None
+
+    def cost(self, envelope: Mapping[str, Raw], body: bytes) -> int:
+        """The most that the call can cost, in units. 0 where no price is known."""
+        steps = self._any if "service_tier" in envelope else self._plain
+        if not steps:
+            return 0
+        size = len(body)
+        if self._window is not None and (size > self._window or any(mark in body for mark in _MEDIA)):
+            size = self._window
+        wanted = self.output(envelope)
+        if wanted is None:
+            wanted = (self._output or DEFAULT_OUTPUT) * (_whole(envelope.get("n", Raw(b"1"))) or 1)
+        dearest = max(
+            size * step.input + wanted * step.output for step in steps if step.above < size or not step.above
+        )
+        return dearest + self._request
+
+    def likely_cost(self, envelope: Mapping[str, Raw], body: bytes) -> int:
+        """What such calls have cost until now; for the first ones, the most."""
+        return round(self.average_cost) if self.average_cost else self.cost(envelope, body)
+
+    def tokens(self, envelope: Mapping[str, Raw], body: bytes) -> int:
+        """Input and output that a rate of tokens is charged with until the call is over."""
+        wanted = self.output(envelope)
+        return len(body) // BYTES_PER_TOKEN + (round(self.average_output) if wanted is None else wanted)
+
+    def learn(self, output: int, cost: int) -> None:
+        self.average_output += (output - self.average_output) * (_SMOOTH if self.average_output else 1.0)
+        self.average_cost += (cost - self.average_cost) * (_SMOOTH if self.average_cost else 1.0)
+
+
+def _steps(sheets: Sequence[PriceSheet], tiers: Sequence[str]) -> tuple[Step, ...]:
+    found = [
+        Step(above, _dearest(rates, _INPUT), _dearest(rates, _OUTPUT))
+        for sheet in sheets
+        for tier, steps in sheet.tiers.items()
+        if not tiers or tier in tiers
+        for above, rates in steps
+    ]
+    return tuple(found)
+
+
+def _dearest(rates: Rates, parts: Sequence[str]) -> int:
+    return max(ceil((getattr(rates, part) or 0) * UNITS) for part in parts)
+
+
+def _limit(deployments: Sequence[Deployment], names: Sequence[str]) -> int | None:
+    """The largest that is known of any deployment."""
+    found = [next((int(d.facts[name]) for name in names if d.facts.get(name)), 0) for d in deployments]
+    return max(found, default=0) or None
+
+
+def _whole(raw: Raw) -> int | None:
+    try:
+        return max(0, int(bytes(raw)))
+    except ValueError:
+        return None

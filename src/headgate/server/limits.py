@@ -1,0 +1,103 @@
+"""Step 4 of a call: everything that limits it is asked in one pass, and what it may use is held. Refusals say which
+limit it was, what is left and when to come back."""
+
+from collections.abc import Mapping
+from typing import Final
+
+from headgate.core.call import Call
+from headgate.errors import (
+    BudgetExceededError,
+    HeadgateError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
+from headgate.server.allow import Allow
+from headgate.server.booking import Booking
+from headgate.server.gateway import Gateway
+from headgate.server.meters import Meters, Refusal
+from headgate.server.snapshot import Snapshot
+from headgate.store.money import dollars
+from headgate.telemetry.times import iso
+
+_NAMES: Final[Mapping[str, str]] = {
+    "key": "this key",
+    "key_model": "this key",
+    "user": "your user",
+    "member": "your membership in the team",
+    "global": "the gateway",
+}
+
+
+async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Booking, body: bytes) -> None:
+    """Sets `booking.hold`. Raises RateLimitError, BudgetExceededError, PermissionDeniedError for a customer or tag
+    that may not use the model, ServiceUnavailableError where the ledger can't be written."""
+    ledger = gateway.ledger
+    if ledger is not None and not ledger.writable:
+        raise ServiceUnavailableError(
+            "the gateway's disk is full: calls can't be booked, so none are made", retry_after=10
+        )
+    meters = booking.caller.meters_for(call.model)
+    if booking.customer or booking.tags:
+        meters = await _with_payers(gateway, call, booking, meters)
+    tokens = amount = 0
+    if meters.tokens or meters.budgets:
+        ceiling = snapshot.ceiling(call.model)
+        if meters.tokens:
+            tokens = ceiling.tokens(call.envelope, body)
+        if meters.budgets:
+            strict = any(budget.strict for budget in meters.budgets)
+            amount = (ceiling.cost if strict else ceiling.likely_cost)(call.envelope, body)
+    taken = meters.reserve(tokens, amount, gateway.clock.time())
+    if isinstance(taken, Refusal):
+        raise refused(taken, gateway.clock.time())
+    booking.hold = taken
+
+
+async def _with_payers(gateway: Gateway, call: Call, booking: Booking, meters: Meters) -> Meters:
+    """Customers and tags pay, too. Those that nobody has made have no limits."""
+    callers = gateway.callers
+    if callers is None:
+        return meters
+    payers = [("tag", tag) for tag in booking.tags]
+    if booking.customer:
+        payers.append(("customer", booking.customer))
+    for kind, name in payers:
+        row, own = callers.known_payer(kind, name) or await callers.payer(kind, name)
+        if row is not None:
+            if row.get("blocked"):
+                raise PermissionDeniedError(f"the {kind} {name!r} is blocked", type="auth_error", code="403")
+            allow = Allow(row.get("models") or ())
+            if not allow.admits(call.model):
+                raise PermissionDeniedError(
+                    f"the {kind} {name!r} may not use the model {call.model!r}. Allowed: {allow.shown()}",
+                    type=f"{kind}_model_access_denied",
+                    param="model",
+                    code="403",
+                )
+        meters += own
+    return meters
+
+
+def refused(refusal: Refusal, now: float) -> HeadgateError:
+    whose = _NAMES.get(refusal.scope[0], f"the {refusal.scope[0]} {refusal.scope[1]!r}")
+    model = f" for {refusal.model}" if refusal.model else ""
+    if refusal.what == "budget":
+        left, limit, wanted = (dollars(amount) for amount in (refusal.left, refusal.limit, refusal.wanted))
+        again = "" if refusal.wait is None else f", or come back at {iso(now + refusal.wait)}"
+        return BudgetExceededError(
+            f"Budget has been exceeded: {whose} has ${left:f} left of its budget of ${limit:f}{model}, and this call "
+            f"may cost up to ${wanted:f}. Ask for less (max_tokens){again}.",
+            code="budget_exceeded",
+            retry_after=refusal.wait,
+        )
+    per = "" if refusal.what == "parallel requests" else " per minute"
+    wait = "" if refusal.wait is None else f" Try again in {max(1, round(refusal.wait))} s."
+    asked = f", and this call needs {refusal.wanted}" if refusal.what == "tokens" else ""
+    return RateLimitError(
+        f"Rate limit: {whose} may use {refusal.limit} {refusal.what}{per}{model}, "
+        f"{refusal.left} are left{asked}.{wait}",
+        type="throttling_error",
+        code="rate_limit_exceeded",
+        retry_after=refusal.wait,
+    )

@@ -1,0 +1,285 @@
+"""Meters: counters with a limit and a window, and the holds that calls take on them. Pure: no clock, no store.
+
+Everything is checked before anything is taken, between two awaits of one event loop, so that no number of
+concurrent calls gets past a limit. Times are seconds of one clock (Unix), money is in units of `store.money`.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from typing import Final, Literal
+
+from msgspec import Struct
+
+from headgate.server.periods import period
+
+WINDOW: Final = 60.0
+"""Seconds of the sliding window of rpm and tpm."""
+GRAIN: Final = WINDOW / 6_000
+"""What comes within this time is one entry of a window: bounded memory, and late by at most as much."""
+
+What = Literal["requests", "tokens", "parallel requests", "budget"]
+
+
+class Entry(Struct):
+    """What was taken from a window at a time."""
+
+    time: float
+    amount: int
+
+
+class Refusal(Struct, frozen=True):
+    """Why a call can't be let in. `scope` is (kind, id); `wait` is in seconds, None where waiting is no use."""
+
+    what: What
+    scope: tuple[str, str]
+    model: str
+    limit: int
+    left: int
+    wanted: int
+    wait: float | None
+
+
+class Window:
+    """A rate over the last minute: of requests or of tokens."""
+
+    __slots__ = ("_entries", "_total", "limit", "model", "scope", "what")
+
+    def __init__(self, what: What, scope: tuple[str, str], model: str = "") -> None:
+        self.what: What = what
+        self.scope = scope
+        self.model = model
+        self.limit: int | None = None
+        self._entries: deque[Entry] = deque()
+        self._total = 0
+
+    def left(self, now: float) -> int:
+        """What may still be taken. Without a limit there is nobody to ask."""
+        self._expire(now)
+        return max(0, (self.limit or 0) - self._total)
+
+    def refuse(self, amount: int, now: float) -> Refusal | None:
+        """An amount over the whole limit is let in when the window is empty: else it never would be."""
+        limit = self.limit
+        if limit is None:
+            return None
+        self._expire(now)
+        if self._total + amount <= limit or (not self._total and limit):
+            return None
+        left = max(0, limit - self._total)
+        wait = self._wait(self._total + min(amount, limit) - limit, now)
+        return Refusal(self.what, self.scope, self.model, limit, left, amount, wait)
+
+    def take(self, amount: int, now: float) -> Entry:
+        entries = self._entries
+        self._total += amount
+        if entries and now - entries[-1].time < GRAIN:
+            last = entries[-1]
+            last.amount += amount
+            return last
+        entry = Entry(now, amount)
+        entries.append(entry)
+        return entry
+
+    def correct(self, entry: Entry, difference: int) -> None:
+        """The amount was another one. What has left the window is not counted any more."""
+        if self._entries and entry.time >= self._entries[0].time:
+            entry.amount += difference
+            self._total += difference
+
+    def reset(self, now: float) -> float:
+        """Seconds until the window is empty."""
+        return max(0.0, self._entries[-1].time + WINDOW - now) if self._entries else 0.0
+
+    def _expire(self, now: float) -> None:
+        entries = self._entries
+        edge = now - WINDOW
+        while entries and entries[0].time <= edge:
+            self._total -= entries.popleft().amount
+
+    def _wait(self, excess: int, now: float) -> float | None:
+        if not self.limit:
+            return None
+        for entry in self._entries:
+            excess -= entry.amount
+            if excess <= 0:
+                return entry.time + WINDOW - now
+        return WINDOW
+
+
+class Parallel:
+    """Calls in flight."""
+
+    __slots__ = ("held", "limit", "scope")
+
+    def __init__(self, scope: tuple[str, str]) -> None:
+        self.scope = scope
+        self.limit: int | None = None
+        self.held = 0
+
+    def refuse(self) -> Refusal | None:
+        if self.limit is None or self.held < self.limit:
+            return None
+        wait = 1.0 if self.limit else None
+        return Refusal("parallel requests", self.scope, "", self.limit, 0, 1, wait)
+
+
+class Budget:
+    """Money over a period. `spent` is what calls have cost since `since`, `held` what those in flight may still
+    cost; `total` is all that was ever spent. `ends` is when the period does, 0.0 for never.
+
+    `rolled` is told when a new period has begun.
+    """
+
+    __slots__ = (
+        "_anchor",
+        "_rolled",
+        "duration",
+        "ends",
+        "held",
+        "limit",
+        "model",
+        "scope",
+        "since",
+        "spent",
+        "strict",
+        "total",
+    )
+
+    def __init__(
+        self, scope: tuple[str, str], rolled: Callable[[tuple[str, str], float], None], model: str = ""
+    ) -> None:
+        self.scope = scope
+        self.model = model
+        self.limit: int | None = None
+        self.strict = True
+        self.spent = 0
+        self.total = 0
+        self.held = 0
+        self.duration = ""
+        self.since = 0.0
+        self.ends = 0.0
+        self._anchor = 0.0
+        self._rolled = rolled
+
+    def last(self, duration: str, anchor: float, now: float) -> None:
+        """How long a period is, "" for ever. Begins a new one where the known one is over."""
+        self.duration, self._anchor = duration, anchor
+        if not duration:
+            self.ends = 0.0
+            return
+        begun, self.ends = period(duration, now, anchor)
+        if begun > self.since:
+            self._begin(begun)
+
+    def turn(self, now: float) -> None:
+        """Where the period is over, the next one begins."""
+        if self.ends and now >= self.ends:
+            begun, self.ends = period(self.duration, now, self._anchor)
+            self._begin(begun)
+
+    def _begin(self, since: float) -> None:
+        self.spent, self.since = 0, since
+        self._rolled(self.scope, since)
+
+    @property
+    def left(self) -> int:
+        return max(0, (self.limit or 0) - self.spent - self.held)
+
+    def refuse(self, amount: int, now: float) -> Refusal | None:
+        """A budget that is used up refuses a call that costs nothing, too."""
+        if self.ends and now >= self.ends:
+            self.turn(now)
+        limit = self.limit
+        if limit is None or (self.spent < limit and self.spent + self.held + amount <= limit):
+            return None
+        wait = self.ends - now if self.ends else None
+        if self.spent < limit and self.spent + amount <= limit:
+            wait = 1.0  # calls in flight hold it, and may give most of it back
+        return Refusal("budget", self.scope, self.model, limit, self.left, amount, wait)
+
+
+class Hold:
+    """What one call has taken, to be settled once."""
+
+    __slots__ = ("_amount", "_budgets", "_counted", "_parallels", "_tokens", "_windows")
+
+    def __init__(
+        self,
+        parallels: tuple[Parallel, ...],
+        windows: list[tuple[Window, Entry]],
+        tokens: int,
+        budgets: tuple[Budget, ...],
+        counted: tuple[Budget, ...],
+        amount: int,
+    ) -> None:
+        self._parallels = parallels
+        self._windows = windows
+        self._tokens = tokens
+        self._budgets = budgets
+        self._counted = counted
+        self._amount = amount
+
+    def settle(self, tokens: int, cost: int, now: float) -> None:
+        """Puts what was used in the place of what was held."""
+        for parallel in self._parallels:
+            parallel.held -= 1
+        difference = tokens - self._tokens
+        if difference:
+            for window, entry in self._windows:
+                window.correct(entry, difference)
+        amount = self._amount
+        for budget in self._budgets:
+            budget.turn(now)
+            budget.held -= amount
+            budget.spent += cost
+            budget.total += cost
+        for budget in self._counted:
+            budget.turn(now)
+            budget.spent += cost
+            budget.total += cost
+
+
+class Meters(Struct, frozen=True):
+    """The meters that a call must pass, found when its key was loaded. `counted` are budgets that are not asked,
+    only told."""
+
+    requests: tuple[Window, ...] = ()
+    tokens: tuple[Window, ...] = ()
+    parallels: tuple[Parallel, ...] = ()
+    budgets: tuple[Budget, ...] = ()
+    counted: tuple[Budget, ...] = ()
+
+    def __add__(self, other: "Meters") -> "Meters":
+        return Meters(
+            self.requests + other.requests,
+            self.tokens + other.tokens,
+            self.parallels + other.parallels,
+            self.budgets + other.budgets,
+            self.counted + other.counted,
+        )
+
+    def reserve(self, tokens: int, amount: int, now: float) -> Hold | Refusal:
+        """All or nothing, in one pass. `amount` is the most that the call can cost."""
+        for parallel in self.parallels:
+            if refusal := parallel.refuse():
+                return refusal
+        for window in self.requests:
+            if refusal := window.refuse(1, now):
+                return refusal
+        for window in self.tokens:
+            if refusal := window.refuse(tokens, now):
+                return refusal
+        for budget in self.budgets:
+            if refusal := budget.refuse(amount, now):
+                return refusal
+        for parallel in self.parallels:
+            parallel.held += 1
+        for window in self.requests:
+            window.take(1, now)
+        taken = [(window, window.take(tokens, now)) for window in self.tokens]
+        for budget in self.budgets:
+            budget.held += amount
+        return Hold(self.parallels, taken, tokens, self.budgets, self.counted, amount)
+
+
+NONE: Final = Meters()

@@ -1,0 +1,103 @@
+"""All meters of the process by whose they are. They outlive changes of their limits and of the configuration."""
+
+from collections.abc import Callable, Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+from headgate.server.meters import Budget, Meters, Parallel, Window
+from headgate.store.ledger import Scope
+from headgate.store.money import units
+
+Spent = tuple[int, int, float]
+NOTHING: Final[Spent] = (0, 0, 0.0)
+
+
+class Registry:
+    """`rolled` is told when a budget's new period has begun."""
+
+    def __init__(self, rolled: Callable[[Scope, float], None]) -> None:
+        self._rolled = rolled
+        self._windows: dict[tuple[str, Scope, str], Window] = {}
+        self._parallels: dict[Scope, Parallel] = {}
+        self._budgets: dict[Scope, Budget] = {}
+
+    def meters(
+        self, scope: Scope, row: Mapping[str, Any], spent: Spent, now: float, *, ask: bool = True
+    ) -> Meters:
+        """The meters of a row that has limits. Those without a limit are left out, but for the budget: what it has
+        spent must be known when it gets one. `ask` False: spend is counted and the budget not asked."""
+        budget = self._budget(scope, spent)
+        budget.limit = row.get("max_budget")
+        budget.strict = row.get("budget_mode") != "estimate"
+        budget.last(row.get("budget_duration") or "", float(row.get("created_at") or 0.0), now)
+        asked = ask and budget.limit is not None
+        return Meters(
+            requests=self._window("requests", scope, row.get("rpm_limit")),
+            tokens=self._window("tokens", scope, row.get("tpm_limit")),
+            parallels=self._parallel(scope, row.get("max_parallel_requests")),
+            budgets=(budget,) if asked else (),
+            counted=() if asked else (budget,),
+        )
+
+    def by_model(
+        self, scope: Scope, row: Mapping[str, Any], spent: Mapping[Scope, Spent], now: float
+    ) -> dict[str, Meters]:
+        """Further meters by the model that is asked for: model_rpm_limit, model_tpm_limit, model_max_budget."""
+        found: dict[str, Meters] = {}
+        for what, limits in (
+            ("requests", row.get("model_rpm_limit")),
+            ("tokens", row.get("model_tpm_limit")),
+        ):
+            for model, limit in (limits or {}).items():
+                window = self._window(what, scope, limit, model)
+                meters = Meters(requests=window) if what == "requests" else Meters(tokens=window)
+                found[model] = found.get(model, Meters()) + meters
+        for model, given in (row.get("model_max_budget") or {}).items():
+            own = ("key_model", f"{scope[1]}/{model}")
+            budget = self._budget(own, spent.get(own, NOTHING), model)
+            limit, duration = budget_of(given)
+            budget.limit = limit
+            budget.last(duration, float(row.get("created_at") or 0.0), now)
+            found[model] = found.get(model, Meters()) + Meters(budgets=(budget,))
+        return found
+
+    def budget(self, scope: Scope) -> Budget | None:
+        return self._budgets.get(scope)
+
+    def _budget(self, scope: Scope, spent: Spent, model: str = "") -> Budget:
+        budget = self._budgets.get(scope)
+        if budget is None:  # from here on memory knows better than the database
+            budget = self._budgets[scope] = Budget(scope, self._rolled, model)
+            budget.spent, budget.total, budget.since = spent
+        return budget
+
+    def _window(self, what: Any, scope: Scope, limit: int | None, model: str = "") -> tuple[Window, ...]:
+        at = (what, scope, model)
+        window = self._windows.get(at)
+        if limit is None:
+            if window is not None:
+                window.limit = None
+            return ()
+        if window is None:
+            window = self._windows[at] = Window(what, scope, model)
+        window.limit = limit
+        return (window,)
+
+    def _parallel(self, scope: Scope, limit: int | None) -> tuple[Parallel, ...]:
+        parallel = self._parallels.get(scope)
+        if limit is None:
+            if parallel is not None:
+                parallel.limit = None
+            return ()
+        if parallel is None:
+            parallel = self._parallels[scope] = Parallel(scope)
+        parallel.limit = limit
+        return (parallel,)
+
+
+def budget_of(given: Any) -> tuple[int, str]:
+    """A row of `model_max_budget`: dollars, or {"budget_limit": dollars, "time_period": "1d"}. In units."""
+    if not isinstance(given, Mapping):
+        return units(Decimal(str(given))), ""
+    limit = given.get("budget_limit", given.get("max_budget", 0))
+    return units(Decimal(str(limit))), str(given.get("time_period") or given.get("budget_duration") or "")

@@ -1,0 +1,145 @@
+"""Who may call: all that is known of a key, a customer or a tag, read in one go. Knows no meter and no HTTP."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from msgspec import Struct
+from sqlalchemy import Table, select
+from sqlalchemy.engine import Connection
+
+from headgate.store import ledger, tables
+from headgate.store.ledger import Scope
+
+Row: TypeAlias = dict[str, Any]
+
+LIMITS: Final = tuple(
+    """max_budget soft_budget budget_duration budget_mode rpm_limit tpm_limit max_parallel_requests model_max_budget
+    model_rpm_limit model_tpm_limit""".split()
+)
+
+
+class Entry(Struct, frozen=True, kw_only=True):
+    """A key with all that it belongs to, None for what it does not. The rows have their budgets' limits in them.
+    `spent` is by scope: in this period, ever, since when. `groups` are the models of its access groups by name."""
+
+    key: Row
+    user: Row | None = None
+    team: Row | None = None
+    member: Row | None = None
+    organization: Row | None = None
+    groups: dict[str, list[str]] = {}
+    spent: dict[Scope, tuple[int, int, float]] = {}
+
+
+TABLES: Final[Mapping[str, Table]] = {
+    "key": tables.keys,
+    "user": tables.users,
+    "team": tables.teams,
+    "organization": tables.organizations,
+    "customer": tables.customers,
+    "tag": tables.tags,
+    "budget": tables.budgets,
+    "access_group": tables.access_groups,
+    "model": tables.models,
+}
+"""Kinds of rows that have one primary key."""
+
+
+def find(connection: Connection, kind: str, name: str) -> Row | None:
+    """One row by its primary key."""
+    table = TABLES[kind]
+    (column,) = table.primary_key.columns
+    row = connection.execute(select(table).where(column == name)).mappings().first()
+    return dict(row) if row is not None else None
+
+
+def member(connection: Connection, team: str, user: str) -> Row | None:
+    table = tables.team_members
+    where = (table.c.team_id == team, table.c.user_id == user)
+    row = connection.execute(select(table).where(*where)).mappings().first()
+    return dict(row) if row is not None else None
+
+
+def load_key(connection: Connection, token: str, now: float) -> Entry | None:
+    """`token` is the SHA-256 of the key in hex. A key that was replaced counts as its successor until its time is
+    over."""
+    key = find(connection, "key", token)
+    if key is None:
+        retired = tables.retired_keys
+        where = (retired.c.token == token, retired.c.valid_until > now)
+        successor = connection.scalar(select(retired.c.replaced_by).where(*where))
+        key = find(connection, "key", successor) if successor else None
+        if key is None:
+            return None
+    user = find(connection, "user", key["user_id"]) if key["user_id"] else None
+    team = find(connection, "team", key["team_id"]) if key["team_id"] else None
+    within = key["organization_id"] or (team and team["organization_id"])
+    organization = find(connection, "organization", within) if within else None
+    joined = member(connection, key["team_id"], key["user_id"]) if team and key["user_id"] else None
+    rows = [row for row in (key, user, team, joined, organization) if row is not None]
+    merge_budgets(connection, rows)
+    entry = Entry(key=key, user=user, team=team, member=joined, organization=organization)
+    names = {
+        name for row in rows for name in (*(row.get("access_group_ids") or ()), *(row.get("models") or ()))
+    }
+    return Entry(
+        key=key,
+        user=user,
+        team=team,
+        member=joined,
+        organization=organization,
+        groups=_groups(connection, sorted(names)),
+        spent=ledger.spent(connection, scopes_of(entry)),
+    )
+
+
+def scopes_of(entry: Entry) -> list[Scope]:
+    """Everybody whose spend the key's calls count to, but customers, tags and models."""
+    key = entry.key
+    found: list[Scope] = [ledger.GLOBAL, ("key", key["token"])]
+    for kind, row in (("user", entry.user), ("team", entry.team), ("organization", entry.organization)):
+        if row is not None:
+            found.append((kind, row[f"{kind}_id"]))
+    if entry.team is not None and key["user_id"]:
+        found.append(("member", f"{key['team_id']}/{key['user_id']}"))
+    found += [("key_model", f"{key['token']}/{model}") for model in key.get("model_max_budget") or ()]
+    return found
+
+
+def load_payer(
+    connection: Connection, kind: str, name: str
+) -> tuple[Row | None, tuple[int, int, float] | None]:
+    """A customer or a tag, and what it has spent."""
+    row = find(connection, kind, name)
+    if row is not None:
+        merge_budgets(connection, [row])
+    return row, ledger.spent(connection, [(kind, name)]).get((kind, name))
+
+
+def merge_budgets(connection: Connection, rows: Sequence[Row]) -> None:
+    """Limits that a row does not give come from the budget that it names."""
+    names = {row["budget_id"] for row in rows if row.get("budget_id")}
+    if not names:
+        return
+    table = tables.budgets
+    known = {
+        row["budget_id"]: row
+        for row in connection.execute(select(table).where(table.c.budget_id.in_(names))).mappings()
+    }
+    for row in rows:
+        budget = known.get(row.get("budget_id") or "")
+        if budget is not None:
+            row.update({name: budget[name] for name in LIMITS if row.get(name) is None})
+
+
+def _groups(connection: Connection, names: Sequence[str]) -> dict[str, list[str]]:
+    """The models of access groups, by id and by name."""
+    if not names:
+        return {}
+    table = tables.access_groups
+    where = table.c.access_group_id.in_(names) | table.c.access_group_name.in_(names)
+    found: dict[str, list[str]] = {}
+    for row in connection.execute(select(table).where(where)):
+        models = list(row.access_model_names or ())
+        found[row.access_group_id] = found[row.access_group_name] = models
+    return found

@@ -1,0 +1,167 @@
+"""Moves what the journal holds into the database: a thread that may block, wait and try again.
+
+While the database is away the segments stay on disk and the memory stays bounded.
+"""
+
+import asyncio
+import logging
+import threading
+from collections import deque
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+from sqlalchemy.exc import IntegrityError
+
+from headgate.errors import HeadgateError
+from headgate.store import journal as journals
+from headgate.store import ledger
+from headgate.store.database import Database
+from headgate.store.journal import Journal
+from headgate.store.ledger import Record, Scope
+
+EVERY_SECONDS: Final = 0.5
+RETRY_SECONDS: Final = 1.0
+BATCH: Final = 2_000
+MAX_HELD: Final = 50_000
+"""Records kept in memory; the others are read back from the segments."""
+SEGMENT: Final = 8 * 1024 * 1024
+_logger = logging.getLogger("headgate")
+
+
+class Mover:
+    """`add`, `finish` and `roll` belong to the event loop; what blocks happens in the thread."""
+
+    def __init__(self, database: Database, journal: Journal) -> None:
+        self._database = database
+        self._journal = journal
+        self._held: list[Record] | None = []
+        self._rolls: deque[tuple[Scope, float]] = deque()
+        self._backlog: deque[tuple[Path, list[Record] | None]] = deque()
+        self._draining = threading.Lock()
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread = threading.Thread(target=self._work, name="headgate-ledger", daemon=True)
+
+    def start(self) -> None:
+        """Books what dead processes left, then goes on in a thread. Raises ServiceUnavailableError."""
+        self.replay()
+        self._thread.start()
+
+    def replay(self) -> int:
+        """How many records were in segments that nobody holds."""
+        count = 0
+        for path in journals.orphans(self._journal.folder):
+            count += self._book_file(path)
+            path.unlink(missing_ok=True)
+        return count
+
+    def add(self, record: Record) -> None:
+        """Before the answer's last byte. Raises OSError where the journal can't be written."""
+        self._journal.append(ledger.encode(record))
+        held = self._held
+        if held is not None:
+            held.append(record)
+            if len(held) >= MAX_HELD:
+                self._held = None
+        if self._journal.size >= SEGMENT:
+            self.finish()
+
+    def roll(self, scope: Scope, since: float) -> None:
+        """A budget's new period has begun."""
+        self._rolls.append((scope, since))
+
+    @property
+    def writable(self) -> bool:
+        return self._journal.writable
+
+    @property
+    def waiting(self) -> int:
+        """Segments that wait for the database."""
+        return len(self._backlog)
+
+    def finish(self) -> None:
+        """Hands what was added to the thread; called every `EVERY_SECONDS`."""
+        path = self._journal.rotate()
+        if path is not None:
+            full = sum(len(records or ()) for _, records in self._backlog) > MAX_HELD
+            self._backlog.append((path, None if full else self._held))
+            self._held = []
+        if path is not None or self._rolls:
+            self._wake.set()
+
+    async def flush(self) -> None:
+        """Books everything that was added: for reports that must be true now. Raises ServiceUnavailableError."""
+        self.finish()
+        await asyncio.to_thread(self._drain)
+
+    def close(self) -> None:
+        """Books what is left; where the database is away it stays in the journal until the next start."""
+        self.finish()
+        self._stopping = True
+        self._wake.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+        try:
+            self._drain()
+        except HeadgateError as error:
+            _logger.warning("the ledger's last records wait for the next start: %s", error.message)
+        self._journal.close()
+
+    def _work(self) -> None:
+        failing = False
+        while not self._stopping:
+            self._wake.wait(RETRY_SECONDS if self._backlog else None)
+            self._wake.clear()
+            try:
+                self._drain()
+                failing = False
+            except HeadgateError as error:
+                if not failing:
+                    _logger.warning("the ledger waits in the journal: %s", error.message)
+                failing = True
+            except Exception as bug:
+                _logger.error("the ledger could not be moved to the database", exc_info=bug)
+
+    def _drain(self) -> None:
+        with self._draining:
+            while self._rolls:
+                scope, since = self._rolls[0]
+                self._database.write(partial(ledger.roll, scope=scope, since=since))
+                self._rolls.popleft()
+            while self._backlog:
+                path, records = self._backlog[0]
+                if records is None:
+                    self._book_file(path)
+                else:
+                    self._book(records)
+                path.unlink(missing_ok=True)
+                self._backlog.popleft()
+
+    def _book(self, records: list[Record]) -> None:
+        try:
+            for part in _batches(records):
+                self._database.write(partial(ledger.book, records=part, fresh=True))
+        except IntegrityError:  # a part had been booked before the database went away
+            self._book_checked(records)
+        except HeadgateError:  # it may take long: what waits is read back from the disk
+            for at in range(len(self._backlog)):
+                self._backlog[at] = (self._backlog[at][0], None)
+            raise
+
+    def _book_checked(self, records: list[Record]) -> int:
+        return sum(
+            self._database.write(partial(ledger.book, records=part, fresh=False))
+            for part in _batches(records)
+        )
+
+    def _book_file(self, path: Path) -> int:
+        lines, rest = journals.read(path)
+        if rest:
+            aside = journals.set_aside(path, rest)
+            _logger.error("%d bytes of the journal are damaged and were set aside: %s", len(rest), aside)
+        return self._book_checked([ledger.decode(line) for line in lines])
+
+
+def _batches(records: list[Record]) -> list[list[Record]]:
+    return [records[at : at + BATCH] for at in range(0, len(records), BATCH)]
