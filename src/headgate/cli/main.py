@@ -13,7 +13,10 @@ import headgate
 _CONFIG = click.Path(dir_okay=False, path_type=Path)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    name="headgate", context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(headgate.__version__, "--version", "-V", message="headgate %(version)s")
 def main() -> None:
     """One gateway in front of every LLM provider.
 
@@ -35,7 +38,7 @@ def main() -> None:
     help="A LiteLLM config.yaml. Without one, every provider whose key is in the environment is served.",
 )
 @click.option("--host", help="Address to listen on. [default: 127.0.0.1; 0.0.0.0 with a good master key]")
-@click.option("--port", "-p", type=int, help="[default: 4000]")
+@click.option("--port", "-p", type=int, help="Port to listen on; 0 for any free one. [default: 4000]")
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -60,7 +63,9 @@ def serve(**given: Any) -> None:
 @main.command()
 @click.argument("config", type=_CONFIG)
 def check(config: Path) -> None:
-    """Read a config.yaml and say all that is wrong with it, with file and line.
+    """Say all that is wrong with a config.yaml.
+
+    Every problem is named with file, line and the nearest known key. Nothing is started.
 
     Exit status 1 when the gateway would not start with it.
     """
@@ -69,12 +74,13 @@ def check(config: Path) -> None:
 
     problems = find(config, os.environ)
     errors = sum(problem.severity == "error" for problem in problems)
+    warnings = len(problems) - errors
+    more = f", {warnings} warning{'s' * (warnings > 1)}" if warnings else ""
     if problems:
-        click.echo(render(problems), err=True)
+        click.echo(render(problems) + "\n", err=True)
     if errors:
-        click.echo(f"\n{config}: {errors} error{'s' if errors > 1 else ''}", err=True)
+        click.echo(f"{config}: {errors} error{'s' * (errors > 1)}{more}", err=True)
         sys.exit(1)
-    more = f", {len(problems)} warnings" if problems else ""
     click.echo(f"{config}: good{more}")
 
 
@@ -87,11 +93,15 @@ def check(config: Path) -> None:
 def chat(
     model: str, message: str | None, system: str | None, api_base: str | None, api_key: str | None
 ) -> None:
-    """Talk to MODEL in the terminal, streamed. MODEL is written as provider/model.
+    """Talk to MODEL in the terminal, streamed.
+
+    MODEL is written as provider/model; what is piped in is one message.
 
     \b
         headgate chat openai/gpt-4o
         headgate chat anthropic/claude-sonnet-4-5 -m "Hello"
+        headgate chat mock/echo < question.txt
+        headgate chat openai/my-model --api-base http://localhost:4000/v1
     """
     from headgate.cli.chat import converse
 
@@ -100,9 +110,13 @@ def chat(
 
 @main.command()
 @click.argument("pattern", default="")
-@click.option("--limit", default=40, show_default=True, help="Rows to print; 0 for all.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), default=40, show_default=True, help="Rows to print; 0 for all."
+)
 def models(pattern: str, limit: int) -> None:
-    """List models that Headgate knows prices and facts of, those with PATTERN in their name.
+    """List known models with their prices and limits.
+
+    With PATTERN, those that have it in their name. Prices are US dollars for a million tokens.
 
     \b
         headgate models claude

@@ -1,28 +1,37 @@
 """`headgate models`: what the catalog knows, as a table."""
 
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any
 
+import click
 from rich.console import Console
 from rich.table import Table
 
 from headgate.catalog.lookup import Catalog
 
 _MILLION = Decimal(1_000_000)
+_ENDLESS = 10_000
+"""Columns where nobody looks: a file or another program gets whole names."""
 
 
 def show(pattern: str, limit: int) -> int:
     """Prints a table. Exit status 1 when nothing matches."""
     catalog = Catalog()
     names = [name for name in catalog.names() if pattern.lower() in name.lower()]
-    console = Console()
     if not names:
-        console.print(f"No model with {pattern!r} in its name.")
+        near = get_close_matches(pattern.lower(), catalog.names(), n=1)
+        click.echo(f"No model with {pattern!r} in its name." + (f" Did you mean {near[0]}?" if near else ""))
         return 1
+    console = Console(markup=False, highlight=False)
+    if not console.is_terminal:
+        console.width = _ENDLESS
     table = Table(box=None, pad_edge=False)
-    table.add_column("model")
-    for title in ("provider", "mode", "context", "$/M in", "$/M out"):
-        table.add_column(title, justify="right" if "$" in title or title == "context" else "left")
+    table.add_column("model", overflow="fold")
+    for title in ("provider", "mode"):
+        table.add_column(title, no_wrap=True)
+    for title in ("context", "$/M in", "$/M out"):
+        table.add_column(title, no_wrap=True, justify="right")
     shown = names[:limit] if limit else names
     for name in shown:
         row = catalog.find(name) or {}

@@ -1,10 +1,13 @@
 """`headgate serve`: reads settings and configuration, says what it is going to do, and runs the gateway."""
 
+import errno
+import socket
 import sys
 from collections.abc import Mapping
 from typing import Any
 
 import click
+import msgspec
 
 from headgate.errors import HeadgateError
 from headgate.server.config import load, master
@@ -28,16 +31,29 @@ def serve(given: Mapping[str, Any], env: Mapping[str, str]) -> int:
         click.echo(refusal, err=True)
         return 2
     _say_problems((*config.warnings, *start.warnings))
-    from headgate.server.app import run
+    from headgate.server.run import run
 
     try:
+        start = msgspec.structs.replace(start, port=_free(host, start.port, start.workers > 1))
         _greet(config, start, host)
         return run(config, start, env, host)
     except OSError as error:
-        click.echo(f"can't listen on {host}:{start.port}: {error.strerror or error}", err=True)
+        other = "; --port chooses another" if error.errno == errno.EADDRINUSE else ""
+        click.echo(f"can't listen on {host}:{start.port}: {error.strerror or error}{other}", err=True)
     except HeadgateError as error:
         click.echo(f"can't start: {error.message}", err=True)
     return 1
+
+
+def _free(host: str, port: int, shared: bool) -> int:
+    """The port, or a free one for 0, before we say that we are there. Raises OSError where it is taken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if shared:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        sock.bind((host, port))
+        return int(sock.getsockname()[1])
 
 
 def _say_problems(problems: tuple[Problem, ...]) -> None:

@@ -18,6 +18,7 @@ from headgate.core.call import Call, Operation, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
+from headgate.core.params import is_price
 from headgate.core.route import Group
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.net.pool import Pool
@@ -76,7 +77,11 @@ class Client:
             raise BadRequestError("'model' must be a string such as 'openai/gpt-4o'", param="model")
         if fields.get(_NEEDED[operation]) is None:
             raise BadRequestError(f"{_NEEDED[operation]!r} is missing", param=_NEEDED[operation], model=model)
-        _raise_mock(fields.get("mock_response"), model)
+        mocked = any(fields.get(name) not in _NO_MOCK for name in _MOCK)
+        if mocked:
+            _raise_mock(fields.get("mock_response"), model)
+        else:
+            fields = {name: value for name, value in fields.items() if name not in _MOCK}
         body = params.body_of(fields)
         body["model"] = Raw(msgspec.json.encode(model))
         stream = fields.get("stream") is True
@@ -92,12 +97,21 @@ class Client:
             options=params.options_of(model, fields, stream),
         )
         engine = await self._engine()
-        answer = await engine.run(call, lambda name: self._group(name, model, fields, call))
+        make = self._mock if mocked else self._real
+        answer = await engine.run(call, lambda name: Group(name, [make(name, model, fields, call)]))
+        hidden = self.hidden(answer)
+        if mocked:
+            hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
         if stream:
-            return CustomStreamWrapper(answer, self.hidden(answer), operation)
+            return CustomStreamWrapper(answer, hidden, operation)
         response = _RESPONSES[operation].of(msgspec.json.decode(answer.body or b"{}"))
-        response._hidden_params = self.hidden(answer)
+        response._hidden_params = hidden
         return response
+
+    def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        """Adds models to the catalog, or changes them. Calls from now on have the new prices."""
+        self.catalog.register(rows)
+        self._deployments = {}  # each remembers its prices; a call under way keeps its own
 
     def hidden(self, answer: Answer) -> dict[str, Any]:
         """LiteLLM's `_hidden_params`: how the answer came about."""
@@ -120,16 +134,22 @@ class Client:
             "dropped_params": list(call.dropped),
         }
 
-    def _group(self, name: str, first: str, fields: Mapping[str, Any], call: Call) -> Group:
+    def _real(self, name: str, first: str, fields: Mapping[str, Any], call: Call) -> Deployment:
         """The one deployment behind a model string. A fallback to another provider keeps no credential."""
-        if "mock_response" in fields or "mock_tool_calls" in fields or "mock_timeout" in fields:
-            return Group(name, [self._deployment({"model": f"mock/{name}"})])
         if name != first:
             own = {key: text_of(call.envelope, key) for key in ("api_key", "api_base", "base_url")}
             same = _same_provider(name, first, fields)
             kept = fields if same else {k: v for k, v in fields.items() if k not in _CREDENTIALS}
             fields = {**kept, **{key: value for key, value in own.items() if value}}
-        return Group(name, [self._deployment(self._with_key(params.deployment_of(name, fields)))])
+        return self._deployment(self._with_key(params.deployment_of(name, fields)))
+
+    def _mock(self, name: str, _first: str, fields: Mapping[str, Any], _call: Call) -> Deployment:
+        """The built-in provider in the place of another: with its name, its prices and none of its keys."""
+        provider, model = _stood_for(name, fields)
+        prices = {key: value for key, value in fields.items() if is_price(key) and value is not None}
+        base = fields.get("base_model") or f"{provider}/{model}"
+        plain = name if provider == "mock" else model  # "mock/slow" itself would take its time
+        return self._deployment({"model": f"mock/{plain}", "base_model": base, **prices})
 
     def _with_key(self, made: dict[str, Any]) -> dict[str, Any]:
         """`headgate.<provider>_key`, where no other key was given."""
@@ -188,12 +208,23 @@ def _same_provider(name: str, first: str, fields: Mapping[str, Any]) -> bool:
         return True  # a bare name: the same provider's
 
 
+_MOCK: Final = ("mock_response", "mock_tool_calls", "mock_timeout")
+_NO_MOCK: Final[tuple[Any, ...]] = (None, False, [], ())
 _MAGIC: Final = (
     "RateLimitError",
     "ContextWindowExceededError",
     "InternalServerError",
     "ServiceUnavailableError",
 )
+
+
+def _stood_for(name: str, fields: Mapping[str, Any]) -> tuple[str, str]:
+    """The provider and the model that a mock answers for."""
+    try:
+        row, model = resolve(name, fields.get("custom_llm_provider"), fields.get("api_base"))
+    except HeadgateError:
+        return "mock", name
+    return row.id, model
 
 
 def _raise_mock(mock: Any, model: str) -> None:

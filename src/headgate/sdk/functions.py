@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
+from headgate.errors import BadRequestError
 from headgate.sdk.client import Client
 from headgate.sdk.portal import PORTAL
 
@@ -83,6 +84,8 @@ def batch_completion(
     model: str, messages: Sequence[_Messages] = (), *, max_workers: int = 100, **kwargs: Any
 ) -> list[Any]:
     """Many conversations at once, at most `max_workers` at a time. An error stands in its call's place."""
+    if max_workers < 1:
+        raise BadRequestError(f"'max_workers' must be 1 or more, not {max_workers}", param="max_workers")
 
     async def all_of_them() -> list[Any]:
         gate = asyncio.Semaphore(max_workers)

@@ -7,62 +7,88 @@ from typing import Any, Final
 import msgspec
 
 from headgate.catalog import tokens
+from headgate.catalog.price import PriceSheet, price_of
 from headgate.core.dialects import dialect
-from headgate.errors import HeadgateError, NotFoundError
+from headgate.core.params import is_price
+from headgate.errors import BadRequestError, HeadgateError, NotFoundError
 from headgate.providers.quirks import plan
-from headgate.providers.registry import resolve
+from headgate.providers.registry import providers, resolve
 from headgate.sdk.functions import default_client
-from headgate.sdk.objects import ModelResponse, View
+from headgate.sdk.objects import ModelResponse, TextCompletionResponse, View
+from headgate.sdk.openai_bases import adopt
+from headgate.sdk.params import encoded
 from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat.fields import read_usage
-from headgate.wire.sse import encode
+from headgate.wire.sse import encode as sse
 
 OPENAI_PARAMS: Final = tuple(
     """frequency_penalty logit_bias logprobs top_logprobs max_tokens max_completion_tokens modalities prediction n
     presence_penalty seed stop stream stream_options temperature top_p tools tool_choice function_call functions
-    parallel_tool_calls audio web_search_options service_tier response_format user reasoning_effort""".split()
+    parallel_tool_calls audio web_search_options service_tier response_format user reasoning_effort thinking
+    verbosity store prompt_cache_key safety_identifier""".split()
+)
+_ONLY_OPENAI: Final = frozenset(
+    "logit_bias prediction verbosity store prompt_cache_key safety_identifier".split()
 )
 _ABSENT: Final[Mapping[str, frozenset[str]]] = {
-    "anthropic": frozenset(
-        """frequency_penalty logit_bias logprobs top_logprobs n presence_penalty seed modalities audio prediction
-        functions function_call""".split()
-    ),
-    "gemini": frozenset("logit_bias user functions function_call prediction store".split()),
+    "openai_chat": frozenset({"thinking"}),
+    "anthropic": _ONLY_OPENAI
+    | frozenset("frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio".split()),
+    "gemini": _ONLY_OPENAI | {"user"},
 }
-"""What a dialect other than OpenAI's has no form for."""
+"""What a dialect has no form for."""
 
 
-def stream_chunk_builder(chunks: Sequence[Any], messages: Any = None, **_: Any) -> ModelResponse | None:
-    """One ModelResponse from the chunks of a stream, tool calls, reasoning and usage included."""
+def stream_chunk_builder(
+    chunks: Sequence[Any], messages: Any = None, **_: Any
+) -> ModelResponse | TextCompletionResponse | None:
+    """The whole answer from the chunks of a stream, tool calls, reasoning and usage included.
+
+    Chunks are the stream's own objects, dictionaries, or objects with `model_dump`. Usage is what the provider
+    reported; where it reported none it is estimated, the prompt's part from `messages`.
+    """
     if not chunks:
         return None
-    chat = dialect("openai_chat")
-    reader = chat.stream_reader()
-    folder = fold.Folder()
-    documents = [chunk.model_dump() if isinstance(chunk, View) else dict(chunk) for chunk in chunks]
-    for document in documents:
-        for event in reader.feed(encode(msgspec.json.encode(document))):
+    raws = [bytes(encoded("chunks", chunk)) for chunk in chunks]
+    if any(raw[:1] != b"{" for raw in raws):
+        raise BadRequestError("'chunks' must be chunks of a stream", param="chunks")
+    first = msgspec.json.decode(raws[0])
+    text = first.get("object") == "text_completion"
+    shape = dialect("completions" if text else "openai_chat")
+    reader, folder = shape.stream_reader(), fold.Folder()
+    for raw in raws:
+        for event in reader.feed(sse(raw)):
             folder.add(event)
-    first = documents[0]
     frame = Frame(
         id=str(first.get("id") or ""),
         created=int(first.get("created") or 0),
         model=str(first.get("model") or ""),
     )
-    response = ModelResponse.of(msgspec.json.decode(chat.write_reply(folder.reply(), frame)))
-    hidden = getattr(chunks[-1], "_hidden_params", None)
-    response._hidden_params = dict(hidden or {})
-    if "usage" not in response and messages is not None:
-        text = "".join(str(choice.message.content or "") for choice in response.choices)
-        model = str(first.get("model") or "")
-        prompt, answer = token_counter(model=model, messages=messages), tokens.estimate(text)
-        response.usage = {
-            "prompt_tokens": prompt,
-            "completion_tokens": answer,
-            "total_tokens": prompt + answer,
-        }
+    made = msgspec.json.decode(shape.write_reply(folder.reply(), frame))
+    hidden = dict(getattr(chunks[-1], "_hidden_params", None) or {})
+    if "usage" not in made:
+        made["usage"] = _dumped(hidden.get("usage")) or _estimated(made, messages, frame.model)
+    response = (TextCompletionResponse if text else ModelResponse).of(made)
+    response._hidden_params = hidden
     return response
+
+
+def _estimated(document: Mapping[str, Any], messages: Any, model: str) -> dict[str, int]:
+    prompt = token_counter(model=model, messages=messages) if messages else 0
+    answer = sum(tokens.estimate(text) for text in _texts(document))
+    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": prompt + answer}
+
+
+def _texts(document: Any) -> Iterator[str]:
+    """What the model wrote in a whole answer: its words, its thoughts and its calls."""
+    for choice in _field(document, "choices") or ():
+        message = _field(choice, "message")
+        yield str(_field(choice, "text") or _field(message, "content") or "")
+        yield str(_field(message, "reasoning_content") or "")
+        for call in _field(message, "tool_calls") or ():
+            function = _field(call, "function")
+            yield f"{_field(function, 'name') or ''} {_field(function, 'arguments') or ''}".strip()
 
 
 def token_counter(
@@ -73,9 +99,14 @@ def token_counter(
     **_: Any,
 ) -> int:
     """Tokens of a text or a conversation, estimated offline: docs/catalog.md says how exactly."""
+    if text is not None and messages is not None:
+        raise BadRequestError("'text' or 'messages', not both", param="text")
     if text is not None:
         return tokens.estimate(text if isinstance(text, str) else "".join(text))
-    return tokens.count_messages(list(messages or ()), tools, model)
+    if isinstance(messages, str) or (messages is None and not tools):
+        raise BadRequestError("'text' must be given, or 'messages' as a list", param="messages")
+    plain = msgspec.json.decode(encoded("messages", list(messages or ())))
+    return tokens.count_messages(plain, tools, model)
 
 
 def completion_cost(
@@ -84,52 +115,91 @@ def completion_cost(
     prompt: str = "",
     messages: Any = None,
     completion: str = "",
+    total_time: float = 0.0,
+    call_type: str | None = None,
     custom_llm_provider: str | None = None,
+    *,
+    custom_cost_per_token: Mapping[str, float] | None = None,
+    custom_cost_per_second: float | None = None,
+    base_model: str | None = None,
+    service_tier: str | None = None,
     **_: Any,
 ) -> float:
-    """US dollars of an answer, or of texts. Raises NotFoundError for a model without known prices."""
+    """US dollars of an answer, or of texts. Raises NotFoundError for a model without known prices.
+
+    What the call itself found out counts, unless a model, a price or a tier is named here. `total_time` is
+    in milliseconds.
+    """
     hidden = getattr(completion_response, "_hidden_params", None) or {}
-    if hidden.get("response_cost") is not None:
+    named = model or base_model or service_tier or custom_cost_per_token or custom_cost_per_second is not None
+    if not named and hidden.get("response_cost") is not None:
         return float(hidden["response_cost"])
-    provider = custom_llm_provider or hidden.get("custom_llm_provider")
-    name = model or hidden.get("litellm_model_name") or _field(completion_response, "model") or ""
-    usage = read_usage(_dumped(_field(completion_response, "usage")))
+    if custom_cost_per_second is not None:
+        spent = total_time or getattr(completion_response, "_response_ms", None) or 0.0
+        return custom_cost_per_second * spent / 1000
+    name = (
+        base_model or model or hidden.get("litellm_model_name") or _field(completion_response, "model") or ""
+    )
+    provider = custom_llm_provider
+    if provider is None and _prefix(base_model or model or "") not in providers():
+        provider = hidden.get("custom_llm_provider")
+    tier_served = _field(completion_response, "service_tier")
+    usage = read_usage(_dumped(_field(completion_response, "usage")), tier_served)
     if usage is None:
         asked = token_counter(model=name, messages=messages) if messages else tokens.estimate(prompt)
-        usage = ir.Usage(input=asked, output=tokens.estimate(completion))
-    return float(_sheet(name, provider).total(usage))
+        answer = completion or "".join(_texts(completion_response))
+        usage = ir.Usage(input=asked, output=tokens.estimate(answer))
+    tier = service_tier or usage.service_tier or "standard"
+    return float(_sheet(name, provider, custom_cost_per_token).total(usage, tier))
 
 
 def cost_per_token(
     model: str = "",
     prompt_tokens: int = 0,
     completion_tokens: int = 0,
+    response_time_ms: float | None = 0.0,
     custom_llm_provider: str | None = None,
+    *,
     cache_creation_input_tokens: int | None = None,
     cache_read_input_tokens: int | None = None,
     usage_object: Any = None,
+    custom_cost_per_token: Mapping[str, float] | None = None,
+    custom_cost_per_second: float | None = None,
+    service_tier: str | None = None,
     **_: Any,
 ) -> tuple[float, float]:
     """(prompt cost, completion cost) in US dollars. Raises NotFoundError for a model without known prices."""
+    if custom_cost_per_second is not None:
+        return 0.0, custom_cost_per_second * (response_time_ms or 0.0) / 1000
     usage = read_usage(_dumped(usage_object)) or ir.Usage(
         input=prompt_tokens,
         output=completion_tokens,
         cache_read=cache_read_input_tokens,
         cache_write=cache_creation_input_tokens,
     )
-    sheet = _sheet(model, custom_llm_provider)
-    output = sheet.total(msgspec.structs.replace(usage, input=0, cache_read=None, cache_write=None))
-    return float(sheet.total(usage) - output), float(output)
+    sheet = _sheet(model, custom_llm_provider, custom_cost_per_token)
+    tier = service_tier or usage.service_tier or "standard"
+    silent = msgspec.structs.replace(usage, output=0, reasoning=None, audio_output=None, image_output=None)
+    asked = sheet.total(silent, tier)  # with the whole prompt, whose size chooses the prices of both
+    return float(asked), float(sheet.total(usage, tier) - asked)
 
 
-def _sheet(model: str, provider: str | None) -> Any:
+def _sheet(model: str, provider: str | None, prices: Mapping[str, float] | None) -> PriceSheet:
     name, known = _split(model, provider)
-    sheet = default_client().catalog.sheet(name, known, {})
+    sheet = default_client().catalog.sheet(name, known, prices or {})
     if sheet is None:
         raise NotFoundError(
-            f"no prices are known for {model!r}: register_model() adds them", model=model, param="model"
+            f"This model isn't mapped yet: no prices are known for {model!r}. register_model() adds them.",
+            model=model,
+            llm_provider=known,
+            param="model",
         )
     return sheet
+
+
+def _prefix(model: str) -> str:
+    prefix, slash, _ = model.partition("/")
+    return prefix if slash else ""
 
 
 def _split(model: str, provider: str | None) -> tuple[str, str | None]:
@@ -146,9 +216,14 @@ def get_llm_provider(
     api_base: str | None = None,
     api_key: str | None = None,
 ) -> tuple[str, str, str | None, str | None]:
-    """(model, provider, key, address). Raises UnknownProviderError."""
-    row, name = resolve(model, custom_llm_provider, api_base)
-    return name, row.id, api_key, api_base or row.base_url
+    """(model, provider, the key given, address). Raises UnknownProviderError."""
+    try:
+        row, name = resolve(model, custom_llm_provider, api_base)
+    except HeadgateError:
+        adopt()
+        raise
+    set_there = next((os.environ[name] for name in row.base_url_env if os.environ.get(name)), None)
+    return name, row.id, api_key, api_base or set_there or row.base_url
 
 
 def get_model_info(model: str, custom_llm_provider: str | None = None, **_: Any) -> dict[str, Any]:
@@ -156,7 +231,12 @@ def get_model_info(model: str, custom_llm_provider: str | None = None, **_: Any)
     name, provider = _split(model, custom_llm_provider)
     row = default_client().catalog.find(name, provider)
     if row is None:
-        raise NotFoundError(f"This model isn't mapped yet: {model!r}. register_model() adds it.", model=model)
+        raise NotFoundError(
+            f"This model isn't mapped yet: {model!r}. register_model() adds it.",
+            model=model,
+            llm_provider=provider,
+            param="model",
+        )
     return {**dict.fromkeys(_INFO), **row}
 
 
@@ -165,7 +245,8 @@ _INFO: Final = tuple(
     cache_creation_input_token_cost cache_read_input_token_cost litellm_provider mode supports_vision
     supports_function_calling supports_tool_choice supports_response_schema supports_prompt_caching
     supports_reasoning supports_pdf_input supports_audio_input supports_audio_output supports_web_search
-    supports_system_messages""".split()
+    supports_system_messages supports_parallel_function_calling supports_computer_use supports_url_context
+    supports_native_streaming supports_embedding_image_input""".split()
 )
 
 
@@ -176,19 +257,39 @@ def get_max_tokens(model: str) -> int | None:
 
 
 def register_model(model_cost: Mapping[str, Mapping[str, Any]], **_: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Adds or changes models: rows in LiteLLM's form by name."""
-    default_client().catalog.register(model_cost)
+    """Adds or changes models: rows in LiteLLM's form by name. Raises BadRequestError, and adds nothing, for what
+    is no such table; an address is none: Headgate fetches no prices."""
+    if not isinstance(model_cost, Mapping):
+        raise BadRequestError(
+            f"'model_cost' must be a mapping of models to their fields, not a {type(model_cost).__name__}",
+            param="model_cost",
+        )
+    for name, row in model_cost.items():
+        for field, value in row.items() if isinstance(row, Mapping) else ():
+            plain = isinstance(value, str | int | float)
+            if plain and is_price(field) and price_of(value) is None:
+                raise BadRequestError(
+                    f"model {name!r}: {field} must be US dollars, 0 or more, not {value!r}",
+                    param="model_cost",
+                )
+    default_client().register(model_cost)
     return model_cost
 
 
 class _ModelCost(Mapping[str, Mapping[str, Any]]):
-    """The catalog as LiteLLM's `model_cost`."""
+    """The catalog as LiteLLM's `model_cost`. Rows are copies: an assignment of a whole row registers it."""
 
-    def __getitem__(self, name: str) -> Mapping[str, Any]:
+    def __getitem__(self, name: str) -> dict[str, Any]:
         row = default_client().catalog.find(name)
         if row is None:
             raise KeyError(name)
-        return row
+        return dict(row)
+
+    def __setitem__(self, name: str, row: Mapping[str, Any]) -> None:
+        register_model({name: row})
+
+    def update(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
+        register_model(rows)
 
     def __iter__(self) -> Iterator[str]:
         return iter(default_client().catalog.names())
@@ -210,15 +311,22 @@ def get_supported_openai_params(
         return None
     if request_type == "embeddings":
         return ["dimensions", "encoding_format", "user"] if "embeddings" in row.paths else None
-    missing = plan(row, name).refuse | _ABSENT.get(row.dialect, frozenset())
+    if request_type != "chat_completion":
+        return None
+    quirks = plan(row, name)
+    missing = quirks.refuse | quirks.drop | _ABSENT.get(row.dialect, frozenset())
     return [param for param in OPENAI_PARAMS if param not in missing]
 
 
 def validate_environment(
     model: str | None = None, api_key: str | None = None, api_base: str | None = None, **_: Any
 ) -> dict[str, Any]:
-    """Whether the environment has what the model's provider needs."""
-    row, _name = resolve(model or "", None, api_base)
+    """Whether the environment has what the model's provider needs. False, and nothing missing, where the model
+    names no provider."""
+    try:
+        row, _name = resolve(model or "", None, api_base)
+    except HeadgateError:
+        return {"keys_in_environment": False, "missing_keys": []}
     needed = [] if row.auth.optional or api_key else [row.api_key_env]
     missing = [names[0] for names in needed if not any(os.environ.get(name) for name in names)]
     if row.base_url is None and not api_base and not any(os.environ.get(name) for name in row.base_url_env):

@@ -7,9 +7,10 @@ import msgspec
 
 from headgate.core.answer import Answer
 from headgate.core.call import Operation
-from headgate.sdk.objects import ModelResponseStream, Response, TextCompletionResponse
+from headgate.sdk.objects import ModelResponseStream, Response, TextCompletionResponse, Usage
 from headgate.sdk.openai_bases import adopt
 from headgate.sdk.portal import PORTAL
+from headgate.wire.openai_chat.fields import write_usage
 from headgate.wire.sse import Decoder
 
 _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
@@ -31,7 +32,7 @@ class CustomStreamWrapper:
         self._ready: list[Response] = []
         self._done = False
         self.model = answer.deployment.model
-        self.custom_llm_provider = answer.deployment.provider.id
+        self.custom_llm_provider: str = hidden["custom_llm_provider"]
 
     def __aiter__(self) -> Self:
         return self
@@ -85,7 +86,7 @@ class CustomStreamWrapper:
             if data == b"[DONE]":
                 continue
             fields = _decode(data)
-            if "error" in fields:
+            if fields.get("error"):
                 continue  # raised at the end, with its class
             chunk = kind.of(fields)
             chunk._hidden_params = hidden
@@ -95,6 +96,8 @@ class CustomStreamWrapper:
         self._done = True
         call = self._answer.call
         self._hidden_params["response_cost"] = None if call.cost is None else float(call.cost)
+        if call.usage is not None:
+            self._hidden_params["usage"] = Usage.of(write_usage(call.usage))
         if call.error is not None:
             adopt()
             raise call.error
