@@ -68,7 +68,7 @@ def _record(
         started=begun,
         first_token=begun + call.first_byte - call.started if call.first_byte else None,
         ended=now,
-        key=caller.token,
+        key=caller.key,
         user_id=caller.user_id,
         team_id=caller.team_id,
         organization_id=caller.organization_id,

@@ -8,9 +8,9 @@ from typing import Final
 
 from headgate.errors import HeadgateError
 from headgate.server.gateway import Gateway
-from headgate.server.periods import seconds
 from headgate.store import changes, ledger
 from headgate.store.mover import EVERY_SECONDS
+from headgate.store.periods import seconds
 
 HEAR_SECONDS: Final = 0.5
 """A change on one replica is known to all within a second."""

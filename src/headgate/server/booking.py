@@ -55,7 +55,7 @@ class Booking:
         """Header lines about what is left: OpenAI's for the tightest rates, LiteLLM's for the key."""
         caller = self.caller
         meters = caller.meters
-        if not caller.token or caller.admin:
+        if not caller.key or caller.admin:
             return b""
         lines = b"".join(
             _rate(what, min(windows, key=lambda window: window.left(now)), now)

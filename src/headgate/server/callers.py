@@ -28,7 +28,7 @@ USER: Final = "internal_user"
 
 
 class Caller(Struct, kw_only=True):
-    """`name` is what the log may show. `token` is the key's hash in hex, "" for nobody in particular.
+    """`name` is what the log may show. `key` is the key's id, "" for nobody in particular.
 
     A model must be admitted by all of `allows`, which are (whose, list). `meters` are asked for every call,
     `by_model` for those to a model besides. `scopes` are those that the caller is made of: a change of one makes
@@ -37,7 +37,7 @@ class Caller(Struct, kw_only=True):
 
     name: str
     role: str = USER
-    token: str = ""
+    key: str = ""
     alias: str | None = None
     user_id: str | None = None
     team_id: str | None = None
@@ -160,7 +160,7 @@ def within(address: str, network: str) -> bool:
 
 _PREFIX: Final = {"key": "key", "team": "team", "user": "user", "organization": "org", "team member": "team"}
 ANYBODY: Final = Caller(name="anybody", role=ADMIN)
-MASTER: Final = Caller(name="master key", role=ADMIN, token="master")  # noqa: S106 -- no password
+MASTER: Final = Caller(name="master key", role=ADMIN, key="master")
 
 
 class Callers:
@@ -202,7 +202,9 @@ class Callers:
         scope = (kind, name)
         known = self._payers.get(scope)
         if known is None:
-            row, spent = await self._database.ask(lambda c: directory.load_payer(c, kind, name))
+            row, spent = await self._database.ask(
+                lambda c: directory.load_payer(c, kind, name, self._clock())
+            )
             known = (row, self._registry.meters(scope, row or {}, spent or NOTHING, self._clock()))
             _remember(self._payers, scope, known, MAX_KNOWN)
         return known
@@ -250,7 +252,7 @@ class Callers:
         return Caller(
             name=key["key_alias"] or key["key_name"],
             role=_role(key, user),
-            token=key["token"],
+            key=key["id"],
             alias=key["key_alias"],
             user_id=key["user_id"],
             team_id=key["team_id"],
@@ -271,14 +273,14 @@ class Callers:
 
     def _meters(self, entry: directory.Entry, now: float) -> Meters:
         """LiteLLM's rule: a user's own budget does not bind the keys of teams."""
-        rows: list[tuple[Scope, Mapping[str, Any], bool]] = [(("key", entry.key["token"]), entry.key, True)]
+        rows: list[tuple[Scope, Mapping[str, Any], bool]] = [(("key", entry.key["id"]), entry.key, True)]
         if entry.user is not None:
             rows.append((("user", entry.user["user_id"]), entry.user, entry.team is None))
         if entry.team is not None:
             rows.append((("team", entry.team["team_id"]), entry.team, True))
             if entry.key["user_id"]:
                 name = f"{entry.key['team_id']}/{entry.key['user_id']}"
-                rows.append((("member", name), member_limits(entry.team, entry.member), True))
+                rows.append((("member", name), directory.member_limits(entry.team, entry.member), True))
         if entry.organization is not None:
             rows.append((("organization", entry.organization["organization_id"]), entry.organization, True))
         total = NONE
@@ -290,28 +292,13 @@ class Callers:
         return total
 
     def _by_model(self, entry: directory.Entry, now: float) -> dict[str, Meters]:
-        found = self._registry.by_model(("key", entry.key["token"]), entry.key, entry.spent, now)
+        found = self._registry.by_model(("key", entry.key["id"]), entry.key, entry.spent, now)
         if entry.team is not None:
             team = {**entry.team, "model_max_budget": None}
             scope = ("team", entry.team["team_id"])
             for model, meters in self._registry.by_model(scope, team, entry.spent, now).items():
                 found[model] = found.get(model, NONE) + meters
         return found
-
-
-def member_limits(team: Mapping[str, Any], member: Mapping[str, Any] | None) -> dict[str, Any]:
-    """A member's own limits, else those that the team gives to each of its members."""
-    found = dict(member or {})
-    for name, default in (
-        ("max_budget", "team_member_budget"),
-        ("budget_duration", "team_member_budget_duration"),
-        ("rpm_limit", "team_member_rpm_limit"),
-        ("tpm_limit", "team_member_tpm_limit"),
-    ):
-        if found.get(name) is None:
-            found[name] = team.get(default)
-    found.setdefault("created_at", team.get("created_at"))
-    return found
 
 
 def _role(key: Mapping[str, Any], user: Mapping[str, Any] | None) -> str:

@@ -15,6 +15,7 @@ from headgate.errors import (
 from headgate.server.allow import Allow
 from headgate.server.booking import Booking
 from headgate.server.gateway import Gateway
+from headgate.server.headers import plain
 from headgate.server.meters import Meters, Refusal
 from headgate.server.snapshot import Snapshot
 from headgate.store.money import dollars
@@ -83,11 +84,13 @@ def refused(refusal: Refusal, now: float) -> HeadgateError:
     whose = _NAMES.get(refusal.scope[0], f"the {refusal.scope[0]} {refusal.scope[1]!r}")
     model = f" for {refusal.model}" if refusal.model else ""
     if refusal.what == "budget":
-        left, limit, wanted = (dollars(amount) for amount in (refusal.left, refusal.limit, refusal.wanted))
+        left, limit, wanted = (
+            plain(dollars(amount)) for amount in (refusal.left, refusal.limit, refusal.wanted)
+        )
         again = "" if refusal.wait is None else f", or come back at {iso(now + refusal.wait)}"
         return BudgetExceededError(
-            f"Budget has been exceeded: {whose} has ${left:f} left of its budget of ${limit:f}{model}, and this call "
-            f"may cost up to ${wanted:f}. Ask for less (max_tokens){again}.",
+            f"Budget has been exceeded: {whose} has ${left} left of its budget of ${limit}{model}, and this call "
+            f"may cost up to ${wanted}. Ask for less (max_tokens){again}.",
             code="budget_exceeded",
             retry_after=refusal.wait,
         )

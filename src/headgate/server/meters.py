@@ -10,7 +10,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from headgate.server.periods import period
+from headgate.store.periods import period
 
 WINDOW: Final = 60.0
 """Seconds of the sliding window of rpm and tpm."""

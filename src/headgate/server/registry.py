@@ -1,12 +1,11 @@
 """All meters of the process by whose they are. They outlive changes of their limits and of the configuration."""
 
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 from headgate.server.meters import Budget, Meters, Parallel, Window
+from headgate.store.directory import budget_of
 from headgate.store.ledger import Scope
-from headgate.store.money import units
 
 Spent = tuple[int, int, float]
 NOTHING: Final[Spent] = (0, 0, 0.0)
@@ -93,11 +92,3 @@ class Registry:
             parallel = self._parallels[scope] = Parallel(scope)
         parallel.limit = limit
         return (parallel,)
-
-
-def budget_of(given: Any) -> tuple[int, str]:
-    """A row of `model_max_budget`: dollars, or {"budget_limit": dollars, "time_period": "1d"}. In units."""
-    if not isinstance(given, Mapping):
-        return units(Decimal(str(given))), ""
-    limit = given.get("budget_limit", given.get("max_budget", 0))
-    return units(Decimal(str(limit))), str(given.get("time_period") or given.get("budget_duration") or "")

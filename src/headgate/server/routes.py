@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headgate.errors import PermissionDeniedError
+from headgate.server.admin import activity, audit, keys, organizations, simple, spend, teams, users
 from headgate.server.callers import ANYBODY, Caller
 from headgate.server.endpoints import count_tokens, info
 from headgate.server.gateway import Gateway
@@ -38,7 +39,24 @@ class Page(Struct, frozen=True):
     """Keys for model calls alone may not ask for it."""
 
 
-PAGES: Final = (
+def _rows(pages: simple.Pages, name: str, *, blocks: bool = False) -> tuple[Page, ...]:
+    """The routes that LiteLLM has for plain rows: /budget/new and so on."""
+    found = (
+        Page("POST", f"/{name}/new", pages.new, ADMIN, True),
+        Page("POST", f"/{name}/update", pages.update, ADMIN, True),
+        Page("POST", f"/{name}/delete", pages.delete, ADMIN, True),
+        Page("GET", f"/{name}/info", pages.info, VIEWER, True),
+        Page("POST", f"/{name}/info", pages.info, VIEWER, True),
+        Page("GET", f"/{name}/list", pages.listed, VIEWER, True),
+    )
+    blocking = (
+        Page("POST", f"/{name}/block", pages.block, ADMIN, True),
+        Page("POST", f"/{name}/unblock", pages.unblock, ADMIN, True),
+    )
+    return found + blocking if blocks else found
+
+
+OWN: Final = (
     Page("GET", "/", info.root, OPEN),
     Page("GET", "/health/liveliness", info.alive, OPEN),
     Page("GET", "/health/liveness", info.alive, OPEN),
@@ -52,7 +70,91 @@ PAGES: Final = (
     Page("POST", "/v1/messages/count_tokens", count_tokens.count_tokens, KEY),
     Page("POST", "/messages/count_tokens", count_tokens.count_tokens, KEY),
     Page("GET", "/health", info.health, VIEWER),
-    Page("GET", "/metrics", info.metrics, KEY),
+    Page("GET", "/metrics", info.metrics, VIEWER),
+)
+KEYS: Final = (
+    Page("POST", "/key/generate", keys.generate, WRITER, True),
+    Page("POST", "/key/service-account/generate", keys.service_account, WRITER, True),
+    Page("POST", "/key/update", keys.update, WRITER, True),
+    Page("POST", "/key/bulk_update", keys.bulk_update, ADMIN, True),
+    Page("POST", "/key/delete", keys.delete, WRITER, True),
+    Page("POST", "/key/block", keys.block, WRITER, True),
+    Page("POST", "/key/unblock", keys.unblock, WRITER, True),
+    Page("POST", "/key/regenerate", keys.regenerate, WRITER, True),
+    Page("POST", "/key/{key}/regenerate", keys.regenerate, WRITER, True),
+    Page("GET", "/key/info", keys.info, KEY),
+    Page("POST", "/key/health", keys.health, KEY),
+    Page("GET", "/key/list", keys.listed, READER, True),
+    Page("GET", "/key/aliases", keys.aliases, READER, True),
+)
+PEOPLE: Final = (
+    Page("POST", "/user/new", users.new, ORG, True),
+    Page("POST", "/user/update", users.update, WRITER, True),
+    Page("POST", "/user/delete", users.delete, ORG, True),
+    Page("GET", "/user/info", users.info, READER, True),
+    Page("GET", "/user/list", users.listed, ORG | VIEWER, True),
+    Page("POST", "/team/new", teams.new, ORG, True),
+    Page("POST", "/team/update", teams.update, WRITER, True),
+    Page("PATCH", "/team/{team_id}", teams.update, WRITER, True),
+    Page("POST", "/team/delete", teams.delete, ORG, True),
+    Page("POST", "/team/block", teams.block, ADMIN, True),
+    Page("POST", "/team/unblock", teams.unblock, ADMIN, True),
+    Page("POST", "/team/member_add", teams.member_add, WRITER, True),
+    Page("POST", "/team/member_update", teams.member_update, WRITER, True),
+    Page("POST", "/team/member_delete", teams.member_delete, WRITER, True),
+    Page("POST", "/team/model/add", teams.model_add, ADMIN, True),
+    Page("POST", "/team/model/delete", teams.model_delete, ADMIN, True),
+    Page("GET", "/team/info", teams.info, KEY),
+    Page("GET", "/team/list", teams.listed, READER, True),
+    Page("GET", "/v2/team/list", teams.listed_v2, READER, True),
+    Page("POST", "/organization/new", organizations.new, ADMIN, True),
+    Page("PATCH", "/organization/update", organizations.update, ADMIN, True),
+    Page("DELETE", "/organization/delete", organizations.delete, ADMIN, True),
+    Page("GET", "/organization/info", organizations.info, READER, True),
+    Page("GET", "/organization/list", organizations.listed, READER, True),
+    Page("POST", "/organization/member_add", organizations.member_add, ORG, True),
+    Page("PATCH", "/organization/member_update", organizations.member_update, ORG, True),
+    Page("DELETE", "/organization/member_delete", organizations.member_delete, ORG, True),
+)
+SPEND: Final = (
+    Page("GET", "/spend/logs", spend.logs, KEY),
+    Page("GET", "/spend/logs/v2", spend.logs_paged, KEY),
+    Page("GET", "/spend/keys", spend.spenders("key"), VIEWER, True),
+    Page("GET", "/spend/users", spend.spenders("user"), VIEWER, True),
+    Page("GET", "/spend/teams", spend.spenders("team"), VIEWER, True),
+    Page("GET", "/spend/tags", spend.top("tag", "individual_request_tag"), VIEWER, True),
+    Page("GET", "/global/spend", spend.total, VIEWER, True),
+    Page("GET", "/global/spend/report", spend.report, VIEWER, True),
+    Page("GET", "/global/spend/keys", spend.top("key", "api_key"), VIEWER, True),
+    Page("GET", "/global/spend/teams", spend.top("team", "team_id"), VIEWER, True),
+    Page("GET", "/global/spend/models", spend.top("model", "model"), VIEWER, True),
+    Page("GET", "/global/spend/provider", spend.top("provider", "provider"), VIEWER, True),
+    Page("GET", "/global/spend/tags", spend.top("tag", "tag"), VIEWER, True),
+    Page("GET", "/user/daily/activity", activity.activity("user", "user_id"), READER, True),
+    Page("GET", "/team/daily/activity", activity.activity("team", "team_ids"), READER, True),
+    Page(
+        "GET",
+        "/organization/daily/activity",
+        activity.activity("organization", "organization_ids"),
+        VIEWER,
+        True,
+    ),
+    Page("GET", "/customer/daily/activity", activity.activity("customer", "end_user_ids"), VIEWER, True),
+    Page("GET", "/tag/daily/activity", activity.activity("tag", "tags"), VIEWER, True),
+    Page("POST", "/spend/calculate", spend.calculate, KEY),
+    Page("GET", "/audit", audit.listed, VIEWER, True),
+    Page("GET", "/audit/{id}", audit.one, VIEWER, True),
+)
+PAGES: Final = (
+    *OWN,
+    *KEYS,
+    *PEOPLE,
+    *_rows(simple.Pages(simple.BUDGET), "budget"),
+    *_rows(simple.Pages(simple.CUSTOMER), "customer", blocks=True),
+    *_rows(simple.Pages(simple.CUSTOMER), "end_user", blocks=True),
+    *_rows(simple.Pages(simple.TAG), "tag"),
+    *_rows(simple.Pages(simple.ACCESS_GROUP), "access_group"),
+    *SPEND,
 )
 
 

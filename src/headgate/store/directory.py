@@ -1,6 +1,7 @@
 """Who may call: all that is known of a key, a customer or a tag, read in one go. Knows no meter and no HTTP."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -9,6 +10,8 @@ from sqlalchemy.engine import Connection
 
 from headgate.store import ledger, tables
 from headgate.store.ledger import Scope
+from headgate.store.money import units
+from headgate.store.periods import period
 
 Row: TypeAlias = dict[str, Any]
 
@@ -53,6 +56,12 @@ def find(connection: Connection, kind: str, name: str) -> Row | None:
     return dict(row) if row is not None else None
 
 
+def find_key(connection: Connection, token: str) -> Row | None:
+    """By the hash of the key as it is now."""
+    row = connection.execute(select(tables.keys).where(tables.keys.c.token == token)).mappings().first()
+    return dict(row) if row is not None else None
+
+
 def member(connection: Connection, team: str, user: str) -> Row | None:
     table = tables.team_members
     where = (table.c.team_id == team, table.c.user_id == user)
@@ -63,7 +72,7 @@ def member(connection: Connection, team: str, user: str) -> Row | None:
 def load_key(connection: Connection, token: str, now: float) -> Entry | None:
     """`token` is the SHA-256 of the key in hex. A key that was replaced counts as its successor until its time is
     over."""
-    key = find(connection, "key", token)
+    key = find_key(connection, token)
     if key is None:
         retired = tables.retired_keys
         where = (retired.c.token == token, retired.c.valid_until > now)
@@ -89,31 +98,75 @@ def load_key(connection: Connection, token: str, now: float) -> Entry | None:
         member=joined,
         organization=organization,
         groups=_groups(connection, sorted(names)),
-        spent=ledger.spent(connection, scopes_of(entry)),
+        spent=ledger.spent(connection, scopes_of(entry), _begun(entry, now)),
     )
+
+
+def _begun(entry: Entry, now: float) -> dict[Scope, float]:
+    """When the periods of the budgets among them began."""
+    key, found = entry.key, begun(("key", entry.key["id"]), entry.key, now)
+    for kind, row in (("user", entry.user), ("team", entry.team), ("organization", entry.organization)):
+        if row is not None:
+            found.update(begun((kind, row[f"{kind}_id"]), row, now))
+    if entry.team is not None and key["user_id"]:
+        limits = member_limits(entry.team, entry.member)
+        found.update(begun(("member", f"{key['team_id']}/{key['user_id']}"), limits, now))
+    for model, given in (key["model_max_budget"] or {}).items():
+        row = {**key, "budget_duration": budget_of(given)[1]}
+        found.update(begun(("key_model", f"{key['id']}/{model}"), row, now))
+    return found
+
+
+def begun(scope: Scope, row: Mapping[str, Any], now: float) -> dict[Scope, float]:
+    """When the period of a row's budget began, empty where it has no periods."""
+    duration = row.get("budget_duration")
+    return {scope: period(duration, now, float(row.get("created_at") or 0.0))[0]} if duration else {}
+
+
+def member_limits(team: Mapping[str, Any], member: Mapping[str, Any] | None) -> Row:
+    """A member's own limits, else those that the team gives to each of its members."""
+    found = dict(member or {})
+    for name, default in (
+        ("max_budget", "team_member_budget"),
+        ("budget_duration", "team_member_budget_duration"),
+        ("rpm_limit", "team_member_rpm_limit"),
+        ("tpm_limit", "team_member_tpm_limit"),
+    ):
+        if found.get(name) is None:
+            found[name] = team.get(default)
+    found.setdefault("created_at", team.get("created_at"))
+    return found
+
+
+def budget_of(given: Any) -> tuple[int, str]:
+    """A row of `model_max_budget`: dollars, or {"budget_limit": dollars, "time_period": "1d"}. In units."""
+    if not isinstance(given, Mapping):
+        return units(Decimal(str(given))), ""
+    limit = given.get("budget_limit", given.get("max_budget", 0))
+    return units(Decimal(str(limit))), str(given.get("time_period") or given.get("budget_duration") or "")
 
 
 def scopes_of(entry: Entry) -> list[Scope]:
     """Everybody whose spend the key's calls count to, but customers, tags and models."""
     key = entry.key
-    found: list[Scope] = [ledger.GLOBAL, ("key", key["token"])]
+    found: list[Scope] = [ledger.GLOBAL, ("key", key["id"])]
     for kind, row in (("user", entry.user), ("team", entry.team), ("organization", entry.organization)):
         if row is not None:
             found.append((kind, row[f"{kind}_id"]))
     if entry.team is not None and key["user_id"]:
         found.append(("member", f"{key['team_id']}/{key['user_id']}"))
-    found += [("key_model", f"{key['token']}/{model}") for model in key.get("model_max_budget") or ()]
+    found += [("key_model", f"{key['id']}/{model}") for model in key.get("model_max_budget") or ()]
     return found
 
 
 def load_payer(
-    connection: Connection, kind: str, name: str
+    connection: Connection, kind: str, name: str, now: float
 ) -> tuple[Row | None, tuple[int, int, float] | None]:
     """A customer or a tag, and what it has spent."""
-    row = find(connection, kind, name)
+    row, scope = find(connection, kind, name), (kind, name)
     if row is not None:
         merge_budgets(connection, [row])
-    return row, ledger.spent(connection, [(kind, name)]).get((kind, name))
+    return row, ledger.spent(connection, [scope], begun(scope, row or {}, now)).get(scope)
 
 
 def merge_budgets(connection: Connection, rows: Sequence[Row]) -> None:

@@ -3,14 +3,14 @@
 `book` moves records into the tables in one transaction, each counted once however often it is tried.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
-from sqlalchemy import and_, func, select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
@@ -119,18 +119,58 @@ def book(connection: Connection, records: Sequence[Record], *, fresh: bool) -> i
 def roll(connection: Connection, scope: Scope, since: float) -> None:
     """Begins a new period of a budget at `since`, unless it has begun; calls that ended in it stay counted."""
     kind, name = scope
-    column = _PAYERS.get(kind)
-    spent = 0
-    if column is not None:
-        where = and_(calls.c.ended >= since, calls.c.started >= since - 86_400, column == name)
-        spent = connection.scalar(select(func.sum(calls.c.cost)).where(where)) or 0
-    connection.execute(
-        spend.update()
-        .where(spend.c.kind == kind, spend.c.id == name, spend.c.since < since)
-        .values(spend=spent, since=since)
+    insert = _insert(connection, spend)
+    upsert = insert.on_conflict_do_update(
+        index_elements=["kind", "id"],
+        set_={"spend": insert.excluded.spend, "since": insert.excluded.since},
+        where=spend.c.since < insert.excluded.since,
     )
+    now = _spent_since(connection, scope, since)
+    connection.execute(upsert, [{"kind": kind, "id": name, "spend": now, "total": 0, "since": since}])
 
 
+def spent(
+    connection: Connection, scopes: Sequence[Scope], begun: Mapping[Scope, float] | None = None
+) -> dict[Scope, tuple[int, int, float]]:
+    """What scopes have spent: in this period, ever, and when the period began. Those that spent nothing lack.
+
+    `begun` is when the periods of those that have one began: a row of an older one is counted anew.
+    """
+    found: dict[Scope, tuple[int, int, float]] = {}
+    for part in _parts(scopes):
+        rows = connection.execute(select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part)))
+        found.update({(row.kind, row.id): (row.spend, row.total, row.since) for row in rows})
+    for scope, since in (begun or {}).items():
+        row = found.get(scope)
+        if row is not None and row[2] < since:
+            found[scope] = (_spent_since(connection, scope, since), row[1], since)
+    return found
+
+
+def _spent_since(connection: Connection, scope: Scope, since: float) -> int:
+    """The sum of the calls that ended in a period, for scopes that a call names by columns; tags begin at 0."""
+    conditions = _of(scope)
+    if conditions is None:
+        return 0
+    period = (calls.c.ended >= since, calls.c.started >= since - LONGEST_CALL)
+    return connection.scalar(select(func.sum(calls.c.cost)).where(*period, *conditions)) or 0
+
+
+def _of(scope: Scope) -> list[Any] | None:
+    kind, name = scope
+    first, _, second = name.partition("/")
+    match kind:
+        case "global":
+            return []
+        case "member":
+            return [calls.c.team_id == first, calls.c.user_id == second]
+        case "key_model":
+            return [calls.c.key == first, calls.c.model_group == second]
+        case _:
+            return [_PAYERS[kind] == name] if kind in _PAYERS else None
+
+
+LONGEST_CALL: Final = 86_400.0
 _PAYERS: Final = {
     "key": calls.c.key,
     "user": calls.c.user_id,
@@ -139,15 +179,6 @@ _PAYERS: Final = {
     "customer": calls.c.customer,
     "model": calls.c.model_group,
 }
-
-
-def spent(connection: Connection, scopes: Sequence[Scope]) -> dict[Scope, tuple[int, int, float]]:
-    """What scopes have spent: in this period, ever, and when the period began. Those that spent nothing lack."""
-    found: dict[Scope, tuple[int, int, float]] = {}
-    for part in _parts(scopes):
-        rows = connection.execute(select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part)))
-        found.update({(row.kind, row.id): (row.spend, row.total, row.since) for row in rows})
-    return found
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> set[str]:

@@ -147,7 +147,8 @@ users: Final = _table(
 
 keys: Final = _table(
     "keys",
-    _text("token", primary_key=True),
+    _text("id", primary_key=True, comment="the first token: it stays when the key is made anew"),
+    _text("token", unique=True, nullable=False),
     _text("key_name", nullable=False),
     _text("key_alias", unique=True),
     _text("user_id", index=True),

@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from headgate.server.periods import EXPECTED, parse
+from headgate.store.periods import EXPECTED, parse
 
 MODES: Final = (
     "chat completion embedding image_generation image_edit audio_transcription audio_speech rerank "

@@ -190,6 +190,9 @@ def upgrade() -> None:
     )
     op.create_table(
         "headgate_keys",
+        sa.Column(
+            "id", sa.Text(), nullable=False, comment="the first token: it stays when the key is made anew"
+        ),
         sa.Column("token", sa.Text(), nullable=False),
         sa.Column("key_name", sa.Text(), nullable=False),
         sa.Column("key_alias", sa.Text(), nullable=True),
@@ -223,8 +226,9 @@ def upgrade() -> None:
         sa.Column("created_by", sa.Text(), nullable=False),
         sa.Column("updated_at", sa.Float(), nullable=False),
         sa.Column("updated_by", sa.Text(), nullable=False),
-        sa.PrimaryKeyConstraint("token", name=op.f("pk_headgate_keys")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_headgate_keys")),
         sa.UniqueConstraint("key_alias", name=op.f("uq_headgate_keys_key_alias")),
+        sa.UniqueConstraint("token", name=op.f("uq_headgate_keys_token")),
     )
     op.create_index(
         op.f("ix_headgate_keys_organization_id"), "headgate_keys", ["organization_id"], unique=False

@@ -1,0 +1,111 @@
+"""LiteLLM's daily activity: the sums of each day with a breakdown by model, provider, key and whose it is."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from headgate.server.admin import fields, rows
+from headgate.server.admin.spend import days, key_id, names_of, narrowed
+from headgate.server.callers import Caller
+from headgate.server.gateway import Gateway
+from headgate.store import reports, tables
+from headgate.store.money import dollars
+
+
+def activity(by: str, parameter: str) -> Any:
+    """A page of LiteLLM's daily activity: sums of each day with a breakdown."""
+
+    async def page(request: Request, gateway: Gateway, caller: Caller) -> Response:
+        known = "start_date end_date model api_key page page_size timezone exclude_team_ids".split()
+        asked = fields.query(request, *known, parameter)
+        number, size = fields.paging(request, "page_size", most=1_000)
+        start, end = days(asked)
+
+        def work(connection: Connection) -> dict[str, Any]:
+            where: dict[str, Sequence[str]] = {}
+            if asked.get(parameter):
+                where[by] = asked[parameter].split(",")
+            if asked.get("model"):
+                where["model"] = [asked["model"]]
+            if asked.get("api_key"):
+                where["key"] = [key_id(connection, asked["api_key"])]
+            if by in ("user", "team"):
+                where = narrowed(connection, caller, where, user="user", key="key")
+            found = reports.sums(connection, ["day", by, "key", "model", "provider"], start, end, where)
+            return _activity(found, by, names_of(connection, "key"), number, size)
+
+        return JSONResponse(await rows.look(gateway, work))
+
+    return page
+
+
+def _activity(
+    found: list[dict[str, Any]], by: str, names: Mapping[str, str], number: int, size: int
+) -> dict[str, Any]:
+    found_days: dict[str, dict[str, Any]] = {}
+    whole = _Metrics()
+    for row in found:
+        whole.add(row)
+        one = found_days.setdefault(row["day"], {"metrics": _Metrics(), "breakdown": {}})
+        one["metrics"].add(row)
+        for part, value in (
+            ("models", row["model"]),
+            ("model_groups", row["model"]),
+            ("providers", row["provider"]),
+            ("api_keys", row["key"]),
+            ("entities", row[by]),
+        ):
+            one["breakdown"].setdefault(part, {}).setdefault(value, _Metrics()).add(row)
+    dates = sorted(found_days, reverse=True)
+    results = [
+        {
+            "date": date,
+            "metrics": found_days[date]["metrics"].shown(),
+            "breakdown": {
+                part: {
+                    value: {"metrics": metrics.shown(), "metadata": _label(part, value, names)}
+                    for value, metrics in values.items()
+                }
+                for part, values in found_days[date]["breakdown"].items()
+            },
+        }
+        for date in dates[(number - 1) * size : number * size]
+    ]
+    totals = {f"total_{name}": value for name, value in whole.shown().items()}
+    last = rows.pages(len(dates), size)
+    return {
+        "results": results,
+        "metadata": {**totals, "page": number, "total_pages": last, "has_more": number < last},
+    }
+
+
+def _label(part: str, value: str, names: Mapping[str, str]) -> dict[str, Any]:
+    return {"key_alias": names.get(value)} if part == "api_keys" else {}
+
+
+class _Metrics:
+    """LiteLLM's names for the sums."""
+
+    def __init__(self) -> None:
+        self._sums = dict.fromkeys(tables.sums, 0)
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        for name in tables.sums:
+            self._sums[name] += row[name]
+
+    def shown(self) -> dict[str, Any]:
+        sums = self._sums
+        return {
+            "spend": float(dollars(sums["spend"])),
+            "prompt_tokens": sums["input_tokens"],
+            "completion_tokens": sums["output_tokens"],
+            "cache_read_input_tokens": sums["cache_read_tokens"],
+            "cache_creation_input_tokens": sums["cache_write_tokens"],
+            "total_tokens": sums["input_tokens"] + sums["output_tokens"],
+            "successful_requests": sums["calls"] - sums["failed"],
+            "failed_requests": sums["failed"],
+            "api_requests": sums["calls"],
+        }

@@ -1,0 +1,340 @@
+"""Virtual keys: made, changed, blocked, replaced, listed. A key is shown once; what is kept is its SHA-256."""
+
+import secrets
+from collections.abc import Mapping
+from functools import partial
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from headgate.errors import BadRequestError, HeadgateError, NotFoundError
+from headgate.server.access import token_of
+from headgate.server.admin import fields, rights, rows
+from headgate.server.admin.rows import Desk
+from headgate.server.callers import Caller
+from headgate.server.gateway import Gateway
+from headgate.store import changes, directory, tables
+from headgate.store.directory import Row
+from headgate.store.periods import seconds
+
+PREFIX: Final = "sk-"
+SHORTEST: Final = 16
+FIELDS: Final = fields.LIMITS | fields.table(
+    """key_alias:name models:names aliases:aliases duration:duration metadata:mapping tags:names guardrails:names
+    permissions:mapping allowed_routes:names allowed_ips:networks blocked:flag team_id:name user_id:name
+    organization_id:name budget_id:name access_group_ids:names key_type:key_type"""
+)
+GENERATE: Final = FIELDS | {"key": "name"}
+UPDATE: Final = FIELDS | {"key": "name"}
+REGENERATE: Final = FIELDS | {"key": "name", "new_key": "name", "grace_period": "duration"}
+LATER: Final = frozenset(
+    """agent_id allowed_cache_controls allowed_passthrough_routes allowed_vector_store_indexes auto_rotate
+    budget_fallbacks budget_limits config default_estimated_output_tokens
+    default_estimated_output_tokens_per_model denied_passthrough_routes disable_global_guardrails
+    enable_prompt_caching end_user_budget_id enforced_params mcp_rpm_limit object_permission policies project_id
+    prompts rotation_interval router_settings rpm_limit_type send_invite_email spend tag_rpm_limit
+    temp_budget_expiry temp_budget_increase throttle_on_budget_exceeded tpd_limit tpm_limit_type""".split()
+)
+_ADMIN_ONLY: Final = ("organization_id", "permissions", "budget_id", "guardrails", "blocked")
+"""What nobody sets on a key of its own."""
+_SORT: Final = ("created_at", "updated_at", "key_alias", "user_id", "team_id", "expires", "max_budget")
+
+
+def id_of(key: str) -> str:
+    """The token of a key that is given in plain or as its hash."""
+    return token_of(key.encode()) if key.startswith(PREFIX) or len(key) != 64 else key
+
+
+async def generate(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), GENERATE, later=LATER)
+    desk = rows.desk(gateway, caller)
+    return JSONResponse(await rows.work(gateway, lambda c: make(c, desk, values)))
+
+
+async def service_account(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """A key of a team and of nobody in it."""
+    values = fields.read(await fields.body_of(request), GENERATE, later=LATER)
+    fields.required(values, "team_id")
+    desk = rows.desk(gateway, caller)
+    values = {
+        **values,
+        "user_id": None,
+        "metadata": {**(values.get("metadata") or {}), "service_account": True},
+    }
+    return JSONResponse(await rows.work(gateway, lambda c: make(c, desk, values, owner=False)))
+
+
+def make(
+    connection: Connection, desk: Desk, values: Mapping[str, Any], *, owner: bool = True
+) -> dict[str, Any]:
+    """The new key's row as it is shown, with the key itself."""
+    plain = values.get("key")
+    if plain is not None and (not plain.startswith(PREFIX) or len(plain) < SHORTEST or not plain.isascii()):
+        raise BadRequestError(
+            f"'key' must begin with {PREFIX!r} and have {SHORTEST} characters or more", param="key"
+        )
+    row = _row(values, desk.now)
+    if owner and not desk.caller.admin and row.get("user_id") is None:
+        row["user_id"] = desk.caller.user_id
+    _may_make(connection, desk, row)
+    _belongs(connection, row)
+    plain = plain or PREFIX + secrets.token_urlsafe(24)
+    token = token_of(plain.encode())
+    row |= {"id": token, "token": token, "key_name": f"{PREFIX}...{plain[-4:]}"}
+    made = rows.create(connection, desk, "key", row)
+    return {**_shown(connection, [made])[0], "key": plain, "token_id": token}
+
+
+def _row(values: Mapping[str, Any], now: float) -> Row:
+    row = {name: value for name, value in values.items() if name in tables.keys.c}
+    if "duration" in values:
+        row["expires"] = now + seconds(values["duration"]) if values["duration"] else None
+    return row
+
+
+def _may_make(connection: Connection, desk: Desk, row: Mapping[str, Any]) -> None:
+    """Who is no administrator makes keys for itself, and for teams where it may."""
+    caller = desk.caller
+    if caller.admin:
+        return
+    team = directory.find(connection, "team", row["team_id"]) if row.get("team_id") else None
+    if rights.leads_team(connection, caller, team):
+        return
+    _plain_fields(row)
+    rights.require(row.get("user_id") in (caller.user_id, None), "make keys for others")
+    if row.get("team_id"):
+        joined = team is not None and team["team_id"] in rights.memberships(connection, caller)
+        allowed = "/key/generate" in ((team or {}).get("team_member_permissions") or ())
+        rights.require(joined and allowed, "make keys for this team")
+
+
+def _plain_fields(row: Mapping[str, Any]) -> None:
+    for name in _ADMIN_ONLY:
+        rights.require(row.get(name) in (None, [], {}, False), f"set {name!r}")
+
+
+def _belongs(connection: Connection, row: Mapping[str, Any]) -> None:
+    """Raises NotFoundError for a team, user, organisation or budget that does not exist."""
+    for kind in ("team", "organization", "budget"):
+        if name := row.get(f"{kind}_id"):
+            rows.get(connection, kind, name)
+
+
+async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), UPDATE, later=LATER)
+    fields.required(values, "key")
+    desk = rows.desk(gateway, caller)
+    row = await rows.work(gateway, lambda c: _update(c, desk, values))
+    return JSONResponse({"key": values["key"], **row})
+
+
+def _update(
+    connection: Connection, desk: Desk, values: Mapping[str, Any], action: str = "updated"
+) -> dict[str, Any]:
+    key = _led(connection, desk, values["key"])
+    row = _row({name: value for name, value in values.items() if name != "key"}, desk.now)
+    if row.get("blocked", ...) is None:
+        row["blocked"] = False
+    if not desk.caller.admin:
+        team = directory.find(connection, "team", key["team_id"]) if key["team_id"] else None
+        if not rights.leads_team(connection, desk.caller, team):
+            _plain_fields(row)
+            same = all(row.get(name, key[name]) == key[name] for name in ("user_id", "team_id"))
+            rights.require(same, "give the key to another")
+        elif row.get("team_id", key["team_id"]) != key["team_id"]:
+            other = directory.find(connection, "team", row["team_id"]) if row["team_id"] else None
+            rights.require(rights.leads_team(connection, desk.caller, other), "move keys there")
+    _belongs(connection, row)
+    return _shown(connection, [rows.change(connection, desk, "key", key["id"], row, action)])[0]
+
+
+def _led(connection: Connection, desk: Desk, key: str) -> Row:
+    """A key that the caller may change."""
+    row = directory.find_key(connection, id_of(key)) or directory.find(connection, "key", id_of(key))
+    rights.require(rights.leads_key(connection, desk.caller, row), "change this key")
+    if row is None:
+        raise NotFoundError("there is no such key", param="key", code="404")
+    return row
+
+
+async def bulk_update(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    body = fields.read(await fields.body_of(request), {"keys": "any"})
+    items = body.get("keys")
+    if (
+        not isinstance(items, list)
+        or not items
+        or len(items) > 500
+        or not all(isinstance(i, dict) for i in items)
+    ):
+        raise BadRequestError("'keys' must be a list of 1 to 500 objects with a 'key' each", param="keys")
+    desk = rows.desk(gateway, caller)
+    done: list[dict[str, Any]] = []
+    failed: list[dict[str, Any]] = []
+    for at, item in enumerate(items):
+        try:
+            values = fields.read(item, UPDATE, later=LATER, place=f"keys[{at}].")
+            fields.required(values, "key")
+            row = await rows.work(gateway, partial(_update, desk=desk, values=values))
+            done.append({"key": values["key"], "key_info": row})
+        except HeadgateError as error:
+            failed.append({"key": str(item.get("key", ""))[:100], "failed_reason": error.message})
+    return JSONResponse({"total_requested": len(items), "successful_updates": done, "failed_updates": failed})
+
+
+async def block(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _set_blocked(request, gateway, caller, True)
+
+
+async def unblock(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _set_blocked(request, gateway, caller, False)
+
+
+async def _set_blocked(request: Request, gateway: Gateway, caller: Caller, blocked: bool) -> Response:
+    values = fields.read(await fields.body_of(request), {"key": "name"})
+    fields.required(values, "key")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        key = _led(connection, desk, values["key"])
+        if not caller.admin:
+            team = directory.find(connection, "team", key["team_id"]) if key["team_id"] else None
+            rights.require(rights.leads_team(connection, caller, team), "block keys")
+        action = "blocked" if blocked else "unblocked"
+        return _shown(
+            connection, [rows.change(connection, desk, "key", key["id"], {"blocked": blocked}, action)]
+        )[0]
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), {"keys": "names", "key_aliases": "names"})
+    if not values.get("keys") and not values.get("key_aliases"):
+        raise BadRequestError("'keys' or 'key_aliases' is missing", param="keys")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> list[str]:
+        table = tables.keys
+        aliases = values.get("key_aliases") or []
+        named = list(connection.scalars(select(table.c.token).where(table.c.key_alias.in_(aliases))))
+        if len(named) < len(set(aliases)):
+            _led(connection, desk, "")
+        for key in (*(values.get("keys") or ()), *named):
+            rows.remove(connection, desk, "key", _led(connection, desk, key)["id"])
+        return [*(values.get("keys") or ()), *aliases]
+
+    return JSONResponse({"deleted_keys": await rows.work(gateway, work)})
+
+
+async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    given = fields.query(request, "key").get("key")
+
+    def work(connection: Connection) -> dict[str, Any]:
+        token = id_of(given) if given else caller.key
+        row = directory.find_key(connection, token) or directory.find(connection, "key", token)
+        rights.require(rights.sees_key(connection, caller, row), "see this key")
+        if row is None:
+            raise NotFoundError("there is no such key", param="key", code="404")
+        return {"key": given or row["token"], "info": _shown(connection, [row])[0]}
+
+    return JSONResponse(await rows.look(gateway, work))
+
+
+async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    asked = fields.query(
+        request,
+        *"""page size user_id team_id organization_id key_hash key_alias return_full_object include_team_keys
+        include_created_by_keys sort_by sort_order expand status""".split(),
+    )
+    number, size = fields.paging(request)
+    order = asked.get("sort_by", "created_at")
+    if order not in _SORT:
+        raise BadRequestError(f"'sort_by' must be one of {', '.join(_SORT)}", param="sort_by")
+    by = tables.keys.c[order]
+    column: Any = by.asc() if asked.get("sort_order") == "asc" else by.desc()
+
+    def work(connection: Connection) -> dict[str, Any]:
+        where = [
+            tables.keys.c[name] == asked[name]
+            for name in ("user_id", "team_id", "organization_id", "key_alias")
+            if asked.get(name)
+        ]
+        if asked.get("key_hash"):
+            where.append(tables.keys.c.token == id_of(asked["key_hash"]))
+        if not rights.sees_all(caller):
+            where.append(_theirs(connection, caller))
+        found, total = rows.page(connection, tables.keys, where, column, number, size)
+        whole = asked.get("return_full_object") == "true"
+        return {
+            "keys": _shown(connection, found) if whole else [row["token"] for row in found],
+            "total_count": total,
+            "current_page": number,
+            "total_pages": rows.pages(total, size),
+        }
+
+    return JSONResponse(await rows.look(gateway, work))
+
+
+def _theirs(connection: Connection, caller: Caller) -> Any:
+    """The keys that somebody below an administrator sees: its own, and those of teams that it leads."""
+    led = [team for team, role in rights.memberships(connection, caller).items() if role == "admin"]
+    ours = rights.organizations(connection, caller)
+    teams = select(tables.teams.c.team_id).where(tables.teams.c.organization_id.in_(ours))
+    column = tables.keys.c
+    own = column.user_id == caller.user_id if caller.user_id else column.id == caller.key
+    return own | column.team_id.in_(led) | column.team_id.in_(teams)
+
+
+async def aliases(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    def work(connection: Connection) -> list[str]:
+        where = [] if rights.sees_all(caller) else [_theirs(connection, caller)]
+        column = tables.keys.c.key_alias
+        return list(connection.scalars(select(column).where(column.is_not(None), *where).order_by(column)))
+
+    return JSONResponse({"aliases": await rows.look(gateway, work)})
+
+
+async def regenerate(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), REGENERATE, later=LATER)
+    key = request.path_params.get("key") or values.get("key")
+    if not key:
+        raise BadRequestError("'key' is missing", param="key")
+    desk = rows.desk(gateway, caller)
+    return JSONResponse(await rows.work(gateway, lambda c: _regenerate(c, desk, key, values)))
+
+
+def _regenerate(connection: Connection, desk: Desk, key: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same key in all but its text: what it spent stays with it. The old text is good for the grace period."""
+    old = _led(connection, desk, key)
+    plain = values.get("new_key") or PREFIX + secrets.token_urlsafe(24)
+    if not plain.startswith(PREFIX) or len(plain) < SHORTEST or not plain.isascii():
+        raise BadRequestError(
+            f"'new_key' must begin with {PREFIX!r} and have {SHORTEST} characters or more", param="new_key"
+        )
+    token = token_of(plain.encode())
+    row = _row({name: value for name, value in values.items() if name in FIELDS}, desk.now)
+    if not desk.caller.admin:
+        _plain_fields(row)
+    row |= {"token": token, "key_name": f"{PREFIX}...{plain[-4:]}"}
+    retired = tables.retired_keys
+    if grace := values.get("grace_period"):
+        connection.execute(
+            retired.insert().values(
+                token=old["token"], replaced_by=old["id"], valid_until=desk.now + seconds(grace)
+            )
+        )
+    made = rows.change(connection, desk, "key", old["id"], row, "rotated")
+    changes.note(connection, "key", token)
+    return {**_shown(connection, [made])[0], "key": plain, "token_id": token}
+
+
+async def health(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """That the key is good is known when this is reached."""
+    return JSONResponse({"key": "healthy", "logging_callbacks": None})
+
+
+def _shown(connection: Connection, found: list[Row]) -> list[dict[str, Any]]:
+    return rows.shown(connection, "key", found)

@@ -1,0 +1,217 @@
+"""Rows that are managed: made, changed and deleted with their audit record, in one transaction, and as they are
+shown."""
+
+import secrets
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, TypeVar
+
+from msgspec import Struct
+from sqlalchemy import Table, func, select
+from sqlalchemy.engine import Connection
+from sqlalchemy.exc import IntegrityError
+
+from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.server.callers import Caller
+from headgate.server.gateway import Gateway
+from headgate.store import changes, ledger, tables
+from headgate.store.directory import TABLES, Row, begun, find, merge_budgets
+from headgate.store.money import Money, dollars
+from headgate.store.periods import period
+from headgate.telemetry.times import iso
+
+T = TypeVar("T")
+_TIMES: Final = frozenset(
+    ("created_at", "updated_at", "expires", "started", "ended", "first_token", "budget_reset_at")
+)
+
+
+class Desk(Struct, frozen=True):
+    """Who asks for a change, and when. `by` is what the audit log shows."""
+
+    caller: Caller
+    now: float
+
+    @property
+    def by(self) -> str:
+        return self.caller.user_id or self.caller.name
+
+
+async def work(gateway: Gateway, job: Callable[[Connection], T]) -> T:
+    """Does it in a transaction, in a thread; whoever is concerned is loaded anew. Raises ServiceUnavailableError."""
+    if gateway.database is None or gateway.callers is None:
+        raise ServiceUnavailableError("this gateway has no database", type="no_db_connection")
+    try:
+        return await gateway.database.run(job)
+    finally:
+        gateway.callers.forget_all()
+
+
+async def look(gateway: Gateway, job: Callable[[Connection], T]) -> T:
+    """The same for what only reads: true up to this moment, as far as this process knows."""
+    if gateway.database is None:
+        raise ServiceUnavailableError("this gateway has no database", type="no_db_connection")
+    if gateway.ledger is not None:
+        await gateway.ledger.flush()
+    return await gateway.database.ask(job)
+
+
+def desk(gateway: Gateway, caller: Caller) -> Desk:
+    return Desk(caller=caller, now=gateway.clock.time())
+
+
+def key_column(kind: str) -> Any:
+    (column,) = TABLES[kind].primary_key.columns
+    return column
+
+
+def get(connection: Connection, kind: str, name: str) -> Row:
+    """Raises NotFoundError."""
+    row = find(connection, kind, name)
+    if row is None:
+        raise missing(kind, name)
+    return row
+
+
+def missing(kind: str, name: str) -> NotFoundError:
+    return NotFoundError(
+        f"there is no {kind.replace('_', ' ')} {name!r}", param=key_column(kind).name, code="404"
+    )
+
+
+def create(connection: Connection, desk: Desk, kind: str, values: Mapping[str, Any]) -> Row:
+    """Raises BadRequestError where its id or alias is taken."""
+    table = TABLES[kind]
+    history = {"created_at": desk.now, "created_by": desk.by, "updated_at": desk.now, "updated_by": desk.by}
+    row = {**values, **history}
+    if "blocked" in table.c and row.get("blocked") is None:
+        row["blocked"] = False
+    try:
+        connection.execute(table.insert().values({name: row[name] for name in row if name in table.c}))
+    except IntegrityError as error:
+        raise taken(kind, table, row, error) from None
+    made = get(connection, kind, row[key_column(kind).name])
+    record(connection, desk, "created", kind, None, made)
+    return made
+
+
+def taken(kind: str, table: Table, row: Mapping[str, Any], error: IntegrityError) -> BadRequestError:
+    text = str(error.orig)
+    name = next((name for name in ("key_alias", "access_group_name") if name in text and name in table.c), "")
+    name = name or key_column(kind).name
+    return BadRequestError(
+        f"a {kind.replace('_', ' ')} with {name} {row.get(name)!r} exists already", param=name, code="400"
+    )
+
+
+def change(
+    connection: Connection,
+    desk: Desk,
+    kind: str,
+    name: str,
+    values: Mapping[str, Any],
+    action: str = "updated",
+) -> Row:
+    """Raises NotFoundError, BadRequestError where an alias is taken."""
+    table, before = TABLES[kind], get(connection, kind, name)
+    row = {**values, "updated_at": desk.now, "updated_by": desk.by}
+    try:
+        connection.execute(table.update().where(key_column(kind) == name).values(row))
+    except IntegrityError as error:
+        raise taken(kind, table, row, error) from None
+    after = get(connection, kind, name)
+    record(connection, desk, action, kind, before, after)
+    return after
+
+
+def remove(connection: Connection, desk: Desk, kind: str, name: str) -> Row:
+    """Raises NotFoundError."""
+    before = get(connection, kind, name)
+    connection.execute(TABLES[kind].delete().where(key_column(kind) == name))
+    record(connection, desk, "deleted", kind, before, None)
+    return before
+
+
+def record(
+    connection: Connection, desk: Desk, action: str, kind: str, before: Row | None, after: Row | None
+) -> None:
+    """The audit log, and a word to the other replicas."""
+    row = after or before or {}
+    name = str(row.get(key_column(kind).name) if kind in TABLES else row.get("id"))
+    changes.note(connection, kind, name)
+    if before is not None and after is not None:
+        changed = {field for field in after if before.get(field) != after[field]}
+        before = {field: before.get(field) for field in changed}
+        after = {field: after[field] for field in changed}
+    connection.execute(
+        tables.audit.insert().values(
+            id=secrets.token_hex(16),
+            updated_at=desk.now,
+            changed_by=desk.by,
+            changed_by_api_key=desk.caller.key,
+            action=action,
+            table_name=kind,
+            object_id=name,
+            before_value=before,
+            updated_values=after,
+        )
+    )
+
+
+def page(
+    connection: Connection, table: Table, where: Iterable[Any], order: Any, number: int, size: int
+) -> tuple[list[Row], int]:
+    """Rows of a page, counted from 1, and how many there are on all."""
+    conditions = list(where)
+    total = connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
+    statement = select(table).where(*conditions).order_by(order).limit(size).offset((number - 1) * size)
+    return [dict(row) for row in connection.execute(statement).mappings()], total
+
+
+def pages(total: int, size: int) -> int:
+    return -(-total // size)
+
+
+def shown(connection: Connection, kind: str, rows: list[Row]) -> list[dict[str, Any]]:
+    """Rows as the API shows them: dollars, ISO times, and what was spent."""
+    now = time.time()
+    merged = [dict(row) for row in rows]
+    merge_budgets(connection, merged)
+    scopes = [(kind, str(row[key_column(kind).name])) for row in rows]
+    since: dict[ledger.Scope, float] = {}
+    for scope, row in zip(scopes, merged, strict=True):
+        since.update(begun(scope, row, now))
+    spent = ledger.spent(connection, scopes, since)
+    return [
+        plain(TABLES[kind], row) | _spend(limits, spent.get(scope), now)
+        for row, limits, scope in zip(rows, merged, scopes, strict=True)
+    ]
+
+
+def plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in row.items():
+        if value is None:
+            found[name] = None
+        elif name in _TIMES:
+            found[name] = iso(value)
+        elif name in table.c and isinstance(table.c[name].type, Money):
+            found[name] = number(value)
+        else:
+            found[name] = value
+    return found
+
+
+def number(amount: int | None) -> float | None:
+    return None if amount is None else float(dollars(amount))
+
+
+def _spend(limits: Mapping[str, Any], spent: tuple[int, int, float] | None, now: float) -> dict[str, Any]:
+    period_spend, ever, _ = spent or (0, 0, 0.0)
+    duration = limits.get("budget_duration")
+    ends = period(duration, now, float(limits.get("created_at") or 0.0))[1] if duration else None
+    return {
+        "spend": number(period_spend) or 0.0,
+        "total_spend": number(ever) or 0.0,
+        "budget_reset_at": None if ends is None else iso(ends),
+    }

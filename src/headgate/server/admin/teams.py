@@ -1,0 +1,366 @@
+"""Teams and their members: models, budgets and limits that their keys share."""
+
+import secrets
+from collections.abc import Mapping
+from typing import Any, Final
+
+from sqlalchemy import select
+from sqlalchemy.engine import Connection
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from headgate.errors import BadRequestError, NotFoundError
+from headgate.server.admin import fields, rights, rows
+from headgate.server.admin.rows import Desk
+from headgate.server.admin.users import join
+from headgate.server.callers import USER, Caller
+from headgate.server.gateway import Gateway
+from headgate.store import changes, directory, tables
+from headgate.store.directory import Row
+
+FIELDS: Final = fields.LIMITS | fields.table(
+    """team_id:name team_alias:name organization_id:name budget_id:name models:names model_aliases:aliases
+    metadata:mapping tags:names guardrails:names access_group_ids:names team_member_permissions:names
+    team_member_budget:money team_member_budget_duration:duration team_member_rpm_limit:count
+    team_member_tpm_limit:count blocked:flag"""
+)
+NEW: Final = FIELDS | {"members_with_roles": "any"}
+LATER: Final = frozenset(
+    """admins budget_limits default_team_member_models disable_global_guardrails mcp_rpm_limit members
+    object_permission policies prompts router_settings rpm_limit_type secret_manager_settings send_invite_email
+    soft_budget_alerting_emails team_member_key_duration tpd_limit tpm_limit_type""".split()
+)
+MEMBER: Final = fields.table("user_id:name user_email:name role:member_role")
+_MEMBER_LIMITS: Final = fields.table(
+    "max_budget_in_team:money budget_duration:duration rpm_limit:count tpm_limit:count budget_id:name"
+)
+_ADMIN_ONLY: Final = (
+    "organization_id",
+    "max_budget",
+    "soft_budget",
+    "budget_duration",
+    "budget_id",
+    "models",
+)
+
+
+async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), NEW, later=LATER)
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        if not caller.admin:
+            ours = rights.organizations(connection, caller)
+            rights.require(values.get("organization_id") in ours, "make teams there")
+        row = {name: value for name, value in values.items() if name in tables.teams.c}
+        row["team_id"] = values.get("team_id") or secrets.token_hex(16)
+        _belongs(connection, row)
+        made = rows.create(connection, desk, "team", row)
+        members = _members(values.get("members_with_roles") or [], "members_with_roles")
+        if caller.user_id and all(member.get("user_id") != caller.user_id for member in members):
+            members.append({"user_id": caller.user_id, "role": "admin"})
+        for member in members:
+            _add(connection, desk, made["team_id"], member)
+        return shown(connection, [made])[0]
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+def _belongs(connection: Connection, row: Mapping[str, Any]) -> None:
+    for kind in ("organization", "budget"):
+        if name := row.get(f"{kind}_id"):
+            rows.get(connection, kind, name)
+
+
+def _members(given: Any, place: str) -> list[dict[str, Any]]:
+    items = [given] if isinstance(given, dict) else given
+    if not isinstance(items, list) or not all(isinstance(item, dict) for item in items) or len(items) > 1_000:
+        raise BadRequestError(
+            f"{place!r} must be an object with user_id or user_email, or a list of such", param=place
+        )
+    found = [fields.read(item, MEMBER, place=f"{place}[{at}].") for at, item in enumerate(items)]
+    for at, member in enumerate(found):
+        if not member.get("user_id") and not member.get("user_email"):
+            raise BadRequestError(f"'{place}[{at}]' needs a user_id or a user_email", param=place)
+    return found
+
+
+def _add(connection: Connection, desk: Desk, team: str, member: Mapping[str, Any], **limits: Any) -> Row:
+    """The user, made where nobody knows it yet."""
+    user = _user(connection, member)
+    if user is None:
+        values = {"user_id": member.get("user_id") or secrets.token_hex(16), "user_role": USER}
+        user = rows.create(connection, desk, "user", values | {"user_email": member.get("user_email")})
+    join(connection, desk, team, user["user_id"], member.get("role") or "user", **limits)
+    return user
+
+
+def _user(connection: Connection, member: Mapping[str, Any]) -> Row | None:
+    if member.get("user_id"):
+        return directory.find(connection, "user", member["user_id"])
+    where = tables.users.c.user_email == member["user_email"]
+    row = connection.execute(select(tables.users).where(where)).mappings().first()
+    return dict(row) if row is not None else None
+
+
+async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    body = await fields.body_of(request)
+    if name := request.path_params.get("team_id"):
+        body["team_id"] = name
+    values = fields.read(body, FIELDS, later=LATER)
+    fields.required(values, "team_id")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        _led(connection, caller, values["team_id"])
+        row = {name: value for name, value in values.items() if name != "team_id"}
+        if row.get("blocked", ...) is None:
+            row["blocked"] = False
+        if not caller.admin:
+            rights.require(not set(row) & set(_ADMIN_ONLY), "change the budget or the models of a team")
+        _belongs(connection, row)
+        changed = rows.change(connection, desk, "team", values["team_id"], row)
+        return {"team_id": values["team_id"], "data": shown(connection, [changed])[0]}
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+def _led(connection: Connection, caller: Caller, name: str) -> Row:
+    team = directory.find(connection, "team", name)
+    rights.require(rights.leads_team(connection, caller, team), "change this team")
+    if team is None:
+        raise rows.missing("team", name)
+    return team
+
+
+async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), {"team_ids": "names"})
+    fields.required(values, "team_ids")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        for name in values["team_ids"]:
+            _led(connection, caller, name)
+            rows.remove(connection, desk, "team", name)
+            table = tables.keys
+            for key in connection.scalars(select(table.c.id).where(table.c.team_id == name)).all():
+                rows.remove(connection, desk, "key", key)
+            connection.execute(tables.team_members.delete().where(tables.team_members.c.team_id == name))
+        return {"deleted_teams": values["team_ids"]}
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+async def block(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _set_blocked(request, gateway, caller, True)
+
+
+async def unblock(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _set_blocked(request, gateway, caller, False)
+
+
+async def _set_blocked(request: Request, gateway: Gateway, caller: Caller, blocked: bool) -> Response:
+    values = fields.read(await fields.body_of(request), {"team_id": "name"})
+    fields.required(values, "team_id")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        action = "blocked" if blocked else "unblocked"
+        changed = rows.change(connection, desk, "team", values["team_id"], {"blocked": blocked}, action)
+        return shown(connection, [changed])[0]
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    known = _MEMBER_LIMITS | {"team_id": "name", "member": "any"}
+    values = fields.read(await fields.body_of(request), known, later=frozenset(("allowed_models",)))
+    fields.required(values, "team_id", "member")
+    members = _members(values["member"], "member")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        team = _led(connection, caller, values["team_id"])
+        for member in members:
+            user = _user(connection, member)
+            if (
+                user is not None
+                and directory.member(connection, team["team_id"], user["user_id"]) is not None
+            ):
+                raise BadRequestError(
+                    f"user {user['user_id']!r} is in the team already",
+                    param="member",
+                    type="team_member_already_in_team",
+                )
+        users = [_add(connection, desk, team["team_id"], member, **_limits(values)) for member in members]
+        joined = [directory.member(connection, team["team_id"], user["user_id"]) or {} for user in users]
+        return {
+            **shown(connection, [team])[0],
+            "updated_users": rows.shown(connection, "user", users),
+            "updated_team_memberships": [rows.plain(tables.team_members, row) for row in joined],
+        }
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
+    names = {"max_budget_in_team": "max_budget"}
+    return {names.get(name, name): values[name] for name in _MEMBER_LIMITS if name in values}
+
+
+async def member_update(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), _MEMBER_LIMITS | MEMBER | {"team_id": "name"})
+    fields.required(values, "team_id")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        team = _led(connection, caller, values["team_id"])
+        known = _member(connection, team["team_id"], values)
+        role = values.get("role") or known["role"]
+        join(connection, desk, team["team_id"], known["user_id"], role, **_limits(values))
+        changed = directory.member(connection, team["team_id"], known["user_id"]) or {}
+        return rows.plain(tables.team_members, changed)
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+async def member_delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    values = fields.read(await fields.body_of(request), MEMBER | {"team_id": "name"})
+    fields.required(values, "team_id")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        team = _led(connection, caller, values["team_id"])
+        known = _member(connection, team["team_id"], values)
+        table = tables.team_members
+        where = (table.c.team_id == team["team_id"], table.c.user_id == known["user_id"])
+        connection.execute(table.delete().where(*where))
+        row = {"id": f"{team['team_id']}/{known['user_id']}", **known}
+        rows.record(connection, desk, "deleted", "team_member", row, None)
+        changes.note(connection, "team", team["team_id"])
+        keys = tables.keys
+        for key in connection.scalars(
+            select(keys.c.id).where(keys.c.team_id == team["team_id"], keys.c.user_id == known["user_id"])
+        ).all():
+            rows.remove(connection, desk, "key", key)
+        return shown(connection, [team])[0]
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+def _member(connection: Connection, team: str, values: Mapping[str, Any]) -> Row:
+    if not values.get("user_id") and not values.get("user_email"):
+        raise BadRequestError("'user_id' or 'user_email' is missing", param="user_id")
+    user = _user(connection, values)
+    known = directory.member(connection, team, user["user_id"] if user else values.get("user_id") or "")
+    if known is None:
+        raise NotFoundError("this user is not in the team", param="user_id", code="404")
+    return known
+
+
+async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    name = fields.query(request, "team_id").get("team_id") or caller.team_id
+    if name is None:
+        raise BadRequestError("'team_id' is missing", param="team_id")
+
+    def work(connection: Connection) -> dict[str, Any]:
+        team = directory.find(connection, "team", name)
+        rights.require(rights.sees_team(connection, caller, team), "see this team")
+        if team is None:
+            raise rows.missing("team", name)
+        members = tables.team_members
+        joined = connection.execute(select(members).where(members.c.team_id == name)).mappings().all()
+        keys = connection.execute(select(tables.keys).where(tables.keys.c.team_id == name)).mappings().all()
+        found = [dict(key) for key in keys]
+        if not rights.sees_all(caller) and not rights.leads_team(connection, caller, team):
+            found = [key for key in found if rights.sees_key(connection, caller, key)]
+        return {
+            "team_id": name,
+            "team_info": shown(connection, [team])[0],
+            "keys": rows.shown(connection, "key", found),
+            "team_memberships": [rows.plain(members, dict(row)) for row in joined],
+        }
+
+    return JSONResponse(await rows.look(gateway, work))
+
+
+async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    asked = fields.query(request, "user_id", "organization_id")
+    found, _ = await rows.look(gateway, lambda c: _list(c, caller, asked, 1, 10_000))
+    return JSONResponse(found)
+
+
+async def listed_v2(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    known = "page page_size user_id organization_id team_id team_alias sort_by sort_order".split()
+    asked = fields.query(request, *known)
+    number, size = fields.paging(request, "page_size")
+    found, total = await rows.look(gateway, lambda c: _list(c, caller, asked, number, size))
+    return JSONResponse(
+        {
+            "teams": found,
+            "total": total,
+            "page": number,
+            "page_size": size,
+            "total_pages": rows.pages(total, size),
+        }
+    )
+
+
+def _list(
+    connection: Connection, caller: Caller, asked: Mapping[str, str], number: int, size: int
+) -> tuple[list[dict[str, Any]], int]:
+    table, members = tables.teams, tables.team_members
+    where = [table.c[name] == asked[name] for name in ("organization_id", "team_id") if asked.get(name)]
+    if asked.get("team_alias"):
+        where.append(table.c.team_alias.contains(asked["team_alias"], autoescape=True))
+    if asked.get("user_id"):
+        where.append(
+            table.c.team_id.in_(select(members.c.team_id).where(members.c.user_id == asked["user_id"]))
+        )
+    if not rights.sees_all(caller):
+        ours = rights.organizations(connection, caller)
+        mine = [*rights.memberships(connection, caller), *([caller.team_id] if caller.team_id else [])]
+        where.append(table.c.team_id.in_(mine) | table.c.organization_id.in_(ours))
+    found, total = rows.page(connection, table, where, table.c.created_at.desc(), number, size)
+    return shown(connection, found), total
+
+
+async def model_add(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _change_models(
+        request, gateway, caller, lambda known, given: [*dict.fromkeys([*known, *given])]
+    )
+
+
+async def model_delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _change_models(
+        request, gateway, caller, lambda known, given: [name for name in known if name not in given]
+    )
+
+
+async def _change_models(request: Request, gateway: Gateway, caller: Caller, changed: Any) -> Response:
+    values = fields.read(await fields.body_of(request), {"team_id": "name", "models": "names"})
+    fields.required(values, "team_id", "models")
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        team = rows.get(connection, "team", values["team_id"])
+        models = changed(team["models"] or [], values["models"])
+        row = rows.change(connection, desk, "team", team["team_id"], {"models": models})
+        return {"team_id": team["team_id"], "data": shown(connection, [row])[0]}
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+def shown(connection: Connection, found: list[Row]) -> list[dict[str, Any]]:
+    """Teams as the API shows them, with their members."""
+    table = tables.team_members
+    names = [row["team_id"] for row in found]
+    members: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
+    for row in connection.execute(
+        select(table).where(table.c.team_id.in_(names)).order_by(table.c.created_at)
+    ):
+        members[row.team_id].append({"user_id": row.user_id, "role": row.role})
+    return [
+        {**row, "members_with_roles": members[row["team_id"]]}
+        for row in rows.shown(connection, "team", found)
+    ]

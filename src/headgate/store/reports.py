@@ -1,0 +1,112 @@
+"""Where the money went: sums by day and whose they are, from `daily`; single calls, from `calls`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection, RowMapping
+
+from headgate.store import tables
+from headgate.store.tables import calls, daily, daily_named
+
+BY: Final[Mapping[str, Any]] = {
+    "key": daily.c.key,
+    "user": daily.c.user_id,
+    "team": daily.c.team_id,
+    "organization": daily.c.organization_id,
+    "model": daily.c.model_group,
+    "upstream_model": daily.c.model,
+    "provider": daily.c.provider,
+    "day": daily.c.date,
+}
+NAMED: Final = ("customer", "tag")
+"""What a call may have several of: kept in a table of its own."""
+GROUPS: Final = (*BY, *NAMED)
+
+
+def sums(
+    connection: Connection,
+    by: Sequence[str],
+    start: str,
+    end: str,
+    where: Mapping[str, Sequence[str]] | None = None,
+    limit: int | None = None,
+) -> list[dict[str, Any]]:
+    """Spend (in units), calls and tokens of the days from `start` to `end`, both included, the dearest first.
+
+    `by` are names of `GROUPS`, at most one of `NAMED` among them; `where` narrows by the same names.
+    """
+    named = next((name for name in (*by, *(where or {})) if name in NAMED), None)
+    table: Any = daily if named is None else daily_named
+    columns = {name: _column(table, name) for name in by}
+    totals = [func.sum(table.c[name]).label(name) for name in tables.sums]
+    statement = (
+        select(*(column.label(f"by_{name}") for name, column in columns.items()), *totals)
+        .where(table.c.date >= start, table.c.date <= end)
+        .group_by(*columns.values())
+        .order_by(func.sum(table.c.spend).desc(), *columns.values())
+    )
+    if named is not None:
+        statement = statement.where(daily_named.c.kind == named)
+    for name, values in (where or {}).items():
+        statement = statement.where(_column(table, name).in_(values))
+    if limit is not None:
+        statement = statement.limit(limit)
+    return [_sum(row, by) for row in connection.execute(statement).mappings()]
+
+
+def _column(table: Any, name: str) -> Any:
+    if table is daily:
+        return BY[name]
+    plain = {"key": daily_named.c.key, "model": daily_named.c.model, "provider": daily_named.c.provider}
+    return {**plain, "day": daily_named.c.date}.get(name, daily_named.c.name)
+
+
+def _sum(row: RowMapping, by: Sequence[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {name: row[f"by_{name}"] for name in by}
+    return found | {name: int(row[name] or 0) for name in tables.sums}
+
+
+FILTERS: Final[Mapping[str, Any]] = {
+    "request_id": calls.c.id,
+    "api_key": calls.c.key,
+    "user_id": calls.c.user_id,
+    "team_id": calls.c.team_id,
+    "organization_id": calls.c.organization_id,
+    "end_user": calls.c.customer,
+    "model": calls.c.model,
+    "model_id": calls.c.deployment,
+    "session_id": calls.c.session,
+}
+_LIGHT: Final = [column for column in calls.columns if column.name not in ("request", "response")]
+
+
+def single_calls(
+    connection: Connection,
+    where: Mapping[str, Any],
+    start: float | None,
+    end: float | None,
+    failed: bool | None,
+    page: int,
+    size: int,
+    *,
+    bodies: bool = False,
+) -> tuple[list[dict[str, Any]], int]:
+    """A page of calls, newest first, and how many there are. Times are Unix seconds, `end` is not included."""
+    conditions = [FILTERS[name].in_(values) for name, values in where.items()]
+    if start is not None:
+        conditions.append(calls.c.started >= start)
+    if end is not None:
+        conditions.append(calls.c.started < end)
+    if failed is not None:
+        conditions.append(calls.c.status >= 400 if failed else calls.c.status < 400)
+    total = connection.scalar(select(func.count()).select_from(calls).where(*conditions)) or 0
+    columns = list(calls.columns) if bodies else _LIGHT
+    statement = (
+        select(*columns)
+        .where(*conditions)
+        .order_by(calls.c.started.desc())
+        .limit(size)
+        .offset((page - 1) * size)
+    )
+    return [dict(row) for row in connection.execute(statement).mappings()], total
