@@ -25,6 +25,7 @@ FIGURES = {
     "chat.p99": Figure("Chat, latency added, one connection, p99", "µs"),
     "chat.rate": Figure("Chat, requests per second on one core (wrk)", "/s"),
     "chat.nginx_rate": Figure("Chat, nginx, requests per second (wrk)", "/s"),
+    "keyed.cpu": Figure("Chat with a virtual key: budgets, limits, team, ledger, SQLite", "µs", 60),
     "large.cpu": Figure("Chat with a 100 KB prompt, CPU per request", "µs"),
     "large.nginx": Figure("Chat with a 100 KB prompt, nginx", "µs"),
     "large.ratio": Figure("Chat with a 100 KB prompt, gateway ÷ nginx", "x"),

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from bench import wire
 from bench.load import check_stream, check_whole
-from bench.scenarios import Bench, measure_calls, watch_streams
+from bench.scenarios import Bench, measure_calls, new_key, watch_streams
 from bench.subjects import DEFAULT_COMMAND
 
-KINDS = ("chat", "large", "burst", "claude", "claude_burst", "paced", "claude_paced")
+KINDS = ("chat", "keyed", "large", "burst", "claude", "claude_burst", "paced", "claude_paced")
 
 
 def _load(bench: Bench, kind: str, calls: int) -> None:
@@ -26,7 +26,8 @@ def _load(bench: Bench, kind: str, calls: int) -> None:
     streamed = kind.endswith("burst")
     body = wire.chat_body(model, stream=streamed, prompt_size=100_000 if kind == "large" else 0)
     check = check_stream(wire.BURST_CHUNKS) if streamed else check_whole()
-    measure_calls(bench.gateway.port, body, check, calls, 64, lambda: 0)
+    key = new_key(bench) if kind == "keyed" else wire.KEY
+    measure_calls(bench.gateway.port, body, check, calls, 64, lambda: 0, key)
 
 
 def main() -> None:

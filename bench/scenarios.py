@@ -9,6 +9,7 @@ import re
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
@@ -76,10 +77,16 @@ def run_calls(port: int, body: bytes, check: Check, calls: int, connections: int
 
 
 def measure_calls(
-    port: int, body: bytes, check: Check, calls: int, connections: int, clock: Callable[[], int]
+    port: int,
+    body: bytes,
+    check: Check,
+    calls: int,
+    connections: int,
+    clock: Callable[[], int],
+    key: str = wire.KEY,
 ) -> tuple[Run, int]:
     """Warm up, make the calls, and say what they added to `clock`."""
-    request = wire.chat_request(f"127.0.0.1:{port}", body)
+    request = wire.chat_request(f"127.0.0.1:{port}", body, key)
 
     async def work() -> tuple[Run, int]:
         async with Load(port, request, check, connections) as load:
@@ -124,6 +131,35 @@ def chat(bench: Bench) -> Figures:
     if bench.wrk_wanted:
         for name, proxy in zip(("chat.rate", "chat.nginx_rate"), (p for _, p in bench.proxies), strict=False):
             yield name, wrk_rate(bench, proxy.port, body)
+
+
+def keyed(bench: Bench) -> Figures:
+    """The same request with a virtual key that has a budget, rpm, tpm and parallel limits, in a team with its own;
+    every call is written to the ledger and moved to the database while it is measured."""
+    key = new_key(bench)
+    body, check = wire.chat_body("gpt-bench"), check_whole(wire.CHAT_WHOLE)
+    best = float("inf")
+    for _ in range(bench.rounds):
+        process = bench.gateway.process
+        _, cpu_ns = measure_calls(
+            bench.gateway.port, body, check, bench.calls, CONNECTIONS, process.cpu_ns, key
+        )
+        best = min(best, cpu_ns / bench.calls / 1000)
+    yield "keyed.cpu", best
+
+
+def new_key(bench: Bench) -> str:
+    limits = {"max_budget": 100_000, "rpm_limit": 10**9, "tpm_limit": 10**12, "max_parallel_requests": 10_000}
+    team = _manage(bench.gateway.port, "/team/new", {"team_alias": "bench", **limits})
+    return _manage(bench.gateway.port, "/key/generate", {"team_id": team["team_id"], **limits})["key"]
+
+
+def _manage(port: int, path: str, body: dict[str, object]) -> dict[str, str]:
+    headers = {"authorization": f"Bearer {wire.KEY}", "content-type": "application/json"}
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request, timeout=30) as answer:
+        found: dict[str, str] = json.load(answer)
+    return found
 
 
 def large(bench: Bench) -> Figures:
@@ -311,6 +347,7 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
     "import": imports,
     "sdk": sdk,
     "chat": chat,
+    "keyed": keyed,
     "large": large,
     "burst": burst,
     "claude": claude,

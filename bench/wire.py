@@ -159,7 +159,7 @@ def chat_body(model: str, *, stream: bool = False, prompt_size: int = 0, tokens:
     return _json(body)
 
 
-def chat_request(host: str, body: bytes) -> bytes:
+def chat_request(host: str, body: bytes, key: str = KEY) -> bytes:
     """The whole HTTP request, with the headers that the OpenAI client for Python sends."""
     head = (
         f"POST {CHAT} HTTP/1.1",
@@ -175,7 +175,7 @@ def chat_request(host: str, body: bytes) -> bytes:
         "X-Stainless-Arch: x64",
         "X-Stainless-Runtime: CPython",
         "X-Stainless-Runtime-Version: 3.11.7",
-        f"Authorization: Bearer {KEY}",
+        f"Authorization: Bearer {key}",
         "x-stainless-retry-count: 0",
         f"Content-Length: {len(body)}",
     )

@@ -57,11 +57,11 @@ class Booking:
         meters = caller.meters
         if not caller.key or caller.admin:
             return b""
-        lines = b"".join(
-            _rate(what, min(windows, key=lambda window: window.left(now)), now)
-            for what, windows in ((b"requests", meters.requests), (b"tokens", meters.tokens))
-            if windows
-        )
+        lines = b""
+        if meters.requests:
+            lines = _rate(b"requests", meters.requests, now)
+        if meters.tokens:
+            lines += _rate(b"tokens", meters.tokens, now)
         spent = (meters.budgets or meters.counted)[0]
         lines += b"x-litellm-key-spend: %b\r\n" % _dollars(spent.spent)
         if spent.limit is not None:
@@ -118,8 +118,13 @@ class Booking:
 _KEY_LIMITS: Final = (("rpm_limit", b"x-litellm-key-rpm-limit"), ("tpm_limit", b"x-litellm-key-tpm-limit"))
 
 
-def _rate(what: bytes, window: Window, now: float) -> bytes:
-    values = (what, window.limit or 0, what, window.left(now), what, window.reset(now))
+def _rate(what: bytes, windows: tuple[Window, ...], now: float) -> bytes:
+    """Of the tightest one."""
+    tightest, left = windows[0], windows[0].left(now)
+    for window in windows[1:]:
+        if (other := window.left(now)) < left:
+            tightest, left = window, other
+    values = (what, tightest.limit or 0, what, left, what, tightest.reset(now))
     return (
         b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %.1fs\r\n"
         % values

@@ -6,6 +6,7 @@ the loss of power. A lock on each segment tells the living's from the dead's.
 """
 
 import fcntl
+import mmap
 import os
 import time
 from collections.abc import Iterator
@@ -14,89 +15,121 @@ from pathlib import Path
 from typing import Final
 from zlib import crc32
 
-CHUNK: Final = 1024 * 1024
-"""Bytes of disk taken at a time."""
-RESERVE: Final = 256 * 1024
-"""Bytes kept for the calls in flight: with less left, new ones are refused."""
+SEGMENT: Final = 1024 * 1024
+"""Bytes of a segment, unless one record is larger."""
 ENDING: Final = ".journal"
 DAMAGED: Final = ".damaged"
 _PROBE_SECONDS: Final = 1.0
 
 
-class Journal:
-    """Belongs to one process; `append` and `rotate` to one thread. Raises OSError where `folder` can't be used."""
+class Segment:
+    """One file, its space taken and mapped: what is put into it is the kernel's at once, without a call."""
 
-    def __init__(self, folder: Path, *, chunk: int = CHUNK, reserve: int = RESERVE) -> None:
+    __slots__ = ("_file", "map", "path", "size", "used")
+
+    def __init__(self, path: Path, size: int) -> None:
+        self.path = path
+        self.size = size
+        self.used = 0
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.posix_fallocate(self._file, 0, size)
+            self.map = mmap.mmap(self._file, size)
+        except BaseException:
+            os.close(self._file)
+            path.unlink(missing_ok=True)
+            raise
+
+    def close(self) -> None:
+        self.map.close()
+        os.close(self._file)
+
+
+class Journal:
+    """Belongs to one process; `append` and `rotate` to one thread. Raises OSError where `folder` can't be used.
+
+    A second segment is always at hand: as long as there is one, there is room for the records of the calls in
+    flight.
+    """
+
+    def __init__(self, folder: Path, *, segment: int = SEGMENT) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self.folder = folder
-        self.size = 0
-        """Bytes written to the current segment."""
         self._name = f"{time.time_ns():x}-{os.getpid()}"
         self._number = 0
-        self._chunk = chunk
-        self._reserve = min(reserve, chunk // 2)
-        self._taken = 0
+        self._size = segment
         self._probed = 0.0
-        self._broken = False
-        self._path: Path
-        self._file = self._open()
+        self._finished: list[Path] = []
+        self._current = self._open(segment)
+        self._spare: Segment | None = self._open(segment)
 
     def append(self, record: bytes) -> None:
-        """Raises OSError where not even the reserve is left."""
+        """Raises OSError where there is no room left."""
         line = b"%08x %b\n" % (crc32(record), record)
-        if os.pwrite(self._file, line, self.size) != len(line):
-            self._broken = True
-            raise OSError(f"the journal {self._path} took only a part of a record: is the disk full?")
-        self.size += len(line)
-        if self.size + self._reserve > self._taken:
-            self._take()
+        current = self._current
+        end = current.used + len(line)
+        if end > current.size:
+            current = self._next(len(line))
+            end = len(line)
+        current.map[current.used : end] = line
+        current.used = end
+
+    @property
+    def full(self) -> bool:
+        """Whether a segment was filled since the last rotation: whoever moves them on should not wait."""
+        return bool(self._finished)
 
     @property
     def writable(self) -> bool:
         """Whether another call may begin: there is room for its record. A full disk is asked again each second."""
-        if not self._broken:
+        if self._spare is not None:
             return True
         now = time.monotonic()
         if now - self._probed >= _PROBE_SECONDS:
             self._probed = now
-            self._take()
-        return not self._broken
+            self._provide()
+        return self._spare is not None
 
-    def rotate(self) -> Path | None:
-        """Begins a new segment; the finished one, None where nothing was written."""
-        if not self.size:
-            return None
-        finished, file = self._path, self._file
-        self._file = self._open()
-        os.close(file)
+    def rotate(self) -> list[Path]:
+        """Begins a new segment; those that are finished, oldest first."""
+        if self._current.used and self._spare is not None:
+            self._next(0)
+        finished, self._finished = self._finished, []
         return finished
 
-    def close(self) -> Path | None:
-        """The last segment, None where nothing was written."""
-        os.close(self._file)
-        if self.size:
-            return self._path
-        self._path.unlink(missing_ok=True)
-        return None
+    def close(self) -> list[Path]:
+        """The last segments with something in them."""
+        for segment in (self._current, self._spare):
+            if segment is not None:
+                segment.close()
+                if segment.used:
+                    self._finished.append(segment.path)
+                else:
+                    segment.path.unlink(missing_ok=True)
+        return self._finished
 
-    def _open(self) -> int:
+    def _next(self, needed: int) -> Segment:
+        """The spare one becomes the current one; a record larger than a segment gets one of its own size."""
+        if needed <= self._size and self._spare is not None:
+            following, self._spare = self._spare, None
+        else:
+            following = self._open(max(needed, self._size))
+        if self._current.used:
+            self._finished.append(self._current.path)
+        self._current.close()
+        self._current = following
+        if self._spare is None:
+            self._provide()
+        return following
+
+    def _provide(self) -> None:
+        with suppress(OSError):  # the disk is full: `writable` says so
+            self._spare = self._open(self._size)
+
+    def _open(self, size: int) -> Segment:
         self._number += 1
-        self._path = self.folder / f"{self._name}-{self._number:06d}{ENDING}"
-        file = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        self.size = self._taken = 0
-        self._file = file
-        self._take()
-        return file
-
-    def _take(self) -> None:
-        try:
-            os.posix_fallocate(self._file, self._taken, self._chunk)
-        except OSError:
-            self._broken = True
-            return
-        self._taken += self._chunk
-        self._broken = False
+        return Segment(self.folder / f"{self._name}-{self._number:06d}{ENDING}", size)
 
 
 def orphans(folder: Path) -> Iterator[Path]:

@@ -3,27 +3,34 @@
 `book` moves records into the tables in one transaction, each counted once however often it is tried.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import UTC, datetime
+from collections.abc import Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
-from sqlalchemy import func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.sql.dml import Insert
 
-from headgate.store import tables
+from headgate.store import totals
 from headgate.store.money import dollars
-from headgate.store.tables import calls, customers, daily, daily_named, spend
+from headgate.store.tables import calls, spend
+from headgate.store.totals import GLOBAL, Scope, day
 
-Scope = tuple[str, str]
-"""A kind (key, user, team, member, organization, customer, tag, model, global) and whose."""
-GLOBAL: Final[Scope] = ("global", "")
-_AT_ONCE: Final = 500
-"""Values in one IN list: SQLite's old limit of parameters is 999."""
+__all__ = [
+    "GLOBAL",
+    "Record",
+    "Scope",
+    "book",
+    "day",
+    "decode",
+    "encode",
+    "forget",
+    "payers",
+    "roll",
+    "spent",
+]
 
 
 class Record(Struct, array_like=True, kw_only=True):
@@ -68,35 +75,18 @@ class Record(Struct, array_like=True, kw_only=True):
 
 encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder(Record).decode
-_KINDS: Final = ("cache_read", "cache_write", "reasoning")
-"""Of `tokens`, in the order of the columns of `daily`."""
 _NAMES: Final = [field.name for field in msgspec.structs.fields(Record)]
 _JSON: Final = tuple(map(_NAMES.index, ("tags", "tokens", "metadata", "request", "response")))
+_json: Final = itemgetter(*_JSON)
+_NO_JSON: Final = (None,) * len(_JSON)
 _COST: Final = _NAMES.index("cost")
 _INSERT: Final = f"INSERT INTO {calls.name} VALUES ({{}})"  # noqa: S608 -- a constant
 
 
 def payers(record: Record) -> list[Scope]:
     """Whose spend a call counts to."""
-    group = record.model_group or record.model
-    found: list[Scope] = [
-        GLOBAL,
-        ("key", record.key),
-        ("model", group),
-        ("key_model", f"{record.key}/{group}"),
-    ]
-    for kind, name in (
-        ("user", record.user_id),
-        ("team", record.team_id),
-        ("organization", record.organization_id),
-        ("customer", record.customer),
-    ):
-        if name:
-            found.append((kind, name))
-    if record.team_id and record.user_id:
-        found.append(("member", f"{record.team_id}/{record.user_id}"))
-    found += [("tag", tag) for tag in record.tags or ()]
-    return found
+    (alike,) = totals.gathered([record])
+    return alike.payers()
 
 
 def book(connection: Connection, records: Sequence[Record], *, fresh: bool) -> int:
@@ -107,19 +97,14 @@ def book(connection: Connection, records: Sequence[Record], *, fresh: bool) -> i
     if not records:
         return 0
     _insert_calls(connection, records)
-    _add_spend(connection, records)
-    _add(connection, daily, _by_day(records))
-    if named := _by_name(records):
-        _add(connection, daily_named, named)
-    if seen := {record.customer for record in records if record.customer}:
-        _greet(connection, sorted(seen), records[-1].ended)
+    totals.add(connection, records)
     return len(records)
 
 
 def roll(connection: Connection, scope: Scope, since: float) -> None:
     """Begins a new period of a budget at `since`, unless it has begun; calls that ended in it stay counted."""
     kind, name = scope
-    insert = _insert(connection, spend)
+    insert = totals.insert(connection, spend)
     upsert = insert.on_conflict_do_update(
         index_elements=["kind", "id"],
         set_={"spend": insert.excluded.spend, "since": insert.excluded.since},
@@ -136,10 +121,7 @@ def spent(
 
     `begun` is when the periods of those that have one began: a row of an older one is counted anew.
     """
-    found: dict[Scope, tuple[int, int, float]] = {}
-    for part in _parts(scopes):
-        rows = connection.execute(select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part)))
-        found.update({(row.kind, row.id): (row.spend, row.total, row.since) for row in rows})
+    found = totals.spent(connection, scopes)
     for scope, since in (begun or {}).items():
         row = found.get(scope)
         if row is not None and row[2] < since:
@@ -183,13 +165,9 @@ _PAYERS: Final = {
 
 def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
     found: set[str] = set()
-    for part in _parts(ids):
+    for part in totals.parts(ids):
         found.update(connection.scalars(select(calls.c.id).where(calls.c.id.in_(part))))
     return found
-
-
-def _parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
-    return (values[at : at + _AT_ONCE] for at in range(0, len(values), _AT_ONCE))
 
 
 def _insert_calls(connection: Connection, records: Sequence[Record]) -> None:
@@ -202,7 +180,7 @@ def _insert_calls(connection: Connection, records: Sequence[Record]) -> None:
 
 def _row(record: Record, postgres: bool) -> tuple[Any, ...]:
     row = astuple(record)
-    if not postgres and not any(row[at] for at in _JSON):
+    if not postgres and _json(row) == _NO_JSON:
         return row
     values = list(row)
     for at in _JSON:
@@ -211,117 +189,6 @@ def _row(record: Record, postgres: bool) -> tuple[Any, ...]:
     if postgres and record.cost is not None:
         values[_COST] = dollars(record.cost)
     return tuple(values)
-
-
-def _add_spend(connection: Connection, records: Sequence[Record]) -> None:
-    paying = [(record, payers(record)) for record in records if record.cost]
-    scopes = sorted({scope for _, found in paying for scope in found})  # one order: no deadlocks
-    if not scopes:
-        return
-    begun = {scope: row[2] for scope, row in spent(connection, scopes).items()}
-    sums: dict[Scope, list[int]] = {scope: [0, 0] for scope in scopes}
-    for record, found in paying:
-        cost = record.cost or 0
-        for scope in found:
-            row = sums[scope]
-            row[1] += cost
-            if record.ended >= begun.get(scope, 0.0):
-                row[0] += cost
-    rows = [
-        {"kind": kind, "id": name, "spend": now, "total": ever, "since": begun.get((kind, name), 0.0)}
-        for (kind, name), (now, ever) in sums.items()
-    ]
-    insert = _insert(connection, spend)
-    connection.execute(
-        _upsert(
-            insert,
-            ["kind", "id"],
-            {name: spend.c[name] + insert.excluded[name] for name in ("spend", "total")},
-        ),
-        rows,
-    )
-
-
-def _sums(record: Record) -> list[int]:
-    tokens = record.tokens or {}
-    return [
-        record.cost or 0,
-        1,
-        record.status >= 400,
-        record.input_tokens,
-        record.output_tokens,
-        *(tokens.get(name, 0) for name in _KINDS),
-    ]
-
-
-def _by_day(records: Sequence[Record]) -> dict[tuple[str, ...], list[int]]:
-    found: dict[tuple[str, ...], list[int]] = {}
-    for record in records:
-        at = (
-            day(record.ended),
-            record.key,
-            record.user_id or "",
-            record.team_id or "",
-            record.organization_id or "",
-            record.model_group or record.model,
-            record.upstream_model or "",
-            record.provider or "",
-        )
-        _merge(found, at, _sums(record))
-    return found
-
-
-def _by_name(records: Sequence[Record]) -> dict[tuple[str, ...], list[int]]:
-    found: dict[tuple[str, ...], list[int]] = {}
-    for record in records:
-        names = [("tag", tag) for tag in record.tags or ()]
-        if record.customer:
-            names.append(("customer", record.customer))
-        for kind, name in names:
-            group = record.model_group or record.model
-            at = (day(record.ended), kind, name, record.key, group, record.provider or "")
-            _merge(found, at, _sums(record))
-    return found
-
-
-def _merge(found: dict[tuple[str, ...], list[int]], at: tuple[str, ...], values: list[int]) -> None:
-    known = found.get(at)
-    found[at] = values if known is None else [a + b for a, b in zip(known, values, strict=True)]
-
-
-def _add(connection: Connection, table: Any, found: dict[tuple[str, ...], list[int]]) -> None:
-    names = [column.name for column in table.primary_key.columns]
-    rows = [
-        dict(zip((*names, *tables.sums), (*at, *map(int, values)), strict=True))
-        for at, values in sorted(found.items())
-    ]
-    insert = _insert(connection, table)
-    changes = {name: table.c[name] + insert.excluded[name] for name in tables.sums}
-    connection.execute(_upsert(insert, names, changes), rows)
-
-
-def _greet(connection: Connection, names: Sequence[str], now: float) -> None:
-    """Customers are known from their first call on."""
-    history = {"created_at": now, "created_by": "first call", "updated_at": now, "updated_by": "first call"}
-    insert = _insert(connection, customers)
-    connection.execute(
-        insert.on_conflict_do_nothing(index_elements=["user_id"]),
-        [{"user_id": name, "blocked": False, **history} for name in names],
-    )
-
-
-def _insert(connection: Connection, table: Any) -> Any:
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
-
-
-def _upsert(insert: Any, keys: Sequence[str], values: dict[str, Any]) -> Insert:
-    made: Insert = insert.on_conflict_do_update(index_elements=list(keys), set_=values)
-    return made
-
-
-def day(seconds: float) -> str:
-    """The day of a time, in UTC: 2026-11-21."""
-    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
 def forget(connection: Connection, before: float, limit: int) -> int:

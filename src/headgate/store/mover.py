@@ -25,7 +25,6 @@ RETRY_SECONDS: Final = 1.0
 BATCH: Final = 2_000
 MAX_HELD: Final = 50_000
 """Records kept in memory; the others are read back from the segments."""
-SEGMENT: Final = 8 * 1024 * 1024
 _logger = logging.getLogger("headgate")
 
 
@@ -37,7 +36,7 @@ class Mover:
         self._journal = journal
         self._held: list[Record] | None = []
         self._rolls: deque[tuple[Scope, float]] = deque()
-        self._backlog: deque[tuple[Path, list[Record] | None]] = deque()
+        self._backlog: deque[tuple[list[Path], list[Record] | None]] = deque()
         self._draining = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -64,7 +63,7 @@ class Mover:
             held.append(record)
             if len(held) >= MAX_HELD:
                 self._held = None
-        if self._journal.size >= SEGMENT:
+        if self._journal.full:
             self.finish()
 
     def roll(self, scope: Scope, since: float) -> None:
@@ -82,12 +81,12 @@ class Mover:
 
     def finish(self) -> None:
         """Hands what was added to the thread; called every `EVERY_SECONDS`."""
-        path = self._journal.rotate()
-        if path is not None:
+        paths = self._journal.rotate()
+        if paths:
             full = sum(len(records or ()) for _, records in self._backlog) > MAX_HELD
-            self._backlog.append((path, None if full else self._held))
+            self._backlog.append((paths, None if full else self._held))
             self._held = []
-        if path is not None or self._rolls:
+        if paths or self._rolls:
             self._wake.set()
 
     async def flush(self) -> None:
@@ -130,12 +129,13 @@ class Mover:
                 self._database.write(partial(ledger.roll, scope=scope, since=since))
                 self._rolls.popleft()
             while self._backlog:
-                path, records = self._backlog[0]
-                if records is None:
-                    self._book_file(path)
-                else:
+                paths, records = self._backlog[0]
+                if records is not None:
                     self._book(records)
-                path.unlink(missing_ok=True)
+                for path in paths:
+                    if records is None:
+                        self._book_file(path)
+                    path.unlink(missing_ok=True)
                 self._backlog.popleft()
 
     def _book(self, records: list[Record]) -> None:

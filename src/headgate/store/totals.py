@@ -1,0 +1,198 @@
+"""The sums kept beside the ledger: what each payer has spent, and the days.
+
+Records that are alike are added up first, so that a batch of thousands is a handful of rows.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from sqlalchemy import select, tuple_
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.sql.dml import Insert
+
+from headgate.store import tables
+from headgate.store.tables import customers, daily, daily_named, spend
+
+if TYPE_CHECKING:
+    from headgate.store.ledger import Record
+
+Scope = tuple[str, str]
+"""A kind (key, user, team, member, organization, customer, tag, model, global) and whose."""
+GLOBAL: Final[Scope] = ("global", "")
+DAY: Final = 86_400
+AT_ONCE: Final = 400
+"""Values in one IN list: SQLite's old limit of parameters is 999."""
+
+
+class Alike(NamedTuple):
+    """What records have in common that are added up."""
+
+    day: int
+    key: str
+    user_id: str | None
+    team_id: str | None
+    organization_id: str | None
+    group: str
+    upstream_model: str | None
+    provider: str | None
+    customer: str | None
+    tags: tuple[str, ...]
+
+    def payers(self) -> list[Scope]:
+        """Whose spend a call counts to."""
+        key, user, team = self.key, self.user_id, self.team_id
+        found: list[Scope] = [
+            GLOBAL,
+            ("key", key),
+            ("model", self.group),
+            ("key_model", f"{key}/{self.group}"),
+        ]
+        named = (
+            ("user", user),
+            ("team", team),
+            ("organization", self.organization_id),
+            ("customer", self.customer),
+        )
+        found += [(kind, name) for kind, name in named if name]
+        if team and user:
+            found.append(("member", f"{team}/{user}"))
+        return found + [("tag", tag) for tag in self.tags]
+
+
+def add(connection: Connection, records: Sequence["Record"]) -> None:
+    """Adds new records to all sums."""
+    groups = gathered(records)
+    _add_spend(connection, groups)
+    days: dict[tuple[str, ...], list[int]] = {}
+    named: dict[tuple[str, ...], list[int]] = {}
+    for alike, group in groups.items():
+        date, values = day(alike.day * DAY), _sums(group)
+        whose = (alike.key, alike.user_id, alike.team_id, alike.organization_id)
+        where = (alike.group, alike.upstream_model, alike.provider)
+        _merge(days, (date, *(text or "" for text in (*whose, *where))), values)
+        for kind, name in (*(("tag", tag) for tag in alike.tags), ("customer", alike.customer)):
+            if name:
+                _merge(named, (date, kind, name, alike.key, alike.group, alike.provider or ""), values)
+    _add_days(connection, daily, days)
+    if named:
+        _add_days(connection, daily_named, named)
+    if seen := {alike.customer for alike in groups if alike.customer}:
+        _greet(connection, sorted(seen), records[-1].ended)
+
+
+def gathered(records: Sequence["Record"]) -> dict[Alike, list["Record"]]:
+    found: dict[Alike, list[Record]] = {}
+    for record in records:
+        alike = Alike(
+            int(record.ended // DAY),
+            record.key,
+            record.user_id,
+            record.team_id,
+            record.organization_id,
+            record.model_group or record.model,
+            record.upstream_model,
+            record.provider,
+            record.customer,
+            tuple(record.tags) if record.tags else (),
+        )
+        group = found.get(alike)
+        if group is None:
+            found[alike] = [record]
+        else:
+            group.append(record)
+    return found
+
+
+def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -> None:
+    paid = {alike: sum(record.cost or 0 for record in group) for alike, group in groups.items()}
+    payers = {alike: alike.payers() for alike, cost in paid.items() if cost}
+    scopes = sorted({scope for found in payers.values() for scope in found})  # one order: no deadlocks
+    if not scopes:
+        return
+    begun = {scope: row[2] for scope, row in spent(connection, scopes, lock=True).items()}
+    sums: dict[Scope, list[int]] = {scope: [0, 0] for scope in scopes}
+    for alike, found in payers.items():
+        group, cost = groups[alike], paid[alike]
+        earliest = min(record.ended for record in group)
+        for scope in found:
+            row, since = sums[scope], begun.get(scope, 0.0)
+            row[1] += cost
+            row[0] += cost if earliest >= since else sum(r.cost or 0 for r in group if r.ended >= since)
+    rows = [
+        {"kind": kind, "id": name, "spend": now, "total": ever, "since": begun.get((kind, name), 0.0)}
+        for (kind, name), (now, ever) in sums.items()
+    ]
+    made = insert(connection, spend)
+    changes = {name: spend.c[name] + made.excluded[name] for name in ("spend", "total")}
+    connection.execute(_upsert(made, ["kind", "id"], changes), rows)
+
+
+def _sums(group: Sequence["Record"]) -> list[int]:
+    """In the order of `tables.sums`."""
+    parts = [record.tokens for record in group if record.tokens]
+    return [
+        sum(record.cost or 0 for record in group),
+        len(group),
+        sum(record.status >= 400 for record in group),
+        sum(record.input_tokens for record in group),
+        sum(record.output_tokens for record in group),
+        *(sum(part.get(name, 0) for part in parts) for name in ("cache_read", "cache_write", "reasoning")),
+    ]
+
+
+def _merge(found: dict[tuple[str, ...], list[int]], at: tuple[str, ...], values: list[int]) -> None:
+    known = found.get(at)
+    found[at] = values if known is None else [a + b for a, b in zip(known, values, strict=True)]
+
+
+def _add_days(connection: Connection, table: Any, found: dict[tuple[str, ...], list[int]]) -> None:
+    names = [column.name for column in table.primary_key.columns]
+    rows = [
+        dict(zip((*names, *tables.sums), (*at, *values), strict=True)) for at, values in sorted(found.items())
+    ]
+    made = insert(connection, table)
+    changes = {name: table.c[name] + made.excluded[name] for name in tables.sums}
+    connection.execute(_upsert(made, names, changes), rows)
+
+
+def _greet(connection: Connection, names: Sequence[str], now: float) -> None:
+    """Customers are known from their first call on."""
+    history = {"created_at": now, "created_by": "first call", "updated_at": now, "updated_by": "first call"}
+    connection.execute(
+        insert(connection, customers).on_conflict_do_nothing(index_elements=["user_id"]),
+        [{"user_id": name, "blocked": False, **history} for name in names],
+    )
+
+
+def insert(connection: Connection, table: Any) -> Any:
+    """An INSERT that may end in ON CONFLICT."""
+    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+
+
+def _upsert(made: Any, keys: Sequence[str], values: dict[str, Any]) -> Insert:
+    found: Insert = made.on_conflict_do_update(index_elements=list(keys), set_=values)
+    return found
+
+
+def day(seconds: float) -> str:
+    """The day of a time, in UTC: 2026-11-21."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
+
+
+def spent(
+    connection: Connection, scopes: Sequence[Scope], *, lock: bool = False
+) -> dict[Scope, tuple[int, int, float]]:
+    """The rows of `spend`: in this period, ever, and when the period began."""
+    found: dict[Scope, tuple[int, int, float]] = {}
+    for part in parts(scopes):
+        statement = select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part))
+        rows = connection.execute(statement.with_for_update() if lock else statement)
+        found.update({(row.kind, row.id): (row.spend, row.total, row.since) for row in rows})
+    return found
+
+
+def parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
+    """Short enough for one IN list."""
+    return (values[at : at + AT_ONCE] for at in range(0, len(values), AT_ONCE))
