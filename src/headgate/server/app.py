@@ -31,6 +31,7 @@ from headgate.server.gateway import Gateway
 from headgate.server.meters import NONE, Meters
 from headgate.server.registry import NOTHING, Registry
 from headgate.server.routes import PAGES, Page, identify
+from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store import migrations
 from headgate.store.database import POOL, Database, connect, embedded
@@ -139,8 +140,11 @@ async def _bug(request: Request, exc: Exception) -> Response:
     return _error(InternalServerError("Headgate failed on this request; its log says why"), request.url.path)
 
 
-def build(config: Config, env: Mapping[str, str], data_dir: Path | None = None) -> Gateway:
+def build(
+    config: Config, env: Mapping[str, str], data_dir: Path | None = None, *, workers: int = 1
+) -> Gateway:
     """A gateway of this configuration. `data_dir` None: no virtual keys and no ledger, unless a database is named.
+    `workers` is how many processes share its database file.
 
     Raises HeadgateError for a model entry or a database that can't work, OSError for a folder that can't.
     """
@@ -151,8 +155,12 @@ def build(config: Config, env: Mapping[str, str], data_dir: Path | None = None) 
     engine = Engine(transports, clock, media_hosts=_media_hosts(config))
     database = _database(config, environment, data_dir)
     ledger: Mover | None = None
-    registry = Registry(lambda scope, since: ledger.roll(scope, since) if ledger is not None else None)
+    shared = database is not None and (workers > 1 or not database.is_sqlite)
+    registry = Registry(
+        lambda scope, since: ledger.roll(scope, since) if ledger is not None else None, shared=shared
+    )
     callers = None
+    shares = None
     everyone = NONE
     if database is not None:
         migrations.upgrade(database)
@@ -160,10 +168,19 @@ def build(config: Config, env: Mapping[str, str], data_dir: Path | None = None) 
         ledger.replay()
         everyone = _whole(config, registry, database, clock.time())
         callers = Callers(database, registry, clock.time, _access_groups(config))
+        shares = Shares(database, registry, clock) if shared else None
     access = Access(config.general.master_key, callers, everyone)
     snapshot = Snapshot(config, engine, Catalog(), environment, access)
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
-    return Gateway(snapshot, clock, body_limit=limit, database=database, callers=callers, ledger=ledger)
+    return Gateway(
+        snapshot,
+        clock,
+        body_limit=limit,
+        database=database,
+        callers=callers,
+        ledger=ledger,
+        shares=shares,
+    )
 
 
 def _database(config: Config, env: Mapping[str, str], data_dir: Path | None) -> Database | None:

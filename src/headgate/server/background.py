@@ -3,11 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 from headgate.errors import HeadgateError
 from headgate.server.gateway import Gateway
+from headgate.server.shares import BEAT_SECONDS
 from headgate.store import changes, ledger
 from headgate.store.mover import EVERY_SECONDS
 from headgate.store.periods import seconds
@@ -31,6 +33,10 @@ class Background:
         gateway = self._gateway
         if gateway.ledger is None or gateway.database is None:
             return
+        if gateway.shares is not None:
+            loop, shares = asyncio.get_running_loop(), gateway.shares
+            gateway.ledger.owner = shares.owner
+            gateway.ledger.booked = lambda paid: _tell(loop, partial(shares.booked, paid))
         gateway.ledger.start()
         self._heard = changes.Heard(gateway.database)
         self._tasks = [
@@ -38,6 +44,8 @@ class Background:
             asyncio.ensure_future(_every(HEAR_SECONDS, self._hear)),
             asyncio.ensure_future(_every(CLEAN_SECONDS, self._clean)),
         ]
+        if gateway.shares is not None:
+            self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.shares.beat)))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -45,6 +53,8 @@ class Background:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._gateway.ledger is not None:
             await asyncio.to_thread(self._gateway.ledger.close)
+        if self._gateway.shares is not None:
+            await self._gateway.shares.close()
         if self._gateway.database is not None:
             self._gateway.database.close()
 
@@ -67,6 +77,11 @@ class Background:
         before = self._gateway.clock.time() - seconds(period.maximum_spend_logs_retention_period)
         while await database.run(partial(ledger.forget, before=before, limit=CLEAN_BATCH)) == CLEAN_BATCH:  # noqa: ASYNC110 -- a pause: others want the database, too
             await asyncio.sleep(0.1)
+
+
+def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
+    with suppress(RuntimeError):  # the loop has ended: nobody needs to know any more
+        loop.call_soon_threadsafe(what)
 
 
 async def _every(pause: float, work: Callable[[], Awaitable[None]]) -> None:

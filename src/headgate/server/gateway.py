@@ -8,6 +8,7 @@ from pathlib import Path
 
 from headgate.ports import Clock
 from headgate.server.callers import Callers
+from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store.database import Database
 from headgate.store.mover import Mover
@@ -31,6 +32,7 @@ class Gateway:
         database: Database | None = None,
         callers: Callers | None = None,
         ledger: Mover | None = None,
+        shares: Shares | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.clock = clock
@@ -39,6 +41,7 @@ class Gateway:
         self.database = database
         self.callers = callers
         self.ledger = ledger
+        self.shares = shares
         self.lost_records = 0
         self.metrics = Metrics()
         self.ready = True

@@ -50,8 +50,11 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
             strict = any(budget.strict for budget in meters.budgets)
             amount = (ceiling.cost if strict else ceiling.likely_cost)(call.envelope, body)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
-    if isinstance(taken, Refusal):
-        raise refused(taken, gateway.clock.time())
+    while isinstance(taken, Refusal):
+        if taken.lease is None or gateway.shares is None:
+            raise refused(taken, gateway.clock.time())
+        await gateway.shares.extend(taken.lease, amount)
+        taken = meters.reserve(tokens, amount, gateway.clock.time())
     booking.hold = taken
 
 

@@ -28,7 +28,10 @@ class Entry(Struct):
 
 
 class Refusal(Struct, frozen=True):
-    """Why a call can't be let in. `scope` is (kind, id); `wait` is in seconds, None where waiting is no use."""
+    """Why a call can't be let in. `scope` is (kind, id); `wait` is in seconds, None where waiting is no use.
+
+    `lease` is a budget whose share of this process is used up: more may be had by asking for it.
+    """
 
     what: What
     scope: tuple[str, str]
@@ -37,6 +40,7 @@ class Refusal(Struct, frozen=True):
     left: int
     wanted: int
     wait: float | None
+    lease: "Leased | None" = None
 
 
 class Window:
@@ -181,6 +185,12 @@ class Budget:
         self.spent, self.since = 0, since
         self._rolled(self.scope, since)
 
+    def pay(self, amount: int, cost: int) -> None:
+        """What was held is free again, what was spent is not."""
+        self.held -= amount
+        self.spent += cost
+        self.total += cost
+
     @property
     def left(self) -> int:
         return max(0, (self.limit or 0) - self.spent - self.held)
@@ -196,6 +206,53 @@ class Budget:
         if self.spent < limit and self.spent + amount <= limit:
             wait = 1.0  # calls in flight hold it, and may give most of it back
         return Refusal("budget", self.scope, self.model, limit, self.left, amount, wait)
+
+
+class Leased(Budget):
+    """A budget that several processes share: this one's part of it is `granted`.
+
+    What is held, and what is spent and not booked yet, stays within the grant. `spent` is what all have spent as
+    far as it is known here. Until `dry` nobody need ask for more: there was nothing left.
+    """
+
+    __slots__ = ("dry", "granted", "unbooked", "used")
+
+    def __init__(
+        self, scope: tuple[str, str], rolled: Callable[[tuple[str, str], float], None], model: str = ""
+    ) -> None:
+        super().__init__(scope, rolled, model)
+        self.granted = 0
+        self.unbooked = 0
+        self.dry = 0.0
+        self.used = 0.0
+
+    @property
+    def spare(self) -> int:
+        """What nobody needs now."""
+        return self.granted - self.unbooked - self.held
+
+    @property
+    def left(self) -> int:
+        return max(0, (self.limit or 0) - self.spent - self.held)
+
+    def refuse(self, amount: int, now: float) -> Refusal | None:
+        if self.ends and now >= self.ends:
+            self.turn(now)
+        if self.limit is None or self.spare >= max(amount, 1):
+            self.used = now
+            return None
+        wait = self.ends - now if self.ends else None
+        ask = self if now >= self.dry else None
+        return Refusal("budget", self.scope, self.model, self.limit, max(0, self.spare), amount, wait, ask)
+
+    def pay(self, amount: int, cost: int) -> None:
+        super().pay(amount, cost)
+        self.unbooked += cost
+
+    def booked(self, cost: int) -> None:
+        """The database knows it now: it is no part of the lease any more."""
+        self.unbooked -= cost
+        self.granted -= cost
 
 
 class Hold:
@@ -230,13 +287,10 @@ class Hold:
         amount = self._amount
         for budget in self._budgets:
             budget.turn(now)
-            budget.held -= amount
-            budget.spent += cost
-            budget.total += cost
+            budget.pay(amount, cost)
         for budget in self._counted:
             budget.turn(now)
-            budget.spent += cost
-            budget.total += cost
+            budget.pay(0, cost)
 
 
 class Meters(Struct, frozen=True):

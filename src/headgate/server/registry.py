@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from headgate.server.meters import Budget, Meters, Parallel, Window
+from headgate.server.meters import Budget, Leased, Meters, Parallel, Window
 from headgate.store.directory import budget_of
 from headgate.store.ledger import Scope
 
@@ -12,10 +12,11 @@ NOTHING: Final[Spent] = (0, 0, 0.0)
 
 
 class Registry:
-    """`rolled` is told when a budget's new period has begun."""
+    """`rolled` is told when a budget's new period has begun. `shared`: other processes spend of the same budgets."""
 
-    def __init__(self, rolled: Callable[[Scope, float], None]) -> None:
+    def __init__(self, rolled: Callable[[Scope, float], None], *, shared: bool = False) -> None:
         self._rolled = rolled
+        self._kind = Leased if shared else Budget
         self._windows: dict[tuple[str, Scope, str], Window] = {}
         self._parallels: dict[Scope, Parallel] = {}
         self._budgets: dict[Scope, Budget] = {}
@@ -60,13 +61,17 @@ class Registry:
             found[model] = found.get(model, Meters()) + Meters(budgets=(budget,))
         return found
 
+    def leased(self) -> list[Leased]:
+        """Budgets of which this process has a share."""
+        return [budget for budget in self._budgets.values() if isinstance(budget, Leased) and budget.granted]
+
     def budget(self, scope: Scope) -> Budget | None:
         return self._budgets.get(scope)
 
     def _budget(self, scope: Scope, spent: Spent, model: str = "") -> Budget:
         budget = self._budgets.get(scope)
         if budget is None:  # from here on memory knows better than the database
-            budget = self._budgets[scope] = Budget(scope, self._rolled, model)
+            budget = self._budgets[scope] = self._kind(scope, self._rolled, model)
             budget.spent, budget.total, budget.since = spent
         return budget
 

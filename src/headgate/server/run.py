@@ -45,7 +45,7 @@ def run(config: Config, start: StartSettings, env: Mapping[str, str], host: str)
 def _work(
     config: Config, start: StartSettings, env: Mapping[str, str], sock: socket.socket, peers: Path | None
 ) -> int:
-    gateway = build(config, env, start.data_dir)
+    gateway = build(config, env, start.data_dir, workers=start.workers)
     background = Background(gateway)
 
     @asynccontextmanager

@@ -3,20 +3,20 @@
 `book` moves records into the tables in one transaction, each counted once however often it is tried.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
 from msgspec import Struct
 from msgspec.structs import astuple
-from sqlalchemy import func, select
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
-from headgate.store import totals
+from headgate.store import leases, totals
 from headgate.store.money import dollars
-from headgate.store.tables import calls, spend
-from headgate.store.totals import GLOBAL, Scope, day
+from headgate.store.tables import calls
+from headgate.store.totals import GLOBAL, Scope, day, roll, spent
 
 __all__ = [
     "GLOBAL",
@@ -83,84 +83,39 @@ _COST: Final = _NAMES.index("cost")
 _INSERT: Final = f"INSERT INTO {calls.name} VALUES ({{}})"  # noqa: S608 -- a constant
 
 
+Paid = dict[Scope, int]
+
+
 def payers(record: Record) -> list[Scope]:
     """Whose spend a call counts to."""
     (alike,) = totals.gathered([record])
     return alike.payers()
 
 
-def book(connection: Connection, records: Sequence[Record], *, fresh: bool) -> int:
-    """How many were new. `fresh`: none of them can have been booked before; raises IntegrityError if one was."""
+def book(
+    connection: Connection,
+    records: Sequence[Record],
+    *,
+    fresh: bool,
+    owner: str = "",
+    paid: Paid | None = None,
+) -> int:
+    """How many were new. `fresh`: none of them can have been booked before; raises IntegrityError if one was.
+
+    `owner` spent of its leases, which shrink. `paid` is filled with what each payer paid.
+    """
     if not fresh:
         known = _known(connection, [record.id for record in records])
         records = list({record.id: record for record in records if record.id not in known}.values())
     if not records:
         return 0
     _insert_calls(connection, records)
-    totals.add(connection, records)
+    found = totals.add(connection, records)
+    if owner:
+        leases.booked(connection, owner, found)
+    if paid is not None:
+        paid.update(found)
     return len(records)
-
-
-def roll(connection: Connection, scope: Scope, since: float) -> None:
-    """Begins a new period of a budget at `since`, unless it has begun; calls that ended in it stay counted."""
-    kind, name = scope
-    insert = totals.insert(connection, spend)
-    upsert = insert.on_conflict_do_update(
-        index_elements=["kind", "id"],
-        set_={"spend": insert.excluded.spend, "since": insert.excluded.since},
-        where=spend.c.since < insert.excluded.since,
-    )
-    now = _spent_since(connection, scope, since)
-    connection.execute(upsert, [{"kind": kind, "id": name, "spend": now, "total": 0, "since": since}])
-
-
-def spent(
-    connection: Connection, scopes: Sequence[Scope], begun: Mapping[Scope, float] | None = None
-) -> dict[Scope, tuple[int, int, float]]:
-    """What scopes have spent: in this period, ever, and when the period began. Those that spent nothing lack.
-
-    `begun` is when the periods of those that have one began: a row of an older one is counted anew.
-    """
-    found = totals.spent(connection, scopes)
-    for scope, since in (begun or {}).items():
-        row = found.get(scope)
-        if row is not None and row[2] < since:
-            found[scope] = (_spent_since(connection, scope, since), row[1], since)
-    return found
-
-
-def _spent_since(connection: Connection, scope: Scope, since: float) -> int:
-    """The sum of the calls that ended in a period, for scopes that a call names by columns; tags begin at 0."""
-    conditions = _of(scope)
-    if conditions is None:
-        return 0
-    period = (calls.c.ended >= since, calls.c.started >= since - LONGEST_CALL)
-    return connection.scalar(select(func.sum(calls.c.cost)).where(*period, *conditions)) or 0
-
-
-def _of(scope: Scope) -> list[Any] | None:
-    kind, name = scope
-    first, _, second = name.partition("/")
-    match kind:
-        case "global":
-            return []
-        case "member":
-            return [calls.c.team_id == first, calls.c.user_id == second]
-        case "key_model":
-            return [calls.c.key == first, calls.c.model_group == second]
-        case _:
-            return [_PAYERS[kind] == name] if kind in _PAYERS else None
-
-
-LONGEST_CALL: Final = 86_400.0
-_PAYERS: Final = {
-    "key": calls.c.key,
-    "user": calls.c.user_id,
-    "team": calls.c.team_id,
-    "organization": calls.c.organization_id,
-    "customer": calls.c.customer,
-    "model": calls.c.model_group,
-}
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> set[str]:

@@ -7,6 +7,7 @@ import asyncio
 import logging
 import threading
 from collections import deque
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -18,7 +19,7 @@ from headgate.store import journal as journals
 from headgate.store import ledger
 from headgate.store.database import Database
 from headgate.store.journal import Journal
-from headgate.store.ledger import Record, Scope
+from headgate.store.ledger import Paid, Record, Scope
 
 EVERY_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 1.0
@@ -32,6 +33,10 @@ class Mover:
     """`add`, `finish` and `roll` belong to the event loop; what blocks happens in the thread."""
 
     def __init__(self, database: Database, journal: Journal) -> None:
+        self.owner = ""
+        """Whose leases shrink by what is booked; "" where no budgets are shared."""
+        self.booked: Callable[[Paid], None] = _ignore
+        """Called in the thread with what was paid."""
         self._database = database
         self._journal = journal
         self._held: list[Record] | None = []
@@ -51,7 +56,7 @@ class Mover:
         """How many records were in segments that nobody holds."""
         count = 0
         for path in journals.orphans(self._journal.folder):
-            count += self._book_file(path)
+            count += self._book_file(path, "")
             path.unlink(missing_ok=True)
         return count
 
@@ -134,33 +139,44 @@ class Mover:
                     self._book(records)
                 for path in paths:
                     if records is None:
-                        self._book_file(path)
+                        self._book_file(path, self.owner)
                     path.unlink(missing_ok=True)
                 self._backlog.popleft()
 
     def _book(self, records: list[Record]) -> None:
         try:
             for part in _batches(records):
-                self._database.write(partial(ledger.book, records=part, fresh=True))
+                paid: Paid = {}
+                work = partial(ledger.book, records=part, fresh=True, owner=self.owner, paid=paid)
+                self._database.write(work)
+                self.booked(paid)
         except IntegrityError:  # a part had been booked before the database went away
-            self._book_checked(records)
+            self._book_checked(records, self.owner)
         except HeadgateError:  # it may take long: what waits is read back from the disk
             for at in range(len(self._backlog)):
                 self._backlog[at] = (self._backlog[at][0], None)
             raise
 
-    def _book_checked(self, records: list[Record]) -> int:
-        return sum(
-            self._database.write(partial(ledger.book, records=part, fresh=False))
-            for part in _batches(records)
-        )
+    def _book_checked(self, records: list[Record], owner: str) -> int:
+        count = 0
+        for part in _batches(records):
+            paid: Paid = {}
+            work = partial(ledger.book, records=part, fresh=False, owner=owner, paid=paid)
+            count += self._database.write(work)
+            if owner:
+                self.booked(paid)
+        return count
 
-    def _book_file(self, path: Path) -> int:
+    def _book_file(self, path: Path, owner: str) -> int:
         lines, rest = journals.read(path)
         if rest:
             aside = journals.set_aside(path, rest)
             _logger.error("%d bytes of the journal are damaged and were set aside: %s", len(rest), aside)
-        return self._book_checked([ledger.decode(line) for line in lines])
+        return self._book_checked([ledger.decode(line) for line in lines], owner)
+
+
+def _ignore(paid: Paid) -> None:
+    pass
 
 
 def _batches(records: list[Record]) -> list[list[Record]]:

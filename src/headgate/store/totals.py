@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import func, select, tuple_
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
 
 from headgate.store import tables
-from headgate.store.tables import customers, daily, daily_named, spend
+from headgate.store.tables import calls, customers, daily, daily_named, spend
 
 if TYPE_CHECKING:
     from headgate.store.ledger import Record
@@ -61,10 +61,10 @@ class Alike(NamedTuple):
         return found + [("tag", tag) for tag in self.tags]
 
 
-def add(connection: Connection, records: Sequence["Record"]) -> None:
-    """Adds new records to all sums."""
+def add(connection: Connection, records: Sequence["Record"]) -> dict[Scope, int]:
+    """Adds new records to all sums. What each payer paid."""
     groups = gathered(records)
-    _add_spend(connection, groups)
+    paid = _add_spend(connection, groups)
     days: dict[tuple[str, ...], list[int]] = {}
     named: dict[tuple[str, ...], list[int]] = {}
     for alike, group in groups.items():
@@ -80,6 +80,7 @@ def add(connection: Connection, records: Sequence["Record"]) -> None:
         _add_days(connection, daily_named, named)
     if seen := {alike.customer for alike in groups if alike.customer}:
         _greet(connection, sorted(seen), records[-1].ended)
+    return paid
 
 
 def gathered(records: Sequence["Record"]) -> dict[Alike, list["Record"]]:
@@ -105,13 +106,13 @@ def gathered(records: Sequence["Record"]) -> dict[Alike, list["Record"]]:
     return found
 
 
-def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -> None:
+def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -> dict[Scope, int]:
     paid = {alike: sum(record.cost or 0 for record in group) for alike, group in groups.items()}
     payers = {alike: alike.payers() for alike, cost in paid.items() if cost}
     scopes = sorted({scope for found in payers.values() for scope in found})  # one order: no deadlocks
     if not scopes:
-        return
-    begun = {scope: row[2] for scope, row in spent(connection, scopes, lock=True).items()}
+        return {}
+    begun = {scope: row[2] for scope, row in rows_of(connection, scopes, lock=True).items()}
     sums: dict[Scope, list[int]] = {scope: [0, 0] for scope in scopes}
     for alike, found in payers.items():
         group, cost = groups[alike], paid[alike]
@@ -127,6 +128,7 @@ def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -
     made = insert(connection, spend)
     changes = {name: spend.c[name] + made.excluded[name] for name in ("spend", "total")}
     connection.execute(_upsert(made, ["kind", "id"], changes), rows)
+    return {scope: ever for scope, (_, ever) in sums.items()}
 
 
 def _sums(group: Sequence["Record"]) -> list[int]:
@@ -181,7 +183,7 @@ def day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
-def spent(
+def rows_of(
     connection: Connection, scopes: Sequence[Scope], *, lock: bool = False
 ) -> dict[Scope, tuple[int, int, float]]:
     """The rows of `spend`: in this period, ever, and when the period began."""
@@ -191,6 +193,68 @@ def spent(
         rows = connection.execute(statement.with_for_update() if lock else statement)
         found.update({(row.kind, row.id): (row.spend, row.total, row.since) for row in rows})
     return found
+
+
+def roll(connection: Connection, scope: Scope, since: float) -> None:
+    """Begins a new period of a budget at `since`, unless it has begun; calls that ended in it stay counted."""
+    kind, name = scope
+    made = insert(connection, spend)
+    upsert = made.on_conflict_do_update(
+        index_elements=["kind", "id"],
+        set_={"spend": made.excluded.spend, "since": made.excluded.since},
+        where=spend.c.since < made.excluded.since,
+    )
+    now = _spent_since(connection, scope, since)
+    connection.execute(upsert, [{"kind": kind, "id": name, "spend": now, "total": 0, "since": since}])
+
+
+def spent(
+    connection: Connection, scopes: Sequence[Scope], begun: Mapping[Scope, float] | None = None
+) -> dict[Scope, tuple[int, int, float]]:
+    """What scopes have spent: in this period, ever, and when the period began. Those that spent nothing lack.
+
+    `begun` is when the periods of those that have one began: a row of an older one is counted anew.
+    """
+    found = rows_of(connection, scopes)
+    for scope, since in (begun or {}).items():
+        row = found.get(scope)
+        if row is not None and row[2] < since:
+            found[scope] = (_spent_since(connection, scope, since), row[1], since)
+    return found
+
+
+def _spent_since(connection: Connection, scope: Scope, since: float) -> int:
+    """The sum of the calls that ended in a period, for scopes that a call names by columns; tags begin at 0."""
+    conditions = _of(scope)
+    if conditions is None:
+        return 0
+    period = (calls.c.ended >= since, calls.c.started >= since - LONGEST_CALL)
+    return connection.scalar(select(func.sum(calls.c.cost)).where(*period, *conditions)) or 0
+
+
+def _of(scope: Scope) -> list[Any] | None:
+    kind, name = scope
+    first, _, second = name.partition("/")
+    match kind:
+        case "global":
+            return []
+        case "member":
+            return [calls.c.team_id == first, calls.c.user_id == second]
+        case "key_model":
+            return [calls.c.key == first, calls.c.model_group == second]
+        case _:
+            return [_PAYERS[kind] == name] if kind in _PAYERS else None
+
+
+LONGEST_CALL: Final = 86_400.0
+_PAYERS: Final = {
+    "key": calls.c.key,
+    "user": calls.c.user_id,
+    "team": calls.c.team_id,
+    "organization": calls.c.organization_id,
+    "customer": calls.c.customer,
+    "model": calls.c.model_group,
+}
 
 
 def parts(values: Sequence[Any]) -> Iterable[Sequence[Any]]:
