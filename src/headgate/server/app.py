@@ -1,6 +1,7 @@
 """Puts a gateway together: the only place on the server's side that constructs things."""
 
 import logging
+import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from decimal import Decimal
@@ -29,6 +30,7 @@ from headgate.server.endpoints import llm
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.meters import NONE, Meters
+from headgate.server.pace import Pace
 from headgate.server.registry import NOTHING, Registry
 from headgate.server.routes import PAGES, Page, identify
 from headgate.server.shares import Shares
@@ -40,6 +42,7 @@ from headgate.store.ledger import GLOBAL
 from headgate.store.ledger import spent as directory_spent
 from headgate.store.money import units
 from headgate.store.mover import Mover
+from headgate.store.rates import Rates, settings_of
 
 DEFAULT_BODY_MB: Final = 100.0
 
@@ -156,11 +159,14 @@ def build(
     database = _database(config, environment, data_dir)
     ledger: Mover | None = None
     shared = database is not None and (workers > 1 or not database.is_sqlite)
+    redis = settings_of(config.router.redis, environment)
     registry = Registry(
-        lambda scope, since: ledger.roll(scope, since) if ledger is not None else None, shared=shared
+        lambda scope, since: ledger.roll(scope, since) if ledger is not None else None,
+        shared=shared,
+        rates=redis is not None and database is not None,
     )
     callers = None
-    shares = None
+    shares = pace = None
     everyone = NONE
     if database is not None:
         migrations.upgrade(database)
@@ -169,6 +175,7 @@ def build(
         everyone = _whole(config, registry, database, clock.time())
         callers = Callers(database, registry, clock.time, _access_groups(config))
         shares = Shares(database, registry, clock) if shared else None
+        pace = Pace(Rates(redis), registry, clock, secrets.token_hex(8)) if redis is not None else None
     access = Access(config.general.master_key, callers, everyone)
     snapshot = Snapshot(config, engine, Catalog(), environment, access)
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
@@ -180,6 +187,7 @@ def build(
         callers=callers,
         ledger=ledger,
         shares=shares,
+        pace=pace,
     )
 
 

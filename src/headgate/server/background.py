@@ -46,6 +46,8 @@ class Background:
         ]
         if gateway.shares is not None:
             self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.shares.beat)))
+        if gateway.pace is not None:
+            self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.pace.beat)))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -55,6 +57,8 @@ class Background:
             await asyncio.to_thread(self._gateway.ledger.close)
         if self._gateway.shares is not None:
             await self._gateway.shares.close()
+        if self._gateway.pace is not None:
+            await self._gateway.pace.close()
         if self._gateway.database is not None:
             self._gateway.database.close()
 

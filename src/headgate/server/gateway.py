@@ -8,6 +8,7 @@ from pathlib import Path
 
 from headgate.ports import Clock
 from headgate.server.callers import Callers
+from headgate.server.pace import Pace
 from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store.database import Database
@@ -33,6 +34,7 @@ class Gateway:
         callers: Callers | None = None,
         ledger: Mover | None = None,
         shares: Shares | None = None,
+        pace: Pace | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.clock = clock
@@ -42,6 +44,7 @@ class Gateway:
         self.callers = callers
         self.ledger = ledger
         self.shares = shares
+        self.pace = pace
         self.lost_records = 0
         self.metrics = Metrics()
         self.ready = True

@@ -16,7 +16,7 @@ from headgate.server.allow import Allow
 from headgate.server.booking import Booking
 from headgate.server.gateway import Gateway
 from headgate.server.headers import plain
-from headgate.server.meters import Meters, Refusal
+from headgate.server.meters import Leased, Meters, Refusal, SharedParallel, SharedWindow
 from headgate.server.snapshot import Snapshot
 from headgate.store.money import dollars
 from headgate.telemetry.times import iso
@@ -51,9 +51,13 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
             amount = (ceiling.cost if strict else ceiling.likely_cost)(call.envelope, body)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
     while isinstance(taken, Refusal):
-        if taken.lease is None or gateway.shares is None:
+        meter = taken.lease
+        if isinstance(meter, Leased) and gateway.shares is not None:
+            await gateway.shares.extend(meter, amount)
+        elif isinstance(meter, SharedWindow | SharedParallel) and gateway.pace is not None:
+            await gateway.pace.extend(meter, taken.wanted)
+        else:
             raise refused(taken, gateway.clock.time())
-        await gateway.shares.extend(taken.lease, amount)
         taken = meters.reserve(tokens, amount, gateway.clock.time())
     booking.hold = taken
 

@@ -30,7 +30,7 @@ class Entry(Struct):
 class Refusal(Struct, frozen=True):
     """Why a call can't be let in. `scope` is (kind, id); `wait` is in seconds, None where waiting is no use.
 
-    `lease` is a budget whose share of this process is used up: more may be had by asking for it.
+    `lease` is a meter whose share of this process is used up: more may be had by asking for it.
     """
 
     what: What
@@ -40,7 +40,7 @@ class Refusal(Struct, frozen=True):
     left: int
     wanted: int
     wait: float | None
-    lease: "Leased | None" = None
+    lease: "Leased | SharedWindow | SharedParallel | None" = None
 
 
 class Window:
@@ -120,7 +120,7 @@ class Parallel:
         self.limit: int | None = None
         self.held = 0
 
-    def refuse(self) -> Refusal | None:
+    def refuse(self, now: float) -> Refusal | None:
         if self.limit is None or self.held < self.limit:
             return None
         wait = 1.0 if self.limit else None
@@ -255,6 +255,65 @@ class Leased(Budget):
         self.granted -= cost
 
 
+class SharedWindow(Window):
+    """A rate that several replicas share: this one's part of it is `granted`, counted already where all can see it.
+
+    Where that can't be reached, until `alone`, the replica counts by itself.
+    """
+
+    __slots__ = ("alone", "dry", "granted", "known", "used")
+
+    def __init__(self, what: What, scope: tuple[str, str], model: str = "") -> None:
+        super().__init__(what, scope, model)
+        self.granted = 0
+        self.known = 0
+        self.alone = 0.0
+        self.dry = 0.0
+        self.used = 0.0
+
+    def left(self, now: float) -> int:
+        if now < self.alone:
+            return super().left(now)
+        return max(0, (self.limit or 0) - self.known) + max(0, self.granted)
+
+    def refuse(self, amount: int, now: float) -> Refusal | None:
+        if self.limit is None or now < self.alone:
+            return super().refuse(amount, now)
+        if self.granted >= amount:
+            self.used = now
+            return None
+        ask = self if now >= self.dry else None
+        return Refusal(self.what, self.scope, self.model, self.limit, max(0, self.granted), amount, 1.0, ask)
+
+    def take(self, amount: int, now: float) -> Entry:
+        self.granted -= amount
+        return super().take(amount, now)
+
+    def correct(self, entry: Entry, difference: int) -> None:
+        self.granted -= difference
+        super().correct(entry, difference)
+
+
+class SharedParallel(Parallel):
+    """Calls in flight of several replicas: this one may have `granted`."""
+
+    __slots__ = ("alone", "dry", "granted")
+
+    def __init__(self, scope: tuple[str, str]) -> None:
+        super().__init__(scope)
+        self.granted = 0
+        self.alone = 0.0
+        self.dry = 0.0
+
+    def refuse(self, now: float) -> Refusal | None:
+        if self.limit is None or now < self.alone:
+            return super().refuse(now)
+        if self.held < self.granted:
+            return None
+        ask = self if now >= self.dry else None
+        return Refusal("parallel requests", self.scope, "", self.limit, 0, 1, 1.0, ask)
+
+
 class Hold:
     """What one call has taken, to be settled once."""
 
@@ -315,7 +374,7 @@ class Meters(Struct, frozen=True):
     def reserve(self, tokens: int, amount: int, now: float) -> Hold | Refusal:
         """All or nothing, in one pass. `amount` is the most that the call can cost."""
         for parallel in self.parallels:
-            if refusal := parallel.refuse():
+            if refusal := parallel.refuse(now):
                 return refusal
         for window in self.requests:
             if refusal := window.refuse(1, now):

@@ -3,7 +3,15 @@
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from headgate.server.meters import Budget, Leased, Meters, Parallel, Window
+from headgate.server.meters import (
+    Budget,
+    Leased,
+    Meters,
+    Parallel,
+    SharedParallel,
+    SharedWindow,
+    Window,
+)
 from headgate.store.directory import budget_of
 from headgate.store.ledger import Scope
 
@@ -12,11 +20,16 @@ NOTHING: Final[Spent] = (0, 0, 0.0)
 
 
 class Registry:
-    """`rolled` is told when a budget's new period has begun. `shared`: other processes spend of the same budgets."""
+    """`rolled` is told when a budget's new period has begun. `shared`: other processes spend of the same budgets,
+    `rates`: and use the same rates."""
 
-    def __init__(self, rolled: Callable[[Scope, float], None], *, shared: bool = False) -> None:
+    def __init__(
+        self, rolled: Callable[[Scope, float], None], *, shared: bool = False, rates: bool = False
+    ) -> None:
         self._rolled = rolled
-        self._kind = Leased if shared else Budget
+        self._budget_kind = Leased if shared else Budget
+        self._window_kind = SharedWindow if rates else Window
+        self._parallel_kind = SharedParallel if rates else Parallel
         self._windows: dict[tuple[str, Scope, str], Window] = {}
         self._parallels: dict[Scope, Parallel] = {}
         self._budgets: dict[Scope, Budget] = {}
@@ -65,13 +78,19 @@ class Registry:
         """Budgets of which this process has a share."""
         return [budget for budget in self._budgets.values() if isinstance(budget, Leased) and budget.granted]
 
+    def rates(self) -> tuple[list[SharedWindow], list[SharedParallel]]:
+        """Shared rates and calls in flight of which this process has a share."""
+        windows = [w for w in self._windows.values() if isinstance(w, SharedWindow) and w.granted]
+        parallels = [p for p in self._parallels.values() if isinstance(p, SharedParallel) and p.granted]
+        return windows, parallels
+
     def budget(self, scope: Scope) -> Budget | None:
         return self._budgets.get(scope)
 
     def _budget(self, scope: Scope, spent: Spent, model: str = "") -> Budget:
         budget = self._budgets.get(scope)
         if budget is None:  # from here on memory knows better than the database
-            budget = self._budgets[scope] = self._kind(scope, self._rolled, model)
+            budget = self._budgets[scope] = self._budget_kind(scope, self._rolled, model)
             budget.spent, budget.total, budget.since = spent
         return budget
 
@@ -83,7 +102,7 @@ class Registry:
                 window.limit = None
             return ()
         if window is None:
-            window = self._windows[at] = Window(what, scope, model)
+            window = self._windows[at] = self._window_kind(what, scope, model)
         window.limit = limit
         return (window,)
 
@@ -94,6 +113,6 @@ class Registry:
                 parallel.limit = None
             return ()
         if parallel is None:
-            parallel = self._parallels[scope] = Parallel(scope)
+            parallel = self._parallels[scope] = self._parallel_kind(scope)
         parallel.limit = limit
         return (parallel,)

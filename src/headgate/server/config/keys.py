@@ -242,6 +242,11 @@ ROUTER: Final = _block(
         "—",
         "Further names of groups: `alias: group` or `alias: {model, hidden}`.",
     ),
+    ("redis_url", "secret", "`REDIS_URL`", "`redis://` or `rediss://`: rates are shared by replicas there."),
+    ("redis_host", "name", "`REDIS_HOST`", "The same, by host."),
+    ("redis_port", "count", "6379", "Port of `redis_host`."),
+    ("redis_password", "secret", "`REDIS_PASSWORD`", "Password for it."),
+    ("redis_db", "count", "0", "Number of the database there."),
     (
         "ignore_invalid_deployments",
         "flag",

@@ -146,8 +146,8 @@ tracing plugins litellm_license hide_default_credentials_hint
 
 ROUTER: Final = """
 retry_after
-model_list assistants_config search_tools guardrail_list redis_url redis_host redis_port redis_password
-redis_db cache_responses cache_kwargs caching_groups client_ttl polling_interval default_priority
+model_list assistants_config search_tools guardrail_list
+cache_responses cache_kwargs caching_groups client_ttl polling_interval default_priority
 max_fallbacks default_litellm_params default_max_parallel_requests set_verbose debug_level
 enable_pre_call_checks enable_tag_filtering tag_filtering_match_any tag_routing_prefix plugins retry_policy
 model_group_retry_policy allowed_fails allowed_fails_policy cooldown_time disable_cooldowns

@@ -96,6 +96,16 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     content_policy_fallbacks: FallbackTable = ()
     model_group_alias: dict[str, str | dict[str, Any]] = {}
     ignore_invalid_deployments: bool = False
+    redis_url: str | None = None
+    redis_host: str | None = None
+    redis_port: int | None = None
+    redis_password: str | None = None
+    redis_db: int | None = None
+
+    @property
+    def redis(self) -> dict[str, Any]:
+        names = ("redis_url", "redis_host", "redis_port", "redis_password", "redis_db")
+        return {name: getattr(self, name) for name in names}
 
 
 class Config(Discreet, frozen=True, kw_only=True):
