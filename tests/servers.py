@@ -127,7 +127,7 @@ def running(config: dict[str, Any], tmp_path: Any, *, lane: bool = True) -> Iter
     file.write_text(yaml.safe_dump(config))
     gateway = build(load(str(file), {}), {}, tmp_path / "data")
     app = App(gateway)
-    sock = socket.socket()
+    sock = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves Nagle's algorithm on
     sock.bind(("127.0.0.1", 0))
     settings = uvicorn.Config(
         app,

@@ -1,6 +1,7 @@
 """`headgate serve`: reads settings and configuration, says what it is going to do, and runs the gateway."""
 
 import errno
+import signal
 import socket
 import sys
 from collections.abc import Mapping
@@ -31,13 +32,22 @@ def serve(given: Mapping[str, Any], env: Mapping[str, str]) -> int:
         click.echo(refusal, err=True)
         return 2
     _say_problems((*config.warnings, *start.warnings))
+    from headgate.server import workers
     from headgate.server.run import run
 
+    if start.workers > 1 and (reason := workers.too_long(start.data_dir)) is not None:
+        click.echo(reason, err=True)
+        return 2
     try:
-        start = msgspec.structs.replace(start, port=_free(host, start.port, start.workers > 1))
+        start = msgspec.structs.replace(start, port=_free(host, start.port))
         _greet(config, start, host)
+        for number in workers.STOP:
+            signal.signal(number, workers.told_to_stop)
         return run(config, start, env, host)
     except OSError as error:
+        if error.filename is not None:
+            click.echo(f"can't start: {error.strerror}: {error.filename}", err=True)
+            return 1
         other = "; --port chooses another" if error.errno == errno.EADDRINUSE else ""
         click.echo(f"can't listen on {host}:{start.port}: {error.strerror or error}{other}", err=True)
     except HeadgateError as error:
@@ -45,13 +55,12 @@ def serve(given: Mapping[str, Any], env: Mapping[str, str]) -> int:
     return 1
 
 
-def _free(host: str, port: int, shared: bool) -> int:
-    """The port, or a free one for 0, before we say that we are there. Raises OSError where it is taken."""
+def _free(host: str, port: int) -> int:
+    """The port, or a free one for 0, before we say that we are there. Raises OSError where it is taken: by another
+    gateway's workers too, who would share it with ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if shared:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((host, port))
         return int(sock.getsockname()[1])
 

@@ -11,6 +11,8 @@
 """
 
 import asyncio
+import base64
+import struct
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, Final
 
@@ -206,14 +208,20 @@ def _embeddings(asked: dict[str, Any]) -> MockAnswer:
     """A short vector that depends on the text alone: equal texts have equal vectors."""
     given = asked.get("input")
     rows = given if isinstance(given, list) else [given]
+    form: Callable[[list[float]], Any] = _packed if asked.get("encoding_format") == "base64" else list
     data = [
-        {"object": "embedding", "index": index, "embedding": _vector(str(row))}
+        {"object": "embedding", "index": index, "embedding": form(_vector(str(row)))}
         for index, row in enumerate(rows)
     ]
     spent = sum(max(1, len(str(row).split())) for row in rows)
     usage = {"prompt_tokens": spent, "total_tokens": spent}
     body = {"object": "list", "data": data, "model": asked.get("model"), "usage": usage}
     return MockAnswer(200, _JSON, iter([(0.0, msgspec.json.encode(body))]))
+
+
+def _packed(vector: list[float]) -> str:
+    """As OpenAI packs them: little-endian floats of 32 bits in base64."""
+    return base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode()
 
 
 def _vector(text: str) -> list[float]:

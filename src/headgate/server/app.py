@@ -29,13 +29,15 @@ from headgate.server.config.schema import Config
 from headgate.server.endpoints import llm
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
-from headgate.server.meters import NONE, Meters
+from headgate.server.meters import Meters
 from headgate.server.pace import Pace
 from headgate.server.registry import NOTHING, Registry
+from headgate.server.reload import Reloader
 from headgate.server.routes import PAGES, Page, identify
 from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store import migrations
+from headgate.store.crypto import Vault
 from headgate.store.database import POOL, Database, connect, embedded
 from headgate.store.journal import Journal
 from headgate.store.ledger import GLOBAL
@@ -43,6 +45,7 @@ from headgate.store.ledger import spent as directory_spent
 from headgate.store.money import units
 from headgate.store.mover import Mover
 from headgate.store.rates import Rates, settings_of
+from headgate.wire.dialect import Dialect
 
 DEFAULT_BODY_MB: Final = 100.0
 
@@ -81,9 +84,7 @@ class App:
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """The answer to a request that was not read to its end, in the words of its path's dialect."""
         error = for_status(status)(message, status_code=status)
-        found = llm.find(exchange.path)
-        spoken = found[0].dialect if found else dialect("openai_chat")
-        exchange.send(status, llm.JSON, spoken.write_error(error))
+        exchange.send(status, llm.JSON, _spoken(exchange.path).write_error(error))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and scope["method"] == "POST":
@@ -125,8 +126,13 @@ async def _refusal(app: App, status: int, message: str, exchange: Exchange) -> N
     app.refuse(exchange, status, message)
 
 
+def _spoken(path: str) -> Dialect:
+    """Whose words an error is told in."""
+    return dialect("anthropic" if "/messages" in path else "openai_chat")
+
+
 def _error(error: HeadgateError, path: str) -> Response:
-    spoken = dialect("anthropic" if "/messages" in path else "openai_chat")
+    spoken = _spoken(path)
     headers = {} if error.retry_after is None else {"retry-after": str(max(1, round(error.retry_after)))}
     return Response(spoken.write_error(error), error.status_code, headers, "application/json")
 
@@ -144,10 +150,15 @@ async def _bug(request: Request, exc: Exception) -> Response:
 
 
 def build(
-    config: Config, env: Mapping[str, str], data_dir: Path | None = None, *, workers: int = 1
+    config: Config,
+    env: Mapping[str, str],
+    data_dir: Path | None = None,
+    *,
+    workers: int = 1,
+    read: Callable[[], Config] | None = None,
 ) -> Gateway:
     """A gateway of this configuration. `data_dir` None: no virtual keys and no ledger, unless a database is named.
-    `workers` is how many processes share its database file.
+    `workers` is how many processes share its database file; `read` gives the configuration anew.
 
     Raises HeadgateError for a model entry or a database that can't work, OSError for a folder that can't.
     """
@@ -156,39 +167,41 @@ def build(
     pool = Pool()
     transports: dict[str, Transport] = {"http": pool, "https": pool, "mock": MockTransport()}
     engine = Engine(transports, clock, media_hosts=_media_hosts(config))
-    database = _database(config, environment, data_dir)
-    ledger: Mover | None = None
-    shared = database is not None and (workers > 1 or not database.is_sqlite)
-    redis = settings_of(config.router.redis, environment)
-    registry = Registry(
-        lambda scope, since: ledger.roll(scope, since) if ledger is not None else None,
-        shared=shared,
-        rates=redis is not None and database is not None,
-    )
-    callers = None
-    shares = pace = None
-    everyone = NONE
-    if database is not None:
-        migrations.upgrade(database)
-        ledger = Mover(database, Journal((data_dir or Path.cwd()) / "journal"))
-        ledger.replay()
-        everyone = _whole(config, registry, database, clock.time())
-        callers = Callers(database, registry, clock.time, _access_groups(config))
-        shares = Shares(database, registry, clock) if shared else None
-        pace = Pace(Rates(redis), registry, clock, secrets.token_hex(8)) if redis is not None else None
-    access = Access(config.general.master_key, callers, everyone)
-    snapshot = Snapshot(config, engine, Catalog(), environment, access)
+    catalog = Catalog()
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
-    return Gateway(
-        snapshot,
+    database = _database(config, environment, data_dir)
+    if database is None:
+        access = Access(config.general.master_key)
+        return Gateway(Snapshot(config, engine, catalog, environment, access), clock, body_limit=limit)
+    migrations.upgrade(database)
+    ledger = Mover(database, Journal((data_dir or Path.cwd()) / "journal"))
+    ledger.replay()
+    shared = workers > 1 or not database.is_sqlite
+    redis = settings_of(config.router.redis, environment)
+    registry = Registry(ledger.roll, shared=shared, rates=redis is not None)
+    everyone = _whole(config, registry, database, clock.time())
+    callers = Callers(database, registry, clock.time)
+
+    def make(config: Config) -> Snapshot:
+        access = Access(config.general.master_key, callers, everyone)
+        return Snapshot(config, engine, catalog, {**env, **config.environment}, access)
+
+    vault = Vault.of(environment, config.general.master_key)
+    reloader = Reloader(config, environment, database, vault, make, read)
+    gateway = Gateway(
+        reloader.build(),
         clock,
         body_limit=limit,
         database=database,
         callers=callers,
         ledger=ledger,
-        shares=shares,
-        pace=pace,
+        shares=Shares(database, registry, clock) if shared else None,
+        pace=Pace(Rates(redis), registry, clock, secrets.token_hex(8)) if redis is not None else None,
+        reloader=reloader,
     )
+    reloader.swap = gateway.swap
+    gateway.swap(gateway.snapshot)
+    return gateway
 
 
 def _database(config: Config, env: Mapping[str, str], data_dir: Path | None) -> Database | None:
@@ -206,15 +219,6 @@ def _whole(config: Config, registry: Registry, database: Database, now: float) -
     row = {"max_budget": limit, "budget_duration": settings.budget_duration}
     spent = database.read(lambda connection: directory_spent(connection, [GLOBAL]))
     return registry.meters(GLOBAL, row, spent.get(GLOBAL, NOTHING), now)
-
-
-def _access_groups(config: Config) -> dict[str, list[str]]:
-    """`model_info.access_groups` of the configuration: group → models."""
-    found: dict[str, list[str]] = {}
-    for entry in config.models:
-        for name in entry.info.get("access_groups") or ():
-            found.setdefault(str(name), []).append(entry.name)
-    return found
 
 
 def _media_hosts(config: Config) -> frozenset[str] | None:

@@ -9,8 +9,8 @@ from headgate.errors import RequestTooLargeError, Timeout
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
-HIGH_WATER: Final = 64
-"""Messages that wait for a slow client before the upstream is paused."""
+HIGH_WATER: Final = 256 * 1024
+"""Bytes that wait for a slow client before the upstream is paused."""
 BODY_SECONDS: Final = 60.0
 
 
@@ -27,6 +27,7 @@ class AsgiExchange:
         self._pause: Callable[[], None] | None = None
         self._resume: Callable[[], None] | None = None
         self._paused = False
+        self._waiting = 0
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         length = b"content-length: %d\r\n" % len(body)
@@ -38,7 +39,8 @@ class AsgiExchange:
 
     def write(self, data: bytes) -> None:
         self._put({"type": "http.response.body", "body": data, "more_body": True})
-        if not self._paused and self._pause is not None and self._out.qsize() > HIGH_WATER:
+        self._waiting += len(data)
+        if not self._paused and self._pause is not None and self._waiting > HIGH_WATER:
             self._paused = True
             self._pause()
 
@@ -64,7 +66,8 @@ class AsgiExchange:
         try:
             while (message := await self._out.get()) is not None:
                 await send(message)
-                if self._paused and self._resume is not None and self._out.qsize() < HIGH_WATER // 4:
+                self._waiting -= len(message.get("body", b""))
+                if self._paused and self._resume is not None and self._waiting < HIGH_WATER // 4:
                     self._paused = False
                     self._resume()
         finally:

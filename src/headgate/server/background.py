@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -16,6 +16,7 @@ from headgate.store.periods import seconds
 
 HEAR_SECONDS: Final = 0.5
 """A change on one replica is known to all within a second."""
+WATCH_SECONDS: Final = 2.0
 CLEAN_SECONDS: Final = 3600.0
 CLEAN_BATCH: Final = 1_000
 _logger = logging.getLogger("headgate")
@@ -44,10 +45,15 @@ class Background:
             asyncio.ensure_future(_every(HEAR_SECONDS, self._hear)),
             asyncio.ensure_future(_every(CLEAN_SECONDS, self._clean)),
         ]
+        if gateway.reloader is not None:
+            self._tasks.append(asyncio.ensure_future(_every(WATCH_SECONDS, gateway.reloader.watch)))
         if gateway.shares is not None:
             self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.shares.beat)))
         if gateway.pace is not None:
             self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.pace.beat)))
+
+    def soon(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
+        self._tasks.append(asyncio.ensure_future(work()))
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -68,8 +74,11 @@ class Background:
 
     async def _hear(self) -> None:
         if self._heard is not None and self._gateway.callers is not None:
-            for kind, name in await asyncio.to_thread(self._heard.news):
+            news = await asyncio.to_thread(self._heard.news)
+            for kind, name in news:
                 self._gateway.callers.forget(kind, name)
+            if self._gateway.reloader is not None and any(kind == "model" for kind, _ in news):
+                await self._gateway.reloader.reload(file=False)
 
     async def _clean(self) -> None:
         database, period = self._gateway.database, self._gateway.snapshot.config.general

@@ -166,14 +166,8 @@ MASTER: Final = Caller(name="master key", role=ADMIN, key="master")
 class Callers:
     """`groups` are the access groups that the configuration's models name. Raises nothing itself."""
 
-    def __init__(
-        self,
-        database: Database,
-        registry: Registry,
-        clock: Callable[[], float],
-        groups: Mapping[str, list[str]],
-    ) -> None:
-        self.groups = groups
+    def __init__(self, database: Database, registry: Registry, clock: Callable[[], float]) -> None:
+        self.groups: Mapping[str, list[str]] = {}
         self._database = database
         self._registry = registry
         self._clock = clock

@@ -9,6 +9,7 @@ from pathlib import Path
 from headgate.ports import Clock
 from headgate.server.callers import Callers
 from headgate.server.pace import Pace
+from headgate.server.reload import Reloader
 from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store.database import Database
@@ -35,6 +36,7 @@ class Gateway:
         ledger: Mover | None = None,
         shares: Shares | None = None,
         pace: Pace | None = None,
+        reloader: Reloader | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.clock = clock
@@ -45,12 +47,20 @@ class Gateway:
         self.ledger = ledger
         self.shares = shares
         self.pace = pace
+        self.reloader = reloader
         self.lost_records = 0
         self.metrics = Metrics()
         self.ready = True
         self.peers: Path | None = None
         self._prefix = secrets.token_hex(10)
         self._numbers = itertools.count(1)
+
+    def swap(self, snapshot: Snapshot) -> None:
+        """The next call begins with this one; those in flight end with theirs."""
+        self.snapshot = snapshot
+        if self.callers is not None:
+            self.callers.groups = snapshot.access_groups
+            self.callers.forget_all()
 
     def new_id(self) -> str:
         """Unique over processes and restarts, in the shape of a UUID as LiteLLM's call ids are."""

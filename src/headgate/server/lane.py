@@ -6,6 +6,7 @@ and between pieces of the body, and a size limit for both.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -19,9 +20,16 @@ HEAD_LIMIT: Final = 64 * 1024
 HEAD_SECONDS: Final = 30.0
 BODY_SECONDS: Final = 60.0
 """Without a byte of the request."""
+WRITE_SECONDS: Final = 60.0
+"""Without the client's taking a byte of an answer that waits for it."""
+TICK_SECONDS: Final = 15.0
+"""How often a connection looks at its bounds while it waits for nothing."""
+SMALL: Final = 4096
+"""Pieces of a body below this are joined at once: as objects of their own they would cost many times their size."""
 HELD_LIMIT: Final = 256 * 1024
 """Bytes that a client may send ahead while its request is being answered."""
 LINGER_SECONDS: Final = 2.0
+_LARGE_HEAD: Final = f"the request's head is over {HEAD_LIMIT} bytes"
 _MALFORMED: Final = "Invalid HTTP request received: its head or the framing of its body is malformed."
 
 
@@ -122,13 +130,18 @@ class Lane(HttpToolsProtocol):
         self._exchange: LaneExchange | None = None
         self._handler: Handler
         self._task: asyncio.Task[None] | None = None
-        self._pieces: list[bytes] = []
+        self._pieces: list[bytes | bytearray] = []
         self._size = 0
-        self._head_size = 0
+        self._loose = 0
+        """Bytes since the last complete head, piece of a body, or end of a request."""
         self._held: list[bytes] = []
         self._refused = False
         self._reading = False
+        self._offered = False
+        self._left = False
         self._deadline = 0.0
+        self._unsent = -1
+        self._moved = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
     # the connection
@@ -146,34 +159,40 @@ class Lane(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        if self._task is not None:  # sent ahead: waits until the request before it is answered
-            self._held.append(data)
-            if sum(map(len, self._held)) > HELD_LIMIT:
-                self.transport.close()
-            return
         if self._refused:
             return
-        if self._reading:
-            self._deadline = self.loop.time() + BODY_SECONDS
-        else:
-            self._head_size += len(data)
+        if self._task is not None or self._held:  # sent ahead: waits until the request before it is answered
+            self._held.append(data)
+            if sum(map(len, self._held)) > HELD_LIMIT:
+                self._held = []
+                self._refuse(400, f"more than {HELD_LIMIT} bytes were sent ahead")
+            return
+        self._loose += len(data)
         self._unset_keepalive_if_required()
         try:
             self.parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(400, "this server does not speak the protocol that was asked for")
+        except httptools.HttpParserUpgrade as offer:
+            self._ignore_offer(data[offer.args[0] :])
         except httptools.HttpParserError:
             self._refuse(400, _MALFORMED)
-        if not self._reading and self._head_size > HEAD_LIMIT:
-            self._refuse(431, f"the request's head is over {HEAD_LIMIT} bytes")
+        if self._reading:
+            self._expect(BODY_SECONDS)
+        elif self._loose == len(data):  # the first of a head
+            self._expect(HEAD_SECONDS)
+        if self._loose > HEAD_LIMIT:  # a head, or chunk lines and trailers without end
+            self._refuse(431, _LARGE_HEAD)
 
     def pause_writing(self) -> None:
         super().pause_writing()
+        self._look_by(self.loop.time() + TICK_SECONDS)
         if self._exchange is not None and self._exchange.pause is not None:
             self._exchange.pause()
 
     def resume_writing(self) -> None:
         super().resume_writing()
+        self._unsent = -1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
         if self._exchange is not None and self._exchange.resume is not None:
             self._exchange.resume()
 
@@ -190,61 +209,78 @@ class Lane(HttpToolsProtocol):
         self.headers = []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        self.headers.append((name.lower(), value))
+        if not self._reading:  # trailers: who filters headers before us may not look at them, so nor do we
+            self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        self._head_size = 0
-        self._reading = True
-        if self._exchange is not None or self._task is not None:
+        received, self._loose = self._loose, 0
+        if self._task is not None:
             # a second request in the same packet: answered by closing after the first, as HTTP allows
-            self._refused = True
-            if self._exchange is not None:
-                self._exchange.drop_keep_alive()
+            self._refuse(400, _MALFORMED)
+        if self._refused:
             return
+        if self.parser.should_upgrade():
+            self._offered = True
+            return
+        self._reading = True
+        if received > HEAD_LIMIT and self._head_size() > HEAD_LIMIT:
+            self._refuse(431, _LARGE_HEAD)
+            return
+        waits = False
+        for name, value in self.headers:
+            if name == b"content-length" and int(value) > self.doors.body_limit:
+                self._refuse(413, self._over())
+                return
+            if name == b"expect":
+                waits = value.lower() == b"100-continue"
         handler = None
         if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
             path = self.url.partition(b"?")[0].decode("latin-1")
             handler = self.doors.handler(path)
         if handler is None:
-            self._leave_to_uvicorn()
+            self._leave_to_uvicorn(waits)
             return
-        self._size = 0
-        self._pieces = []
-        version = self.parser.get_http_version()
-        exchange = LaneExchange(
-            self, path, version != "1.0" and self.parser.should_keep_alive(), version != "1.0"
-        )
-        self._exchange = exchange
+        current = self.parser.get_http_version() == "1.1"
+        self._exchange = LaneExchange(self, path, current and self.parser.should_keep_alive(), current)
         self._handler = handler
-        for name, value in self.headers:
-            if name == b"content-length" and int(value) > self.doors.body_limit:
-                self._refuse(413, self._over())
-                return
-            if name == b"expect" and value.lower() == b"100-continue":
-                self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if waits and current:
+            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         if self._refused:
             return
-        if self._exchange is None:
-            super().on_body(body)
-            return
-        self._pieces.append(body)
+        self._loose = 0
         self._size += len(body)
         if self._size > self.doors.body_limit:
             self._refuse(413, self._over())
+            return
+        if self._exchange is None:
+            super().on_body(body)
+            return
+        pieces = self._pieces
+        if not pieces or len(body) >= SMALL:
+            pieces.append(body)
+        elif type(pieces[-1]) is bytearray:
+            pieces[-1] += body
+        else:
+            pieces.append(bytearray(body))
 
     def on_message_complete(self) -> None:
+        if self._offered:  # the body is still to come
+            return
         self._reading = False
+        self._loose = 0
         if self._refused:
             return
+        self._deadline = 0.0
+        self._size = 0
         exchange = self._exchange
         if exchange is None:
+            self._left = False
             super().on_message_complete()
             return
-        self._deadline = 0.0
-        exchange.body = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
-        self._pieces = []
+        pieces, self._pieces = self._pieces, []
+        exchange.body = b"".join(pieces)  # of one piece that piece itself, uncopied
         task = self.loop.create_task(self._handler(exchange))
         self._task = task
         self.tasks.add(task)
@@ -265,13 +301,19 @@ class Lane(HttpToolsProtocol):
         if self._refused:
             self._linger()
             return
-        if not keep_alive:
+        if not keep_alive or self.transport.is_closing():
             self.transport.close()
             return
         self._deadline = self.loop.time() + self.timeout_keep_alive
+        if self.flow.write_paused:  # who does not read answers can't ask for more
+            self.flow.pause_reading()
         if self._held:
-            held, self._held = self._held, []
-            self.loop.call_soon(self.data_received, b"".join(held))
+            self.loop.call_soon(self._feed_held)
+
+    def _feed_held(self) -> None:
+        held, self._held = self._held, []
+        if not self.transport.is_closing():
+            self.data_received(b"".join(held))
 
     def _done(self, task: asyncio.Task[None]) -> None:
         """A handler that did not finish its answer: the client must notice."""
@@ -283,47 +325,95 @@ class Lane(HttpToolsProtocol):
     # bounds
 
     def _expect(self, seconds: float) -> None:
-        """Starts the one timer of this connection; `_deadline` 0.0 means that nothing is waited for."""
+        """Waits so long for the client; `_deadline` 0.0 means that nothing is waited for."""
         self._deadline = self.loop.time() + seconds
-        self._timer = self.loop.call_later(seconds, self._tick)
+        self._look_by(self._deadline)
+
+    def _look_by(self, due: float) -> None:
+        """There is one timer per connection. It may be early: then it looks, and is set again."""
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self.loop.call_at(due, self._tick)
 
     def _tick(self) -> None:
         now = self.loop.time()
-        if self._deadline and now >= self._deadline:
+        if self.flow.write_paused or self.transport.is_closing():
+            self._look_at_reader(now)
+        elif self._deadline and now >= self._deadline:
+            self._deadline = 0.0
             if self._reading:
                 self._refuse(408, "the request did not arrive in time")
             elif self.cycle is None or self.cycle.response_complete:
                 self.transport.close()
-            return
-        self._timer = self.loop.call_later(max(1.0, (self._deadline or now + 15.0) - now), self._tick)
+        due = self._deadline if self._deadline > now else now + TICK_SECONDS
+        self._timer = self.loop.call_at(due, self._tick)
+
+    def _look_at_reader(self, now: float) -> None:
+        """A client that takes nothing of its answer may not hold it, and the upstream, for ever."""
+        unsent = self.transport.get_write_buffer_size()
+        if unsent != self._unsent:
+            self._unsent, self._moved = unsent, now
+        elif now - self._moved >= WRITE_SECONDS:
+            self.transport.abort()
+
+    def _head_size(self) -> int:
+        return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _over(self) -> str:
         return f"the request's body is over the limit of {self.doors.body_limit} bytes"
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answers a request that won't be read to its end, and closes."""
+        """Answers a request that won't be read to its end, and closes. An answer under way is finished first."""
         if self._refused or self.transport.is_closing():
             return
         self._refused = True
-        if self._task is not None or (self.cycle is not None and not self.cycle.response_complete):
+        self._pieces = []
+        if self._task is not None:
+            if self._exchange is not None:
+                self._exchange.drop_keep_alive()
+            return
+        if self._left:  # uvicorn may have answered, or begun to
             self.transport.close()
+            return
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.keep_alive = False
             return
         path = self.url.partition(b"?")[0].decode("latin-1") if hasattr(self, "url") else ""
         exchange = self._exchange or LaneExchange(self, path, False, False)
         exchange.drop_keep_alive()
         self.doors.refuse(exchange, status, message)
 
+    def _ignore_offer(self, rest: bytes) -> None:
+        """We speak no other protocol, and HTTP allows to ignore the offer. The parser stops behind such a head:
+        it gets it again without the offer."""
+        self._offered = False
+        method = self.parser.get_method()
+        if method == b"CONNECT":
+            self._refuse(400, "CONNECT: this is no proxy")
+        if self._refused:
+            return
+        version = self.parser.get_http_version().encode()
+        lines = b"".join([b"%b: %b\r\n" % row for row in self.headers if row[0] != b"upgrade"])
+        try:
+            self.parser.feed_data(b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, lines, rest))
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade):
+            self._refuse(400, _MALFORMED)
+
     def _linger(self) -> None:
         """Lets the client read why before the connection closes: closing on unread bytes would reset it."""
-        if self.transport.can_write_eof():
-            self.transport.write_eof()
+        if self.transport.can_write_eof() and not self.transport.is_closing():
+            with contextlib.suppress(OSError):  # the client has gone, and we are about to hear of it
+                self.transport.write_eof()
         self.loop.call_later(LINGER_SECONDS, self.transport.close)
 
-    def _leave_to_uvicorn(self) -> None:
+    def _leave_to_uvicorn(self, waits: bool) -> None:
+        self._left = True
         url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url
-        self.expect_100_continue = (b"expect", b"100-continue") in headers
+        self.expect_100_continue = waits
         self.headers.extend(headers)
         self._deadline = 0.0
         super().on_headers_complete()

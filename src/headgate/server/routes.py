@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headgate.errors import PermissionDeniedError
-from headgate.server.admin import activity, audit, keys, organizations, simple, spend, teams, users
+from headgate.server.admin import activity, audit, keys, models, organizations, simple, spend, teams, users
 from headgate.server.callers import ANYBODY, Caller
 from headgate.server.endpoints import count_tokens, info
 from headgate.server.gateway import Gateway
@@ -116,6 +116,12 @@ PEOPLE: Final = (
     Page("PATCH", "/organization/member_update", organizations.member_update, ORG, True),
     Page("DELETE", "/organization/member_delete", organizations.member_delete, ORG, True),
 )
+MODELS: Final = (
+    Page("POST", "/model/new", models.new, ADMIN, True),
+    Page("POST", "/model/update", models.update, ADMIN, True),
+    Page("PATCH", "/model/{model_id}/update", models.update, ADMIN, True),
+    Page("POST", "/model/delete", models.delete, ADMIN, True),
+)
 SPEND: Final = (
     Page("GET", "/spend/logs", spend.logs, KEY),
     Page("GET", "/spend/logs/v2", spend.logs_paged, KEY),
@@ -154,6 +160,7 @@ PAGES: Final = (
     *_rows(simple.Pages(simple.CUSTOMER), "end_user", blocks=True),
     *_rows(simple.Pages(simple.TAG), "tag"),
     *_rows(simple.Pages(simple.ACCESS_GROUP), "access_group"),
+    *MODELS,
     *SPEND,
 )
 

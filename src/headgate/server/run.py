@@ -3,10 +3,12 @@
 import asyncio
 import gc
 import os
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +16,7 @@ import uvicorn
 
 from headgate.server.app import App, build
 from headgate.server.background import Background
+from headgate.server.config.load import load
 from headgate.server.config.schema import Config
 from headgate.server.config.settings import StartSettings
 from headgate.server.lane import lane_for
@@ -45,7 +48,8 @@ def run(config: Config, start: StartSettings, env: Mapping[str, str], host: str)
 def _work(
     config: Config, start: StartSettings, env: Mapping[str, str], sock: socket.socket, peers: Path | None
 ) -> int:
-    gateway = build(config, env, start.data_dir, workers=start.workers)
+    read = partial(load, start.config, env) if start.config else None
+    gateway = build(config, env, start.data_dir, workers=start.workers, read=read)
     background = Background(gateway)
 
     @asynccontextmanager
@@ -55,6 +59,9 @@ def _work(
         gateway.log = CallLog(sys.stdout.buffer, {"json": as_json, "text": as_text}[chosen], loop.call_later)
         server = await listen(gateway, peers) if peers is not None else None
         background.start()
+        if gateway.reloader is not None and gateway.reloader.read is not None:
+            reload = gateway.reloader.try_reload
+            loop.add_signal_handler(signal.SIGHUP, lambda: background.soon(reload))
         gc.collect()
         gc.freeze()  # what a start leaves behind lives for ever: the collector need not walk it
         gc.set_threshold(20_000, 20, 20)
@@ -103,7 +110,7 @@ def _bind(host: str, port: int, *, shared: bool) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     if family is socket.AF_INET:
         host = socket.gethostbyname(host)
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if shared:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)

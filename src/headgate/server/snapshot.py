@@ -63,6 +63,15 @@ class Snapshot:
         params = {"model": f"mock/{model}"}
         return Group(model, [Deployment(model, params, catalog=self.catalog, env={})])
 
+    @property
+    def access_groups(self) -> dict[str, list[str]]:
+        """`model_info.access_groups` of the models: group → models."""
+        found: dict[str, list[str]] = {}
+        for entry in self.config.models:
+            for name in entry.info.get("access_groups") or ():
+                found.setdefault(str(name), []).append(entry.name)
+        return found
+
     def ceiling(self, model: str) -> Ceiling:
         """What calls to this model may cost. Raises NotFoundError."""
         found = self._ceilings.get(model)

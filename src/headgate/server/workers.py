@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import time
+import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
@@ -17,12 +18,28 @@ from typing import Final
 
 import msgspec
 
+from headgate.errors import HeadgateError
 from headgate.server.gateway import Gateway
 from headgate.telemetry.metrics import Metrics
 
 ASK_SECONDS: Final = 2.0
 QUICK: Final = 1.0
 """A worker that dies within this many seconds of its start is not started again."""
+STOP: Final = (signal.SIGTERM, signal.SIGINT)
+SOCKET_PATH: Final = 103
+"""Bytes that the path of a socket file may have, on the strictest of our platforms."""
+
+
+def too_long(folder: Path) -> str | None:
+    """Why workers can't talk to each other in this data folder, None where they can."""
+    most = SOCKET_PATH - len(os.fsencode(Path("run") / "4194304" / "4194304.sock")) - 1
+    length = len(os.fsencode(folder.absolute()))
+    if length <= most:
+        return None
+    return (
+        f"The path of the data folder has {length} bytes; with several workers it may have {most}, for the names "
+        f"of their sockets. --data-dir chooses another: {folder}"
+    )
 
 
 def run_workers(count: int, work: Callable[[], None]) -> int:
@@ -37,45 +54,62 @@ def run_workers(count: int, work: Callable[[], None]) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
-    loop_time = time.monotonic
+    signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # while there is a child that we do not know yet
+    for number in STOP:
+        signal.signal(number, stop)
     for _ in range(count):
-        children[_fork(work)] = loop_time()
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+        children[_fork(work)] = time.monotonic()
     failed = 0
     while children:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
         try:
             pid, status = os.wait()
         except ChildProcessError:
             break
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP)
         started = children.pop(pid, None)
         if started is None or stopping:
             continue
-        if loop_time() - started < QUICK:
-            failed = os.waitstatus_to_exitcode(status) or 1
+        if time.monotonic() - started < QUICK:
+            failed = max(1, os.waitstatus_to_exitcode(status))
             stop(signal.SIGTERM, None)
             continue
         sys.stderr.write(f"headgate: worker {pid} ended; starting another\n")
-        children[_fork(work)] = loop_time()
+        children[_fork(work)] = time.monotonic()
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
     return failed
 
 
 def _fork(work: Callable[[], None]) -> int:
+    """Called with the signals of `STOP` blocked. Whatever ends the work, the child never gets out of here."""
     pid = os.fork()
     if pid:
         return pid
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
     status = 1
     try:
+        for number in STOP:
+            signal.signal(number, told_to_stop)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
         work()
         status = 0
     except SystemExit as exit_:
         status = exit_.code if isinstance(exit_.code, int) else 1
+    except HeadgateError as error:
+        sys.stderr.write(f"headgate: a worker can't start: {error.message}\n")
+    except OSError as error:
+        sys.stderr.write(f"headgate: a worker can't start: {error}\n")
+    except BaseException:  # noqa: BLE001 -- the process ends here, so this is where it is said why
+        traceback.print_exc()
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)
+
+
+def told_to_stop(number: int, frame: FrameType | None) -> None:
+    """For SIGTERM and Ctrl-C: an end that was asked for is a good one. uvicorn raises the signal that it got once
+    more when it has drained, and that would end the process with the status of a killed one."""
+    raise SystemExit(0)
 
 
 async def listen(gateway: Gateway, folder: Path) -> asyncio.Server:
