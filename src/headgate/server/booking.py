@@ -24,13 +24,15 @@ _names: Final = msgspec.json.Decoder(list[str]).decode
 
 
 class Booking:
-    """Filled step by step as the call goes on; `booked` when it has been accounted for."""
+    """Filled step by step as the call goes on; `booked` when it has been accounted for, `draining` while its client
+    has gone and its upstream is still read."""
 
     __slots__ = (
         "booked",
         "caller",
         "client",
         "customer",
+        "draining",
         "hold",
         "metadata",
         "request",
@@ -50,6 +52,7 @@ class Booking:
         self.request: bytes = b""
         self.response: list[bytes] | None = None
         self.booked = False
+        self.draining = False
 
     def limits(self, now: float) -> bytes:
         """Header lines about what is left: OpenAI's for the tightest rates, LiteLLM's for the key."""

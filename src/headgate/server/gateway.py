@@ -1,6 +1,7 @@
 """What one gateway process holds: the running snapshot, metrics, the call log. Handlers get it, nobody makes
 another."""
 
+import asyncio
 import itertools
 import logging
 import secrets
@@ -49,6 +50,7 @@ class Gateway:
         self.pace = pace
         self.reloader = reloader
         self.lost_records = 0
+        self.draining: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.ready = True
         self.peers: Path | None = None

@@ -17,6 +17,7 @@ from headgate.errors import HeadgateError
 from headgate.server.access import Access
 from headgate.server.ceiling import Ceiling
 from headgate.server.config.schema import Config, ModelEntry
+from headgate.server.drain import drain_of
 from headgate.server.headers import identity
 
 MAX_CONCRETE: Final = 2_000
@@ -39,6 +40,7 @@ class Snapshot:
         self._ceilings: dict[str, Ceiling] = {}
         self._load(config)
         self.options = _options(config)
+        self.drain = drain_of(config.general.on_disconnect)
         self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model
         self.requested_name = config.general.model_name_in_response == "requested"

@@ -20,6 +20,7 @@ from headgate.server import headers
 from headgate.server.account import account
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
+from headgate.server.drain import drained
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
@@ -109,7 +110,8 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
         )
     finally:
         gateway.metrics.in_flight -= 1
-        account(gateway, call, booking)
+        if not booking.draining:
+            account(gateway, call, booking)
 
 
 async def _serve(
@@ -172,10 +174,17 @@ async def _relay(
         write = _copying(write, booking.response)
     answer.on_end = partial(account, gateway, answer.call, booking)
     try:
-        await answer.relay(write)
+        if snapshot.drain is None:
+            await answer.relay(write)
+        else:
+            await drained(answer, write, snapshot.drain, booking, gateway)
+    except asyncio.CancelledError:
+        answer.call.status = CLIENT_CLOSED
+        raise
     finally:
-        answer.abort()
-        answer.cut()
+        if not booking.draining:
+            answer.abort()
+            answer.cut()
     exchange.end()
 
 
