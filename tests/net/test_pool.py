@@ -5,6 +5,7 @@ import gzip
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 
 import pytest
 
@@ -18,12 +19,13 @@ Play = Callable[[asyncio.StreamReader, asyncio.StreamWriter], "asyncio.Future[No
 
 
 @asynccontextmanager
-async def serving(*answers: list[bytes], keep: bool = True) -> AsyncIterator[tuple[Pool, Origin, list[int]]]:
-    """A server that gives the answers in turn, each in pieces; `connections` counts who connected."""
-    queue, connections = list(answers), []
+async def serving(*answers: list[bytes], keep: bool = True) -> AsyncIterator[tuple[Pool, Origin, list[Any]]]:
+    """A server that gives the answers in turn, each in pieces; `connections` are those that were made."""
+    queue = list(answers)
+    connections: list[Any] = []
 
     async def play(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connections.append(1)
+        connections.append(asyncio.current_task())
         try:
             while True:
                 await reader.readuntil(b"\r\n\r\n")
@@ -47,6 +49,8 @@ async def serving(*answers: list[bytes], keep: bool = True) -> AsyncIterator[tup
     finally:
         await pool.close()
         server.close()
+        async with asyncio.timeout(5):  # over when the client has left no connection open
+            await asyncio.gather(*connections)
 
 
 async def body(pool: Pool, origin: Origin, timeouts: Timeouts | None = None) -> bytes:
@@ -54,7 +58,15 @@ async def body(pool: Pool, origin: Origin, timeouts: Timeouts | None = None) -> 
     return await answer.read()
 
 
-GZIP, DEFLATE = gzip.compress(b"hello"), zlib.compress(b"hello")
+def raw_deflate(data: bytes, level: int = 6) -> bytes:
+    packer = zlib.compressobj(level, wbits=-15)
+    return packer.compress(data) + packer.flush()
+
+
+def packed(coding: bytes, data: bytes) -> bytes:
+    return OK + b"content-encoding: %b\r\ncontent-length: %d\r\n\r\n" % (coding, len(data)) + data
+
+
 BODIES = {
     "content-length": OK + b"content-length: 5\r\n\r\nhello",
     "chunked": OK + b"transfer-encoding: chunked\r\n\r\n2\r\nhe\r\n3\r\nllo\r\n0\r\n\r\n",
@@ -62,8 +74,13 @@ BODIES = {
     "interim": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Hints\r\nlink: a\r\n\r\n"
     + OK
     + b"content-length: 5\r\n\r\nhello",
-    "gzip": OK + b"content-encoding: gzip\r\ncontent-length: %d\r\n\r\n" % len(GZIP) + GZIP,
-    "deflate": OK + b"content-encoding: deflate\r\ncontent-length: %d\r\n\r\n" % len(DEFLATE) + DEFLATE,
+    "gzip": packed(b"gzip", gzip.compress(b"hello")),
+    "deflate": packed(b"deflate", zlib.compress(b"hello")),
+    "raw deflate": packed(b"Deflate", raw_deflate(b"hello")),
+    "raw deflate, stored": packed(b"deflate", raw_deflate(b"hello", level=0)),
+    "gzip called deflate": packed(b"deflate", gzip.compress(b"hello")),
+    "another coding": packed(b"br", b"hello"),
+    "two codings": packed(b"gzip, br", b"hello"),
 }
 
 
@@ -73,6 +90,53 @@ async def test_bodies_of_every_framing_whole_and_byte_by_byte(case: str) -> None
     async with serving([data], [data[at : at + 1] for at in range(len(data))]) as (pool, origin, connections):
         assert [await body(pool, origin), await body(pool, origin)] == [b"hello", b"hello"]
         assert len(connections) == 1
+
+
+async def test_an_unknown_coding_is_passed_on_with_its_name() -> None:
+    async with serving([BODIES["another coding"]], [BODIES["deflate"]]) as (pool, origin, _):
+        for encoded, name in ((False, "br"), (True, "deflate")):
+            answer = await pool.send(origin, HEAD, b"{}", Timeouts())
+            assert (answer.encoded, answer.header("content-encoding")) == (encoded, name)
+            assert await answer.read() == b"hello"
+
+
+@pytest.mark.parametrize(
+    ("coding", "pack"), [("gzip", gzip.compress), ("deflate", zlib.compress), ("deflate", raw_deflate)]
+)
+async def test_a_packed_body_that_ends_too_early_is_an_error(
+    coding: str, pack: Callable[[bytes], bytes]
+) -> None:
+    async with serving([packed(coding.encode(), pack(b"hello")[:-1])]) as (pool, origin, _):
+        with pytest.raises(APIConnectionError, match="broke off its compressed answer"):
+            await body(pool, origin)
+
+
+LINE = b"x: " + b"y" * 1000 + b"\r\n"
+
+
+async def test_a_large_body_in_the_packet_of_a_small_head_is_no_head() -> None:
+    large = b"z" * 200_000
+    data = OK + b"content-length: %d\r\n\r\n" % len(large) + large
+    async with serving([data], [data[:60_000], data[60_000:]]) as (pool, origin, connections):
+        assert [await body(pool, origin), await body(pool, origin)] == [large, large]
+        assert len(connections) == 1
+
+
+async def test_every_answer_has_a_bound_of_its_own() -> None:
+    data = OK + LINE * 60 + b"content-length: 5\r\n\r\nhello"
+    async with serving([data], [data]) as (pool, origin, connections):
+        assert [await body(pool, origin), await body(pool, origin)] == [b"hello", b"hello"]
+        assert len(connections) == 1
+
+
+@pytest.mark.parametrize("pieces", [1, 2, 50])
+async def test_the_sum_of_header_lines_is_bounded_however_they_arrive(pieces: int) -> None:
+    data = OK + LINE * 70 + b"content-length: 5\r\n\r\nhello"
+    step = len(data) // pieces + 1
+    async with serving([data[at : at + step] for at in range(0, len(data), step)]) as (pool, origin, _):
+        with pytest.raises(APIConnectionError, match="sent a head of more than 65536 bytes"):
+            await body(pool, origin)
+        assert pool.stats().open == 0
 
 
 async def test_a_body_until_the_connection_closes() -> None:
@@ -110,10 +174,11 @@ async def test_pieces_are_relayed_and_iterated() -> None:
         OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhel",
         OK + b"x: " + b"y" * 100_000 + b"\r\n\r\n",
         OK + b"x: y\r\n" * 300 + b"\r\n",
-        OK + b"content-encoding: gzip\r\ncontent-length: 5\r\n\r\nhello",
+        packed(b"gzip", b"hello"),
+        packed(b"deflate", b"\x07hello"),
         b"",
     ],
-    ids=["garbage", "short", "cut chunk", "large head", "many headers", "no gzip", "nothing"],
+    ids=["garbage", "short", "cut chunk", "large head", "many headers", "no gzip", "no deflate", "nothing"],
 )
 async def test_broken_answers_are_connection_errors_that_name_the_host(data: bytes) -> None:
     async with serving([data], keep=False) as (pool, origin, _):

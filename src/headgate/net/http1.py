@@ -22,6 +22,8 @@ HIGH_WATER: Final = 256 * 1024
 """Bytes held for a reader that is slower than the socket, before reading pauses."""
 _INFLATE_STEP: Final = 256 * 1024
 _CODINGS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 47}
+"""zlib's window bits; `deflate` turns out to be raw, or not, at its first byte."""
+_RAW: Final = -15
 
 
 class StaleError(Exception):
@@ -53,6 +55,7 @@ class Connection(asyncio.Protocol):
         self._total = 0.0
         self._limit = ""
         self._head_size = 0
+        self._lines_size = 0
         self._headers: list[tuple[str, str]] = []
         self._in_body = False
         self._closed = False
@@ -87,7 +90,7 @@ class Connection(asyncio.Protocol):
         except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
             self._garbled(error, data)
         if not self._in_body and self._head_size > HEAD_BYTES and self._owner is not None:
-            self._fail(APIConnectionError(f"{self.name} sent a head of more than {HEAD_BYTES} bytes"))
+            self._fail(_large(self.name))
 
     def _garbled(self, error: Exception, data: bytes) -> None:
         if self._owner is None:  # bytes after the answer: nobody can use this connection again
@@ -118,7 +121,7 @@ class Connection(asyncio.Protocol):
         self._timeouts = timeouts
         self._total = now + timeouts.total if timeouts.total is not None else 0.0
         self._expect(now, timeouts.first_byte, "first_byte")
-        self._head_size = 0
+        self._head_size = self._lines_size = 0
         self._headers = []
         self._head = self._loop.create_future()
         framing = b"content-length: %d\r\n\r\n" % len(body)
@@ -150,10 +153,6 @@ class Connection(asyncio.Protocol):
             self._fail(APIConnectionError(f"the connection to {self.name} was closed"))
         self._transport.abort()
 
-    def start_tls_done(self, transport: asyncio.Transport) -> None:
-        """The same connection goes on over an encrypted transport."""
-        self._transport = transport
-
     # the parser's callbacks
 
     def on_message_begin(self) -> None:
@@ -164,8 +163,9 @@ class Connection(asyncio.Protocol):
     def on_header(self, name: bytes, value: bytes) -> None:
         if len(self._headers) >= HEAD_LINES:
             raise APIConnectionError(f"{self.name} sent more than {HEAD_LINES} header lines")
-        if len(value) > HEAD_BYTES:
-            raise APIConnectionError(f"{self.name} sent a header of more than {HEAD_BYTES} bytes")
+        self._lines_size += len(name) + len(value) + 4  # packets alone don't say where the head ends
+        if self._lines_size > HEAD_BYTES:
+            raise _large(self.name)
         self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
 
     def on_headers_complete(self) -> None:
@@ -216,12 +216,12 @@ class Connection(asyncio.Protocol):
         if self._owner is None:
             return
         answer = self._answer
+        why = f": {reason(exc)}" if exc is not None else ""
         if answer is None:
             if not self.fresh and self._head_size == 0:
                 self._fail(StaleError())
             else:
-                what = "reset" if exc is not None else "closed"
-                self._fail(APIConnectionError(f"{self.name} {what} the connection before it answered"))
+                self._fail(APIConnectionError(f"{self.name} closed the connection before it answered{why}"))
             return
         if exc is None and not answer.sized:
             self._answer = None
@@ -234,6 +234,7 @@ class Connection(asyncio.Protocol):
             APIConnectionError(
                 f"{self.name} broke off its answer after {answer.received} bytes"
                 + (f" of {answer.length}" if answer.length is not None else "")
+                + why
             )
         )
 
@@ -293,6 +294,7 @@ class Response:
 
     __slots__ = (
         "_connection",
+        "_deflate",
         "_done",
         "_error",
         "_held",
@@ -323,13 +325,15 @@ class Response:
         self._done = False
         self._error: Exception | None = None
         self._inflate: zlib._Decompress | None = None
+        self._deflate = False
         for name, value in headers:
             if name == "content-length":
                 self.length, self.sized = int(value), True
             elif name == "transfer-encoding" and "chunked" in value.lower():
                 self.sized = True
-            elif name == "content-encoding" and (bits := _CODINGS.get(value.strip().lower())):
+            elif name == "content-encoding" and (bits := _CODINGS.get(coding := value.strip().lower())):
                 self._inflate = zlib.decompressobj(bits)
+                self._deflate = coding == "deflate"
                 self.encoded = True
 
     def header(self, name: str) -> str | None:
@@ -417,6 +421,8 @@ class Response:
         inflate = self._inflate
         if inflate is None:
             return
+        if self._deflate and self.received == len(data) and _is_raw(data):
+            inflate = self._inflate = zlib.decompressobj(_RAW)
         give = self.sink or self._hold
         try:
             while True:
@@ -452,6 +458,20 @@ class Response:
     def _raise(self) -> None:
         if self._error is not None:
             raise self._error
+
+
+def _is_raw(data: bytes) -> bool:
+    """RFC 1951 rather than RFC 1950 or gzip: no encoder begins a raw stream with their first byte."""
+    return data[0] & 15 != 8 and data[0] != 0x1F
+
+
+def _large(name: str) -> APIConnectionError:
+    return APIConnectionError(f"{name} sent a head of more than {HEAD_BYTES} bytes")
+
+
+def reason(error: Exception) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return text.split("\n")[0][:200]
 
 
 def _shown(data: bytes) -> str:

@@ -5,9 +5,11 @@ Belongs to the one event loop that first uses it. Nothing here locks: between tw
 
 import asyncio
 import base64
+import re
 import ssl
 from collections import deque
 from collections.abc import Awaitable
+from functools import lru_cache
 from typing import Final, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -15,7 +17,7 @@ from msgspec import Struct
 
 from headgate.errors import APIConnectionError, BadRequestError, Timeout
 from headgate.net import tls
-from headgate.net.http1 import Connection, Response, StaleError
+from headgate.net.http1 import HEAD_BYTES, Connection, Response, StaleError, reason
 from headgate.ports import Origin, Timeouts
 
 T = TypeVar("T")
@@ -24,6 +26,7 @@ MAX_CONNECTIONS: Final = 5_000
 """Open connections to one origin; past it calls wait their turn."""
 IDLE_SECONDS: Final = 50.0
 """Shorter than the keep-alive of the servers we know, so that we close first."""
+_OPENED: Final = re.compile(rb"HTTP/1\.[01] 2\d\d[ \r]")
 
 
 class Stats(Struct, frozen=True):
@@ -91,7 +94,7 @@ class Pool:
     async def send(self, origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> Response:
         bucket = self._buckets.get(origin) or self._bucket(origin)
         if origin.proxy is not None and origin.scheme == "http":
-            head = _absolute(origin, head)
+            head = _absolute(origin, _proxy(origin.proxy), head)
         while True:
             connection = bucket.take(self.loop.time())
             if connection is None:
@@ -147,7 +150,7 @@ class Pool:
                 return connection
         bucket.open += 1
         try:
-            what = f"could not connect to {name_of(bucket.origin)}"
+            what = f"could not connect to {_way(bucket.origin)}"
             return await _within(self._connect(bucket.origin), timeouts.connect, what)
         except BaseException:
             bucket.open -= 1
@@ -155,109 +158,133 @@ class Pool:
             raise
 
     async def _connect(self, origin: Origin) -> Connection:
-        name = name_of(origin)
-        if origin.proxy is not None:
-            return await self._connect_by_proxy(origin, origin.proxy, name)
-        secure = origin.scheme == "https"
         try:
+            if origin.proxy is not None:
+                return await self._connect_by(_proxy(origin.proxy), origin)
+            secure = origin.scheme == "https"
             _, connection = await self.loop.create_connection(
-                lambda: Connection(self.loop, name),
+                lambda: Connection(self.loop, name_of(origin)),
                 origin.address or origin.host,
                 origin.port,
                 ssl=_context(origin) if secure else None,
                 server_hostname=origin.host if secure else None,
             )
         except (OSError, ValueError) as error:
-            raise APIConnectionError(f"could not connect to {name}: {_reason(error)}") from None
+            raise APIConnectionError(f"could not connect to {_way(origin)}: {reason(error)}") from None
         return connection
 
-    async def _connect_by_proxy(self, origin: Origin, proxy: str, name: str) -> Connection:
-        parts = urlsplit(proxy)
-        where = f"the proxy {parts.hostname}:{parts.port or 80}"
-        if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise BadRequestError(f"{where} is no HTTP proxy: expected http://host:port")
-        secure = parts.scheme == "https"
+    async def _connect_by(self, proxy: "Proxy", origin: Origin) -> Connection:
+        transport, connection = await self.loop.create_connection(
+            lambda: Connection(self.loop, name_of(origin)),
+            proxy.host,
+            proxy.port,
+            ssl=tls.context(True, origin.ca_file, None, None) if proxy.secure else None,
+        )
+        if origin.scheme != "https":
+            return connection
         try:
-            transport, connection = await self.loop.create_connection(
-                lambda: Connection(self.loop, name),
-                parts.hostname,
-                parts.port or (443 if secure else 80),
-                ssl=tls.context(True, origin.ca_file, None, None) if secure else None,
-            )
-            if origin.scheme != "https":
-                return connection
             gate: asyncio.Future[None] = self.loop.create_future()
-            transport.set_protocol(_Tunnel(gate, where))
-            transport.write(_connect_line(origin, proxy))
+            transport.set_protocol(_Tunnel(gate, proxy.name, name_of(origin)))
+            transport.write(_connect_head(name_of(origin), proxy))
             await gate
             encrypted = await self.loop.start_tls(
                 transport, connection, _context(origin), server_hostname=origin.host
             )
-        except (OSError, ValueError) as error:
-            raise APIConnectionError(f"could not connect to {name} by {where}: {_reason(error)}") from None
-        if encrypted is None:
-            raise APIConnectionError(f"{where} closed the connection to {name}")
+            if encrypted is None:
+                raise APIConnectionError(f"{proxy.name} closed the connection to {name_of(origin)}")
+        except BaseException:
+            transport.abort()
+            raise
         connection.connection_made(encrypted)
         return connection
+
+
+class Proxy(Struct, frozen=True):
+    """`name` is for messages, `auth` the header line with the credential, or nothing."""
+
+    name: str
+    secure: bool
+    host: str
+    port: int
+    auth: bytes
+
+
+@lru_cache(maxsize=64)
+def _proxy(url: str) -> Proxy:
+    """Raises BadRequestError, which shows nothing of the URL: any part of it may be one of a password."""
+    try:
+        parts = urlsplit(url)
+        host, port, secure = parts.hostname, parts.port, parts.scheme == "https"
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or "@" in parts.path + parts.query + parts.fragment:
+        raise BadRequestError(
+            "the URL of the proxy can't be used: expected http://host:port or https://host:port, perhaps with"
+            " user:password@ before the host, where other characters than letters and digits are %-encoded"
+        )
+    port = port or (443 if secure else 80)
+    auth = b""
+    if parts.username is not None:
+        pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
+        auth = b"proxy-authorization: Basic %b\r\n" % base64.b64encode(pair.encode())
+    return Proxy(f"the proxy {_bracketed(host)}:{port}", secure, host, port, auth)
 
 
 class _Tunnel(asyncio.Protocol):
     """Waits for a proxy's answer to CONNECT."""
 
-    def __init__(self, gate: "asyncio.Future[None]", where: str) -> None:
+    def __init__(self, gate: "asyncio.Future[None]", where: str, name: str) -> None:
         self._gate = gate
         self._where = where
+        self._name = name
         self._buffer = b""
 
     def data_received(self, data: bytes) -> None:
         self._buffer += data
-        if self._gate.done() or (b"\r\n\r\n" not in self._buffer and len(self._buffer) < 65536):
+        if self._gate.done() or (b"\r\n\r\n" not in self._buffer and len(self._buffer) < HEAD_BYTES):
             return
-        status = self._buffer.split(b" ", 2)[1:2]
-        if self._buffer.startswith(b"HTTP/1.") and status and status[0].startswith(b"2"):
+        if b"\r\n\r\n" in self._buffer and _OPENED.match(self._buffer):
             self._gate.set_result(None)
         else:
-            shown = self._buffer.split(b"\r\n", 1)[0][:80].decode("latin-1")
-            self._gate.set_exception(APIConnectionError(f"{self._where} refused to connect: {shown!r}"))
+            shown = self._buffer.split(b"\n", 1)[0].rstrip()[:80].decode("latin-1")
+            self._fail(f"refused to connect to {self._name}: {shown!r}")
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._gate.done():
-            self._gate.set_exception(APIConnectionError(f"{self._where} closed the connection"))
+            self._fail(f"closed the connection before {self._name} was reached")
+
+    def _fail(self, what: str) -> None:
+        self._gate.set_exception(APIConnectionError(f"{self._where} {what}"))
 
 
 def name_of(origin: Origin) -> str:
-    return f"{origin.host}:{origin.port}"
+    return f"{_bracketed(origin.host)}:{origin.port}"
+
+
+def _bracketed(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _way(origin: Origin) -> str:
+    """The origin, and the proxy on the way to it, for messages."""
+    return name_of(origin) + (f" by {_proxy(origin.proxy).name}" if origin.proxy is not None else "")
 
 
 def _context(origin: Origin) -> ssl.SSLContext:
     return tls.context(origin.verify, origin.ca_file, origin.client_cert, origin.client_key)
 
 
-def _connect_line(origin: Origin, proxy: str) -> bytes:
-    name = name_of(origin)
-    return f"CONNECT {name} HTTP/1.1\r\nhost: {name}\r\n{_proxy_auth(proxy)}\r\n".encode()
+def _connect_head(name: str, proxy: Proxy) -> bytes:
+    to = name.encode()
+    return b"CONNECT %b HTTP/1.1\r\nhost: %b\r\n%b\r\n" % (to, to, proxy.auth)
 
 
-def _absolute(origin: Origin, head: bytes) -> bytes:
+def _absolute(origin: Origin, proxy: Proxy, head: bytes) -> bytes:
     """The request line as a proxy wants it, and the proxy's own credential."""
     method, target, rest = head.split(b" ", 2)
     line, lines = rest.split(b"\r\n", 1)
-    auth = _proxy_auth(origin.proxy or "").encode()
-    host = origin.host if origin.port == 80 else name_of(origin)
-    return b"%b http://%b%b %b\r\n%b%b" % (method, host.encode(), target, line, auth, lines)
-
-
-def _proxy_auth(proxy: str) -> str:
-    parts = urlsplit(proxy)
-    if parts.username is None:
-        return ""
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return f"proxy-authorization: Basic {base64.b64encode(pair.encode()).decode()}\r\n"
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return text.split("\n")[0][:200]
+    host = _bracketed(origin.host) if origin.port == 80 else name_of(origin)
+    return b"%b http://%b%b %b\r\n%b%b" % (method, host.encode(), target, line, proxy.auth, lines)
 
 
 async def _within(work: Awaitable[T], seconds: float | None, what: str) -> T:

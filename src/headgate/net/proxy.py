@@ -28,12 +28,16 @@ def _matches(host: str, port: int, rule: str) -> bool:
     if rule == "*":
         return True
     name, colon, number = rule.rpartition(":")
-    if colon and number.isdigit() and ":" not in name:
+    if colon and number.isdigit() and (":" not in name or name.endswith("]")):
         if int(number) != port:
             return False
         rule = name
     try:
-        return ipaddress.ip_address(host) in ipaddress.ip_network(rule, strict=False)
+        address = ipaddress.ip_address(host)
     except ValueError:
         domain = rule.removeprefix("*").lstrip(".")
         return host == domain or host.endswith("." + domain)
+    try:
+        return address in ipaddress.ip_network(rule.strip("[]"), strict=False)
+    except ValueError:  # a domain has no addresses
+        return False

@@ -21,9 +21,15 @@ def context(
         made.verify_mode = ssl.CERT_NONE
     if client_cert:
         try:
-            made.load_cert_chain(client_cert, client_key)
+            made.load_cert_chain(client_cert, client_key, _no_password)
         except (OSError, ssl.SSLError) as error:
             raise APIConnectionError(
-                f"the client certificate {client_cert!r} can't be used: {error}"
+                f"the client certificate {client_cert!r} with the key {client_key or client_cert!r}"
+                f" can't be used: {error}; expected PEM files that belong together"
             ) from None
     return made
+
+
+def _no_password() -> str:
+    """Without it OpenSSL asks whoever sits at the terminal, and everything waits."""
+    raise OSError("the key is locked with a password")
