@@ -1,5 +1,5 @@
-"""The command line: `headgate serve | check | chat | models | version`. Heavy parts are imported by the command
-that needs them."""
+"""The command line: `headgate serve | check | chat | models | import-litellm | version`. Heavy parts are imported by
+the command that needs them."""
 
 import os
 import sys
@@ -124,6 +124,35 @@ def models(pattern: str, limit: int) -> None:
     from headgate.cli.models import show
 
     sys.exit(show(pattern, limit))
+
+
+@main.command(name="import-litellm")
+@click.argument("url", envvar="LITELLM_DATABASE_URL")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the gateway's own data. [default: as headgate serve finds it]",
+)
+@click.option("--database-url", help="The gateway's PostgreSQL. [default: as headgate serve finds it]")
+@click.option("--config", "-c", type=_CONFIG, help="The gateway's config.yaml: its database, its master key.")
+@click.option(
+    "--since", help="Calls of this time only, such as 90d; older days as sums. [default: all calls]"
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be brought, and write nothing.")
+def import_litellm(**given: Any) -> None:
+    """Bring keys, users, teams, budgets and history from LiteLLM's database.
+
+    URL is LiteLLM's DATABASE_URL, here also LITELLM_DATABASE_URL; it is only read. It may be done again: changes are
+    brought, nothing twice, and what was changed here later stays. LITELLM_SALT_KEY, else the master key, opens what
+    is encrypted.
+
+    \b
+        headgate import-litellm postgresql://user:password@host:5432/litellm --dry-run
+        headgate import-litellm "$DATABASE_URL" --data-dir ./data --since 90d
+    """
+    from headgate.cli.import_litellm import bring
+
+    sys.exit(bring(given, os.environ))
 
 
 @main.command()

@@ -214,7 +214,7 @@ class Passage:
         def sink(data: bytes) -> None:
             if not call.first_byte:
                 answer.mark()
-            call.pieces += 1
+            call.pieces += data.count(b"\n\n") or 1
             call.body_bytes += len(data)
             sniff(data)
             if sniffer.done:
@@ -258,7 +258,7 @@ class Translation:
             call = self._answer.call
             if not call.first_byte:
                 self._answer.mark()
-            call.pieces += 1
+            call.pieces += data.count(b"\n\n") or 1
             call.body_bytes += len(data)
             if out := self.feed(data):
                 write(out)

@@ -174,7 +174,8 @@ def build(
         access = Access(config.general.master_key)
         return Gateway(Snapshot(config, engine, catalog, environment, access), clock, body_limit=limit)
     migrations.upgrade(database)
-    ledger = Mover(database, Journal((data_dir or Path.cwd()) / "journal"))
+    journal = Journal((data_dir or Path.cwd()) / "journal")
+    ledger = Mover(database, journal, rows=not config.general.disable_spend_logs)
     ledger.replay()
     shared = workers > 1 or not database.is_sqlite
     redis = settings_of(config.router.redis, environment)

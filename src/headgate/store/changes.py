@@ -49,4 +49,7 @@ class Heard:
 
 
 def forget(connection: Connection) -> None:
+    """Old changes, and the names of segments that can't come back."""
+    segments = tables.segments
+    connection.execute(segments.delete().where(segments.c.booked < time.time() - 30 * 86_400))
     connection.execute(_table.delete().where(_table.c.time < time.time() - KEEP_SECONDS))

@@ -5,13 +5,14 @@ Everything here blocks: the server calls it through `run`, from threads. Nothing
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, TypeGuard, TypeVar
 
 from sqlalchemy import create_engine, event
 from sqlalchemy.engine import URL, Connection, Engine, make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from headgate.errors import BadRequestError, ServiceUnavailableError
@@ -23,13 +24,9 @@ POOL: Final = 10
 """Connections of one process to PostgreSQL, unless `database_connection_pool_limit` says otherwise."""
 BUSY_SECONDS: Final = 15
 CONNECT_SECONDS: Final = 5
-_PRISMA: Final = (
-    "connection_limit",
-    "pool_timeout",
-    "pgbouncer",
-    "schema",
-    "statement_cache_size",
-    "socket_timeout",
+_PRISMA: Final = tuple(
+    """connection_limit pool_timeout pgbouncer schema statement_cache_size socket_timeout sslaccept sslidentity
+    max_connection_lifetime max_idle_connection_lifetime single_use_connections""".split()
 )
 """Parameters of LiteLLM's database URLs that libpq does not know."""
 _READ: Final = "headgate_read"
@@ -49,27 +46,13 @@ class Database:
 
     def write(self, work: Callable[[Connection], T]) -> T:
         """In one transaction, which is rolled back when `work` raises."""
-        try:
-            with self.engine.begin() as connection:
-                return work(connection)
-        except (OperationalError, PoolTimeout) as error:
-            raise _unreachable(self.name, error) from None
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _unreachable(self.name, error) from None
-            raise
+        with self._told(), self.engine.begin() as connection:
+            return work(connection)
 
     def read(self, work: Callable[[Connection], T]) -> T:
         """The same for work that changes nothing: SQLite's readers never wait for its writer."""
-        try:
-            with self.engine.connect().execution_options(**{_READ: True}) as connection:
-                return work(connection)
-        except (OperationalError, PoolTimeout) as error:
-            raise _unreachable(self.name, error) from None
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _unreachable(self.name, error) from None
-            raise
+        with self._told(), self.engine.connect().execution_options(**{_READ: True}) as connection:
+            return work(connection)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
         """`write` in a thread."""
@@ -81,6 +64,19 @@ class Database:
 
     def close(self) -> None:
         self.engine.dispose()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except (OperationalError, PoolTimeout) as error:
+            if _too_much(error):
+                raise DataError(error.statement, error.params, error.orig or error) from None
+            raise _unreachable(self.name, error) from None
+        except DBAPIError as error:  # DatabaseError itself: a file that is damaged or no database
+            if error.connection_invalidated or type(error) is DatabaseError:
+                raise _unreachable(self.name, error) from None
+            raise
 
 
 def embedded(folder: Path) -> Database:
@@ -96,25 +92,30 @@ def connect(url: str, *, pool: int = POOL) -> Database:
     try:
         parts = make_url(url.strip())
     except (ArgumentError, ValueError):
-        raise BadRequestError(
-            "the database URL can't be read: expected postgresql://user:password@host:5432/name",
-            param="database_url",
-        ) from None
+        raise _wrong("can't be read: expected postgresql://user:password@host:5432/name") from None
     kind = parts.drivername.partition("+")[0]
     if kind == "sqlite":
-        return Database(_sqlite(Path(parts.database or FILE)), parts.database or FILE)
+        if parts.database in (None, "", ":memory:"):
+            raise _wrong("names a database in memory: expected a file, sqlite:///headgate.db")
+        path = Path(str(parts.database))
+        return Database(_sqlite(path), str(path))
     if kind not in ("postgres", "postgresql"):
-        raise BadRequestError(
-            f"the database URL begins with {kind!r}: expected postgresql:// or sqlite:///",
-            param="database_url",
-        )
-    return Database(
-        _postgres(parts, pool), f"{parts.host or 'localhost'}:{parts.port or 5432}/{parts.database}"
-    )
+        raise _wrong(f"begins with {kind!r}: expected postgresql:// or sqlite:///")
+    host = parts.host or _single(parts.query, "host") or "localhost"
+    return Database(_postgres(parts, pool), f"{host}:{parts.port or 5432}/{parts.database}")
+
+
+def _wrong(what: str) -> BadRequestError:
+    return BadRequestError(f"the database URL {what}", param="database_url")
 
 
 def _sqlite(path: Path) -> Engine:
     engine = create_engine(URL.create("sqlite", database=str(path)), connect_args={"timeout": BUSY_SECONDS})
+
+    @event.listens_for(engine, "do_connect")
+    def own(*arguments: object) -> None:
+        with suppress(OSError):  # SQLite says what is wrong
+            path.touch(mode=0o600)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: sqlite3.Connection, record: object) -> None:
@@ -138,11 +139,17 @@ def _sqlite(path: Path) -> Engine:
 
 def _postgres(url: URL, pool: int) -> Engine:
     try:
-        import psycopg  # noqa: F401 -- an extra
+        from psycopg.pq import Conninfo  # an extra
     except ImportError:
         raise BadRequestError(
             "PostgreSQL needs a driver: pip install 'headgate[postgres]'", param="database_url"
         ) from None
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    if unknown := sorted(set(url.query) - known - set(_PRISMA)):
+        raise _wrong(f"has a parameter {unknown[0]!r}, which neither PostgreSQL nor Prisma knows")
+    limit = _single(url.query, "connection_limit") or str(pool)
+    if not limit.isdecimal():
+        raise _wrong(f"has connection_limit={limit[:20]}: expected a number of connections")
     arguments: dict[str, Any] = {
         "prepare_threshold": None,  # prepared statements don't survive PgBouncer
         "connect_timeout": CONNECT_SECONDS,
@@ -152,7 +159,7 @@ def _postgres(url: URL, pool: int) -> Engine:
         arguments["options"] = f"-csearch_path={schema}"
     return create_engine(
         url.set(drivername="postgresql+psycopg").difference_update_query(_PRISMA),
-        pool_size=int(_single(url.query, "connection_limit") or pool),
+        pool_size=max(1, int(limit)),  # 0 would be no limit
         max_overflow=0,
         pool_timeout=BUSY_SECONDS,
         pool_pre_ping=True,
@@ -164,6 +171,11 @@ def _postgres(url: URL, pool: int) -> Engine:
 def _single(query: Mapping[str, Any], name: str) -> str:
     value = query.get(name, "")
     return value if isinstance(value, str) else ""
+
+
+def _too_much(error: Exception) -> TypeGuard[OperationalError]:
+    """PostgreSQL's class 54: a value is over one of its limits. The server itself is well."""
+    return str(getattr(getattr(error, "orig", None), "sqlstate", "")).startswith("54")
 
 
 def _unreachable(name: str, error: Exception) -> ServiceUnavailableError:

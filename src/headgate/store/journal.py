@@ -1,8 +1,8 @@
 """The local write-ahead file of a process: a record is in it before its answer's last byte leaves.
 
-A segment is a file of lines, `crc32 record`, in space that was taken from the disk beforehand, so that a full
-disk is noticed before a call and not after it. No fsync: what was written survives the end of the process, not
-the loss of power. A lock on each segment tells the living's from the dead's.
+A segment is a file of records, each `crc32 length record`, in space that was taken from the disk beforehand, so
+that a full disk is noticed before a call and not after it. No fsync: what was written survives the end of the
+process, not the loss of power. A locked file beside them tells the living's segments from the dead's.
 """
 
 import fcntl
@@ -10,7 +10,7 @@ import mmap
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 from zlib import crc32
@@ -18,32 +18,33 @@ from zlib import crc32
 SEGMENT: Final = 1024 * 1024
 """Bytes of a segment, unless one record is larger."""
 ENDING: Final = ".journal"
+LOCK: Final = ".lock"
 DAMAGED: Final = ".damaged"
+_HEAD: Final = len(b"01234567 01234567 ")
 _PROBE_SECONDS: Final = 1.0
 
 
 class Segment:
     """One file, its space taken and mapped: what is put into it is the kernel's at once, without a call."""
 
-    __slots__ = ("_file", "map", "path", "size", "used")
+    __slots__ = ("map", "path", "size", "used")
 
     def __init__(self, path: Path, size: int) -> None:
         self.path = path
         self.size = size
         self.used = 0
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.posix_fallocate(self._file, 0, size)
-            self.map = mmap.mmap(self._file, size)
+            os.posix_fallocate(file, 0, size)
+            self.map = mmap.mmap(file, size)
         except BaseException:
-            os.close(self._file)
             path.unlink(missing_ok=True)
             raise
+        finally:
+            os.close(file)
 
     def close(self) -> None:
         self.map.close()
-        os.close(self._file)
 
 
 class Journal:
@@ -61,12 +62,17 @@ class Journal:
         self._size = segment
         self._probed = 0.0
         self._finished: list[Path] = []
-        self._current = self._open(segment)
-        self._spare: Segment | None = self._open(segment)
+        self._alive = _claim(folder / (self._name + LOCK))
+        try:
+            self._current = self._open(segment)
+            self._spare: Segment | None = self._open(segment)
+        except BaseException:
+            self._die()
+            raise
 
     def append(self, record: bytes) -> None:
         """Raises OSError where there is no room left."""
-        line = b"%08x %b\n" % (crc32(record), record)
+        line = b"%08x %08x %b\n" % (crc32(record), len(record), record)
         current = self._current
         end = current.used + len(line)
         if end > current.size:
@@ -93,21 +99,29 @@ class Journal:
 
     def rotate(self) -> list[Path]:
         """Begins a new segment; those that are finished, oldest first."""
-        if self._current.used and self._spare is not None:
+        if self._current.used and self.writable:
             self._next(0)
         finished, self._finished = self._finished, []
         return finished
 
     def close(self) -> list[Path]:
-        """The last segments with something in them."""
+        """The last segments with something in them: anybody may book them now."""
         for segment in (self._current, self._spare):
             if segment is not None:
-                segment.close()
-                if segment.used:
-                    self._finished.append(segment.path)
-                else:
-                    segment.path.unlink(missing_ok=True)
+                self._retire(segment)
+        self._die()
         return self._finished
+
+    def _retire(self, segment: Segment) -> None:
+        segment.close()
+        if segment.used:
+            self._finished.append(segment.path)
+        else:
+            segment.path.unlink(missing_ok=True)
+
+    def _die(self) -> None:
+        (self.folder / (self._name + LOCK)).unlink(missing_ok=True)
+        os.close(self._alive)
 
     def _next(self, needed: int) -> Segment:
         """The spare one becomes the current one; a record larger than a segment gets one of its own size."""
@@ -115,9 +129,7 @@ class Journal:
             following, self._spare = self._spare, None
         else:
             following = self._open(max(needed, self._size))
-        if self._current.used:
-            self._finished.append(self._current.path)
-        self._current.close()
+        self._retire(self._current)
         self._current = following
         if self._spare is None:
             self._provide()
@@ -129,30 +141,68 @@ class Journal:
 
     def _open(self, size: int) -> Segment:
         self._number += 1
-        return Segment(self.folder / f"{self._name}-{self._number:06d}{ENDING}", size)
+        return Segment(self.folder / f"{self._name}-{self._number:09d}{ENDING}", size)
 
 
 def orphans(folder: Path) -> Iterator[Path]:
-    """Finished or left segments, oldest first: those that no living process holds."""
-    for path in sorted(folder.glob("*" + ENDING)):
-        with suppress(FileNotFoundError, BlockingIOError), path.open("rb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            yield path
+    """What processes left that have ended, each's oldest first. Nobody else is given them meanwhile."""
+    left = {path.stem for path in folder.glob("*" + LOCK)}
+    left.update(path.stem.rpartition("-")[0] for path in folder.glob("*" + ENDING))
+    for name in sorted(left):
+        with _inherited(folder / (name + LOCK)) as ours:
+            if ours:
+                yield from sorted(folder.glob(f"{name}-*{ENDING}"))
+
+
+@contextmanager
+def _inherited(path: Path) -> Iterator[bool]:
+    """Whether the journal of this lock is nobody's. The lock goes unless somebody stops halfway."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        if not _locked(file, path, fcntl.LOCK_NB):
+            yield False
+            return
+        yield True
+        path.unlink(missing_ok=True)
+    finally:
+        os.close(file)
+
+
+def _claim(path: Path) -> int:
+    """A lock of our own."""
+    while True:
+        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if _locked(file, path, 0):
+            return file
+        os.close(file)  # somebody took it for a dead one's, and has deleted it
+
+
+def _locked(file: int, path: Path, how: int) -> bool:
+    """Locks a file, if it is still the one that the path names."""
+    with suppress(BlockingIOError, FileNotFoundError):
+        fcntl.flock(file, fcntl.LOCK_EX | how)
+        return os.path.samestat(os.fstat(file), path.stat())
+    return False
 
 
 def read(path: Path) -> tuple[list[bytes], bytes]:
     """The good records, and what follows them where that is no record: the rest of a damaged segment."""
-    data = path.read_bytes().rstrip(b"\0")
+    data = path.read_bytes()
     records: list[bytes] = []
     at = 0
-    while at < len(data):
-        end = data.find(b"\n", at)
-        record = data[at + 9 : end]
-        if end < 0 or data[at + 8 : at + 9] != b" " or data[at : at + 8] != b"%08x" % crc32(record):
-            return records, data[at:]
+    while True:
+        start = at + _HEAD
+        head = data[at:start]
+        try:
+            end = start + int(head[9:17], 16)
+        except ValueError:
+            break
+        record = data[start:end]
+        if head != b"%08x %08x " % (crc32(record), len(record)) or data[end : end + 1] != b"\n":
+            break
         records.append(record)
         at = end + 1
-    return records, b""
+    return records, data[at:].rstrip(b"\0")
 
 
 def set_aside(path: Path, rest: bytes) -> Path:

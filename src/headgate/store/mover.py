@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 
 from headgate.errors import HeadgateError
 from headgate.store import journal as journals
@@ -23,25 +23,25 @@ from headgate.store.ledger import Paid, Record, Scope
 
 EVERY_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 1.0
-BATCH: Final = 2_000
-MAX_HELD: Final = 50_000
-"""Records kept in memory; the others are read back from the segments."""
+_WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
+"""What the database, or its driver, raises for a value that it does not take."""
 _logger = logging.getLogger("headgate")
 
 
 class Mover:
     """`add`, `finish` and `roll` belong to the event loop; what blocks happens in the thread."""
 
-    def __init__(self, database: Database, journal: Journal) -> None:
+    def __init__(self, database: Database, journal: Journal, *, rows: bool = True) -> None:
+        self.rows = rows
+        """Whether each call gets a row, or the sums are all that is kept."""
         self.owner = ""
         """Whose leases shrink by what is booked; "" where no budgets are shared."""
         self.booked: Callable[[Paid], None] = _ignore
         """Called in the thread with what was paid."""
         self._database = database
         self._journal = journal
-        self._held: list[Record] | None = []
         self._rolls: deque[tuple[Scope, float]] = deque()
-        self._backlog: deque[tuple[list[Path], list[Record] | None]] = deque()
+        self._backlog: deque[Path] = deque()
         self._draining = threading.Lock()
         self._wake = threading.Event()
         self._stopping = False
@@ -63,11 +63,6 @@ class Mover:
     def add(self, record: Record) -> None:
         """Before the answer's last byte. Raises OSError where the journal can't be written."""
         self._journal.append(ledger.encode(record))
-        held = self._held
-        if held is not None:
-            held.append(record)
-            if len(held) >= MAX_HELD:
-                self._held = None
         if self._journal.full:
             self.finish()
 
@@ -86,12 +81,8 @@ class Mover:
 
     def finish(self) -> None:
         """Hands what was added to the thread; called every `EVERY_SECONDS`."""
-        paths = self._journal.rotate()
-        if paths:
-            full = sum(len(records or ()) for _, records in self._backlog) > MAX_HELD
-            self._backlog.append((paths, None if full else self._held))
-            self._held = []
-        if paths or self._rolls:
+        self._backlog.extend(self._journal.rotate())
+        if self._backlog or self._rolls:
             self._wake.set()
 
     async def flush(self) -> None:
@@ -134,50 +125,24 @@ class Mover:
                 self._database.write(partial(ledger.roll, scope=scope, since=since))
                 self._rolls.popleft()
             while self._backlog:
-                paths, records = self._backlog[0]
-                if records is not None:
-                    self._book(records)
-                for path in paths:
-                    if records is None:
-                        self._book_file(path, self.owner)
-                    path.unlink(missing_ok=True)
+                path = self._backlog[0]
+                self._book_file(path, self.owner)
+                path.unlink(missing_ok=True)
                 self._backlog.popleft()
 
-    def _book(self, records: list[Record]) -> None:
-        try:
-            for part in _batches(records):
-                paid: Paid = {}
-                work = partial(ledger.book, records=part, fresh=True, owner=self.owner, paid=paid)
-                self._database.write(work)
-                self.booked(paid)
-        except IntegrityError:  # a part had been booked before the database went away
-            self._book_checked(records, self.owner)
-        except HeadgateError:  # it may take long: what waits is read back from the disk
-            for at in range(len(self._backlog)):
-                self._backlog[at] = (self._backlog[at][0], None)
-            raise
-
-    def _book_checked(self, records: list[Record], owner: str) -> int:
-        count = 0
-        for part in _batches(records):
-            paid: Paid = {}
-            work = partial(ledger.book, records=part, fresh=False, owner=owner, paid=paid)
-            count += self._database.write(work)
-            if owner:
-                self.booked(paid)
-        return count
-
     def _book_file(self, path: Path, owner: str) -> int:
+        """Read back from the disk, or rather from its cache: to keep records in memory until then costs more."""
         lines, rest = journals.read(path)
         if rest:
             aside = journals.set_aside(path, rest)
             _logger.error("%d bytes of the journal are damaged and were set aside: %s", len(rest), aside)
-        return self._book_checked([ledger.decode(line) for line in lines], owner)
+        records = [ledger.decode(line) for line in lines]
+        work = partial(ledger.book_segment, name=path.stem, records=records, rows=self.rows, owner=owner)
+        paid = self._database.write(work)
+        if owner:
+            self.booked(paid)
+        return len(records)
 
 
 def _ignore(paid: Paid) -> None:
     pass
-
-
-def _batches(records: list[Record]) -> list[list[Record]]:
-    return [records[at : at + BATCH] for at in range(0, len(records), BATCH)]

@@ -1,18 +1,19 @@
 """Durations and budget periods in LiteLLM's words: `30s`, `15m`, `1h`, `7d`, `2w`, `1mo`. Pure; times are UTC.
 
 Periods begin where LiteLLM resets them: minutes and hours at the full one, `1d` at midnight, `7d` on Monday, `30d`
-and `1mo` on the first of the month; other numbers of days count from when the budget was made.
+and `1mo` on the first of the month; other numbers of days or months count from when the budget was made.
 """
 
 import re
-from datetime import UTC, datetime
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from typing import Final
 
-_FORM: Final = re.compile(r"(\d{1,6})(s|m|h|d|w|mo)")
+_FORM: Final = re.compile(r"([0-9]{1,6})(s|m|h|d|w|mo)")
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800, "mo": 2_592_000}
 _NAMES: Final = {"hourly": "1h", "daily": "1d", "weekly": "7d", "monthly": "1mo"}
 _MONDAY: Final = 4 * 86_400
 """The first Monday of Unix time."""
+_YEARS: Final = (MINYEAR, MAXYEAR)
 EXPECTED: Final = "a duration such as 30s, 15m, 12h, 7d, 2w or 1mo"
 
 
@@ -34,7 +35,7 @@ def period(text: str, now: float, anchor: float) -> tuple[float, float]:
     """When the period around `now` began and when it ends. `anchor` is when the budget was made."""
     number, unit = parse(text)
     if unit == "mo" or (number, unit) == (30, "d"):
-        return _months(number if unit == "mo" else 1, now)
+        return _months(number if unit == "mo" else 1, now, anchor)
     length = float(number * _SECONDS[unit])
     start = _start(number, unit, anchor)
     begun = start + (now - start) // length * length
@@ -47,15 +48,22 @@ def _start(number: int, unit: str, anchor: float) -> float:
         return 0.0
     if unit == "w" or number % 7 == 0:
         return float(_MONDAY)
-    return anchor
+    return anchor // 1.0  # whole seconds, so that every end is exactly the next one's beginning
 
 
-def _months(number: int, now: float) -> tuple[float, float]:
-    today = datetime.fromtimestamp(now, UTC)
-    first = today.year * 12 + today.month - 1
-    first -= first % number if number in (1, 2, 3, 4, 6, 12) else 0
+def _months(number: int, now: float, anchor: float) -> tuple[float, float]:
+    """Parts of a year begin in January."""
+    month = _month(now)
+    first = month - (month - (0 if 12 % number == 0 else _month(anchor))) % number
     return _first(first), _first(first + number)
 
 
+def _month(moment: float) -> int:
+    day = datetime.fromtimestamp(moment, UTC)
+    return day.year * 12 + day.month - 1
+
+
 def _first(month: int) -> float:
+    """When a month begins, of those that have a date."""
+    month = max(_YEARS[0] * 12, min(month, _YEARS[1] * 12 + 11))
     return datetime(month // 12, month % 12 + 1, 1, tzinfo=UTC).timestamp()

@@ -337,6 +337,13 @@ changes: Final = _table(
     comment="What replicas must read anew, in order",
 )
 
+segments: Final = _table(
+    "segments",
+    _text("name", primary_key=True),
+    Column("booked", Float, nullable=False, index=True),
+    comment="Segments of journals that are booked: each is, once",
+)
+
 leases: Final = _table(
     "leases",
     _text("kind", primary_key=True),

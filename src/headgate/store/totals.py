@@ -22,6 +22,8 @@ Scope = tuple[str, str]
 """A kind (key, user, team, member, organization, customer, tag, model, global) and whose."""
 GLOBAL: Final[Scope] = ("global", "")
 DAY: Final = 86_400
+MAX_NAME: Final = 200
+"""Characters of a model's name that sums are kept by: clients choose it, and indexes have a limit."""
 AT_ONCE: Final = 400
 """Values in one IN list: SQLite's old limit of parameters is 999."""
 
@@ -92,8 +94,8 @@ def gathered(records: Sequence["Record"]) -> dict[Alike, list["Record"]]:
             record.user_id,
             record.team_id,
             record.organization_id,
-            record.model_group or record.model,
-            record.upstream_model,
+            (record.model_group or record.model)[:MAX_NAME],
+            record.upstream_model and record.upstream_model[:MAX_NAME],
             record.provider,
             record.customer,
             tuple(record.tags) if record.tags else (),
@@ -183,13 +185,17 @@ def day(seconds: float) -> str:
     return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d")
 
 
+_SCOPE: Final = (spend.c.kind, spend.c.id)
+"""Rows are locked in one order, whoever locks them: nobody waits in a circle."""
+
+
 def rows_of(
     connection: Connection, scopes: Sequence[Scope], *, lock: bool = False
 ) -> dict[Scope, tuple[int, int, float]]:
     """The rows of `spend`: in this period, ever, and when the period began."""
     found: dict[Scope, tuple[int, int, float]] = {}
     for part in parts(scopes):
-        statement = select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part))
+        statement = select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part)).order_by(*_SCOPE)
         rows = connection.execute(statement.with_for_update() if lock else statement)
         found.update({(row.kind, row.id): (row.spend, row.total, row.since) for row in rows})
     return found

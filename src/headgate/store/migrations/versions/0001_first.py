@@ -303,6 +303,14 @@ def upgrade() -> None:
         op.f("ix_headgate_retired_keys_replaced_by"), "headgate_retired_keys", ["replaced_by"], unique=False
     )
     op.create_table(
+        "headgate_segments",
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("booked", sa.Float(), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_headgate_segments")),
+        comment="Segments of journals that are booked: each is, once",
+    )
+    op.create_index(op.f("ix_headgate_segments_booked"), "headgate_segments", ["booked"], unique=False)
+    op.create_table(
         "headgate_spend",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("id", sa.Text(), nullable=False),

@@ -1,0 +1,3 @@
+"""The store's tests have real databases."""
+
+from databases import *  # noqa: F403
