@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +86,15 @@ class Process:
         process, self._process = self._process, None
         process.send_signal(number)
         return process.wait(timeout=30)
+
+    def hang_up(self) -> None:
+        os.kill(self.pid, signal.SIGHUP)
+
+    def until(self, true: Callable[[], bool]) -> None:
+        end = time.monotonic() + 20
+        while not true():
+            assert time.monotonic() < end, self.log
+            time.sleep(0.02)
 
     def ask(self, path: str, body: Any = None, key: str = KEY) -> tuple[int, Any]:
         """One request: status and JSON."""

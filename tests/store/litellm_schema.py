@@ -261,26 +261,38 @@ def insert(connection: Connection, name: str, **values: Any) -> None:
 
 
 class LiteLLM:
-    """A database of LiteLLM's."""
+    """A database of LiteLLM's. What is added is written together, when somebody asks where it is."""
 
     def __init__(self, url: str) -> None:
-        self.url = url
+        self._url = url
         self._database = connect(url)
+        self._added: list[tuple[str, dict[str, Any]]] = []
         self._used: set[str] = set()
+
+    @property
+    def url(self) -> str:
+        self._database.write(self._write)
+        return self._url
 
     def add(self, table: str, **row: Any) -> None:
         plain = {name: json.dumps(value) if isinstance(value, dict) else value for name, value in row.items()}
-        self._used.add(table)
-        self._database.write(lambda connection: insert(connection, table, **plain))
+        self._added.append((table, plain))
 
     def run(self, statement: str) -> None:
         self._used.update(name for name in tables() if name in statement)
-        self._database.write(lambda connection: connection.exec_driver_sql(statement))
+        self._database.write(
+            lambda connection: (self._write(connection), connection.exec_driver_sql(statement))
+        )
+
+    def _write(self, connection: Connection) -> None:
+        for table, row in self._added:
+            insert(connection, table, **row)
+            self._used.add("LiteLLM_" + table)
+        self._added.clear()
 
     def empty(self) -> None:
         if self._used:
-            names = ", ".join(f'"LiteLLM_{name.removeprefix("LiteLLM_")}"' for name in sorted(self._used))
-            self.run(f"TRUNCATE {names}")
+            self.run("TRUNCATE " + ", ".join(f'"{name}"' for name in sorted(self._used)))
             self._used.clear()
 
     def close(self) -> None:

@@ -24,6 +24,7 @@ from headgate.cli.main import main
 from headgate.errors import BadRequestError
 from headgate.server.callers import MASTER
 from headgate.store import directory, ledger, litellm, migrations, reports, tables
+from headgate.store.crypto import Vault
 from headgate.store.database import Database, connect
 from headgate.store.directory import find, load_key
 from headgate.store.ledger import Record
@@ -50,6 +51,7 @@ from litellm_schema import (
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC).timestamp()
 MONTH = datetime(2026, 3, 1, tzinfo=UTC).timestamp()
 TEMPLATE = "litellm"
+VAULT = Vault([SALT])
 
 
 @pytest.fixture(scope="session")
@@ -91,7 +93,7 @@ def here(tmp_path: Path) -> Iterator[Database]:
 
 
 def brought(there: LiteLLM, here: Database, now: float = NOW, **options: Any) -> Report:
-    return litellm.run(there.url, here, now, **{"salt": SALT, "master": MASTER_KEY} | options)
+    return litellm.run(there.url, here, now, VAULT, **{"salt": SALT, "master": MASTER_KEY} | options)
 
 
 def lines(report: Report) -> dict[str, tuple[int, int, int]]:
@@ -147,10 +149,10 @@ def test_a_key_works_with_all_its_limits(there: LiteLLM, database: Database) -> 
     assert found.spent[("key", ALICE)] == (units(Decimal("0.1")), units(Decimal("2.7")), MONTH)
 
 
-def test_team_user_member_and_organisation_come_with_the_key(there: LiteLLM, database: Database) -> None:
+def test_team_user_member_and_organisation_come_with_the_key(there: LiteLLM, here: Database) -> None:
     fill(there)
-    brought(there, database)
-    found = entry(database)
+    brought(there, here)
+    found = entry(here)
     team, organization = found.team, found.organization
     assert team is not None and organization is not None and found.user is not None
     assert team["model_aliases"] == {"fast": "gpt-4o-mini"}
@@ -166,9 +168,9 @@ def test_team_user_member_and_organisation_come_with_the_key(there: LiteLLM, dat
     assert organization["model_tpm_limit"] == {"gpt-4o": 5000}
     assert found.spent[("team", "team-1")][0] == units(Decimal("41.7"))
     assert found.spent[("organization", "org-1")][0] == units(Decimal("77.7"))
-    member = database.read(lambda connection: directory.member(connection, "team-1", "bob"))
+    member = here.read(lambda connection: directory.member(connection, "team-1", "bob"))
     assert member is not None and (member["role"], member["budget_id"]) == ("user", "b-member")
-    assert spend_of(database, "member", "team-1/bob") == (Decimal("1.1"), Decimal("5.5"))
+    assert spend_of(here, "member", "team-1/bob") == (Decimal("1.1"), Decimal("5.5"))
 
 
 def test_members_come_with_their_roles(there: LiteLLM, here: Database) -> None:
@@ -255,11 +257,39 @@ def test_fields_without_a_place_here_are_named(there: LiteLLM, here: Database) -
 # models
 
 
-def test_a_models_parameters_are_decrypted(there: LiteLLM, here: Database) -> None:
+def params(here: Database, model: str) -> dict[str, Any]:
+    return VAULT.open(row(here, "model", model)["litellm_params"])
+
+
+def test_a_models_parameters_are_decrypted_and_sealed_here(there: LiteLLM, here: Database) -> None:
     fill(there)
     brought(there, here)
-    params = row(here, "model", "model-1")["litellm_params"]
-    assert params == {"model": "openai/gpt-4o", "api_key": "sk-openai-1", "rpm": 60, "tags": ["eu"]}
+    found = {"model": "openai/gpt-4o", "api_key": "sk-openai-1", "rpm": 60, "tags": ["eu"]}
+    assert params(here, "model-1") == found
+    assert "sk-openai-1" not in str(row(here, "model", "model-1"))
+    there.run("""UPDATE "LiteLLM_ProxyModelTable" SET litellm_params = '{"model": "openai/gpt-5"}'""")
+    assert lines(brought(there, here))["models"] == (1, 0, 0)
+    assert params(here, "model-1") == {"model": "openai/gpt-5"}
+
+
+def test_a_credential_that_a_model_names_is_brought_with_it(there: LiteLLM, here: Database) -> None:
+    kept = {"api_key": seal("sk-shared"), "api_base": seal("https://example.com")}
+    there.add("CredentialsTable", credential_id="1", credential_name="shared", credential_values=kept)
+    given = {
+        "model": seal("openai/m"),
+        "litellm_credential_name": seal("shared"),
+        "api_base": "https://own.com",
+    }
+    there.add("ProxyModelTable", model_id="m", model_name="m", litellm_params=given)
+    there.add(
+        "ProxyModelTable",
+        model_id="n",
+        model_name="n",
+        litellm_params=given | {"litellm_credential_name": "?"},
+    )
+    brought(there, here)
+    assert params(here, "m") == {"model": "openai/m", "api_key": "sk-shared", "api_base": "https://own.com"}
+    assert params(here, "n")["litellm_credential_name"] == "?"
 
 
 def test_models_that_the_salt_key_does_not_open_are_not_brought(there: LiteLLM, here: Database) -> None:
@@ -268,8 +298,15 @@ def test_models_that_the_salt_key_does_not_open_are_not_brought(there: LiteLLM, 
     )
     report = brought(there, here)
     assert lines(report)["models"] == (0, 0, 1)
-    assert "LITELLM_SALT_KEY" in reasons(report, "models")[0]
+    assert "LITELLM_SALT_KEY must be that of LiteLLM" in reasons(report, "models")[0]
     assert lines(brought(there, here, salt="another"))["models"] == (1, 0, 0)
+
+
+def test_models_are_not_brought_where_nothing_seals_them(there: LiteLLM, here: Database) -> None:
+    fill(there)
+    report = litellm.run(there.url, here, NOW, Vault([]), salt=SALT)
+    assert lines(report)["models"] == (0, 0, 1)
+    assert "set HEADGATE_SALT_KEY" in reasons(report, "models")[0]
 
 
 NACL_KEY = bytes.fromhex("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389")
@@ -413,23 +450,23 @@ def test_failures_and_the_master_key_are_known(there: LiteLLM, here: Database) -
 
 
 def test_since_leaves_older_calls_out_and_takes_their_days_from_litellms_sums(
-    there: LiteLLM, database: Database
+    there: LiteLLM, here: Database
 ) -> None:
     fill(there)
     log(there, "old", 5.0, "2026-01-10")
     log(there, "new", 1.0, "2026-03-17")
     daily(there, "2026-01-10", 5.0)
     daily(there, "2026-03-17", 1.0)
-    report = brought(there, database, since=NOW - 30 * 86_400)
+    report = brought(there, here, since=NOW - 30 * 86_400)
     assert (lines(report)["calls"], lines(report)["days as sums"]) == ((1, 0, 0), (1, 0, 0))
-    assert sums(database, "day") == {"2026-01-10": (Decimal(5), 1), "2026-03-17": (Decimal(1), 1)}
-    assert sums(database, "team") == {"team-1": (Decimal(6), 2)}
-    assert sums(database, "organization") == {"org-1": (Decimal(5), 1), "": (Decimal(1), 1)}
-    assert sums(database, "tag") == {"research": (Decimal(6), 2), "nightly": (Decimal(1), 1)}
-    assert spend_of(database, "global", "")[1] == Decimal(6)
-    again = brought(there, database)  # all calls now: the old day is summed already
+    assert sums(here, "day") == {"2026-01-10": (Decimal(5), 1), "2026-03-17": (Decimal(1), 1)}
+    assert sums(here, "team") == {"team-1": (Decimal(6), 2)}
+    assert sums(here, "organization") == {"org-1": (Decimal(5), 1), "": (Decimal(1), 1)}
+    assert sums(here, "tag") == {"research": (Decimal(6), 2), "nightly": (Decimal(1), 1)}
+    assert spend_of(here, "global", "")[1] == Decimal(6)
+    again = brought(there, here)  # all calls now: the old day is summed already
     assert lines(again)["calls"] == (1, 1, 0)
-    assert sums(database, "day") == {"2026-01-10": (Decimal(5), 1), "2026-03-17": (Decimal(1), 1)}
+    assert sums(here, "day") == {"2026-01-10": (Decimal(5), 1), "2026-03-17": (Decimal(1), 1)}
 
 
 def test_a_day_of_which_litellm_has_deleted_calls_is_taken_from_its_sums(
@@ -864,7 +901,7 @@ def test_the_command_says_what_it_has_brought(there: LiteLLM, tmp_path: Path) ->
     assert cells(result, "keys") == ["4", "3", "0", "1"]
     assert cells(result, "calls") == ["1", "1", "0", "0"]
     assert "1 keys: object_permission: MCP servers" in result.stdout
-    assert "in plain" in result.stdout and "Restart a gateway" in result.stdout
+    assert "keep it set" in result.stdout and "Restart a gateway" in result.stdout
     found = connect(f"sqlite:///{tmp_path}/headgate.db")
     assert entry(found, now=NOW).key["key_alias"] == "alice's"
     found.close()

@@ -18,6 +18,7 @@ from headgate.server.config import load
 from headgate.server.config.report import ConfigError, render
 from headgate.server.config.settings import StartSettings, start_settings
 from headgate.store import litellm, migrations
+from headgate.store.crypto import Vault
 from headgate.store.database import FILE, Database, connect, embedded
 from headgate.store.litellm import Report
 from headgate.store.periods import seconds
@@ -55,8 +56,9 @@ def bring(given: Mapping[str, Any], env: Mapping[str, str]) -> int:
     empty = tempfile.TemporaryDirectory(prefix="headgate-")
     try:
         target = _target(given, named, start, env, Path(empty.name))
+        vault = Vault.of({**env, **config.environment}, master)
         options = {"salt": salt, "master": master, "since": since, "dry": dry, "progress": progress}
-        report = litellm.run(url, target, time.time(), **options)
+        report = litellm.run(url, target, time.time(), vault, **options)
     except HeadgateError as error:
         return _failed(error.message, hidden)
     except DBAPIError as error:
@@ -165,7 +167,7 @@ def _show(report: Report, name: str, dry: bool) -> None:
 
 
 _MODELS: Final = """
-Models are in the database now, with their providers' keys in plain. They are not served from there yet: write those
-that you need into config.yaml."""
+Models are served beside those of the configuration. The salt that was set now (HEADGATE_SALT_KEY, LITELLM_SALT_KEY,
+else the master key) opens their credentials: keep it set."""
 _RESTART: Final = """
 Restart a gateway that runs on this database: what it counts itself it has in memory."""

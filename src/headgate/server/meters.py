@@ -15,16 +15,17 @@ from headgate.store.periods import period
 WINDOW: Final = 60.0
 """Seconds of the sliding window of rpm and tpm."""
 GRAIN: Final = WINDOW / 6_000
-"""What comes within this time is one entry of a window: bounded memory, and late by at most as much."""
+"""What comes within this time is one entry of a window, and leaves with the last of it: bounded memory."""
 
 What = Literal["requests", "tokens", "parallel requests", "budget"]
 
 
 class Entry(Struct):
-    """What was taken from a window at a time."""
+    """What was taken from a window from `begun` until `time`."""
 
     time: float
     amount: int
+    begun: float
 
 
 class Refusal(Struct, frozen=True):
@@ -76,11 +77,12 @@ class Window:
     def take(self, amount: int, now: float) -> Entry:
         entries = self._entries
         self._total += amount
-        if entries and now - entries[-1].time < GRAIN:
+        if entries and now - entries[-1].begun < GRAIN:
             last = entries[-1]
             last.amount += amount
+            last.time = now
             return last
-        entry = Entry(now, amount)
+        entry = Entry(now, amount, now)
         entries.append(entry)
         return entry
 

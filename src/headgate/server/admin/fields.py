@@ -214,7 +214,7 @@ def _unknown(where: str, name: str, fields: Mapping[str, str], later: frozenset[
 
 def required(values: Mapping[str, Any], *names: str) -> None:
     for name in names:
-        if values.get(name) in (None, "", []):
+        if values.get(name) in (None, "", [], {}):
             raise BadRequestError(f"{name!r} is missing", param=name)
 
 

@@ -65,6 +65,11 @@ def key_column(kind: str) -> Any:
     return column
 
 
+def id_name(kind: str) -> str:
+    """The field that names a row of this kind."""
+    return str(key_column(kind).name)
+
+
 def get(connection: Connection, kind: str, name: str) -> Row:
     """Raises NotFoundError."""
     row = find(connection, kind, name)
@@ -74,9 +79,7 @@ def get(connection: Connection, kind: str, name: str) -> Row:
 
 
 def missing(kind: str, name: str) -> NotFoundError:
-    return NotFoundError(
-        f"there is no {kind.replace('_', ' ')} {name!r}", param=key_column(kind).name, code="404"
-    )
+    return NotFoundError(f"there is no {kind.replace('_', ' ')} {name!r}", param=id_name(kind), code="404")
 
 
 def create(connection: Connection, desk: Desk, kind: str, values: Mapping[str, Any]) -> Row:
@@ -90,7 +93,7 @@ def create(connection: Connection, desk: Desk, kind: str, values: Mapping[str, A
         connection.execute(table.insert().values({name: row[name] for name in row if name in table.c}))
     except IntegrityError as error:
         raise taken(kind, table, row, error) from None
-    made = get(connection, kind, row[key_column(kind).name])
+    made = get(connection, kind, row[id_name(kind)])
     record(connection, desk, "created", kind, None, made)
     return made
 
@@ -98,7 +101,7 @@ def create(connection: Connection, desk: Desk, kind: str, values: Mapping[str, A
 def taken(kind: str, table: Table, row: Mapping[str, Any], error: IntegrityError) -> BadRequestError:
     text = str(error.orig)
     name = next((name for name in ("key_alias", "access_group_name") if name in text and name in table.c), "")
-    name = name or key_column(kind).name
+    name = name or id_name(kind)
     return BadRequestError(
         f"a {kind.replace('_', ' ')} with {name} {row.get(name)!r} exists already", param=name, code="400"
     )
@@ -137,7 +140,7 @@ def record(
 ) -> None:
     """The audit log, and a word to the other replicas."""
     row = after or before or {}
-    name = str(row.get(key_column(kind).name) if kind in TABLES else row.get("id"))
+    name = str(row.get(id_name(kind)) if kind in TABLES else row.get("id"))
     changes.note(connection, kind, name)
     if before is not None and after is not None:
         changed = {field for field in after if before.get(field) != after[field]}
@@ -177,7 +180,7 @@ def shown(connection: Connection, kind: str, rows: list[Row]) -> list[dict[str, 
     now = time.time()
     merged = [dict(row) for row in rows]
     merge_budgets(connection, merged)
-    scopes = [(kind, str(row[key_column(kind).name])) for row in rows]
+    scopes = [(kind, str(row[id_name(kind)])) for row in rows]
     since: dict[ledger.Scope, float] = {}
     for scope, row in zip(scopes, merged, strict=True):
         since.update(begun(scope, row, now))

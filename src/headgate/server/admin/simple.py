@@ -38,8 +38,7 @@ class Resource(Struct, frozen=True):
 
     @property
     def id(self) -> str:
-        name: str = rows.key_column(self.kind).name
-        return name
+        return rows.id_name(self.kind)
 
 
 BUDGET: Final = Resource(

@@ -13,7 +13,7 @@ from headgate.server.config.report import Report
 from headgate.server.config.schema import ModelEntry
 from headgate.server.config.secrets import References
 
-_PREFIX: Final = "model_list[0]."
+_ROW: Final = "model_list[0]"
 
 
 def read_entry(row: Table[str, Any], env: Table[str, str], credentials: Credentials) -> ModelEntry:
@@ -29,7 +29,7 @@ def read_entry(row: Table[str, Any], env: Table[str, str], credentials: Credenti
     errors = [problem for problem in report.problems if problem.severity == "error"]
     if errors or not found:
         first = errors[0] if errors else report.problems[0]
-        path = first.path.removeprefix(_PREFIX)
+        path = first.path.removeprefix(_ROW).removeprefix(".")
         near = f": did you mean {first.near!r}?" if first.near else ""
-        raise BadRequestError(f"{path}: {first.text}{near}", param=path or None)
+        raise BadRequestError(f"{path}: {first.text}{near}".removeprefix(": "), param=path or None)
     return found[0]

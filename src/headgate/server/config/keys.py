@@ -156,6 +156,7 @@ INFO: Final = _block(
     "model_info",
     known.INFO,
     ("id", "name", "from the row", "The deployment's id, in headers, metrics and logs."),
+    ("access_groups", "texts", "—", "Names by which keys and teams may be given this model."),
     ("base_model", "name", "`model`", "The model's name in the price table."),
     ("mode", "mode", "chat", "What the model does."),
     ("max_tokens", "count", "the catalog's", "The most that it writes."),

@@ -7,6 +7,7 @@ brought, nothing twice, and what was changed here later stays.
 from collections.abc import Callable
 
 from headgate.store import migrations
+from headgate.store.crypto import Vault
 from headgate.store.database import Database
 from headgate.store.litellm import history, keys, lost, members, spending
 from headgate.store.litellm.bring import Work, bring
@@ -21,6 +22,7 @@ def run(
     url: str,
     target: Database,
     now: float,
+    vault: Vault,
     *,
     salt: str = "",
     master: str = "",
@@ -28,8 +30,9 @@ def run(
     dry: bool = False,
     progress: Callable[[str], None] = lambda text: None,
 ) -> Report:
-    """Brings all. `salt` opens what is encrypted, `master` is the master key, whose calls have its hash; `since` is
-    the time of the first call to bring. With `dry` nothing is written; the tables must be there all the same.
+    """Brings all. `salt` opens what LiteLLM has encrypted, `vault` seals it here; `master` is the master key, whose
+    calls have its hash; `since` is the time of the first call to bring. With `dry` nothing is written; our tables
+    must be there all the same.
 
     Raises HeadgateError where LiteLLM's database or ours can't be used.
     """
@@ -43,6 +46,7 @@ def run(
             target=target,
             report=report,
             now=now,
+            vault=vault,
             salt=salt,
             master=master,
             since=since,

@@ -12,8 +12,9 @@ from sqlalchemy import Table, func, select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
-from headgate.errors import ConflictError
+from headgate.errors import BadRequestError, ConflictError, HeadgateError
 from headgate.store import changes, tables, totals
+from headgate.store.crypto import Vault
 from headgate.store.database import Database
 from headgate.store.directory import TABLES
 from headgate.store.litellm.kinds import DASHBOARD, INSIDE, NOT_SUPPORTED, PRIVATE, WHOLE, Kind
@@ -30,13 +31,14 @@ DELETED: Final = "deleted here later: it stays deleted"
 
 
 class Work(Struct, kw_only=True):
-    """One import. `dry`: nothing is written. `replaced` are keys that LiteLLM has made anew: the new token → the old
-    ones. `progress` is told what is going on."""
+    """One import. `salt` opens LiteLLM's models, `vault` seals ours. `dry`: nothing is written. `replaced` are keys
+    that LiteLLM has made anew: the new token → the old ones. `progress` is told what is going on."""
 
     source: Source
     target: Database
     report: Report
     now: float
+    vault: Vault
     salt: str = ""
     master: str = ""
     since: float | None = None
@@ -79,7 +81,7 @@ def bring(work: Work, kind: Kind) -> None:
 
 def _ready(work: Work, kind: Kind, row: Row) -> Ready | None:
     called = kind.called(row)
-    if (reason := _unwanted(kind, row)) is not None:
+    if (reason := _unwanted(work, kind, row)) is not None:
         work.report.fail(kind.what, called, reason)
         return None
     values: Row = {}
@@ -132,7 +134,12 @@ def _metadata(work: Work, kind: Kind, called: str, given: Any) -> Row:
     return {**found, "metadata": inside}
 
 
-def _unwanted(kind: Kind, row: Row) -> str | None:
+def _unwanted(work: Work, kind: Kind, row: Row) -> str | None:
+    if kind.kind == "model":
+        try:
+            work.vault.seal({})
+        except BadRequestError as error:
+            return error.message
     if kind.kind == "key" and row["team_id"] == DASHBOARD:
         return "a session of LiteLLM's dashboard"
     if kind.kind == "user" and row["user_id"] == WHOLE:
@@ -175,7 +182,8 @@ def _store(connection: Connection, work: Work, kind: Kind, ready: Sequence[Ready
                 work.report.note(
                     kind.what, one.called, "changed here, and in LiteLLM after that: LiteLLM's holds"
                 )
-            changed.append((one.called, {**values, **_history(work, one), "": _id(kind, before)}))
+            row = {**values, **_history(work, one), "": _id(kind, before)}
+            changed.append((one.called, _sealed(work, kind, row)))
         else:
             work.report.fail(kind.what, one.called, KEPT)
     if work.dry:
@@ -185,7 +193,7 @@ def _store(connection: Connection, work: Work, kind: Kind, ready: Sequence[Ready
     count = each(connection, new, _inserting(table), lambda who, why: failed(kind.what, who, why))
     count += each(connection, changed, _updating(table), lambda who, why: failed(kind.what, who, why))
     if count:
-        tell(connection)
+        tell(connection, kind.kind)
     return count
 
 
@@ -195,7 +203,11 @@ def _row(work: Work, kind: Kind, one: Ready) -> Row:
     row = {**one.values, column.name: one.id, "created_at": made, "created_by": one.by, **_history(work, one)}
     if kind.kind == "key":
         row["key_name"] = row.get("key_name") or "sk-..."
-    return row
+    return _sealed(work, kind, row)
+
+
+def _sealed(work: Work, kind: Kind, row: Row) -> Row:
+    return {**row, "litellm_params": work.vault.seal(row["litellm_params"])} if kind.kind == "model" else row
 
 
 def _history(work: Work, one: Ready) -> Row:
@@ -226,7 +238,19 @@ def _known(connection: Connection, work: Work, kind: Kind, ready: Sequence[Ready
     if kind.kind == "key":
         return _known_keys(connection, work, ready)
     (column,) = TABLES[kind.kind].primary_key.columns
-    return {row[column.name]: row for row in where_in(connection, column, [one.id for one in ready])}
+    found = {row[column.name]: row for row in where_in(connection, column, [one.id for one in ready])}
+    if kind.kind == "model":
+        for row in found.values():
+            row["litellm_params"] = _unsealed(work, row["litellm_params"])
+    return found
+
+
+def _unsealed(work: Work, given: Any) -> Any:
+    """None where it was sealed with a salt that is not known any more."""
+    try:
+        return work.vault.open(given or {})
+    except HeadgateError:
+        return None
 
 
 def _known_keys(connection: Connection, work: Work, ready: Sequence[Ready]) -> dict[str, Row]:
@@ -332,6 +356,7 @@ def each(
     return sum(each(connection, [row], write, failed) for row in rows)
 
 
-def tell(connection: Connection) -> None:
-    """A word to gateways that run: a changed budget makes them read all anew, whatever it was that changed."""
-    changes.note(connection, "budget", "")
+def tell(connection: Connection, kind: str = "") -> None:
+    """A word to gateways that run: a changed budget makes them read all anew, whatever it was that changed; models
+    are another matter."""
+    changes.note(connection, kind if kind == "model" else "budget", "")

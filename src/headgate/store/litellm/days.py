@@ -16,7 +16,7 @@ from headgate.store.litellm.source import Row
 from headgate.store.litellm.sums import Part, Sums
 from headgate.store.litellm.values import count, spent
 from headgate.store.tables import calls, daily, keys, teams
-from headgate.store.totals import DAY
+from headgate.store.totals import DAY, MAX_NAME
 
 LOGS: Final = "LiteLLM_SpendLogs"
 USERS: Final = "LiteLLM_DailyUserSpend"
@@ -117,8 +117,8 @@ def _sum(row: Row, date: str, ids: Mapping[str, str], teams: Mapping[str, tuple[
         user_id=row.get("user_id") or "",
         team_id=team,
         organization_id=organization,
-        group=row["model_group"] or row["model"] or "",
-        model=row["model"] or "",
+        group=(row["model_group"] or row["model"] or "")[:MAX_NAME],
+        model=(row["model"] or "")[:MAX_NAME],
         provider=row["custom_llm_provider"] or "",
         sums=[
             spent(row["spend"]),

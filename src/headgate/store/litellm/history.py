@@ -37,6 +37,9 @@ _OPERATIONS: Final[Mapping[str, str]] = {
 }
 """LiteLLM's call types, without the a of those that are awaited."""
 _FAILED: Final = 500
+MAX_NAME: Final = 256
+MAX_TAGS: Final = 50
+"""What a call may name here."""
 
 
 def bring(work: Work) -> None:
@@ -77,8 +80,8 @@ def _read(row: Row) -> Record:
         user_id=text(row["user"]),
         team_id=text(row["team_id"]),
         organization_id=text(row["organization_id"]),
-        customer=text(row["end_user"]),
-        tags=texts(row["request_tags"]) or None,
+        customer=(text(row["end_user"]) or "")[:MAX_NAME] or None,
+        tags=[tag[:MAX_NAME] for tag in texts(row["request_tags"]) or ()][:MAX_TAGS] or None,
         model=row["model_group"] or row["model"] or "",
         model_group=text(row["model_group"]),
         deployment=text(row["model_id"]),
@@ -153,8 +156,8 @@ def _inner(usage: Mapping[str, Any], part: str) -> Mapping[str, Any]:
 def _book(connection: Connection, work: Work, records: Sequence[Record], closed: set[str]) -> int:
     line = work.report.line(WHAT)
     known: set[str] = set()
-    for part in totals.parts([record.id for record in records]):
-        known.update(connection.scalars(select(calls.c.id).where(calls.c.id.in_(part))))
+    for names in totals.parts([record.id for record in records]):
+        known.update(connection.scalars(select(calls.c.id).where(calls.c.id.in_(names))))
     new = [record for record in records if record.id not in known]
     line.unchanged += len(records) - len(new)
     if not new or work.dry:
@@ -194,8 +197,8 @@ def _part(record: Record, date: str) -> Part:
         user_id=record.user_id or "",
         team_id=record.team_id or "",
         organization_id=record.organization_id or "",
-        group=record.model_group or record.model,
-        model=record.upstream_model or "",
+        group=(record.model_group or record.model)[: totals.MAX_NAME],
+        model=(record.upstream_model or "")[: totals.MAX_NAME],
         provider=record.provider or "",
         sums=[
             record.cost or 0,

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from headgate.store.litellm.secretbox import SealedError, opened
+from headgate.store.litellm.secretbox import opened
 from headgate.store.litellm.source import KEYS, Row, Source
 from headgate.store.litellm.values import json
 
@@ -15,8 +15,10 @@ Enrich = Callable[[Source, list[Row], str], None]
 """Adds to rows what stands elsewhere; the text is the salt key."""
 
 BUDGETS: Final = "LiteLLM_BudgetTable"
+CREDENTIALS: Final = "LiteLLM_CredentialsTable"
 TEAMS: Final = "LiteLLM_TeamTable"
 ORGANIZATIONS: Final = "LiteLLM_OrganizationTable"
+_CREDENTIAL: Final = "litellm_credential_name"
 DASHBOARD: Final = "litellm-dashboard"
 """The team of the keys that LiteLLM's dashboard makes for each who logs in."""
 WHOLE: Final = "litellm-proxy-budget"
@@ -147,21 +149,31 @@ def _metadata(row: Row) -> dict[str, Any]:
 
 
 def _models(source: Source, rows: list[Row], salt: str) -> None:
+    """Parameters in plain. A credential that they name is put into them: it is kept in another table."""
     for row in rows:
         row["opened"] = _open(row["litellm_params"], salt)
+    wanted: dict[str, list[Row]] = {}
+    for row in rows:
+        if isinstance(params := row["opened"], dict) and isinstance(name := params.get(_CREDENTIAL), str):
+            wanted.setdefault(name, []).append(row)
+    columns = ["credential_name", "credential_values"]
+    found = source.all(CREDENTIALS, columns, {"credential_name": list(wanted)}) if wanted else []
+    for credential in found:
+        values = _open(credential["credential_values"], salt)
+        for row in wanted[credential["credential_name"]]:
+            own = {name: value for name, value in row["opened"].items() if name != _CREDENTIAL}
+            row["opened"] = {**values, **own} if isinstance(values, dict) else values
 
 
 def _open(given: Any, salt: str) -> dict[str, Any] | Exception:
-    """The parameters in plain, or why not."""
+    """What a JSON object says, its texts in plain, or why not."""
     try:
-        params = json(given)
-        if not isinstance(params, dict):
+        found = json(given)
+        if not isinstance(found, dict):
             return ValueError("expected an object")
         return {
-            name: opened(value, salt) if isinstance(value, str) else value for name, value in params.items()
+            name: opened(value, salt) if isinstance(value, str) else value for name, value in found.items()
         }
-    except SealedError as error:
-        return error
     except ValueError as error:
         return error
 

@@ -176,10 +176,10 @@ def key_type(value: Any) -> str | None:
 def params(value: Any) -> dict[str, Any]:
     """A model's parameters, or why they are not there."""
     if isinstance(value, SealedError):
-        raise ValueError(str(value) or "it can't be decrypted: LITELLM_SALT_KEY must be that of LiteLLM")
+        raise ValueError(str(value) or "can't be decrypted: LITELLM_SALT_KEY must be that of LiteLLM")
     if not isinstance(value, dict):
-        raise ValueError("expected an object")
-    return value
+        raise ValueError(str(value))
+    return {name: inner for name, inner in value.items() if inner is not None}
 
 
 READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
