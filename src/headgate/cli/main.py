@@ -140,15 +140,15 @@ def models(pattern: str, limit: int) -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Say what would be brought, and write nothing.")
 def import_litellm(**given: Any) -> None:
-    """Bring keys, users, teams, budgets and history from LiteLLM's database.
+    """Bring keys, teams and spend from LiteLLM's database.
 
-    URL is LiteLLM's DATABASE_URL, here also LITELLM_DATABASE_URL; it is only read. It may be done again: changes are
-    brought, nothing twice, and what was changed here later stays. LITELLM_SALT_KEY, else the master key, opens what
-    is encrypted.
+    URL is LiteLLM's DATABASE_URL, here also LITELLM_DATABASE_URL; it is only read. It may
+    be done again: changes are brought, nothing twice, and what was changed here later
+    stays. LITELLM_SALT_KEY, else the master key, opens what is encrypted.
 
     \b
-        headgate import-litellm postgresql://user:password@host:5432/litellm --dry-run
-        headgate import-litellm "$DATABASE_URL" --data-dir ./data --since 90d
+        headgate import-litellm postgresql://user@host/litellm --dry-run
+        headgate import-litellm "$DATABASE_URL" --data-dir ./data
     """
     from headgate.cli.import_litellm import bring
 
