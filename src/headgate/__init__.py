@@ -19,7 +19,8 @@ _MODULES = {
     "headgate.sdk.stream": "CustomStreamWrapper",
     "headgate.sdk.helpers": """completion_cost cost_per_token get_llm_provider get_max_tokens get_model_info
         get_supported_openai_params model_cost register_model stream_chunk_builder supports_audio_input
-        supports_audio_output supports_function_calling supports_parallel_function_calling supports_pdf_input
+        supports_audio_output supports_computer_use supports_embedding_image_input supports_function_calling
+        supports_native_streaming supports_url_context supports_parallel_function_calling supports_pdf_input
         supports_prompt_caching supports_reasoning supports_response_schema supports_system_messages
         supports_tool_choice supports_vision supports_web_search token_counter validate_environment""",
     "headgate.sdk.objects": """ChatCompletionDeltaToolCall ChatCompletionMessageToolCall Choices Delta

@@ -292,7 +292,7 @@ class LiteLLM:
 
     def empty(self) -> None:
         if self._used:
-            self.run("TRUNCATE " + ", ".join(f'"{name}"' for name in sorted(self._used)))
+            self.run("; ".join(f'DELETE FROM "{name}"' for name in sorted(self._used)))
             self._used.clear()
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
-from databases import Postgres, new_database
+from databases import KINDS, Postgres, new_database
 from headgate.cli.main import main
 from headgate.errors import BadRequestError
 from headgate.server.callers import MASTER
@@ -83,6 +83,24 @@ def own(postgres: Postgres, template: str) -> Iterator[LiteLLM]:
     found = LiteLLM(postgres.create(template))
     yield found
     found.close()
+
+
+@pytest.fixture(scope="session")
+def ours(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    found = new_database("postgresql", tmp_path_factory.mktemp("none"))
+    yield found
+    found.close()
+
+
+@pytest.fixture(params=KINDS)
+def database(request: pytest.FixtureRequest) -> Iterator[Database]:
+    """With our tables, empty: SQLite's is made for the test, PostgreSQL's is emptied after it."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("here")
+        return
+    found = request.getfixturevalue("ours")
+    yield found
+    found.write(lambda c: [c.execute(table.delete()) for table in tables.metadata.sorted_tables])
 
 
 @pytest.fixture
@@ -817,6 +835,8 @@ def test_litellms_database_is_only_read(there: LiteLLM) -> None:
         ("count", 10_000_000_000, 10_000_000_000),
         ("count", 3.0, 3),
         ("text", "", None),
+        ("masked", "sk-...abcd", "sk-...abcd"),
+        ("masked", "sk-a-whole-key", "sk-...-key"),
         ("texts", ["a", ""], ["a"]),
         ("texts", '["a"]', ["a"]),
         ("mapping", '{"a": 1}', {"a": 1}),
@@ -983,6 +1003,16 @@ def test_a_user_who_may_not_read_is_told_so(there: LiteLLM, postgres: Postgres, 
     result = command(url, "--data-dir", str(tmp_path))
     assert (result.exit_code, "may not read LiteLLM's tables" in result.stderr) == (1, True)
     assert "very-secret" not in result.stderr
+
+
+def test_tables_that_may_not_be_read_are_named(there: LiteLLM, postgres: Postgres, tmp_path: Path) -> None:
+    postgres.run("DROP ROLE IF EXISTS reader", "CREATE ROLE reader LOGIN")
+    fill(there)
+    there.run('GRANT SELECT ON "LiteLLM_VerificationToken" TO reader')
+    result = command(there.url.replace("postgres:@", "reader:@"), "--data-dir", str(tmp_path))
+    there.run('REVOKE SELECT ON "LiteLLM_VerificationToken" FROM reader')
+    assert cells(result, "keys") == ["4", "3", "0", "1"]
+    assert "may not be read by this user (LiteLLM_AccessGroupTable, " in result.stdout
 
 
 def test_two_places_are_one_too_many(there: LiteLLM, tmp_path: Path) -> None:

@@ -208,10 +208,12 @@ def _embeddings(asked: dict[str, Any]) -> MockAnswer:
     """A short vector that depends on the text alone: equal texts have equal vectors."""
     given = asked.get("input")
     rows = given if isinstance(given, list) else [given]
+    told = asked.get("mock_response")
+    vectors = [told if isinstance(told, list) else _vector(str(row)) for row in rows]
     form: Callable[[list[float]], Any] = _packed if asked.get("encoding_format") == "base64" else list
     data = [
-        {"object": "embedding", "index": index, "embedding": form(_vector(str(row)))}
-        for index, row in enumerate(rows)
+        {"object": "embedding", "index": index, "embedding": form(vector)}
+        for index, vector in enumerate(vectors)
     ]
     spent = sum(max(1, len(str(row).split())) for row in rows)
     usage = {"prompt_tokens": spent, "total_tokens": spent}

@@ -359,6 +359,10 @@ supports_audio_output = _supports("audio_output")
 supports_pdf_input = _supports("pdf_input")
 supports_system_messages = _supports("system_messages")
 supports_tool_choice = _supports("tool_choice")
+supports_native_streaming = _supports("native_streaming")
+supports_computer_use = _supports("computer_use")
+supports_url_context = _supports("url_context")
+supports_embedding_image_input = _supports("embedding_image_input")
 
 
 def _field(response: Any, name: str) -> Any:

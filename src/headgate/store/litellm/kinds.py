@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from headgate.store.litellm.secretbox import opened
 from headgate.store.litellm.source import KEYS, Row, Source
-from headgate.store.litellm.values import json
+from headgate.store.litellm.values import json, masked
 
 Columns = Mapping[str, tuple[str, str]]
 """Ours → theirs, and the reader's name in `values.READERS`."""
@@ -119,7 +119,7 @@ class Kind(Struct, frozen=True, kw_only=True):
         return list(dict.fromkeys((*named, "created_at", "created_by")))
 
     def called(self, row: Row) -> str:
-        found = next((str(row[name]) for name in self.shown if row.get(name)), "")
+        found = next((masked(row[name]) or "" for name in self.shown if row.get(name)), "")
         return found if len(found) < 50 else found[:12] + "…"
 
 
@@ -255,7 +255,7 @@ KEY: Final = Kind(
     id="token",
     columns={
         **columns(
-            """token:name key_name:text key_alias:text user_id:text team_id:text organization_id:text budget_id:text
+            """token:name key_name:masked key_alias:text user_id:text team_id:text organization_id:text budget_id:text
             expires:moment models:texts aliases:aliases permissions:mapping allowed_routes:texts
             access_group_ids:texts key_type:key_type blocked:flag"""
         ),

@@ -41,7 +41,7 @@ TABLES: Final[Mapping[str, tuple[str, str]]] = {
 
 def tell(work: Work) -> None:
     for table, (what, reason) in TABLES.items():
-        if table in work.source.closed:
-            work.report.note(what, "", "may not be read by this user")
-        elif number := work.source.count(table):
+        if number := work.source.count(table):
             work.report.note(what, "", reason, number)
+    for table in sorted(work.source.closed):
+        work.report.note("table", table, "may not be read by this user")

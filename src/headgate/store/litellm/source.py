@@ -161,7 +161,7 @@ def _database(url: str) -> Database:
         parts = make_url(url.strip())
     except (ArgumentError, ValueError):
         raise _unreadable() from None
-    if not parts.drivername.startswith(("postgres:", "postgresql")) and parts.drivername != "postgres":
+    if parts.drivername.partition("+")[0] not in ("postgres", "postgresql"):
         raise BadRequestError(
             "LiteLLM's database must be a PostgreSQL: expected postgresql://user:password@host:5432/name"
         )

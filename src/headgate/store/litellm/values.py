@@ -52,6 +52,12 @@ def text(value: Any) -> str | None:
     return value or None
 
 
+def masked(value: Any) -> str | None:
+    """What a key is shown as: some versions could keep the whole key there."""
+    found = text(value)
+    return f"sk-...{found[-4:]}" if found and found.startswith("sk-") and "..." not in found else found
+
+
 def name(value: Any) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("expected a text that is not empty")
@@ -186,6 +192,6 @@ READERS: Final[Mapping[str, Callable[[Any], Any]]] = {
     reader.__name__: reader
     for reader in (
         text, name, texts, flag, money, count, duration, mapping, counts, budgets, aliases, moment, role, key_type,
-        params,
+        params, masked,
     )
 }  # fmt: skip
