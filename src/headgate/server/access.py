@@ -8,6 +8,7 @@ import msgspec
 
 from headgate.errors import AuthenticationError
 from headgate.server.callers import ANYBODY, MASTER, Caller, Callers
+from headgate.server.jwt import Tokens, looks_like
 from headgate.server.meters import NONE, Meters
 
 KEY_HEADERS: Final = (
@@ -19,16 +20,21 @@ KEY_HEADERS: Final = (
     b"ocp-apim-subscription-key",
 )
 """In the order in which they are asked, LiteLLM's."""
-MAX_KEY: Final = 1_024
-"""Bytes of a key; a longer one is none."""
 
 
 class Access:
     """Without a master key everybody is let in: that is for loopback only. `callers` None: there are no virtual
     keys. `meters` count for everybody."""
 
-    def __init__(self, master_key: str | None, callers: Callers | None = None, meters: Meters = NONE) -> None:
+    def __init__(
+        self,
+        master_key: str | None,
+        callers: Callers | None = None,
+        meters: Meters = NONE,
+        tokens: Tokens | None = None,
+    ) -> None:
         self._callers = callers
+        self._tokens = tokens
         self._master = hashlib.sha256(master_key.encode()).hexdigest() if master_key else None
         self.admin = msgspec.structs.replace(MASTER, meters=meters)
         self._anybody = msgspec.structs.replace(ANYBODY, meters=meters)
@@ -56,6 +62,8 @@ class Access:
         caller = self.identify(headers)
         if caller is None and self._callers is not None and token is not None:
             caller = await self._callers.load(token)
+            if caller is None and self._tokens is not None and looks_like(text := _key(headers)):
+                caller = await self._tokens.caller(text.decode("ascii", "replace"), token)
         return caller or self._stranger(headers)
 
     def _stranger(self, headers: Mapping[bytes, bytes]) -> Caller:
@@ -74,9 +82,13 @@ def _token(headers: Mapping[bytes, bytes]) -> str | None:
     """The SHA-256 of the key in hex, as it is stored."""
     for name in KEY_HEADERS:
         if (value := headers.get(name)) is not None:
-            key = value[7:] if value[:7].lower() == b"bearer " else value
-            return token_of(key.strip()[: MAX_KEY + 1])
+            return token_of((value[7:] if value[:7].lower() == b"bearer " else value).strip())
     return None
+
+
+def _key(headers: Mapping[bytes, bytes]) -> bytes:
+    value = next(headers[name] for name in KEY_HEADERS if name in headers)
+    return (value[7:] if value[:7].lower() == b"bearer " else value).strip()
 
 
 def token_of(key: bytes) -> str:

@@ -19,8 +19,9 @@ from headgate.catalog.lookup import Catalog
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.errors import HeadgateError, InternalServerError, NotFoundError, for_status
+from headgate.net.fetch import fetch_media
 from headgate.net.pool import Pool
-from headgate.ports import Transport
+from headgate.ports import Timeouts, Transport
 from headgate.providers.mock import MockTransport
 from headgate.server.access import Access
 from headgate.server.asgi import AsgiExchange, body_of, path_of
@@ -29,6 +30,8 @@ from headgate.server.config.schema import Config
 from headgate.server.endpoints import llm
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
+from headgate.server.jwt import Jwks, Tokens
+from headgate.server.jwt import settings_of as jwt_settings_of
 from headgate.server.meters import Meters
 from headgate.server.pace import Pace
 from headgate.server.registry import NOTHING, Registry
@@ -48,6 +51,7 @@ from headgate.store.rates import Rates, settings_of
 from headgate.wire.dialect import Dialect
 
 DEFAULT_BODY_MB: Final = 100.0
+JWKS_BYTES: Final = 1024 * 1024
 
 
 class SystemClock:
@@ -182,9 +186,10 @@ def build(
     registry = Registry(ledger.roll, shared=shared, rates=redis is not None)
     everyone = _whole(config, registry, database, clock.time())
     callers = Callers(database, registry, clock.time)
+    tokens = _tokens(config, environment, pool, callers, database, clock)
 
     def make(config: Config) -> Snapshot:
-        access = Access(config.general.master_key, callers, everyone)
+        access = Access(config.general.master_key, callers, everyone, tokens)
         return Snapshot(config, engine, catalog, {**env, **config.environment}, access)
 
     vault = Vault.of(environment, config.general.master_key)
@@ -211,6 +216,28 @@ def _database(config: Config, env: Mapping[str, str], data_dir: Path | None) -> 
     if url:
         return connect(url, pool=general.database_connection_pool_limit or POOL)
     return embedded(data_dir) if data_dir is not None else None
+
+
+def _tokens(
+    config: Config,
+    env: Mapping[str, str],
+    transport: Transport,
+    callers: Callers,
+    database: Database,
+    clock: SystemClock,
+) -> Tokens | None:
+    if not config.general.enable_jwt_auth:
+        return None
+    settings = jwt_settings_of(config.general.litellm_jwtauth, env)
+
+    async def fetch(url: str) -> bytes:
+        limits = Timeouts(connect=5.0, first_byte=5.0, between_chunks=5.0, total=10.0)
+        _, data = await fetch_media(
+            transport, url, limit_bytes=JWKS_BYTES, timeouts=limits, allowed_hosts=None
+        )
+        return data
+
+    return Tokens(settings, Jwks(settings, fetch, clock.time), callers, database, clock.time)
 
 
 def _whole(config: Config, registry: Registry, database: Database, now: float) -> Meters:

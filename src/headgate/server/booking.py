@@ -77,6 +77,7 @@ class Booking:
     def read(self, envelope: Mapping[str, Raw], headers: Mapping[bytes, bytes]) -> None:
         """Customer, tags, session and metadata of a request. Raises BadRequestError for tags that are no list."""
         self.tags = self.caller.tags
+        self.customer = self.caller.customer
         metadata: dict[str, Any] = {}
         for name in ("metadata", "litellm_metadata"):
             if name in envelope:
@@ -97,7 +98,7 @@ class Booking:
 
     def _read_headers(self, headers: Mapping[bytes, bytes]) -> None:
         first = {name: headers[name].decode("utf-8", "replace") for name in READ if name in headers}
-        self.customer = next((first[name] for name in CUSTOMER_HEADERS if first.get(name)), None)
+        self.customer = self.customer or next((first[n] for n in CUSTOMER_HEADERS if first.get(n)), None)
         self.session = next((first[name][:MAX_NAME] for name in SESSION_HEADERS if first.get(name)), None)
         if TAGS_HEADER in first:
             self._add_tags(tag.strip() for tag in first[TAGS_HEADER].split(","))

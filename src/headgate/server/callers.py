@@ -8,6 +8,7 @@ import ipaddress
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import msgspec
 from msgspec import Struct
 
 from headgate.core.route import Group
@@ -54,6 +55,7 @@ class Caller(Struct, kw_only=True):
     scopes: frozenset[Scope] = frozenset()
     limits: Mapping[str, Any] = {}
     restricted: bool = False
+    customer: str | None = None
 
     @property
     def admin(self) -> bool:
@@ -190,6 +192,18 @@ class Callers:
             running = self._loading[token] = asyncio.ensure_future(self._load(token, now))
             running.add_done_callback(lambda _: self._loading.pop(token, None))
         return await asyncio.shield(running)
+
+    async def add(
+        self, row: directory.Row, token: str, *, role: str = "", customer: str | None = None
+    ) -> Caller:
+        """A caller without a key of ours, by a row made up for it; known by `token` from now on."""
+        now, epoch = self._clock(), self._epoch
+        entry = await self._database.ask(lambda c: directory.load(c, dict(row), now))
+        caller = self._caller(entry, now)
+        caller = msgspec.structs.replace(caller, role=role or caller.role, customer=customer)
+        if epoch == self._epoch:
+            _remember(self._known, token, caller, MAX_KNOWN)
+        return caller
 
     async def payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters]:
         """A customer or a tag: its row, None where nobody made one, and its meters."""

@@ -1,7 +1,8 @@
 """How much a call can cost at most, and how many tokens it may need: known before it is made, without reading it.
 
-A token is at least one byte, so the body's length bounds its input; the model's window bounds it where pictures
-or files come by address. The output is bounded by what the caller asks for, else by the model's own limit.
+A token is at least one byte, so the body's length bounds its input; the model's window bounds it where the body
+names what is not in it: pictures, files, tools of the provider's. The output is bounded by what the caller asks
+for, else by the model's own limit.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,9 +18,19 @@ from headgate.store.money import UNITS
 BYTES_PER_TOKEN: Final = 4
 DEFAULT_OUTPUT: Final = 16_384
 """Tokens of output where neither the caller nor the catalog names a limit."""
-_LIMITS: Final = ("max_completion_tokens", "max_tokens", "max_output_tokens")
-_MEDIA: Final = (b'"image', b'"file', b'"document', b'"input_audio', b'"video')
-_INPUT: Final = ("input", "cache_write", "cache_write_long", "audio_input", "image_input")
+DEFAULT_INPUT: Final = 128_000
+"""Tokens of an input that is not in the body, where the model's window is not known."""
+TOOLS: Final = 1_000
+"""Tokens that a provider may add to explain tools to the model."""
+_LIMITS: Final = ("max_completion_tokens", "max_tokens")
+_TIER: Final = "service_tier"
+_DROP: Final = "additional_drop_params"
+_ELSEWHERE: Final = tuple(
+    b"""\"image \"file \"document \"input_audio \"video web_search web_fetch google_search code_execution
+    code_interpreter mcp_ previous_response_id""".split()
+)
+"""What bodies have in them where the model gets to read more than the body."""
+_INPUT: Final = ("input", "cache_read", "cache_write", "cache_write_long", "audio_input", "image_input")
 _OUTPUT: Final = ("output", "reasoning", "audio_output", "image_output")
 _SMOOTH: Final = 0.1
 
@@ -42,27 +53,36 @@ class Ceiling:
         self._request = max((ceil((sheet.request + sheet.search) * UNITS) for sheet in sheets), default=0)
         self._window = _limit(deployments, ("max_input_tokens",))
         self._output = _limit(deployments, ("max_output_tokens", "max_tokens"))
+        given = [{**deployment.defaults, **deployment.extra} for deployment in deployments]
+        self._tiered = any(_TIER in parameters for parameters in given)
+        self._forced = max((_most(deployment.extra) or 0 for deployment in deployments), default=0)
+        self._dropped = any(name in deployment.drop for deployment in deployments for name in _LIMITS)
         self.average_output = 0.0
         self.average_cost = 0.0
 
     def output(self, envelope: Mapping[str, Raw]) -> int | None:
-        """Tokens of output that the caller allows, for all of its answers; None where it does not say."""
-        for name in _LIMITS:
-            if name in envelope and (most := _whole(envelope[name])) is not None:
-                return most * (_whole(envelope.get("n", Raw(b"1"))) or 1)
-        return None
+        """Tokens of output that the caller allows, for all of its answers; None where it does not say, or what it
+        says is not sent."""
+        most = _most(envelope)
+        if most is None or self._dropped or _DROP in envelope:
+            return None
+        return max(most, self._forced) * _answers(envelope)
 
     def cost(self, envelope: Mapping[str, Raw], body: bytes) -> int:
         """The most that the call can cost, in units. 0 where no price is known."""
-        steps = self._any if "service_tier" in envelope else self._plain
+        steps = self._any if self._tiered or _TIER in envelope else self._plain
         if not steps:
             return 0
         size = len(body)
-        if self._window is not None and (size > self._window or any(mark in body for mark in _MEDIA)):
-            size = self._window
+        if "tools" in envelope or "functions" in envelope:
+            size += TOOLS
+        if any(mark in body for mark in _ELSEWHERE):
+            size = self._window or max(size, DEFAULT_INPUT)
+        elif self._window is not None:
+            size = min(size, self._window)
         wanted = self.output(envelope)
         if wanted is None:
-            wanted = (self._output or DEFAULT_OUTPUT) * (_whole(envelope.get("n", Raw(b"1"))) or 1)
+            wanted = max(self._output or DEFAULT_OUTPUT, self._forced) * _answers(envelope)
         dearest = max(
             size * step.input + wanted * step.output for step in steps if step.above < size or not step.above
         )
@@ -103,8 +123,19 @@ def _limit(deployments: Sequence[Deployment], names: Sequence[str]) -> int | Non
     return max(found, default=0) or None
 
 
-def _whole(raw: Raw) -> int | None:
+def _most(parameters: Mapping[str, Raw]) -> int | None:
+    """The largest limit that is named: which of them counts is the provider's affair."""
+    names = ("max_output_tokens",) if "input" in parameters else _LIMITS
+    return max((_whole(parameters[name]) for name in names if name in parameters), default=0) or None
+
+
+def _answers(envelope: Mapping[str, Raw]) -> int:
+    return max((_whole(envelope[name]) for name in ("n", "best_of") if name in envelope), default=0) or 1
+
+
+def _whole(raw: Raw) -> int:
+    """0 for what is no number above it: -1 and the like are no limit to those who take them."""
     try:
         return max(0, int(bytes(raw)))
     except ValueError:
-        return None
+        return 0

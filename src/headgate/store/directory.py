@@ -80,6 +80,11 @@ def load_key(connection: Connection, token: str, now: float) -> Entry | None:
         key = find(connection, "key", successor) if successor else None
         if key is None:
             return None
+    return load(connection, key, now)
+
+
+def load(connection: Connection, key: Row, now: float) -> Entry:
+    """All that a key's row belongs to; also for who comes without a key, and has a row made up."""
     user = find(connection, "user", key["user_id"]) if key["user_id"] else None
     team = find(connection, "team", key["team_id"]) if key["team_id"] else None
     within = key["organization_id"] or (team and team["organization_id"])

@@ -208,6 +208,8 @@ GENERAL: Final = _block(
         "`DATABASE_URL`, else SQLite",
         "`postgresql://user:password@host/name`. Without one: a SQLite file in the data directory.",
     ),
+    ("enable_jwt_auth", "flag", "false", "Take tokens of an OpenID provider (`JWT_PUBLIC_KEY_URL`) as keys."),
+    ("litellm_jwtauth", "mapping", "—", "Which claims mean what: [governance.md](governance.md)."),
     ("database_connection_pool_limit", "count", "10", "Connections of one process to PostgreSQL."),
     ("store_prompts_in_spend_logs", "flag", "false", "Keep requests and answers in the ledger."),
     ("disable_spend_logs", "flag", "false", "Keep sums only, no record of each call."),

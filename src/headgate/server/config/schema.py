@@ -74,6 +74,8 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     completion_model: str | None = None
     max_request_size_mb: float | None = None
     database_url: str | None = None
+    enable_jwt_auth: bool = False
+    litellm_jwtauth: dict[str, Any] = {}
     database_connection_pool_limit: int | None = None
     store_prompts_in_spend_logs: bool = False
     disable_spend_logs: bool = False
