@@ -490,4 +490,7 @@ def test_validate_environment_without_a_model_has_nothing() -> None:
 
 
 def test_a_mocked_embedding_is_the_vector_that_was_given() -> None:
-    assert headgate.embedding("mock/embed", ["a"], mock_response=[0.5, 0.25]).data[0]["embedding"] == [0.5, 0.25]
+    assert headgate.embedding("mock/embed", ["a"], mock_response=[0.5, 0.25]).data[0]["embedding"] == [
+        0.5,
+        0.25,
+    ]

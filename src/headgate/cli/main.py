@@ -1,5 +1,5 @@
-"""The command line: `headgate serve | check | chat | models | import-litellm | version`. Heavy parts are imported by
-the command that needs them."""
+"""The command line: `headgate serve | check | chat | models | spend | db | import-litellm | version`. Heavy parts are
+imported by the command that needs them."""
 
 import os
 import sys
@@ -11,6 +11,7 @@ import click
 import headgate
 
 _CONFIG = click.Path(dir_okay=False, path_type=Path)
+_GROUPS = "team key user organization customer tag model upstream_model provider day".split()
 
 
 @click.group(
@@ -124,6 +125,81 @@ def models(pattern: str, limit: int) -> None:
     from headgate.cli.models import show
 
     sys.exit(show(pattern, limit))
+
+
+_DATA_DIR = click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Folder of the gateway's own data. [default: as headgate serve finds it]",
+)
+_OF_CONFIG = click.option("--config", "-c", type=_CONFIG, help="The gateway's config.yaml, for its database.")
+
+
+@main.command()
+@click.option(
+    "--by",
+    type=click.Choice(_GROUPS),
+    metavar="WHAT",
+    default="team",
+    show_default=True,
+    help=f"What to add up by: {', '.join(_GROUPS)}.",
+)
+@click.option("--since", default="30d", show_default=True, help="How far back, such as 24h, 7d or 1mo.")
+@click.option(
+    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", help="[default: table]"
+)
+@click.option("--limit", type=click.IntRange(min=0), default=40, show_default=True, help="Rows; 0 for all.")
+@_DATA_DIR
+@_OF_CONFIG
+def spend(**given: Any) -> None:
+    """Say where the money went.
+
+    \b
+        headgate spend --by team --since 30d
+        headgate spend --by model --since 7d --format csv
+    """
+    from headgate.cli.spend import show
+
+    sys.exit(show(given, os.environ))
+
+
+@main.group()
+def db() -> None:
+    """Look after the database."""
+
+
+@db.command(name="upgrade")
+@_DATA_DIR
+@_OF_CONFIG
+def db_upgrade(**given: Any) -> None:
+    """Bring the database to the newest schema."""
+    from headgate.cli import db as work
+
+    sys.exit(work.run(work.upgrade, given, os.environ, make=True))
+
+
+@db.command(name="check")
+@_DATA_DIR
+@_OF_CONFIG
+def db_check(**given: Any) -> None:
+    """Say which database it is, and how it is.
+
+    Exit status 1 when it can't be used as it is.
+    """
+    from headgate.cli import db as work
+
+    sys.exit(work.run(work.check, given, os.environ, make=False))
+
+
+@db.command(name="backup")
+@click.argument("file", type=click.Path(dir_okay=False, path_type=Path))
+@_DATA_DIR
+@_OF_CONFIG
+def db_backup(file: Path, **given: Any) -> None:
+    """Copy the database to FILE, also while it is used."""
+    from headgate.cli import db as work
+
+    sys.exit(work.run(lambda database: work.backup(database, file), given, os.environ, make=False))
 
 
 @main.command(name="import-litellm")
