@@ -299,3 +299,15 @@ def test_a_new_file_is_taken_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
     assert gateway.ask("/v1/chat/completions", body)[0] == 200
     assert gateway.stop() == 0
     assert "config.yaml:1" in gateway.log
+
+
+def test_who_is_made_after_its_keys_binds_them(api: Api) -> None:
+    key = api.key(user_id="later-made")
+    assert api.call(key) == 200
+    api.made("/user/new", user_id="later-made", models=["n"], auto_create_key=False)
+    assert [api.call(key, "m"), api.call(key, "n")] == [403, 200]
+    team = api.made("/team/new", team_member_budget=1)["team_id"]
+    other = api.key(team_id=team, user_id="hugo")
+    assert api.call(other) == 200
+    api.made("/team/member_add", team_id=team, member={"user_id": "hugo"}, max_budget_in_team=0.001)
+    assert api.call(other, max_tokens=2) == 422

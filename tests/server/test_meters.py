@@ -92,8 +92,8 @@ Take = tuple[int, int, int]
 """A pause, what is asked for, and what is really used."""
 
 
-@given(st.lists(st.tuples(pauses, st.integers(0, 9), st.integers(0, 30)), max_size=40), st.randoms())
-def test_what_was_used_takes_the_place_of_what_was_held(steps: list[Take], random: object) -> None:
+@given(st.lists(st.tuples(pauses, st.integers(0, 9), st.integers(0, 30)), max_size=40))
+def test_what_was_used_takes_the_place_of_what_was_held(steps: list[Take]) -> None:
     window, now = _window(ENOUGH), 1000.0
     open_: list[tuple[Entry, list[float]]] = []
     log: list[list[float]] = []

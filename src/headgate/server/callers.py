@@ -231,6 +231,8 @@ class Callers:
             self._known.clear()
             self._payers.clear()
             return
+        if kind == "team_member":
+            scope = ("team", name.partition("/")[0])
         for token in [token for token, caller in self._known.items() if scope in caller.scopes]:
             del self._known[token]
 
@@ -274,7 +276,7 @@ class Callers:
             tags=tuple(dict.fromkeys([*(key["tags"] or ()), *((team or {}).get("tags") or ())])),
             routes=tuple(key["allowed_routes"] or ()),
             addresses=tuple(key["allowed_ips"] or ()),
-            scopes=frozenset(scopes),
+            scopes=frozenset((*scopes, *_named(key))),
             limits={name: key[name] for name in ("rpm_limit", "tpm_limit", "max_budget")},
             restricted=key["key_type"] == "llm_api",
         )
@@ -307,6 +309,12 @@ class Callers:
             for model, meters in self._registry.by_model(scope, team, entry.spent, now).items():
                 found[model] = found.get(model, NONE) + meters
         return found
+
+
+def _named(key: Mapping[str, Any]) -> list[Scope]:
+    """Also those that do not exist yet: when they are made, the key has them."""
+    kinds = ("user", "team", "organization")
+    return [(kind, key[f"{kind}_id"]) for kind in kinds if key[f"{kind}_id"]]
 
 
 def _role(key: Mapping[str, Any], user: Mapping[str, Any] | None) -> str:

@@ -26,10 +26,14 @@ _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 _TIER: Final = "service_tier"
 _DROP: Final = "additional_drop_params"
 _ELSEWHERE: Final = tuple(
-    b"""\"image \"file \"document \"input_audio \"video web_search web_fetch google_search code_execution
-    code_interpreter mcp_ previous_response_id""".split()
+    rb"""
+    "image" "image_url" "input_image" "inlineData" "file" "input_file" "fileData" "document" "input_audio" "video"
+    "video_url" "container "web_search "web_fetch "google_search "code_execution "code_interpreter "mcp_
+    "previous_response_id" \u005 \u006 \u007
+    """.split()
 )
-"""What bodies have in them where the model gets to read more than the body."""
+"""What bodies have in them where the model gets to read more than the body; letters that are written as numbers
+could spell it."""
 _INPUT: Final = ("input", "cache_read", "cache_write", "cache_write_long", "audio_input", "image_input")
 _OUTPUT: Final = ("output", "reasoning", "audio_output", "image_output")
 _SMOOTH: Final = 0.1
@@ -76,10 +80,11 @@ class Ceiling:
         size = len(body)
         if "tools" in envelope or "functions" in envelope:
             size += TOOLS
-        if any(mark in body for mark in _ELSEWHERE):
-            size = self._window or max(size, DEFAULT_INPUT)
-        elif self._window is not None:
-            size = min(size, self._window)
+        window = self._window
+        if window is not None and size >= window:
+            size = window
+        elif any(mark in body for mark in _ELSEWHERE):
+            size = window or max(size, DEFAULT_INPUT)
         wanted = self.output(envelope)
         if wanted is None:
             wanted = max(self._output or DEFAULT_OUTPUT, self._forced) * _answers(envelope)

@@ -20,7 +20,12 @@ KEEP_SECONDS: Final = 3_600.0
 _table: Final = tables.changes
 
 
+NOTED: Final = "headgate_noted"
+
+
 def note(connection: Connection, kind: str, name: str) -> None:
+    """For the other replicas; who does the work itself finds it in the connection's `info`, where it wants to."""
+    connection.info.get(NOTED, []).append((kind, name))
     connection.execute(_table.insert().values(kind=kind, id=name, time=time.time()))
 
 
@@ -52,4 +57,6 @@ def forget(connection: Connection) -> None:
     """Old changes, and the names of segments that can't come back."""
     segments = tables.segments
     connection.execute(segments.delete().where(segments.c.booked < time.time() - 30 * 86_400))
-    connection.execute(_table.delete().where(_table.c.time < time.time() - KEEP_SECONDS))
+    newest = select(func.max(_table.c.number)).scalar_subquery()  # stays: SQLite goes on counting from it
+    old = _table.c.time < time.time() - KEEP_SECONDS
+    connection.execute(_table.delete().where(old, _table.c.number < newest))

@@ -6,7 +6,7 @@ transaction. A process that does not beat for `SECONDS` has died, and its leases
 """
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
@@ -98,10 +98,9 @@ def resign(connection: Connection, owner: str) -> None:
 
 
 def held(connection: Connection, owner: str) -> dict[Scope, int]:
-    rows: Iterable[tuple[str, str, int]] = connection.execute(
-        select(leases.c.kind, leases.c.id, leases.c.amount).where(leases.c.owner == owner)
-    ).tuples()
-    return {(kind, name): amount for kind, name, amount in rows}
+    columns = (leases.c.kind, leases.c.id, leases.c.amount)
+    rows = connection.execute(select(*columns).where(leases.c.owner == owner))
+    return {(row.kind, row.id): row.amount for row in rows}
 
 
 def _now(connection: Connection) -> float:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import astuple
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
+from sqlalchemy.exc import DataError, IntegrityError
 
 from headgate.store import leases, totals
 from headgate.store.money import dollars
@@ -84,6 +85,8 @@ _json: Final = itemgetter(*_JSON)
 _NO_JSON: Final = (None,) * len(_JSON)
 _COST: Final = _NAMES.index("cost")
 _INSERT: Final = f"INSERT INTO {calls.name} VALUES "  # noqa: S608 -- a constant
+WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
+"""What a database, or its driver, raises for a value that it does not take."""
 _MOST: Final = 2**53
 """No call has more tokens, or costs more."""
 _SIZES: Final = (256, 32, 4, 1)
@@ -110,21 +113,58 @@ def book(connection: Connection, records: Sequence[Record]) -> int:
 
 
 def book_segment(
-    connection: Connection, name: str, records: Sequence[Record], *, rows: bool = True, owner: str = ""
+    connection: Connection,
+    name: str,
+    records: Sequence[Record],
+    *,
+    rows: bool = True,
+    owner: str = "",
+    refused: list[Record] | None = None,
 ) -> Paid:
     """What each payer paid of it; nothing where the segment was booked before. `rows` False keeps the sums alone.
 
-    `owner` spent of its leases, which shrink.
+    `owner` spent of its leases, which shrink. Raises one of `WRONG` where a record can't be booked, unless there is
+    a list for those: then the others are.
     """
     marked = totals.insert(connection, segments).on_conflict_do_nothing(index_elements=["name"])
-    if not connection.execute(marked.values(name=name, booked=time.time())).rowcount or not records:
+    marked = marked.values(name=name, booked=time.time()).execution_options(preserve_rowcount=True)
+    if not connection.execute(marked).rowcount or not records:
         return {}
-    if rows:
-        _insert_calls(connection, records)
-    paid = totals.add(connection, records)
+    if refused is None:
+        paid = _add(connection, records, rows)
+    else:
+        paid = _add_each(connection, records, rows, refused)
     if owner:
         leases.booked(connection, owner, paid)
     return paid
+
+
+def _add(connection: Connection, records: Sequence[Record], rows: bool) -> Paid:
+    if rows:
+        _insert_calls(connection, records)
+    return totals.add(connection, records)
+
+
+def _add_each(connection: Connection, records: Sequence[Record], rows: bool, refused: list[Record]) -> Paid:
+    """Halves them until what the database refuses is alone."""
+    try:
+        with connection.begin_nested():
+            return _add(connection, records, rows)
+    except WRONG:
+        if len(records) > 1:
+            middle = len(records) // 2
+            paid = _add_each(connection, records[:middle], rows, refused)
+            for scope, amount in _add_each(connection, records[middle:], rows, refused).items():
+                paid[scope] = paid.get(scope, 0) + amount
+            return paid
+    if _known(connection, [records[0].id]):
+        return {}
+    try:
+        with connection.begin_nested():
+            return _add(connection, [mended(records[0])], rows)
+    except WRONG:
+        refused.append(records[0])
+        return {}
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> set[str]:

@@ -12,8 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy.exc import DataError, IntegrityError
-
 from headgate.errors import HeadgateError
 from headgate.store import journal as journals
 from headgate.store import ledger
@@ -23,8 +21,6 @@ from headgate.store.ledger import Paid, Record, Scope
 
 EVERY_SECONDS: Final = 0.5
 RETRY_SECONDS: Final = 1.0
-_WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
-"""What the database, or its driver, raises for a value that it does not take."""
 _logger = logging.getLogger("headgate")
 
 
@@ -133,15 +129,34 @@ class Mover:
     def _book_file(self, path: Path, owner: str) -> int:
         """Read back from the disk, or rather from its cache: to keep records in memory until then costs more."""
         lines, rest = journals.read(path)
-        if rest:
-            aside = journals.set_aside(path, rest)
-            _logger.error("%d bytes of the journal are damaged and were set aside: %s", len(rest), aside)
-        records = [ledger.decode(line) for line in lines]
+        records, strange = _decoded(lines)
+        refused: list[Record] = []
         work = partial(ledger.book_segment, name=path.stem, records=records, rows=self.rows, owner=owner)
-        paid = self._database.write(work)
+        try:
+            paid = self._database.write(work)
+        except ledger.WRONG:
+            paid = self._database.write(partial(work, refused=refused))
         if owner:
             self.booked(paid)
-        return len(records)
+        strange += [ledger.encode(record) for record in refused]
+        if left := b"\n".join((*strange, *([rest] if rest else ()))):
+            aside = journals.set_aside(path, left)
+            _logger.error("%d bytes of the journal are damaged and were set aside: %s", len(left), aside)
+        return len(records) - len(refused)
+
+
+def _decoded(lines: list[bytes]) -> tuple[list[Record], list[bytes]]:
+    """The records, and what is none. Parts of requests are kept as they came, with what is no UTF-8 in them."""
+    records: list[Record] = []
+    strange: list[bytes] = []
+    for line in lines:
+        try:
+            records.append(ledger.decode(line))
+        except UnicodeDecodeError:
+            records.append(ledger.decode(line.decode("utf-8", "replace").encode()))
+        except ValueError:
+            strange.append(line)
+    return records, strange
 
 
 def _ignore(paid: Paid) -> None:

@@ -41,10 +41,19 @@ async def work(gateway: Gateway, job: Callable[[Connection], T]) -> T:
     """Does it in a transaction, in a thread; whoever is concerned is loaded anew. Raises ServiceUnavailableError."""
     if gateway.database is None or gateway.callers is None:
         raise ServiceUnavailableError("this gateway has no database", type="no_db_connection")
-    try:
-        return await gateway.database.run(job)
-    finally:
-        gateway.callers.forget_all()
+    noted: list[ledger.Scope] = []
+
+    def noting(connection: Connection) -> T:
+        connection.info[changes.NOTED] = noted
+        try:
+            return job(connection)
+        finally:
+            del connection.info[changes.NOTED]
+
+    found = await gateway.database.run(noting)
+    for kind, name in noted:
+        gateway.callers.forget(kind, name)
+    return found
 
 
 async def look(gateway: Gateway, job: Callable[[Connection], T]) -> T:
