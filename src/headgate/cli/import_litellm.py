@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.table import Table
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from headgate.cli import table
 from headgate.errors import ConflictError, HeadgateError
 from headgate.server.config import load
 from headgate.server.config.report import ConfigError, render
@@ -23,7 +22,6 @@ from headgate.store.database import FILE, Database, connect, embedded
 from headgate.store.litellm import Report
 from headgate.store.periods import seconds
 
-_WIDTH: Final = 10_000
 _PROGRESS_SECONDS: Final = 0.2
 _URLS: Final = ("HEADGATE_DATABASE_URL", "DATABASE_URL")
 
@@ -139,31 +137,28 @@ class _Progress:
 
 
 def _show(report: Report, name: str, dry: bool) -> None:
-    console = Console(markup=False, highlight=False)
-    if not console.is_terminal:
-        console.width = _WIDTH
-    table = Table(box=None, pad_edge=False)
-    table.add_column("what", no_wrap=True)
-    for title in ("found", "would be brought" if dry else "brought", "unchanged", "not brought"):
-        table.add_column(title, no_wrap=True, justify="right")
-    for line in report.lines:
-        table.add_row(
-            line.what, *(f"{number:,}" for number in (line.found, line.brought, line.unchanged, line.failed))
-        )
-    console.print(f"{'Would go' if dry else 'Brought'} into {name}\n")
-    console.print(table)
+    titles = ("found", "would be brought" if dry else "brought", "unchanged", "not brought")
+    click.echo(f"{'Would go' if dry else 'Brought'} into {name}\n")
+    table.echo(
+        ("what", *(f">{title}" for title in titles)),
+        [
+            (
+                line.what,
+                *(f"{number:,}" for number in (line.found, line.brought, line.unchanged, line.failed)),
+            )
+            for line in report.lines
+        ],
+    )
     if report.notes:
-        console.print("\nNot brought, or not all of it:")
+        click.echo("\nNot brought, or not all of it:")
     for note in report.notes:
         who = ", ".join(note.examples) + (", …" if 0 < len(note.examples) < note.count else "")
-        console.print(
-            f"  {note.count:,} {note.what}: {note.reason}" + (f" ({who})" if who else ""), soft_wrap=True
-        )
+        click.echo(f"  {note.count:,} {note.what}: {note.reason}" + (f" ({who})" if who else ""))
     models = sum(line.brought + line.unchanged for line in report.lines if line.what == "models")
     if models and not dry:
-        console.print(_MODELS, soft_wrap=True)
+        click.echo(_MODELS)
     if not dry and any(line.brought for line in report.lines):
-        console.print(_RESTART, soft_wrap=True)
+        click.echo(_RESTART)
 
 
 _MODELS: Final = """

@@ -22,9 +22,6 @@ class Discreet(Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         return f"{type(self).__name__}({', '.join(self._given())})"
 
-    def __rich_repr__(self) -> list[tuple[str, str]]:
-        return [(name, "given") for name in self._given()]
-
     def _given(self) -> list[str]:
         fields = msgspec.structs.fields(type(self))
         return [field.name for field in fields if getattr(self, field.name) != _default(field)]
