@@ -144,15 +144,25 @@ _OF_CONFIG = click.option("--config", "-c", type=_CONFIG, help="The gateway's co
     show_default=True,
     help=f"What to add up by: {', '.join(_GROUPS)}.",
 )
-@click.option("--since", default="30d", show_default=True, help="How far back, such as 24h, 7d or 1mo.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", help="[default: table]"
+    "--since", default="30d", show_default=True, help="From when on: 24h, 7d, 1mo ago, or a date, 2026-11-01."
+)
+@click.option("--until", help="The last day, 2026-11-30, or how long ago. [default: today]")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "json", "csv"]),
+    default="table",
+    show_default=True,
+    help="How to print it.",
 )
 @click.option("--limit", type=click.IntRange(min=0), default=40, show_default=True, help="Rows; 0 for all.")
 @_DATA_DIR
 @_OF_CONFIG
 def spend(**given: Any) -> None:
     """Say where the money went.
+
+    Days are UTC. What was spent in the last second may not be counted yet.
 
     \b
         headgate spend --by team --since 30d

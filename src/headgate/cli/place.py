@@ -20,10 +20,17 @@ def find(given: Mapping[str, Any], env: Mapping[str, str], *, make: bool = False
     start = start_settings(options, env, platform=sys.platform)
     config = load.load(start.config, env) if start.config else None
     named = config.general.database_url if config is not None else None
+    env = {**env, **config.environment} if config is not None else env
     url = named or env.get("HEADGATE_DATABASE_URL") or env.get("DATABASE_URL")
-    if url and not given.get("data_dir"):
-        return connect(url)
-    file: Path = start.data_dir / FILE
+    if not url or given.get("data_dir"):
+        _expect(start.data_dir / FILE, make)
+        return embedded(start.data_dir)
+    database = connect(url)
+    if database.is_sqlite:
+        _expect(Path(database.name), make)
+    return database
+
+
+def _expect(file: Path, make: bool) -> None:
     if not make and not file.exists():
         raise NoDatabase(f"there is no database at {file}: `headgate serve` makes it at its first start")
-    return embedded(start.data_dir)

@@ -1,93 +1,147 @@
-"""`headgate spend`: where the money went, as a table."""
+"""`headgate spend`: where the money went, as a table, JSON or CSV."""
 
 import csv
 import json
 import sys
 import time
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from datetime import date
+from operator import itemgetter
+from typing import Any, Final
 
 import click
-from rich.console import Console
-from rich.table import Table
+from sqlalchemy import func, select
+from sqlalchemy.engine import Connection
 
-from headgate.cli import db
+from headgate.cli import db, table
 from headgate.store import reports, tables
 from headgate.store.database import Database
-from headgate.store.money import dollars
+from headgate.store.money import UNITS, dollars
 from headgate.store.periods import EXPECTED, seconds
 from headgate.store.totals import day
 
-_NAMED = {
-    "key": (tables.keys.c.id, tables.keys.c.key_alias),
+_NAMED: Final = {
+    "key": (tables.keys.c.id, func.coalesce(tables.keys.c.key_alias, tables.keys.c.key_name)),
     "team": (tables.teams.c.team_id, tables.teams.c.team_alias),
     "organization": (tables.organizations.c.organization_id, tables.organizations.c.organization_alias),
-    "user": (tables.users.c.user_id, tables.users.c.user_email),
+    "user": (tables.users.c.user_id, func.coalesce(tables.users.c.user_email, tables.users.c.user_alias)),
+    "customer": (tables.customers.c.user_id, tables.customers.c.alias),
 }
 """What people call them."""
+_OWN: Final = {"master": "master key", "": "no key"}
+"""Keys that have no row."""
+_SHOWN: Final = ("calls", "failed", "input_tokens", "output_tokens")
+
+Row = dict[str, Any]
 
 
 def show(given: Mapping[str, Any], env: Mapping[str, str]) -> int:
     """The exit status: 2 for an option that can't be read."""
     now = time.time()
     try:
-        start = day(now - seconds(given["since"]))
-    except ValueError:
-        click.echo(f"--since {given['since']}: expected {EXPECTED}", err=True)
+        start = _day("--since", given["since"], now)
+        end = _day("--until", given["until"], now) if given["until"] else day(now)
+    except ValueError as error:
+        click.echo(str(error), err=True)
         return 2
-    return db.run(lambda database: _show(database, given, start, day(now)), given, env, make=False)
+    return db.run(lambda database: _show(database, given, start, end), given, env, make=False)
+
+
+def _day(option: str, text: str, now: float) -> str:
+    """A date, or how long ago."""
+    try:
+        return date.fromisoformat(text).isoformat()
+    except ValueError:
+        pass
+    try:
+        return day(now - seconds(text))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{option} {text}: expected a date such as 2026-11-21, or {EXPECTED}") from None
 
 
 def _show(database: Database, given: Mapping[str, Any], start: str, end: str) -> int:
-    by = given["by"]
-    limit = given["limit"] or None
-    found = database.read(lambda connection: reports.sums(connection, [by], start, end, limit=limit))
-    names = database.read(lambda connection: _names(connection, by))
-    rows = [{**row, by: names.get(row[by]) or row[by] or "(none)"} for row in found]
-    if given["form"] == "table" and not rows:
-        click.echo(f"nothing was spent from {start} to {end}")
+    if not db.ready(database):
+        return 1
+    by, limit = given["by"], given["limit"] or None
+    rows = database.read(lambda connection: _rows(connection, by, start, end))
+    if not rows and given["form"] == "table":
+        click.echo(f"No calls from {start} to {end} (UTC){_without(by)}.")
         return 0
-    _FORMS[given["form"]](rows, by, start, end)
+    _FORMS[given["form"]](rows, limit, by, start, end)
     return 0
 
 
-def _names(connection: Any, by: str) -> dict[str, str]:
+def _without(by: str) -> str:
+    return f" with a {by}" if by in reports.NAMED else ""
+
+
+def _rows(connection: Connection, by: str, start: str, end: str) -> list[Row]:
+    """The dearest first, and the newest day. `name` is what people call them, "" where they don't."""
+    found = reports.sums(connection, [by], start, end)
+    if by == "day":
+        found.sort(key=itemgetter(by), reverse=True)
+    names = _names(connection, by) if found else {}
+    return [{by: row[by], "name": names.get(row[by]) or "", **row} for row in found]
+
+
+def _names(connection: Connection, by: str) -> dict[str, str]:
     if by not in _NAMED:
         return {}
-    column, alias = _NAMED[by]
-    rows = connection.execute(
-        column.table.select().with_only_columns(column, alias).where(alias.is_not(None))
+    column, name = _NAMED[by]
+    found = {row[0]: row[1] for row in connection.execute(select(column, name).where(name.is_not(None)))}
+    return {**_OWN, **found} if by == "key" else found
+
+
+def _table(rows: Sequence[Row], limit: int | None, by: str, start: str, end: str) -> None:
+    shown = rows[:limit]
+    digits = _digits(shown)
+    total = {name: sum(row[name] for row in rows) for name in ("spend", *_SHOWN)}
+    twice = _twice([row["name"] for row in shown])
+    click.echo(f"Spend by {by.replace('_', ' ')} from {start} to {end} (UTC)\n")
+    table.echo(
+        (by.replace("_", " "), ">spend", *(">" + name.replace("_", " ") for name in _SHOWN)),
+        [
+            (_called(row, by, twice), _money(row["spend"], digits), *(f"{row[name]:,}" for name in _SHOWN))
+            for row in shown
+        ],
+        total=("total", _money(total["spend"], digits), *(f"{total[name]:,}" for name in _SHOWN))
+        if len(rows) > 1 and by != "tag"
+        else (),
     )
-    return {row[0]: row[1] for row in rows}
+    if len(shown) < len(rows):
+        click.echo(f"\n{len(rows) - len(shown)} more: --limit 0 shows all.")
 
 
-def _table(rows: list[dict[str, Any]], by: str, start: str, end: str) -> None:
-    table = Table(title=f"Spend by {by}, {start} to {end} (UTC)", title_justify="left", show_footer=True)
-    total = {
-        name: sum(row[name] for row in rows) for name in ("spend", "calls", "input_tokens", "output_tokens")
-    }
-    table.add_column(by, footer="total", overflow="fold")
-    table.add_column("spend", justify="right", footer=_money(total["spend"]))
-    for name in ("calls", "input_tokens", "output_tokens"):
-        table.add_column(name.replace("_", " "), justify="right", footer=f"{total[name]:,}")
-    for row in rows:
-        numbers = (f"{row[name]:,}" for name in ("calls", "input_tokens", "output_tokens"))
-        table.add_row(str(row[by]), _money(row["spend"]), *numbers)
-    Console(highlight=False).print(table)
+def _called(row: Row, by: str, twice: set[str]) -> str:
+    """Its name, else its id; both where several have the name."""
+    if row["name"] in twice:
+        return f"{row['name']} ({row[by]})"
+    return row["name"] or row[by] or f"no {by.replace('_', ' ')}"
 
 
-def _money(amount: int) -> str:
-    return f"${dollars(amount):,.4f}"
+def _twice(names: Sequence[str]) -> set[str]:
+    return {name for name in names if name and names.count(name) > 1}
 
 
-def _json(rows: list[dict[str, Any]], by: str, start: str, end: str) -> None:
-    click.echo(json.dumps([{**row, "spend": float(dollars(row["spend"]))} for row in rows], indent=2))
+def _digits(rows: Sequence[Row]) -> int:
+    """Enough for the least that was spent, to three places."""
+    least = min((row["spend"] for row in rows if row["spend"]), default=UNITS)
+    return next((digits for digits in (2, 4, 6, 9) if least * 10**digits >= 100 * UNITS), 12)
 
 
-def _csv(rows: list[dict[str, Any]], by: str, start: str, end: str) -> None:
-    writer = csv.DictWriter(sys.stdout, [by, *tables.sums])
+def _money(amount: int, digits: int) -> str:
+    return f"${dollars(amount):,.{digits}f}"
+
+
+def _json(rows: Sequence[Row], limit: int | None, by: str, start: str, end: str) -> None:
+    told = [{**row, "spend": float(dollars(row["spend"]))} for row in rows[:limit]]
+    click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+
+
+def _csv(rows: Sequence[Row], limit: int | None, by: str, start: str, end: str) -> None:
+    writer = csv.DictWriter(sys.stdout, [by, "name", *tables.sums], lineterminator="\n")
     writer.writeheader()
-    writer.writerows([{**row, "spend": f"{dollars(row['spend']):f}"} for row in rows])
+    writer.writerows({**row, "spend": f"{dollars(row['spend']).normalize():f}"} for row in rows[:limit])
 
 
-_FORMS = {"table": _table, "json": _json, "csv": _csv}
+_FORMS: Final = {"table": _table, "json": _json, "csv": _csv}

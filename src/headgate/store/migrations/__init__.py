@@ -30,7 +30,7 @@ def revision(connection: Connection) -> str | None:
 
 def upgrade(database: Database) -> bool:
     """Whether there was something to do. Raises ConflictError for a database of a newer version."""
-    if _known(database, database.read(revision)) == HEAD:
+    if known(database, database.read(revision)) == HEAD:
         return False
     return database.write(lambda connection: _upgrade(database, connection))
 
@@ -38,7 +38,7 @@ def upgrade(database: Database) -> bool:
 def _upgrade(database: Database, connection: Connection) -> bool:
     if not database.is_sqlite:  # SQLite's transaction is the lock
         connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
-    if _known(database, revision(connection)) == HEAD:
+    if known(database, revision(connection)) == HEAD:
         return False
     from alembic import command
     from alembic.config import Config
@@ -49,7 +49,8 @@ def _upgrade(database: Database, connection: Connection) -> bool:
     return True
 
 
-def _known(database: Database, found: str | None) -> str | None:
+def known(database: Database, found: str | None) -> str | None:
+    """The revision, if it is none of the future. Raises ConflictError."""
     if found is None or found <= HEAD:
         return found
     raise ConflictError(
