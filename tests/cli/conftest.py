@@ -1,0 +1,3 @@
+"""The command line's tests have real databases."""
+
+from databases import *  # noqa: F403
