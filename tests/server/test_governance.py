@@ -311,3 +311,20 @@ def test_who_is_made_after_its_keys_binds_them(api: Api) -> None:
     assert api.call(other) == 200
     api.made("/team/member_add", team_id=team, member={"user_id": "hugo"}, max_budget_in_team=0.001)
     assert api.call(other, max_tokens=2) == 422
+
+
+def test_workers_share_a_budget_and_hear_of_a_new_file(tmp_path: Path) -> None:
+    from gateways import Process
+
+    gateway = Process(tmp_path, options=("--workers", "2")).start()
+    _, made = gateway.ask("/key/generate", {"max_budget": 0.02})
+    body = {"model": "m", "messages": [{"role": "user", "content": "one two"}], "max_tokens": 2}
+    statuses = [gateway.ask("/v1/chat/completions", body, made["key"])[0] for _ in range(30)]
+    assert set(statuses) <= {200, 422}
+    assert 1 <= statuses.count(200) <= 10
+    more = [*CONFIG["model_list"], {"model_name": "two", "litellm_params": {"model": "mock/echo"}}]
+    gateway.config.write_text(yaml.safe_dump({**CONFIG, "model_list": more}))
+    gateway.hang_up()
+    asked = {**body, "model": "two"}
+    gateway.until(lambda: [gateway.ask("/v1/chat/completions", asked)[0] for _ in range(8)] == [200] * 8)
+    assert gateway.stop() == 0

@@ -54,9 +54,15 @@ def run_workers(count: int, work: Callable[[], None]) -> int:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGTERM)
 
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for pid in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     signal.pthread_sigmask(signal.SIG_BLOCK, STOP)  # while there is a child that we do not know yet
     for number in STOP:
         signal.signal(number, stop)
+    signal.signal(signal.SIGHUP, pass_on)
     for _ in range(count):
         children[_fork(work)] = time.monotonic()
     failed = 0
@@ -89,6 +95,7 @@ def _fork(work: Callable[[], None]) -> int:
     try:
         for number in STOP:
             signal.signal(number, told_to_stop)
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until somebody reads the configuration anew
         signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP)
         work()
         status = 0

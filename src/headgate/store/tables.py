@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     Table,
     Text,
+    text,
 )
 
 from headgate.store.money import Money
@@ -231,6 +232,15 @@ spend: Final = _table(
     comment="What a key, team, … has spent: in the period that began at `since`, and ever",
 )
 
+_OF_SOME: Final = ("user_id", "team_id", "organization_id", "customer", "session")
+"""Columns by which calls are looked up, and that many calls do not have: those cost their indexes nothing."""
+
+
+def _partial_index(name: str) -> Index:
+    has_one = text(f"{name} IS NOT NULL")
+    return Index(None, name, "started", sqlite_where=has_one, postgresql_where=has_one)
+
+
 calls: Final = _table(
     "calls",
     _text("id", primary_key=True),
@@ -268,7 +278,7 @@ calls: Final = _table(
     _json("response"),
     Index(None, "started"),
     Index(None, "key", "started"),
-    Index(None, "team_id", "started"),
+    *map(_partial_index, _OF_SOME),
 )
 
 _SUMS: Final = (

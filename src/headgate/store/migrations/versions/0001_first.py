@@ -96,9 +96,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_headgate_calls_key_started"), "headgate_calls", ["key", "started"], unique=False)
     op.create_index(op.f("ix_headgate_calls_started"), "headgate_calls", ["started"], unique=False)
-    op.create_index(
-        op.f("ix_headgate_calls_team_id_started"), "headgate_calls", ["team_id", "started"], unique=False
-    )
+    for name in ("user_id", "team_id", "organization_id", "customer", "session"):
+        has_one = sa.text(f"{name} IS NOT NULL")
+        op.create_index(
+            op.f(f"ix_headgate_calls_{name}_started"),
+            "headgate_calls",
+            [name, "started"],
+            unique=False,
+            sqlite_where=has_one,
+            postgresql_where=has_one,
+        )
     op.create_table(
         "headgate_changes",
         sa.Column(
