@@ -169,6 +169,12 @@ def test_spend_as_csv_is_exact(filled: Database) -> None:
     ]
 
 
+def test_a_customer_s_name_is_no_formula(database: Database) -> None:
+    database.write(lambda c: ledger.book(c, [call(1, customer="=1+1", cost=UNITS)]))
+    result = run("spend", "--by", "customer", "--format", "csv", DATABASE_URL=url_of(database))
+    assert result.output.splitlines()[1].startswith("'=1+1,,1,1,0,")
+
+
 def test_spend_says_how_many_rows_it_left_out_and_sums_them_all(filled: Database) -> None:
     *_, total, more = lines(run("spend", "--by", "team", "--limit", "1", DATABASE_URL=url_of(filled)))
     assert total.split()[:3] == ["total", "$1,235.07", "4"]

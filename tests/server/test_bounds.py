@@ -316,4 +316,5 @@ def test_who_sends_too_much_ahead_still_gets_the_first_answer(
         second.set()
         assert (got := read(file)) is not None
         assert b'"id":"x"' in got.body
-        assert read(file) is None
+        rest = read(file)  # why, where the refusal is quicker than the end of the connection
+        assert rest is None or rest.status == 400

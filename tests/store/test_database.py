@@ -181,6 +181,30 @@ def test_nothing_is_prepared_on_the_server(postgres: Postgres) -> None:
         database.close()
 
 
+def test_a_new_file_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    """SQLite does not wait where a file becomes a write-ahead one."""
+    failed: list[Exception] = []
+
+    def use(path: Path, barrier: threading.Barrier) -> None:
+        database = connect(f"sqlite:///{path}")
+        barrier.wait()
+        try:
+            database.read(lambda connection: None)
+        except ServiceUnavailableError as error:
+            failed.append(error)
+        finally:
+            database.close()
+
+    for turn in range(30):
+        given = (tmp_path / f"{turn}.db", threading.Barrier(6))
+        threads = [threading.Thread(target=use, args=given) for _ in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert failed == []
+
+
 # transactions
 
 

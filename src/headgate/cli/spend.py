@@ -141,7 +141,14 @@ def _json(rows: Sequence[Row], limit: int | None, by: str, start: str, end: str)
 def _csv(rows: Sequence[Row], limit: int | None, by: str, start: str, end: str) -> None:
     writer = csv.DictWriter(sys.stdout, [by, "name", *tables.sums], lineterminator="\n")
     writer.writeheader()
-    writer.writerows({**row, "spend": f"{dollars(row['spend']).normalize():f}"} for row in rows[:limit])
+    for row in rows[:limit]:
+        texts = {name: _cell(row[name]) for name in (by, "name")}
+        writer.writerow({**row, **texts, "spend": f"{dollars(row['spend']).normalize():f}"})
+
+
+def _cell(text: str) -> str:
+    """What a spreadsheet would run as a formula is shown as a text: customers and tags are what clients send."""
+    return "'" + text if text[:1] in ("=", "+", "-", "@", "\t", "\r") else text
 
 
 _FORMS: Final = {"table": _table, "json": _json, "csv": _csv}

@@ -26,6 +26,10 @@ UNKNOWN_SECONDS: Final = 10.0
 """How long it is remembered that a key does not exist."""
 ADMIN: Final = "proxy_admin"
 USER: Final = "internal_user"
+VIEWER: Final = "internal_user_viewer"
+ORG_ADMIN: Final = "org_admin"
+LLM_API: Final = "llm_api"
+"""The type of keys that are for model calls alone."""
 
 
 class Caller(Struct, kw_only=True):
@@ -130,20 +134,24 @@ ROUTE_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm_api_routes": _LLM,
     "openai_routes": _LLM,
     "anthropic_routes": ("/v1/messages", "/messages"),
-    "info_routes": ("/key/info", "/team/info", "/user/info", "/model/info", "/v1/model", "/models"),
-    "management_routes": (
-        "/key/",
-        "/user/",
-        "/team/",
-        "/model/",
-        "/organization/",
-        "/customer/",
-        "/budget/",
-        "/tag/",
+    "info_routes": tuple(
+        """/key/info /key/health /key/list /team/info /team/list /v2/team/list /organization/list /user/info
+        /model/info /v1/model /models""".split()
+    ),
+    "key_management_routes": ("/key/",),
+    "management_routes": tuple(
+        """/key/ /user/ /team/ /v2/team/ /model/ /organization/ /customer/ /end_user/ /budget/ /tag/
+        /access_group/""".split()
     ),
     "spend_tracking_routes": ("/spend/", "/global/spend"),
+    "global_spend_tracking_routes": ("/global/spend",),
 }
 """LiteLLM's names for groups of routes, by how their paths begin."""
+ROUTES_OF_TYPE: Final[Mapping[str, tuple[str, ...]]] = {
+    "management": ("management_routes",),
+    "read_only": ("info_routes",),
+}
+"""What keys of a type are for, where their routes are not given."""
 
 
 def matches(path: str, route: str) -> bool:
@@ -193,11 +201,23 @@ class Callers:
             running.add_done_callback(lambda _: self._loading.pop(token, None))
         return await asyncio.shield(running)
 
+    @property
+    def epoch(self) -> int:
+        """Counts changes: what was read before one may be wrong after it."""
+        return self._epoch
+
     async def add(
-        self, row: directory.Row, token: str, *, role: str = "", customer: str | None = None
+        self,
+        row: directory.Row,
+        token: str,
+        *,
+        role: str = "",
+        customer: str | None = None,
+        epoch: int | None = None,
     ) -> Caller:
-        """A caller without a key of ours, by a row made up for it; known by `token` from now on."""
-        now, epoch = self._clock(), self._epoch
+        """A caller without a key of ours, by a row made up for it; known by `token` from now on, unless something
+        has changed since the `epoch` in which that was begun."""
+        now, epoch = self._clock(), self._epoch if epoch is None else epoch
         entry = await self._database.ask(lambda c: directory.load(c, dict(row), now))
         caller = self._caller(entry, now)
         caller = msgspec.structs.replace(caller, role=role or caller.role, customer=customer)
@@ -232,7 +252,7 @@ class Callers:
             self._payers.clear()
             return
         if kind == "team_member":
-            scope = ("team", name.partition("/")[0])
+            scope = ("member", name)
         for token in [token for token, caller in self._known.items() if scope in caller.scopes]:
             del self._known[token]
 
@@ -261,7 +281,7 @@ class Callers:
         scopes = directory.scopes_of(entry)
         return Caller(
             name=key["key_alias"] or key["key_name"],
-            role=_role(key, user),
+            role=_role(key, user, entry.heads),
             key=key["id"],
             alias=key["key_alias"],
             user_id=key["user_id"],
@@ -274,11 +294,11 @@ class Callers:
             meters=self._meters(entry, now),
             by_model=self._by_model(entry, now),
             tags=tuple(dict.fromkeys([*(key["tags"] or ()), *((team or {}).get("tags") or ())])),
-            routes=tuple(key["allowed_routes"] or ()),
+            routes=tuple(key["allowed_routes"] or ROUTES_OF_TYPE.get(key["key_type"] or "", ())),
             addresses=tuple(key["allowed_ips"] or ()),
             scopes=frozenset((*scopes, *_named(key))),
             limits={name: key[name] for name in ("rpm_limit", "tpm_limit", "max_budget")},
-            restricted=key["key_type"] == "llm_api",
+            restricted=key["key_type"] == LLM_API,
         )
 
     def _meters(self, entry: directory.Entry, now: float) -> Meters:
@@ -317,8 +337,13 @@ def _named(key: Mapping[str, Any]) -> list[Scope]:
     return [(kind, key[f"{kind}_id"]) for kind in kinds if key[f"{kind}_id"]]
 
 
-def _role(key: Mapping[str, Any], user: Mapping[str, Any] | None) -> str:
-    return str(user["user_role"]) if user is not None else USER
+def _role(key: Mapping[str, Any], user: Mapping[str, Any] | None, heads: bool) -> str:
+    """Who makes keys has a budget and can be blocked: keys of nobody that is known here only look, as do those that
+    are for model calls."""
+    if user is None or key["key_type"] == LLM_API:
+        return VIEWER
+    role = str(user["user_role"])
+    return ORG_ADMIN if heads and role in (USER, VIEWER) else role
 
 
 def _problem(entry: directory.Entry) -> tuple[str, str] | None:

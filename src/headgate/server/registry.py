@@ -17,6 +17,8 @@ from headgate.store.ledger import Scope
 
 Spent = tuple[int, int, float]
 NOTHING: Final[Spent] = (0, 0, 0.0)
+NAMED: Final = ("customer", "tag")
+MOST_BUDGETS: Final = 100_000
 
 
 class Registry:
@@ -33,6 +35,7 @@ class Registry:
         self._windows: dict[tuple[str, Scope, str], Window] = {}
         self._parallels: dict[Scope, Parallel] = {}
         self._budgets: dict[Scope, Budget] = {}
+        self._most = MOST_BUDGETS
 
     def meters(
         self, scope: Scope, row: Mapping[str, Any], spent: Spent, now: float, *, ask: bool = True
@@ -42,7 +45,7 @@ class Registry:
         budget = self._budget(scope, spent)
         budget.limit = row.get("max_budget")
         budget.strict = row.get("budget_mode") != "estimate"
-        budget.last(row.get("budget_duration") or "", float(row.get("created_at") or 0.0), now)
+        _last(budget, row.get("budget_duration") or "", row, spent, now)
         asked = ask and budget.limit is not None
         return Meters(
             requests=self._window("requests", scope, row.get("rpm_limit")),
@@ -70,7 +73,7 @@ class Registry:
             budget = self._budget(own, spent.get(own, NOTHING), model)
             limit, duration = budget_of(given)
             budget.limit = limit
-            budget.last(duration, float(row.get("created_at") or 0.0), now)
+            _last(budget, duration, row, spent.get(own, NOTHING), now)
             found[model] = found.get(model, Meters()) + Meters(budgets=(budget,))
         return found
 
@@ -92,7 +95,19 @@ class Registry:
         if budget is None:  # from here on memory knows better than the database
             budget = self._budgets[scope] = self._budget_kind(scope, self._rolled, model)
             budget.spent, budget.total, budget.since = spent
+            if len(self._budgets) > self._most:
+                self._trim()
         return budget
+
+    def _trim(self) -> None:
+        """Customers and tags are what clients say. Those without a limit need not be known: the database is asked
+        again should they get one."""
+        self._budgets = {
+            scope: budget
+            for scope, budget in self._budgets.items()
+            if scope[0] not in NAMED or budget.limit is not None or budget.held
+        }
+        self._most = 2 * len(self._budgets) + MOST_BUDGETS
 
     def _window(self, what: Any, scope: Scope, limit: int | None, model: str = "") -> tuple[Window, ...]:
         at = (what, scope, model)
@@ -116,3 +131,11 @@ class Registry:
             parallel = self._parallels[scope] = self._parallel_kind(scope)
         parallel.limit = limit
         return (parallel,)
+
+
+def _last(budget: Budget, duration: str, row: Mapping[str, Any], spent: Spent, now: float) -> None:
+    """A budget that gets another duration has spent what the database counts in its new period."""
+    since = budget.since
+    budget.last(duration, float(row.get("created_at") or 0.0), now)
+    if budget.since not in (since, 0.0) and spent[2] == budget.since:
+        budget.spent = spent[0]

@@ -173,7 +173,9 @@ async def identify(request: Request, gateway: Gateway, page: Page) -> Caller:
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
         caller.reach(request.url.path, request.client.host if request.client else "")
-    if caller.role not in page.roles or (page.manages and caller.restricted):
+    if page.manages and caller.restricted:
+        raise PermissionDeniedError("this key is for model calls alone", type="auth_error", code="403")
+    if caller.role not in page.roles:
         raise PermissionDeniedError(
             f"your role {caller.role!r} is not enough for {page.method} {page.path}: it needs "
             f"{' or '.join(sorted(page.roles))}",

@@ -23,7 +23,8 @@ LIMITS: Final = tuple(
 
 class Entry(Struct, frozen=True, kw_only=True):
     """A key with all that it belongs to, None for what it does not. The rows have their budgets' limits in them.
-    `spent` is by scope: in this period, ever, since when. `groups` are the models of its access groups by name."""
+    `spent` is by scope: in this period, ever, since when. `groups` are the models of its access groups by name.
+    `heads`: its user administers an organisation."""
 
     key: Row
     user: Row | None = None
@@ -32,6 +33,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     organization: Row | None = None
     groups: dict[str, list[str]] = {}
     spent: dict[Scope, tuple[int, int, float]] = {}
+    heads: bool = False
 
 
 TABLES: Final[Mapping[str, Table]] = {
@@ -76,10 +78,11 @@ def load_key(connection: Connection, token: str, now: float) -> Entry | None:
     if key is None:
         retired = tables.retired_keys
         where = (retired.c.token == token, retired.c.valid_until > now)
-        successor = connection.scalar(select(retired.c.replaced_by).where(*where))
-        key = find(connection, "key", successor) if successor else None
-        if key is None:
+        former = connection.execute(select(retired).where(*where)).first()
+        key = find(connection, "key", former.replaced_by) if former is not None else None
+        if key is None or former is None:
             return None
+        key["expires"] = min(former.valid_until, key["expires"] or former.valid_until)
     return load(connection, key, now)
 
 
@@ -103,8 +106,15 @@ def load(connection: Connection, key: Row, now: float) -> Entry:
         member=joined,
         organization=organization,
         groups=_groups(connection, sorted(names)),
+        heads=user is not None and _heads(connection, user["user_id"]),
         spent=ledger.spent(connection, scopes_of(entry), _begun(entry, now)),
     )
+
+
+def _heads(connection: Connection, user: str) -> bool:
+    table = tables.organization_members
+    where = (table.c.user_id == user, table.c.user_role == "org_admin")
+    return connection.scalar(select(table.c.organization_id).where(*where).limit(1)) is not None
 
 
 def _begun(entry: Entry, now: float) -> dict[Scope, float]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 from sqlalchemy import func, select
 from sqlalchemy.engine import Connection, RowMapping
 
+from headgate.errors import BadRequestError
 from headgate.store import tables
 from headgate.store.tables import calls, daily, daily_named
 
@@ -34,9 +35,13 @@ def sums(
 ) -> list[dict[str, Any]]:
     """Spend (in units), calls and tokens of the days from `start` to `end`, both included, the dearest first.
 
-    `by` are names of `GROUPS`, at most one of `NAMED` among them; `where` narrows by the same names.
+    `by` are names of `GROUPS`, at most one of `NAMED` among them; `where` narrows by the same names. Raises
+    BadRequestError for what is not kept together.
     """
-    named = next((name for name in (*by, *(where or {})) if name in NAMED), None)
+    kinds = {name for name in (*by, *(where or {})) if name in NAMED}
+    if len(kinds) > 1:
+        raise BadRequestError(f"sums by {' and by '.join(sorted(kinds))} are not kept together: ask for one")
+    named = next(iter(kinds), None)
     table: Any = daily if named is None else daily_named
     columns = {name: _column(table, name) for name in by}
     totals = [func.sum(table.c[name]).label(name) for name in tables.sums]
@@ -59,7 +64,12 @@ def _column(table: Any, name: str) -> Any:
     if table is daily:
         return BY[name]
     plain = {"key": daily_named.c.key, "model": daily_named.c.model, "provider": daily_named.c.provider}
-    return {**plain, "day": daily_named.c.date}.get(name, daily_named.c.name)
+    columns = {**plain, "day": daily_named.c.date, **dict.fromkeys(NAMED, daily_named.c.name)}
+    if name not in columns:
+        raise BadRequestError(
+            f"sums by {' or '.join(NAMED)} are not kept by {name}: only by {', '.join(plain)}"
+        )
+    return columns[name]
 
 
 def _sum(row: RowMapping, by: Sequence[str]) -> dict[str, Any]:
@@ -75,8 +85,19 @@ FILTERS: Final[Mapping[str, Any]] = {
     "organization_id": calls.c.organization_id,
     "end_user": calls.c.customer,
     "model": calls.c.model,
+    "model_group": calls.c.model_group,
     "model_id": calls.c.deployment,
     "session_id": calls.c.session,
+}
+SORTS: Final[Mapping[str, Any]] = {
+    "startTime": calls.c.started,
+    "endTime": calls.c.ended,
+    "spend": calls.c.cost,
+    "total_tokens": calls.c.input_tokens + calls.c.output_tokens,
+    "prompt_tokens": calls.c.input_tokens,
+    "completion_tokens": calls.c.output_tokens,
+    "request_duration_ms": calls.c.ended - calls.c.started,
+    "model": calls.c.model,
 }
 _LIGHT: Final = [column for column in calls.columns if column.name not in ("request", "response")]
 
@@ -91,8 +112,10 @@ def single_calls(
     size: int,
     *,
     bodies: bool = False,
+    sort: str = "startTime",
+    ascending: bool = False,
 ) -> tuple[list[dict[str, Any]], int]:
-    """A page of calls, newest first, and how many there are. Times are Unix seconds, `end` is not included."""
+    """A page of calls by one of `SORTS`, and how many there are. Times are Unix seconds, `end` is not included."""
     conditions = [FILTERS[name].in_(values) for name, values in where.items()]
     if start is not None:
         conditions.append(calls.c.started >= start)
@@ -105,7 +128,7 @@ def single_calls(
     statement = (
         select(*columns)
         .where(*conditions)
-        .order_by(calls.c.started.desc())
+        .order_by(*(column.asc() if ascending else column.desc() for column in (SORTS[sort], calls.c.id)))
         .limit(size)
         .offset((page - 1) * size)
     )

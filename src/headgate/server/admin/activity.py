@@ -1,26 +1,29 @@
 """LiteLLM's daily activity: the sums of each day with a breakdown by model, provider, key and whose it is."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
+from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headgate.server.admin import fields, rows
-from headgate.server.admin.spend import days, key_id, names_of, narrowed
+from headgate.server.admin.spend import days, key_id, narrowed
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import reports, tables
 from headgate.store.money import dollars
+from headgate.store.totals import parts
 
 
 def activity(by: str, parameter: str) -> Any:
     """A page of LiteLLM's daily activity: sums of each day with a breakdown."""
 
     async def page(request: Request, gateway: Gateway, caller: Caller) -> Response:
-        known = "start_date end_date model api_key page page_size timezone exclude_team_ids".split()
-        asked = fields.query(request, *known, parameter)
+        known = "start_date end_date model api_key page page_size timezone".split()
+        asked = fields.query(request, *known, parameter, f"exclude_{parameter}")
+        excluded = frozenset(asked.get(f"exclude_{parameter}", "").split(","))
         number, size = fields.paging(request, "page_size", most=1_000)
         start, end = days(asked)
 
@@ -35,21 +38,26 @@ def activity(by: str, parameter: str) -> Any:
             if by in ("user", "team"):
                 where = narrowed(connection, caller, where, user="user", key="key")
             found = reports.sums(connection, ["day", by, "key", "model", "provider"], start, end, where)
-            return _activity(found, by, names_of(connection, "key"), number, size)
+            left = [row for row in found if row[by] not in excluded or not row[by]]
+            return _activity(left, by, _keys(connection, left), number, size)
 
         return JSONResponse(await rows.look(gateway, work))
 
     return page
 
 
+_PARTS: Final = ("models", "model_groups", "providers", "api_keys", "entities", "endpoints", "mcp_servers")
+"""LiteLLM's; the last two are empty here."""
+
+
 def _activity(
-    found: list[dict[str, Any]], by: str, names: Mapping[str, str], number: int, size: int
+    found: list[dict[str, Any]], by: str, keys: Mapping[str, Any], number: int, size: int
 ) -> dict[str, Any]:
     found_days: dict[str, dict[str, Any]] = {}
     whole = _Metrics()
     for row in found:
         whole.add(row)
-        one = found_days.setdefault(row["day"], {"metrics": _Metrics(), "breakdown": {}})
+        one = found_days.setdefault(row["day"], {"metrics": _Metrics(), "breakdown": {p: {} for p in _PARTS}})
         one["metrics"].add(row)
         for part, value in (
             ("models", row["model"]),
@@ -58,7 +66,7 @@ def _activity(
             ("api_keys", row["key"]),
             ("entities", row[by]),
         ):
-            one["breakdown"].setdefault(part, {}).setdefault(value, _Metrics()).add(row)
+            one["breakdown"][part].setdefault(value, _Metrics()).add(row)
     dates = sorted(found_days, reverse=True)
     results = [
         {
@@ -66,7 +74,10 @@ def _activity(
             "metrics": found_days[date]["metrics"].shown(),
             "breakdown": {
                 part: {
-                    value: {"metrics": metrics.shown(), "metadata": _label(part, value, names)}
+                    value: {
+                        "metrics": metrics.shown(),
+                        "metadata": keys.get(value, {}) if part == "api_keys" else {},
+                    }
                     for value, metrics in values.items()
                 }
                 for part, values in found_days[date]["breakdown"].items()
@@ -82,8 +93,15 @@ def _activity(
     }
 
 
-def _label(part: str, value: str, names: Mapping[str, str]) -> dict[str, Any]:
-    return {"key_alias": names.get(value)} if part == "api_keys" else {}
+def _keys(connection: Connection, found: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """What is said of keys beside their sums."""
+    table = tables.keys
+    columns = (table.c.id, table.c.key_alias, table.c.team_id, table.c.user_id)
+    known = {}
+    for part in parts(sorted({row["key"] for row in found})):
+        for row in connection.execute(select(*columns).where(table.c.id.in_(part))).mappings():
+            known[row["id"]] = {name: row[name] for name in ("key_alias", "team_id", "user_id")}
+    return known
 
 
 class _Metrics:

@@ -218,9 +218,9 @@ def required(values: Mapping[str, Any], *names: str) -> None:
             raise BadRequestError(f"{name!r} is missing", param=name)
 
 
-def paging(request: Request, size_name: str = "size", most: int = 500) -> tuple[int, int]:
+def paging(request: Request, size_name: str = "size", most: int = 500, default: int = 50) -> tuple[int, int]:
     """The page, counted from 1, and rows per page. Raises BadRequestError."""
-    page, size = query_count(request, "page", 1), query_count(request, size_name, 50)
+    page, size = query_count(request, "page", 1), query_count(request, size_name, default)
     if not 1 <= size <= most:
         raise BadRequestError(f"{size_name!r} must be between 1 and {most}", param=size_name)
     return max(1, page), size
@@ -230,7 +230,7 @@ def query_count(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name)
     if text is None:
         return default
-    if not text.isdigit() or len(text) > 9:
+    if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise BadRequestError(f"{name!r} must be a whole number", param=name)
     return int(text)
 

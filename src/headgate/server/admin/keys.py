@@ -14,7 +14,7 @@ from headgate.errors import BadRequestError, HeadgateError, NotFoundError
 from headgate.server.access import token_of
 from headgate.server.admin import fields, rights, rows
 from headgate.server.admin.rows import Desk
-from headgate.server.callers import Caller
+from headgate.server.callers import LLM_API, Caller
 from headgate.server.gateway import Gateway
 from headgate.store import changes, directory, tables
 from headgate.store.directory import Row
@@ -38,8 +38,8 @@ LATER: Final = frozenset(
     prompts rotation_interval router_settings rpm_limit_type send_invite_email spend tag_rpm_limit
     temp_budget_expiry temp_budget_increase throttle_on_budget_exceeded tpd_limit tpm_limit_type""".split()
 )
-_ADMIN_ONLY: Final = ("organization_id", "permissions", "budget_id", "guardrails", "blocked")
-"""What nobody sets on a key of its own."""
+_ADMIN_ONLY: Final = ("organization_id", "permissions", "budget_id", "guardrails")
+"""What only administrators set: whose money it is, and what watches it."""
 _SORT: Final = ("created_at", "updated_at", "key_alias", "user_id", "team_id", "expires", "max_budget")
 
 
@@ -68,24 +68,42 @@ async def service_account(request: Request, gateway: Gateway, caller: Caller) ->
 
 
 def make(
-    connection: Connection, desk: Desk, values: Mapping[str, Any], *, owner: bool = True
+    connection: Connection,
+    desk: Desk,
+    values: Mapping[str, Any],
+    *,
+    owner: bool = True,
+    checked: bool = False,
 ) -> dict[str, Any]:
-    """The new key's row as it is shown, with the key itself."""
+    """The new key's row as it is shown, with the key itself. `checked`: that the caller may is known."""
     plain = values.get("key")
-    if plain is not None and (not plain.startswith(PREFIX) or len(plain) < SHORTEST or not plain.isascii()):
-        raise BadRequestError(
-            f"'key' must begin with {PREFIX!r} and have {SHORTEST} characters or more", param="key"
-        )
+    if plain is not None:
+        _check_text(plain, "key")
     row = _row(values, desk.now)
     if owner and not desk.caller.admin and row.get("user_id") is None:
         row["user_id"] = desk.caller.user_id
-    _may_make(connection, desk, row)
+    if not checked and not desk.caller.admin:
+        _may_make(connection, desk.caller, row)
     _belongs(connection, row)
     plain = plain or PREFIX + secrets.token_urlsafe(24)
     token = token_of(plain.encode())
     row |= {"id": token, "token": token, "key_name": f"{PREFIX}...{plain[-4:]}"}
+    if directory.find_key(connection, token) is not None or directory.find(connection, "key", token):
+        raise _taken("key")
     made = rows.create(connection, desk, "key", row)
-    return {**_shown(connection, [made])[0], "key": plain, "token_id": token}
+    found = {**_shown(connection, [made])[0], "key": plain, "token_id": token}
+    return {**found, "duration": values.get("duration")}
+
+
+def _check_text(plain: str, name: str) -> None:
+    if not plain.startswith(PREFIX) or len(plain) < SHORTEST or not plain.isascii():
+        raise BadRequestError(
+            f"{name!r} must begin with {PREFIX!r} and have {SHORTEST} characters or more", param=name
+        )
+
+
+def _taken(name: str) -> BadRequestError:
+    return BadRequestError(f"{name!r} is taken: choose another text", param=name, code="400")
 
 
 def _row(values: Mapping[str, Any], now: float) -> Row:
@@ -95,25 +113,34 @@ def _row(values: Mapping[str, Any], now: float) -> Row:
     return row
 
 
-def _may_make(connection: Connection, desk: Desk, row: Mapping[str, Any]) -> None:
-    """Who is no administrator makes keys for itself, and for teams where it may."""
-    caller = desk.caller
-    if caller.admin:
-        return
+def _may_make(connection: Connection, caller: Caller, row: Row) -> None:
+    """Who is no administrator makes keys for itself, and for teams where it may. May set the key's type."""
+    _plain_fields(row)
     team = directory.find(connection, "team", row["team_id"]) if row.get("team_id") else None
     if rights.leads_team(connection, caller, team):
+        _give(connection, caller, row)
         return
-    _plain_fields(row)
+    rights.require(not row.get("blocked"), "block keys")
     rights.require(row.get("user_id") in (caller.user_id, None), "make keys for others")
     if row.get("team_id"):
-        joined = team is not None and team["team_id"] in rights.memberships(connection, caller)
-        allowed = "/key/generate" in ((team or {}).get("team_member_permissions") or ())
-        rights.require(joined and allowed, "make keys for this team")
+        rights.require(rights.permits(connection, caller, team, "/key/generate"), "make keys for this team")
 
 
 def _plain_fields(row: Mapping[str, Any]) -> None:
     for name in _ADMIN_ONLY:
         rights.require(row.get(name) in (None, [], {}, False), f"set {name!r}")
+
+
+def _give(connection: Connection, caller: Caller, row: Row) -> None:
+    """A leader's key for another member of the team: it may not act in the other's name. Sets its type."""
+    user = row.get("user_id")
+    if user in (caller.user_id, None):
+        return
+    rights.require(
+        directory.member(connection, row["team_id"], user) is not None, "make keys for who is not in the team"
+    )
+    rights.require(row.get("key_type") in (None, LLM_API), "let keys of others manage")
+    row["key_type"] = LLM_API
 
 
 def _belongs(connection: Connection, row: Mapping[str, Any]) -> None:
@@ -134,27 +161,41 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
 def _update(
     connection: Connection, desk: Desk, values: Mapping[str, Any], action: str = "updated"
 ) -> dict[str, Any]:
-    key = _led(connection, desk, values["key"])
+    key = _led(connection, desk, values["key"], "/key/update")
     row = _row({name: value for name, value in values.items() if name != "key"}, desk.now)
     if row.get("blocked", ...) is None:
         row["blocked"] = False
     if not desk.caller.admin:
-        team = directory.find(connection, "team", key["team_id"]) if key["team_id"] else None
-        if not rights.leads_team(connection, desk.caller, team):
-            _plain_fields(row)
-            same = all(row.get(name, key[name]) == key[name] for name in ("user_id", "team_id"))
-            rights.require(same, "give the key to another")
-        elif row.get("team_id", key["team_id"]) != key["team_id"]:
-            other = directory.find(connection, "team", row["team_id"]) if row["team_id"] else None
-            rights.require(rights.leads_team(connection, desk.caller, other), "move keys there")
+        _may_change(connection, desk.caller, key, row)
     _belongs(connection, row)
     return _shown(connection, [rows.change(connection, desk, "key", key["id"], row, action)])[0]
 
 
-def _led(connection: Connection, desk: Desk, key: str) -> Row:
+def _may_change(connection: Connection, caller: Caller, key: Row, row: Row) -> None:
+    """Below an administrator: leaders of a team within it, everybody else what is its own."""
+    rights.require(all(row.get(name, key[name]) == key[name] for name in _ADMIN_ONLY), "change that")
+    team = directory.find(connection, "team", key["team_id"]) if key["team_id"] else None
+    if not rights.leads_team(connection, caller, team):
+        same = all(row.get(name, key[name]) == key[name] for name in ("user_id", "team_id", "blocked"))
+        rights.require(same, "give the key to another")
+        return
+    if row.get("team_id", key["team_id"]) != key["team_id"]:
+        other = directory.find(connection, "team", row["team_id"]) if row["team_id"] else None
+        rights.require(rights.leads_team(connection, caller, other), "move keys there")
+    after = {name: row.get(name, key[name]) for name in ("user_id", "team_id")}
+    if after["user_id"] == key["user_id"]:
+        own = key["user_id"] in (caller.user_id, None)
+        rights.require(own or row.get("key_type", LLM_API) == LLM_API, "let keys of others manage")
+        return
+    given = {**after, "key_type": row.get("key_type")}
+    _give(connection, caller, given)
+    row["key_type"] = given["key_type"] or key["key_type"]
+
+
+def _led(connection: Connection, desk: Desk, key: str, permission: str) -> Row:
     """A key that the caller may change."""
     row = directory.find_key(connection, id_of(key)) or directory.find(connection, "key", id_of(key))
-    rights.require(rights.leads_key(connection, desk.caller, row), "change this key")
+    rights.require(rights.leads_key(connection, desk.caller, row, permission), "change this key")
     if row is None:
         raise NotFoundError("there is no such key", param="key", code="404")
     return row
@@ -198,7 +239,7 @@ async def _set_blocked(request: Request, gateway: Gateway, caller: Caller, block
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        key = _led(connection, desk, values["key"])
+        key = _led(connection, desk, values["key"], "/key/update")
         if not caller.admin:
             team = directory.find(connection, "team", key["team_id"]) if key["team_id"] else None
             rights.require(rights.leads_team(connection, caller, team), "block keys")
@@ -221,9 +262,9 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
         aliases = values.get("key_aliases") or []
         named = list(connection.scalars(select(table.c.token).where(table.c.key_alias.in_(aliases))))
         if len(named) < len(set(aliases)):
-            _led(connection, desk, "")
+            _led(connection, desk, "", "/key/delete")
         for key in (*(values.get("keys") or ()), *named):
-            rows.remove(connection, desk, "key", _led(connection, desk, key)["id"])
+            rows.remove(connection, desk, "key", _led(connection, desk, key, "/key/delete")["id"])
         return [*(values.get("keys") or ()), *aliases]
 
     return JSONResponse({"deleted_keys": await rows.work(gateway, work)})
@@ -238,7 +279,9 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
         rights.require(rights.sees_key(connection, caller, row), "see this key")
         if row is None:
             raise NotFoundError("there is no such key", param="key", code="404")
-        return {"key": given or row["token"], "info": _shown(connection, [row])[0]}
+        shown = _shown(connection, [row])[0]
+        token = shown.pop("token")
+        return {"key": given or token, "info": shown}
 
     return JSONResponse(await rows.look(gateway, work))
 
@@ -250,11 +293,7 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
         include_created_by_keys sort_by sort_order expand status""".split(),
     )
     number, size = fields.paging(request)
-    order = asked.get("sort_by", "created_at")
-    if order not in _SORT:
-        raise BadRequestError(f"'sort_by' must be one of {', '.join(_SORT)}", param="sort_by")
-    by = tables.keys.c[order]
-    column: Any = by.asc() if asked.get("sort_order") == "asc" else by.desc()
+    column = rows.order(tables.keys, asked, *_SORT)
 
     def work(connection: Connection) -> dict[str, Any]:
         where = [
@@ -307,28 +346,36 @@ async def regenerate(request: Request, gateway: Gateway, caller: Caller) -> Resp
 
 
 def _regenerate(connection: Connection, desk: Desk, key: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same key in all but its text: what it spent stays with it. The old text is good for the grace period."""
-    old = _led(connection, desk, key)
+    """The same key in all but its text: what it spent stays with it. The old text is good for the grace period;
+    without one, older texts than that end, too."""
+    old = _led(connection, desk, key, "/key/regenerate")
     plain = values.get("new_key") or PREFIX + secrets.token_urlsafe(24)
-    if not plain.startswith(PREFIX) or len(plain) < SHORTEST or not plain.isascii():
-        raise BadRequestError(
-            f"'new_key' must begin with {PREFIX!r} and have {SHORTEST} characters or more", param="new_key"
-        )
+    _check_text(plain, "new_key")
     token = token_of(plain.encode())
+    if (other := directory.find_key(connection, token)) is not None and other["id"] != old["id"]:
+        raise _taken("new_key")
     row = _row({name: value for name, value in values.items() if name in FIELDS}, desk.now)
-    if not desk.caller.admin:
-        _plain_fields(row)
+    caller = desk.caller
+    if not caller.admin:
+        _may_change(connection, caller, old, row)
+        if row.get("user_id", old["user_id"]) not in (caller.user_id, None):
+            row["key_type"] = LLM_API
+    _belongs(connection, row)
     row |= {"token": token, "key_name": f"{PREFIX}...{plain[-4:]}"}
-    retired = tables.retired_keys
-    if grace := values.get("grace_period"):
-        connection.execute(
-            retired.insert().values(
-                token=old["token"], replaced_by=old["id"], valid_until=desk.now + seconds(grace)
-            )
-        )
+    _retire(connection, old, token, values.get("grace_period"), desk.now)
     made = rows.change(connection, desk, "key", old["id"], row, "rotated")
     changes.note(connection, "key", token)
     return {**_shown(connection, [made])[0], "key": plain, "token_id": token}
+
+
+def _retire(connection: Connection, old: Row, token: str, grace: str | None, now: float) -> None:
+    retired = tables.retired_keys
+    column = retired.c.token if grace else retired.c.replaced_by
+    gone = (old["token"], token) if grace else (old["id"],)
+    connection.execute(retired.delete().where(column.in_(gone)))
+    if grace and token != old["token"]:
+        values = {"token": old["token"], "replaced_by": old["id"], "valid_until": now + seconds(grace)}
+        connection.execute(retired.insert().values(**values))
 
 
 async def health(request: Request, gateway: Gateway, caller: Caller) -> Response:

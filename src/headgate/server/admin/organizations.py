@@ -1,6 +1,7 @@
 """Organisations: teams and users under one budget and one list of models, led by their own administrators."""
 
 import secrets
+from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import select
@@ -8,17 +9,20 @@ from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from headgate.errors import NotFoundError
+from headgate.errors import BadRequestError, NotFoundError
 from headgate.server.admin import fields, rights, rows
+from headgate.server.admin.rows import Desk
 from headgate.server.callers import USER, Caller
 from headgate.server.gateway import Gateway
-from headgate.store import directory, tables
+from headgate.store import changes, directory, tables
 
 FIELDS: Final = fields.LIMITS | fields.table(
     "organization_id:name organization_alias:name models:names metadata:mapping budget_id:name blocked:flag"
 )
 LATER: Final = frozenset(("object_permission", "tpd_limit", "model_spend"))
-_MEMBER: Final = fields.table("organization_id:name user_id:name role:user_role")
+_ASKED: Final = {"organization_id": "name", "member": "any"}
+_MEMBER: Final = fields.table("user_id:name user_email:name role:user_role")
+_LATER: Final = frozenset(("max_budget_in_organization",))
 
 
 async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -27,12 +31,16 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        if values.get("budget_id"):
-            rows.get(connection, "budget", values["budget_id"])
+        _check_budget(connection, values)
         made = rows.create(connection, desk, "organization", values)
         return rows.shown(connection, "organization", [made])[0]
 
     return JSONResponse(await rows.work(gateway, work))
+
+
+def _check_budget(connection: Connection, values: Mapping[str, Any]) -> None:
+    if name := values.get("budget_id"):
+        rows.get(connection, "budget", name)
 
 
 async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -44,6 +52,7 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
         values["blocked"] = False
 
     def work(connection: Connection) -> dict[str, Any]:
+        _check_budget(connection, values)
         changed = rows.change(connection, desk, "organization", name, values)
         return rows.shown(connection, "organization", [changed])[0]
 
@@ -76,27 +85,45 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
     name = asked["organization_id"]
 
     def work(connection: Connection) -> dict[str, Any]:
-        seen = rights.sees_all(caller) or name in rights.organizations(connection, caller)
-        rights.require(seen or name == caller.organization_id, "see this organisation")
+        led = rights.sees_all(caller) or name in rights.organizations(connection, caller)
+        rights.require(led or name == caller.organization_id, "see this organisation")
         row = rows.get(connection, "organization", name)
-        joined, teams = tables.organization_members, tables.teams
-        members = connection.execute(select(joined).where(joined.c.organization_id == name)).mappings()
+        teams = tables.teams
         own = connection.execute(select(teams).where(teams.c.organization_id == name)).mappings()
+        seen = [dict(team) for team in own if led or rights.sees_team(connection, caller, dict(team))]
+        members = _members(connection, name)
         return {
             **rows.shown(connection, "organization", [row])[0],
-            "members": [rows.plain(joined, dict(member)) for member in members],
-            "teams": rows.shown(connection, "team", [dict(team) for team in own]),
+            "members": [member for member in members if led or member["user_id"] == caller.user_id],
+            "teams": rows.shown(connection, "team", seen),
         }
 
     return JSONResponse(await rows.look(gateway, work))
 
 
+def _members(connection: Connection, name: str, *users: str) -> list[dict[str, Any]]:
+    """Those of an organisation, or some of them, as they are shown."""
+    table, people = tables.organization_members, tables.users
+    statement = (
+        select(table, people.c.user_email)
+        .outerjoin(people, people.c.user_id == table.c.user_id)
+        .where(table.c.organization_id == name)
+        .order_by(table.c.created_at, table.c.user_id)
+    )
+    if users:
+        statement = statement.where(table.c.user_id.in_(users))
+    found = [rows.plain(table, dict(row)) for row in connection.execute(statement).mappings()]
+    return [{**row, "updated_at": row["created_at"]} for row in found]
+
+
 async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    fields.query(request)
+    asked = fields.query(request, "org_id", "org_alias")
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         table = tables.organizations
-        where = []
+        where = [table.c.organization_id == asked["org_id"]] if asked.get("org_id") else []
+        if asked.get("org_alias"):
+            where.append(table.c.organization_alias.contains(asked["org_alias"], autoescape=True))
         if not rights.sees_all(caller):
             where.append(table.c.organization_id.in_(rights.organizations(connection, caller)))
         found, _ = rows.page(connection, table, where, table.c.created_at.desc(), 1, 10_000)
@@ -106,61 +133,124 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
 
 
 async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    return await _set_member(request, gateway, caller, new=True)
+    """LiteLLM's form has `member`, one or a list; its fields may stand beside the organisation, too."""
+    name, members = await _asked(request)
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> dict[str, Any]:
+        _led(connection, caller, name)
+        users = [_add(connection, desk, name, member) for member in members]
+        found = [directory.find(connection, "user", user) or {} for user in users]
+        answer = {
+            "organization_id": name,
+            "updated_users": rows.shown(connection, "user", found),
+            "updated_organization_memberships": _members(connection, name, *users),
+        }
+        return answer | ({"user_id": users[0]} if len(users) == 1 else {})
+
+    return JSONResponse(await rows.work(gateway, work))
+
+
+async def _asked(request: Request) -> tuple[str, list[dict[str, Any]]]:
+    """The organisation and the members of a request."""
+    body = await fields.body_of(request)
+    beside = {field: value for field, value in body.items() if field in _MEMBER}
+    values = fields.read({f: v for f, v in body.items() if f not in beside}, _ASKED, later=_LATER)
+    fields.required(values, "organization_id")
+    given = values.get("member", beside)
+    given = given if isinstance(given, list) else [given]
+    if not given or len(given) > 1_000 or not all(isinstance(item, dict) for item in given):
+        raise BadRequestError("'member' must be an object with a user_id, or a list of such", param="member")
+    members = [fields.read(item, _MEMBER, place="member." if "member" in values else "") for item in given]
+    if not all(member.get("user_id") or member.get("user_email") for member in members):
+        raise BadRequestError("'user_id' is missing", param="user_id")
+    return values["organization_id"], members
+
+
+def _led(connection: Connection, caller: Caller, name: str) -> None:
+    led = caller.admin or name in rights.organizations(connection, caller)
+    rights.require(led, "change members there")
+    rows.get(connection, "organization", name)
+
+
+def _add(connection: Connection, desk: Desk, name: str, member: Mapping[str, Any]) -> str:
+    """Makes the user where nobody knows it. Administrators of organisations take no user who is not theirs."""
+    caller, role = desk.caller, member.get("role") or USER
+    rights.require(caller.admin or role in rights.PLAIN, "change members there")
+    user = _user(connection, member)
+    if user is None:
+        row = {"user_id": member.get("user_id") or secrets.token_hex(16), "user_role": USER}
+        user = rows.create(connection, desk, "user", row | {"user_email": member.get("user_email")})[
+            "user_id"
+        ]
+    elif not caller.admin:
+        rights.require(rights.leads_user(connection, caller, user), "change members there")
+    table = tables.organization_members
+    known = connection.execute(table.delete().where(*_where(name, user))).rowcount
+    row = {"organization_id": name, "user_id": user, "user_role": role, "created_at": desk.now}
+    connection.execute(table.insert().values(**row))
+    _record(connection, desk, "updated" if known else "created", name, user, role)
+    return str(user)
+
+
+def _user(connection: Connection, member: Mapping[str, Any]) -> str | None:
+    column = tables.users.c
+    where = (
+        column.user_id == member["user_id"]
+        if member.get("user_id")
+        else column.user_email == member["user_email"]
+    )
+    return connection.scalar(select(column.user_id).where(where))
+
+
+def _where(name: str, user: str | None) -> tuple[Any, Any]:
+    table = tables.organization_members
+    return table.c.organization_id == name, table.c.user_id == user
+
+
+def _record(connection: Connection, desk: Desk, action: str, name: str, user: str, role: str) -> None:
+    """The audit log; what the user may do has changed."""
+    row = {"id": f"{name}/{user}", "user_role": role}
+    before, after = (row, None) if action == "deleted" else (None, row)
+    rows.record(connection, desk, action, "organization_member", before, after)
+    changes.note(connection, "user", user)
 
 
 async def member_update(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    return await _set_member(request, gateway, caller, new=False)
-
-
-async def _set_member(request: Request, gateway: Gateway, caller: Caller, *, new: bool) -> Response:
-    body = await fields.body_of(request)
-    if isinstance(member := body.pop("member", None), dict):  # LiteLLM's form
-        body = {**member, **body}
-    values = fields.read(body, _MEMBER)
-    fields.required(values, "organization_id", "user_id")
+    name, (member, *_) = await _asked(request)
     desk = rows.desk(gateway, caller)
-    name, user, role = values["organization_id"], values["user_id"], values.get("role") or USER
 
     def work(connection: Connection) -> dict[str, Any]:
-        allowed = caller.admin or name in rights.organizations(connection, caller)
-        rights.require(
-            allowed and (caller.admin or role in (USER, "internal_user_viewer")), "change members there"
-        )
-        rows.get(connection, "organization", name)
-        if directory.find(connection, "user", user) is None:
-            rows.create(connection, desk, "user", {"user_id": user, "user_role": USER})
-        table = tables.organization_members
-        where = (table.c.organization_id == name, table.c.user_id == user)
-        known = connection.execute(table.update().where(*where).values(user_role=role)).rowcount
-        if not known and not new:
-            raise NotFoundError("this user is not in the organisation", param="user_id", code="404")
-        if not known:
-            row = {"organization_id": name, "user_id": user, "user_role": role, "created_at": desk.now}
-            connection.execute(table.insert().values(**row))
-        row = {"id": f"{name}/{user}", "user_role": role}
-        rows.record(connection, desk, "updated" if known else "created", "organization_member", None, row)
-        return {"organization_id": name, "user_id": user, "user_role": role}
+        user, known = _member(connection, caller, name, member)
+        role = member.get("role") or known
+        rights.require(caller.admin or role in (known, *rights.PLAIN), "change members there")
+        statement = tables.organization_members.update().where(*_where(name, user))
+        connection.execute(statement.values(user_role=role))
+        _record(connection, desk, "updated", name, user, role)
+        return _members(connection, name, user)[0]
 
     return JSONResponse(await rows.work(gateway, work))
 
 
 async def member_delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    values = fields.read(await fields.body_of(request), fields.table("organization_id:name user_id:name"))
-    fields.required(values, "organization_id", "user_id")
+    name, (member, *_) = await _asked(request)
     desk = rows.desk(gateway, caller)
-    name, user = values["organization_id"], values["user_id"]
 
     def work(connection: Connection) -> dict[str, Any]:
-        rights.require(
-            caller.admin or name in rights.organizations(connection, caller), "change members there"
-        )
-        table = tables.organization_members
-        where = (table.c.organization_id == name, table.c.user_id == user)
-        if not connection.execute(table.delete().where(*where)).rowcount:
-            raise NotFoundError("this user is not in the organisation", param="user_id", code="404")
-        row = {"id": f"{name}/{user}"}
-        rows.record(connection, desk, "deleted", "organization_member", row, None)
+        user, role = _member(connection, caller, name, member)
+        connection.execute(tables.organization_members.delete().where(*_where(name, user)))
+        _record(connection, desk, "deleted", name, user, role)
         return {"organization_id": name, "user_id": user}
 
     return JSONResponse(await rows.work(gateway, work))
+
+
+def _member(connection: Connection, caller: Caller, name: str, member: Mapping[str, Any]) -> tuple[str, str]:
+    """Who it is, and its role. Raises NotFoundError, PermissionDeniedError."""
+    _led(connection, caller, name)
+    user = _user(connection, member)
+    table = tables.organization_members
+    role = connection.scalar(select(table.c.user_role).where(*_where(name, user)))
+    if user is None or role is None:
+        raise NotFoundError("this user is not in the organisation", param="user_id", code="404")
+    return user, role

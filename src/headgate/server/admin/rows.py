@@ -15,7 +15,7 @@ from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableEr
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import changes, ledger, tables
-from headgate.store.directory import TABLES, Row, begun, find, merge_budgets
+from headgate.store.directory import LIMITS, TABLES, Row, begun, find, merge_budgets
 from headgate.store.money import Money, dollars
 from headgate.store.periods import period
 from headgate.telemetry.times import iso
@@ -41,6 +41,8 @@ async def work(gateway: Gateway, job: Callable[[Connection], T]) -> T:
     """Does it in a transaction, in a thread; whoever is concerned is loaded anew. Raises ServiceUnavailableError."""
     if gateway.database is None or gateway.callers is None:
         raise ServiceUnavailableError("this gateway has no database", type="no_db_connection")
+    if gateway.ledger is not None:
+        await gateway.ledger.flush()  # what was spent is in the answer
     noted: list[ledger.Scope] = []
 
     def noting(connection: Connection) -> T:
@@ -176,8 +178,19 @@ def page(
     """Rows of a page, counted from 1, and how many there are on all."""
     conditions = list(where)
     total = connection.scalar(select(func.count()).select_from(table).where(*conditions)) or 0
-    statement = select(table).where(*conditions).order_by(order).limit(size).offset((number - 1) * size)
+    orders = (order, *table.primary_key.columns)  # a page more never shows a row twice
+    statement = select(table).where(*conditions).order_by(*orders).limit(size).offset((number - 1) * size)
     return [dict(row) for row in connection.execute(statement).mappings()], total
+
+
+def order(table: Table, asked: Mapping[str, str], *known: str) -> Any:
+    """How a list is sorted; by the first of `known`, the newest first, where nothing else is asked for. Raises
+    BadRequestError."""
+    name, way = asked.get("sort_by") or known[0], asked.get("sort_order") or "desc"
+    for field, value, allowed in (("sort_by", name, known), ("sort_order", way, ("asc", "desc"))):
+        if value not in allowed:
+            raise BadRequestError(f"{field!r} must be one of {', '.join(allowed)}", param=field)
+    return table.c[name].asc() if way == "asc" else table.c[name].desc()
 
 
 def pages(total: int, size: int) -> int:
@@ -195,9 +208,18 @@ def shown(connection: Connection, kind: str, rows: list[Row]) -> list[dict[str, 
         since.update(begun(scope, row, now))
     spent = ledger.spent(connection, scopes, since)
     return [
-        plain(TABLES[kind], row) | _spend(limits, spent.get(scope), now)
+        plain(TABLES[kind], row) | _spend(limits, spent.get(scope), now) | budget_of(TABLES[kind], limits)
         for row, limits, scope in zip(rows, merged, scopes, strict=True)
     ]
+
+
+def budget_of(table: Table, limits: Row) -> dict[str, Any]:
+    """Where LiteLLM's clients look for the limits of customers, organisations, tags and members."""
+    if "budget_id" not in table.c or table is tables.budgets:
+        return {}
+    found = plain(table, {name: limits[name] for name in ("budget_id", *LIMITS)})
+    given = any(value is not None for value in found.values())
+    return {"litellm_budget_table": found if given else None}
 
 
 def plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:

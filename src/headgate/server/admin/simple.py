@@ -5,7 +5,7 @@ One table of what differs, one set of pages for all.
 
 import secrets
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy.engine import Connection
@@ -24,9 +24,17 @@ _MODELS_LATER: Final = frozenset(
 )
 
 
+Shown: TypeAlias = dict[str, Any]
+
+
+def _told(word: str, tag: Shown) -> Shown:
+    return {**tag, "message": f"Tag {tag['name']} {word} successfully", "tag": tag}
+
+
 class Resource(Struct, frozen=True):
-    """`made`: an id is made up where none is given. `many` is the field of a list of ids, `asked` the query's
-    parameter of one; `shows` makes what a list answers of its rows."""
+    """`made`: an id is made up where none is given. `many` is the field of a list of ids, `single` of one, `asked`
+    the query's parameter of one; `needs` are fields that can't be left out or taken away. `told` makes what a change
+    answers of its row, `found` what is answered to a list of ids, `gone` what to a deletion."""
 
     kind: str
     fields: dict[str, str]
@@ -34,7 +42,10 @@ class Resource(Struct, frozen=True):
     many: str = ""
     asked: str = ""
     single: str = ""
-    shows: Callable[[list[dict[str, Any]]], Any] = lambda found: found
+    needs: tuple[str, ...] = ()
+    told: Callable[[str, Shown], Any] = lambda word, row: row
+    found: Callable[[list[Shown]], Any] = lambda rows: rows
+    gone: str = "deleted"
 
     @property
     def id(self) -> str:
@@ -53,6 +64,7 @@ CUSTOMER: Final = Resource(
     ),
     many="user_ids",
     asked="end_user_id",
+    gone="deleted_customers",
 )
 TAG: Final = Resource(
     "tag",
@@ -60,6 +72,8 @@ TAG: Final = Resource(
     many="names",
     asked="name",
     single="name",
+    told=_told,
+    found=lambda rows: {row["name"]: row for row in rows},
 )
 ACCESS_GROUP: Final = Resource(
     "access_group",
@@ -67,6 +81,7 @@ ACCESS_GROUP: Final = Resource(
     made=True,
     asked="access_group_id",
     single="access_group_id",
+    needs=("access_group_name",),
 )
 
 
@@ -81,31 +96,31 @@ class Pages:
         values = fields.read(await fields.body_of(request), resource.fields, later=_MODELS_LATER)
         if resource.made and not values.get(resource.id):
             values[resource.id] = secrets.token_hex(16)
-        fields.required(values, resource.id)
+        fields.required(values, resource.id, *resource.needs)
         desk = rows.desk(gateway, caller)
 
-        def work(connection: Connection) -> dict[str, Any]:
-            _budget(connection, values)
+        def work(connection: Connection) -> Shown:
+            self._check_budget(connection, values)
             made = rows.create(connection, desk, resource.kind, values)
             return rows.shown(connection, resource.kind, [made])[0]
 
-        return JSONResponse(await rows.work(gateway, work))
+        return JSONResponse(resource.told("created", await rows.work(gateway, work)))
 
     async def update(self, request: Request, gateway: Gateway, caller: Caller) -> Response:
         resource = self._resource
         values = fields.read(await fields.body_of(request), resource.fields, later=_MODELS_LATER)
-        fields.required(values, resource.id)
+        fields.required(values, resource.id, *(name for name in resource.needs if name in values))
         desk = rows.desk(gateway, caller)
         name = values.pop(resource.id)
         if values.get("blocked", ...) is None:
             values["blocked"] = False
 
-        def work(connection: Connection) -> dict[str, Any]:
-            _budget(connection, values)
+        def work(connection: Connection) -> Shown:
+            self._check_budget(connection, values)
             changed = rows.change(connection, desk, resource.kind, name, values)
             return rows.shown(connection, resource.kind, [changed])[0]
 
-        return JSONResponse(await rows.work(gateway, work))
+        return JSONResponse(resource.told("updated", await rows.work(gateway, work)))
 
     async def delete(self, request: Request, gateway: Gateway, caller: Caller) -> Response:
         names = await self._names(request)
@@ -117,7 +132,7 @@ class Pages:
             return len(names)
 
         count = await rows.work(gateway, work)
-        return JSONResponse({"deleted": count, "message": f"deleted {', '.join(names)}"})
+        return JSONResponse({self._resource.gone: count, "message": f"deleted {', '.join(names)}"})
 
     async def info(self, request: Request, gateway: Gateway, caller: Caller) -> Response:
         if request.method == "GET":
@@ -127,24 +142,24 @@ class Pages:
         else:
             names = await self._names(request)
 
-        def work(connection: Connection) -> list[dict[str, Any]]:
+        def work(connection: Connection) -> list[Shown]:
             found = [rows.get(connection, self._resource.kind, name) for name in names]
             return rows.shown(connection, self._resource.kind, found)
 
         found = await rows.look(gateway, work)
-        return JSONResponse(found[0] if request.method == "GET" else found)
+        return JSONResponse(found[0] if request.method == "GET" else self._resource.found(found))
 
     async def listed(self, request: Request, gateway: Gateway, caller: Caller) -> Response:
         fields.query(request, "page", "size")
         number, size = fields.paging(request, most=1_000) if request.query_params else (1, 1_000)
         table = TABLES[self._resource.kind]
 
-        def work(connection: Connection) -> list[dict[str, Any]]:
+        def work(connection: Connection) -> list[Shown]:
             order = rows.key_column(self._resource.kind)
             found, _ = rows.page(connection, table, [], order, number, size)
             return rows.shown(connection, self._resource.kind, found)
 
-        return JSONResponse(self._resource.shows(await rows.look(gateway, work)))
+        return JSONResponse(await rows.look(gateway, work))
 
     async def block(self, request: Request, gateway: Gateway, caller: Caller) -> Response:
         return await self._set_blocked(request, gateway, caller, True)
@@ -159,7 +174,7 @@ class Pages:
         desk = rows.desk(gateway, caller)
         kind = self._resource.kind
 
-        def work(connection: Connection) -> list[dict[str, Any]]:
+        def work(connection: Connection) -> list[Shown]:
             found = []
             for name in names:
                 if blocked and directory.find(connection, kind, name) is None:  # before its first call, too
@@ -168,8 +183,8 @@ class Pages:
                 found.append(rows.change(connection, desk, kind, name, {"blocked": blocked}, action))
             return rows.shown(connection, kind, found)
 
-        word = "blocked_users" if blocked else "unblocked_users"
-        return JSONResponse({word: await rows.work(gateway, work)})
+        found = await rows.work(gateway, work)
+        return JSONResponse({"blocked_users": found} if blocked else _unblocked(found))
 
     async def _names(self, request: Request) -> list[str]:
         resource = self._resource
@@ -182,7 +197,10 @@ class Pages:
             raise BadRequestError(f"{next(iter(known))!r} is missing", param=next(iter(known)))
         return list(names)
 
+    def _check_budget(self, connection: Connection, values: Mapping[str, Any]) -> None:
+        if self._resource.kind != "budget" and (name := values.get("budget_id")):
+            rows.get(connection, "budget", name)
 
-def _budget(connection: Connection, values: Mapping[str, Any]) -> None:
-    if values.get("budget_id") and "user_id" in values:
-        rows.get(connection, "budget", values["budget_id"])
+
+def _unblocked(found: list[Shown]) -> dict[str, Any]:
+    return {"blocked_users": [], "unblocked_users": found}

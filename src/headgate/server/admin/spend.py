@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -17,14 +18,16 @@ from headgate.errors import BadRequestError, NotFoundError
 from headgate.server.admin import fields, keys, rights, rows
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
-from headgate.store import reports, tables
+from headgate.store import directory, reports, tables
 from headgate.store.ledger import day
 from headgate.store.money import dollars
+from headgate.store.totals import parts
 from headgate.wire import ir
 from headgate.wire.openai_chat.fields import read_usage
 
 MAX_ROWS: Final = 10_000
 TOP: Final = 10
+_YEARS: Final = range(1971, 3001)
 _BY: Final = {
     "team": "team",
     "customer": "customer",
@@ -47,7 +50,7 @@ async def logs(request: Request, gateway: Gateway, caller: Caller) -> Response:
     )
     if asked.get("start_date") and asked.get("summarize", "true") != "false" and "request_id" not in asked:
         return await _by_day(gateway, caller, asked)
-    number, size = fields.paging(request, "page_size", most=MAX_ROWS)
+    number, size = fields.paging(request, "page_size", most=MAX_ROWS, default=MAX_ROWS)
     found, _ = await rows.look(gateway, lambda c: _calls(c, caller, asked, number, size))
     return answer(found, asked)
 
@@ -88,26 +91,41 @@ def _calls(
     where = narrowed(connection, caller, where, user="user_id", key="api_key")
     start = _moment(asked["start_date"], "start_date") if asked.get("start_date") else None
     end = _moment(asked["end_date"], "end_date", after=True) if asked.get("end_date") else None
-    failed = {"failure": True, "success": False}.get(asked.get("status_filter", ""))
+    failed = _one_of(asked, "status_filter", {"": None, "failure": True, "success": False})
+    sort = _one_of(asked, "sort_by", {"": "startTime", **{name: name for name in reports.SORTS}})
+    ascending = _one_of(asked, "sort_order", {"": False, "desc": False, "asc": True})
     whole = "request_id" in asked
-    found, total = reports.single_calls(connection, where, start, end, failed, number, size, bodies=whole)
+    found, total = reports.single_calls(
+        connection, where, start, end, failed, number, size, bodies=whole, sort=sort, ascending=ascending
+    )
     return [_call(row) for row in found], total
+
+
+def _one_of(asked: Mapping[str, str], name: str, known: Mapping[str, Any]) -> Any:
+    value = asked.get(name, "")
+    if value not in known:
+        raise BadRequestError(f"{name!r} must be one of {', '.join(filter(None, known))}", param=name)
+    return known[value]
 
 
 def narrowed(
     connection: Connection, caller: Caller, where: dict[str, Sequence[str]], *, user: str, key: str
 ) -> dict[str, Sequence[str]]:
-    """Below an administrator everybody sees its own; leaders of a team see the team's."""
+    """Below an administrator everybody sees its own; leaders of a team see the team's. Keys for model calls alone,
+    and those of nobody, see what they themselves did."""
     if rights.sees_all(caller):
         return where
-    for name in ("team_id", "team"):
-        if name in where:
-            led = rights.memberships(connection, caller)
-            rights.require(all(led.get(team) == "admin" for team in where[name]), "see this team's calls")
+    name, own = (user, caller.user_id) if caller.user_id and not caller.restricted else (key, caller.key)
+    for team in ("team_id", "team"):
+        if team in where:
+            led = not caller.restricted and all(
+                rights.leads_team(connection, caller, directory.find(connection, "team", one))
+                for one in where[team]
+            )
+            rights.require(led, "see this team's calls")
             return where
-    if caller.user_id is not None:
-        return {**where, user: [caller.user_id]}
-    return {**where, key: [caller.key]}
+    rights.require(all(one == own for one in where.get(name, ())), "see calls of others")
+    return {**where, name: [str(own)]}
 
 
 def key_id(connection: Connection, key: str) -> str:
@@ -120,7 +138,9 @@ def _moment(text: str, name: str, *, after: bool = False) -> float:
     try:
         found = datetime.fromisoformat(text.strip())
     except ValueError:
-        raise BadRequestError(f"{name!r} must be a date such as 2026-11-21", param=name) from None
+        found = None
+    if found is None or found.year not in _YEARS:
+        raise BadRequestError(f"{name!r} must be a date such as 2026-11-21", param=name)
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
     return (found + timedelta(days=1) if after and len(text.strip()) == 10 else found).timestamp()
 
@@ -129,9 +149,13 @@ def _call(row: Mapping[str, Any]) -> dict[str, Any]:
     """A record in LiteLLM's words, ours beside them."""
     tokens_of = row["tokens"] or {}
     metadata = row["metadata"] if isinstance(row["metadata"], dict) else {}
+    if row["status"] >= 400:
+        wrong = {"error_class": row["error"], "error_code": str(row["status"])}
+        metadata = {**metadata, "status": "failure", "error_information": wrong}
     more = {name: row[name] for name in ("error", "usage_from", "cause", "attempts", "fallbacks", "provider")}
     return {
         "request_id": row["id"],
+        "litellm_call_id": row["id"],
         "call_type": row["operation"],
         "api_key": row["key"],
         "spend": rows.number(row["cost"]) or 0.0,
@@ -220,7 +244,8 @@ def days(asked: Mapping[str, str], default: int = 30) -> tuple[str, str]:
 async def report(request: Request, gateway: Gateway, caller: Caller) -> Response:
     """/global/spend/report: sums of each day by one thing."""
     asked = fields.query(
-        request, "group_by", "start_date", "end_date", "format", "api_key", "team_id", "internal_user_id"
+        request,
+        *"group_by start_date end_date format api_key team_id internal_user_id customer_id".split(),
     )
     group = asked.get("group_by", "team")
     if group not in _BY:
@@ -230,17 +255,51 @@ async def report(request: Request, gateway: Gateway, caller: Caller) -> Response
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         where: dict[str, Sequence[str]] = {}
-        for name, column in (("team_id", "team"), ("internal_user_id", "user")):
+        for name, column in (("team_id", "team"), ("internal_user_id", "user"), ("customer_id", "customer")):
             if asked.get(name):
                 where[column] = [asked[name]]
         if asked.get("api_key"):
             where["key"] = [key_id(connection, asked["api_key"])]
-        names = names_of(connection, by)
-        groups = ["day", by] if by != "day" else ["day"]
-        found = sorted(reports.sums(connection, groups, start, end, where), key=lambda row: str(row["day"]))
-        return [_labelled(row, by, names) for row in found]
+        groups = list(dict.fromkeys(("day", by, "key", "model")))
+        found = reports.sums(connection, groups, start, end, where)
+        return _report(found, by, names_of(connection, by))
 
     return answer(await rows.look(gateway, work), asked)
+
+
+def _report(found: list[dict[str, Any]], by: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+    """A row for each day and thing, the dearest of a day first; LiteLLM's words for the same beside ours."""
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for row in found:
+        groups.setdefault((row["day"], row[by]), []).append(row)
+    report = []
+    for (date, name), group in groups.items():
+        whole = {field: sum(row[field] for row in group) for field in tables.sums}
+        one = _labelled({"day": date, by: name, **whole}, by, names)
+        detail = [
+            {"model": row["model"], "api_key": row["key"], **_totals(row)} for row in group if "model" in row
+        ]
+        report.append(one | {"group_by_day": f"{date}T00:00:00+00:00"} | _theirs(by, one, detail))
+    return sorted(report, key=lambda row: (row["date"], -row["spend"]))
+
+
+def _theirs(by: str, one: Mapping[str, Any], detail: list[dict[str, Any]]) -> dict[str, Any]:
+    """LiteLLM's form of a row: what it calls the thing, and what it cost by key and model."""
+    if by == "key":
+        names = {
+            "total_cost": "spend",
+            "total_input_tokens": "input_tokens",
+            "total_output_tokens": "output_tokens",
+        }
+        details = [
+            {"model": row["model"]} | {theirs: row[ours] for theirs, ours in names.items()} for row in detail
+        ]
+        found = {"api_key": one["key"], "model_details": details}
+        return found | {theirs: one[ours] for theirs, ours in names.items()}
+    if by not in ("team", "customer"):
+        return {}
+    name = {"team_name": one.get("team_name", one[by])} if by == "team" else {"customer": one[by]}
+    return {f"{by}s": [{**name, "total_spend": one["spend"], "metadata": detail}]}
 
 
 def names_of(connection: Connection, by: str) -> dict[str, str]:
@@ -286,6 +345,8 @@ def answer(found: list[dict[str, Any]], asked: Mapping[str, str]) -> Response:
 
 def _cell(value: Any) -> Any:
     """A text that a spreadsheet would run as a formula is shown as a text."""
+    if isinstance(value, dict | list):
+        return json.dumps(value)
     return "'" + value if isinstance(value, str) and value[:1] in ("=", "+", "-", "@", "\t", "\r") else value
 
 
@@ -316,6 +377,8 @@ def top(by: str, name: str) -> Any:
                     name: row[by],
                     **({f"{by}_name": names[row[by]]} if row[by] in names else {}),
                     **_totals(row),
+                    "total_spend": rows.number(row["spend"]),
+                    "log_count": row["calls"],
                 }
                 for row in found
             ]
@@ -328,34 +391,30 @@ def top(by: str, name: str) -> Any:
 def spenders(kind: str) -> Any:
     """A page of all rows of a kind with what they have spent: /spend/keys and its like."""
 
+    table = directory.TABLES[kind]
+    (column,) = table.primary_key.columns
+    known = ("limit", "format", *(("user_id",) if "user_id" in table.c else ()))
+
     async def page(request: Request, gateway: Gateway, caller: Caller) -> Response:
-        asked = fields.query(request, "limit", "user_id", "format", "start_date", "end_date")
+        asked = fields.query(request, *known)
+        limit = max(1, min(fields.query_count(request, "limit", MAX_ROWS), MAX_ROWS))
 
         def work(connection: Connection) -> list[dict[str, Any]]:
-            table, spend = reports_table(kind), tables.spend
-            (column,) = table.primary_key.columns
+            spend = tables.spend
             statement = (
-                select(table, spend.c.spend.label("period_spend"), spend.c.total.label("ever"))
+                select(table)
                 .outerjoin(spend, (spend.c.id == column) & (spend.c.kind == kind))
-                .order_by(spend.c.total.desc().nulls_last())
-                .limit(MAX_ROWS)
+                .order_by(spend.c.total.desc().nulls_last(), column)
+                .limit(limit)
             )
             if asked.get("user_id"):
                 statement = statement.where(table.c.user_id == asked["user_id"])
-            found = []
-            for row in connection.execute(statement).mappings():
-                own = {name: row[name] for name in table.c.keys()}  # noqa: SIM118 -- a collection of columns
-                spent = {"spend": rows.number(row["period_spend"]), "total_spend": rows.number(row["ever"])}
-                found.append(rows.plain(table, own) | {name: value or 0.0 for name, value in spent.items()})
-            return found
+            found = [dict(row) for row in connection.execute(statement).mappings()]
+            return [shown for part in parts(found) for shown in rows.shown(connection, kind, list(part))]
 
         return answer(await rows.look(gateway, work), asked)
 
     return page
-
-
-def reports_table(kind: str) -> Any:
-    return {"key": tables.keys, "user": tables.users, "team": tables.teams, "tag": tables.tags}[kind]
 
 
 async def calculate(request: Request, gateway: Gateway, caller: Caller) -> Response:

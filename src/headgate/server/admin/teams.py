@@ -1,6 +1,7 @@
 """Teams and their members: models, budgets and limits that their keys share."""
 
 import secrets
+import time
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from headgate.server.admin.rows import Desk
 from headgate.server.admin.users import join
 from headgate.server.callers import USER, Caller
 from headgate.server.gateway import Gateway
-from headgate.store import changes, directory, tables
+from headgate.store import changes, directory, tables, totals
 from headgate.store.directory import Row
 
 FIELDS: Final = fields.LIMITS | fields.table(
@@ -34,14 +35,15 @@ MEMBER: Final = fields.table("user_id:name user_email:name role:member_role")
 _MEMBER_LIMITS: Final = fields.table(
     "max_budget_in_team:money budget_duration:duration rpm_limit:count tpm_limit:count budget_id:name"
 )
-_ADMIN_ONLY: Final = (
-    "organization_id",
-    "max_budget",
-    "soft_budget",
-    "budget_duration",
-    "budget_id",
-    "models",
+_GOVERNED: Final = frozenset(
+    (*fields.LIMITS, *"organization_id budget_id models access_group_ids tags guardrails blocked".split())
 )
+"""What a team may use and what watches it: its own administrators don't say that."""
+PERMISSIONS: Final = tuple(
+    """/key/generate /key/service-account/generate /key/update /key/delete /key/regenerate /key/info /key/list
+    /key/health /key/block /key/unblock /key/{key_id}/regenerate""".split()
+)
+"""LiteLLM's names of what members may do with the team's keys; reading them is always allowed."""
 
 
 async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -52,8 +54,11 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
         if not caller.admin:
             ours = rights.organizations(connection, caller)
             rights.require(values.get("organization_id") in ours, "make teams there")
+            rights.require(not values.get("budget_id"), "name a budget")
         row = {name: value for name, value in values.items() if name in tables.teams.c}
         row["team_id"] = values.get("team_id") or secrets.token_hex(16)
+        if "/" in row["team_id"]:
+            raise BadRequestError("'team_id' may not have a '/' in it", param="team_id")
         _belongs(connection, row)
         made = rows.create(connection, desk, "team", row)
         members = _members(values.get("members_with_roles") or [], "members_with_roles")
@@ -112,17 +117,27 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        _led(connection, caller, values["team_id"])
+        team = _led(connection, caller, values["team_id"])
         row = {name: value for name, value in values.items() if name != "team_id"}
         if row.get("blocked", ...) is None:
             row["blocked"] = False
-        if not caller.admin:
-            rights.require(not set(row) & set(_ADMIN_ONLY), "change the budget or the models of a team")
+        _may_change(connection, caller, team, row)
         _belongs(connection, row)
         changed = rows.change(connection, desk, "team", values["team_id"], row)
         return {"team_id": values["team_id"], "data": shown(connection, [changed])[0]}
 
     return JSONResponse(await rows.work(gateway, work))
+
+
+def _may_change(connection: Connection, caller: Caller, team: Row, row: Row) -> None:
+    if caller.admin:
+        return
+    if not rights.governs_team(connection, caller, team):
+        rights.require(not _GOVERNED & row.keys(), "change what a team may use")
+    rights.require(row.get("budget_id") == team["budget_id"] or "budget_id" not in row, "name a budget")
+    if row.get("organization_id", team["organization_id"]) != team["organization_id"]:
+        ours = rights.organizations(connection, caller)
+        rights.require(row["organization_id"] in ours, "move teams there")
 
 
 def _led(connection: Connection, caller: Caller, name: str) -> Row:
@@ -140,7 +155,8 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
 
     def work(connection: Connection) -> dict[str, Any]:
         for name in values["team_ids"]:
-            _led(connection, caller, name)
+            team = directory.find(connection, "team", name)
+            rights.require(rights.governs_team(connection, caller, team), "delete this team")
             rows.remove(connection, desk, "team", name)
             table = tables.keys
             for key in connection.scalars(select(table.c.id).where(table.c.team_id == name)).all():
@@ -181,6 +197,7 @@ async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Resp
 
     def work(connection: Connection) -> dict[str, Any]:
         team = _led(connection, caller, values["team_id"])
+        _may_name(connection, caller, values)
         for member in members:
             user = _user(connection, member)
             if (
@@ -194,13 +211,45 @@ async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Resp
                 )
         users = [_add(connection, desk, team["team_id"], member, **_limits(values)) for member in members]
         joined = [directory.member(connection, team["team_id"], user["user_id"]) or {} for user in users]
+        people = rows.shown(connection, "user", users)
         return {
             **shown(connection, [team])[0],
-            "updated_users": rows.shown(connection, "user", users),
-            "updated_team_memberships": [rows.plain(tables.team_members, row) for row in joined],
+            "updated_users": people
+            if caller.admin
+            else [{name: row[name] for name in _OPEN} for row in people],
+            "updated_team_memberships": _memberships(connection, team, joined),
         }
 
     return JSONResponse(await rows.work(gateway, work))
+
+
+_OPEN: Final = ("user_id", "user_email", "user_alias", "user_role")
+"""What of a user those see that are no administrators."""
+
+
+def _may_name(connection: Connection, caller: Caller, values: Mapping[str, Any]) -> None:
+    """A budget that members share."""
+    if name := values.get("budget_id"):
+        rights.require(caller.admin, "name a budget")
+        rows.get(connection, "budget", name)
+
+
+def _memberships(connection: Connection, team: Row, found: list[Row]) -> list[dict[str, Any]]:
+    """Members with what they have spent in the team."""
+    merged = [dict(row) for row in found]
+    directory.merge_budgets(connection, merged)
+    scopes = [("member", f"{row['team_id']}/{row['user_id']}") for row in found]
+    since: dict[totals.Scope, float] = {}
+    for scope, limits in zip(scopes, merged, strict=True):
+        since |= directory.begun(scope, directory.member_limits(team, limits), time.time())
+    spent = totals.spent(connection, scopes, since)
+    return [
+        rows.plain(tables.team_members, row)
+        | {"max_budget_in_team": rows.number(row["max_budget"])}
+        | {"spend": rows.number(spent.get(scope, (0, 0, 0.0))[0])}
+        | rows.budget_of(tables.team_members, limits)
+        for row, limits, scope in zip(found, merged, scopes, strict=True)
+    ]
 
 
 def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
@@ -215,11 +264,12 @@ async def member_update(request: Request, gateway: Gateway, caller: Caller) -> R
 
     def work(connection: Connection) -> dict[str, Any]:
         team = _led(connection, caller, values["team_id"])
+        _may_name(connection, caller, values)
         known = _member(connection, team["team_id"], values)
         role = values.get("role") or known["role"]
         join(connection, desk, team["team_id"], known["user_id"], role, **_limits(values))
         changed = directory.member(connection, team["team_id"], known["user_id"]) or {}
-        return rows.plain(tables.team_members, changed)
+        return _memberships(connection, team, [changed])[0]
 
     return JSONResponse(await rows.work(gateway, work))
 
@@ -278,7 +328,7 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
             "team_id": name,
             "team_info": shown(connection, [team])[0],
             "keys": rows.shown(connection, "key", found),
-            "team_memberships": [rows.plain(members, dict(row)) for row in joined],
+            "team_memberships": _memberships(connection, team, [dict(row) for row in joined]),
         }
 
     return JSONResponse(await rows.look(gateway, work))
@@ -286,15 +336,17 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
 
 async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response:
     asked = fields.query(request, "user_id", "organization_id")
-    found, _ = await rows.look(gateway, lambda c: _list(c, caller, asked, 1, 10_000))
+    order = rows.order(tables.teams, asked, *_SORT)
+    found, _ = await rows.look(gateway, lambda c: _list(c, caller, asked, order, 1, 10_000))
     return JSONResponse(found)
 
 
 async def listed_v2(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    known = "page page_size user_id organization_id team_id team_alias sort_by sort_order".split()
+    known = "page page_size user_id organization_id team_id team_alias search sort_by sort_order".split()
     asked = fields.query(request, *known)
     number, size = fields.paging(request, "page_size")
-    found, total = await rows.look(gateway, lambda c: _list(c, caller, asked, number, size))
+    order = rows.order(tables.teams, asked, *_SORT)
+    found, total = await rows.look(gateway, lambda c: _list(c, caller, asked, order, number, size))
     return JSONResponse(
         {
             "teams": found,
@@ -306,13 +358,18 @@ async def listed_v2(request: Request, gateway: Gateway, caller: Caller) -> Respo
     )
 
 
+_SORT: Final = ("created_at", "updated_at", "team_alias", "team_id", "organization_id", "max_budget")
+
+
 def _list(
-    connection: Connection, caller: Caller, asked: Mapping[str, str], number: int, size: int
+    connection: Connection, caller: Caller, asked: Mapping[str, str], order: Any, number: int, size: int
 ) -> tuple[list[dict[str, Any]], int]:
     table, members = tables.teams, tables.team_members
     where = [table.c[name] == asked[name] for name in ("organization_id", "team_id") if asked.get(name)]
     if asked.get("team_alias"):
         where.append(table.c.team_alias.contains(asked["team_alias"], autoescape=True))
+    if text := asked.get("search"):
+        where.append(table.c.team_alias.contains(text, autoescape=True) | (table.c.team_id == text))
     if asked.get("user_id"):
         where.append(
             table.c.team_id.in_(select(members.c.team_id).where(members.c.user_id == asked["user_id"]))
@@ -321,7 +378,7 @@ def _list(
         ours = rights.organizations(connection, caller)
         mine = [*rights.memberships(connection, caller), *([caller.team_id] if caller.team_id else [])]
         where.append(table.c.team_id.in_(mine) | table.c.organization_id.in_(ours))
-    found, total = rows.page(connection, table, where, table.c.created_at.desc(), number, size)
+    found, total = rows.page(connection, table, where, order, number, size)
     return shown(connection, found), total
 
 
@@ -353,14 +410,18 @@ async def _change_models(request: Request, gateway: Gateway, caller: Caller, cha
 
 def shown(connection: Connection, found: list[Row]) -> list[dict[str, Any]]:
     """Teams as the API shows them, with their members."""
-    table = tables.team_members
-    names = [row["team_id"] for row in found]
-    members: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
-    for row in connection.execute(
-        select(table).where(table.c.team_id.in_(names)).order_by(table.c.created_at)
-    ):
-        members[row.team_id].append({"user_id": row.user_id, "role": row.role})
+    table, users = tables.team_members, tables.users
+    members: dict[str, list[dict[str, Any]]] = {row["team_id"]: [] for row in found}
+    for names in totals.parts(list(members)):
+        statement = (
+            select(table.c.team_id, table.c.user_id, table.c.role, users.c.user_email)
+            .outerjoin(users, users.c.user_id == table.c.user_id)
+            .where(table.c.team_id.in_(names))
+            .order_by(table.c.created_at, table.c.user_id)
+        )
+        for row in connection.execute(statement).mappings():
+            members[row["team_id"]].append({name: row[name] for name in ("user_id", "user_email", "role")})
     return [
-        {**row, "members_with_roles": members[row["team_id"]]}
+        {**row, "members_with_roles": members[row["team_id"]], "admins": [], "members": []}
         for row in rows.shown(connection, "team", found)
     ]

@@ -4,7 +4,7 @@ import secrets
 from collections.abc import Mapping
 from typing import Any, Final
 
-from sqlalchemy import select
+from sqlalchemy import func, or_, select
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -37,21 +37,17 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
 
 
 def _new(connection: Connection, desk: Desk, values: dict[str, Any]) -> dict[str, Any]:
-    teams = _teams(values)
     row = {name: value for name, value in values.items() if name in tables.users.c}
     row["user_id"] = values.get("user_id") or secrets.token_hex(16)
     row["user_role"] = values.get("user_role") or USER
-    if not desk.caller.admin:
-        rights.require(row["user_role"] in (USER, "internal_user_viewer"), f"make a {row['user_role']}")
-        ours = rights.organizations(connection, desk.caller)
-        rights.require(
-            bool(values.get("organizations")) and set(values["organizations"]) <= ours, "make users"
-        )
+    _may_make(connection, desk.caller, row, values)
+    if row.get("budget_id"):
+        rows.get(connection, "budget", row["budget_id"])
     if row.get("user_email"):
-        _email_is_free(connection, row["user_email"])
+        _email_is_free(connection, row["user_email"], row["user_id"])
     made = rows.create(connection, desk, "user", row)
+    teams = _teams(connection, desk.caller, values)
     for team in teams:
-        rows.get(connection, "team", team)
         join(connection, desk, team, row["user_id"], "user")
     for organization in values.get("organizations") or ():
         rows.get(connection, "organization", organization)
@@ -66,30 +62,48 @@ def _new(connection: Connection, desk: Desk, values: dict[str, Any]) -> dict[str
     shown = {**rows.shown(connection, "user", [made])[0], "teams": teams}
     if values.get("auto_create_key") is False:
         return shown
+    given = ("key_alias", "duration", "aliases", "team_id")
     key = keys.make(
         connection,
         desk,
-        {name: values[name] for name in ("key_alias", "duration", "aliases", "team_id") if values.get(name)}
-        | {"user_id": row["user_id"]},
+        {name: values[name] for name in given if values.get(name)} | {"user_id": row["user_id"]},
+        checked=True,
     )
-    return {**shown, "key": key["key"], "token": key["token"], "expires": key["expires"]}
+    return {**shown, **{name: key[name] for name in ("key", "token", "key_name", "key_alias", "expires")}}
 
 
-def _teams(values: Mapping[str, Any]) -> list[str]:
+def _may_make(connection: Connection, caller: Caller, row: Row, values: Mapping[str, Any]) -> None:
+    """Administrators of organisations make plain users in theirs."""
+    if caller.admin:
+        return
+    rights.require(row["user_role"] in rights.PLAIN, f"make a {row['user_role']}")
+    rights.require(not row.get("budget_id") and not row.get("sso_user_id"), "name a budget or an identity")
+    ours = rights.organizations(connection, caller)
+    rights.require(bool(values.get("organizations")) and set(values["organizations"]) <= ours, "make users")
+
+
+def _teams(connection: Connection, caller: Caller, values: Mapping[str, Any]) -> list[str]:
+    """The teams that a new user is to be in."""
     found = values.get("teams") or []
-    names = (
-        [row.get("team_id") if isinstance(row, dict) else row for row in found]
-        if isinstance(found, list)
-        else [0]
-    )
+    if not isinstance(found, list):
+        raise BadRequestError("'teams' must be a list of team ids", param="teams")
+    names = [row.get("team_id") if isinstance(row, dict) else row for row in found]
     if not all(isinstance(name, str) and name for name in names):
         raise BadRequestError("'teams' must be a list of team ids", param="teams")
-    return [str(name) for name in names]
+    if values.get("team_id"):
+        names.append(values["team_id"])
+    for name in names:
+        team = directory.find(connection, "team", str(name))
+        rights.require(rights.leads_team(connection, caller, team), "change this team")
+        if team is None:
+            raise rows.missing("team", str(name))
+    return [str(name) for name in dict.fromkeys(names)]
 
 
-def _email_is_free(connection: Connection, email: str) -> None:
-    where = tables.users.c.user_email == email
-    if connection.scalar(select(tables.users.c.user_id).where(where)) is not None:
+def _email_is_free(connection: Connection, email: str, user: str) -> None:
+    table = tables.users
+    where = (table.c.user_email == email, table.c.user_id != user)
+    if connection.scalar(select(table.c.user_id).where(*where)) is not None:
         raise BadRequestError(f"a user with user_email {email!r} exists already", param="user_email")
 
 
@@ -112,11 +126,16 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        name = values.get("user_id") or _by_email(connection, values)
+        name = values.get("user_id") or _by_email(connection, caller, values)
         if not caller.admin:
             own = name == caller.user_id and set(values) <= {"user_id", "user_alias", "metadata"}
-            led = rights.leads_user(connection, caller, name) and values.get("user_role") in (None, USER)
-            rights.require(own or led, "change this user")
+            led = rights.leads_user(connection, caller, name) and not _ADMIN_ONLY & values.keys()
+            plain = values.get("user_role") in (None, *rights.PLAIN)
+            rights.require(own or (led and plain), "change this user")
+        if values.get("budget_id"):
+            rows.get(connection, "budget", values["budget_id"])
+        if values.get("user_email"):
+            _email_is_free(connection, values["user_email"], name)
         row = {field: value for field, value in values.items() if field != "user_id" and value is not None}
         row |= {field: None for field, value in values.items() if value is None and field not in _KEPT}
         changed = rows.change(connection, desk, "user", name, row)
@@ -125,15 +144,17 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
     return JSONResponse(await rows.work(gateway, work))
 
 
+_ADMIN_ONLY: Final = frozenset(("budget_id", "sso_user_id"))
 _KEPT: Final = ("user_id", "user_role", "blocked", "user_email")
 """What can't be taken away by null."""
 
 
-def _by_email(connection: Connection, values: Mapping[str, Any]) -> str:
+def _by_email(connection: Connection, caller: Caller, values: Mapping[str, Any]) -> str:
     fields.required(values, "user_email")
     where = tables.users.c.user_email == values["user_email"]
     name = connection.scalar(select(tables.users.c.user_id).where(where))
     if name is None:
+        rights.require(caller.admin, "change this user")
         raise rows.missing("user", values["user_email"])
     return str(name)
 
@@ -179,32 +200,27 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
 
 async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response:
     asked = fields.query(
-        request, "page", "page_size", "role", "user_ids", "user_email", "team", "sort_by", "sort_order"
+        request,
+        *"""page page_size role user_ids sso_user_ids user_email search team organization_ids sort_by
+        sort_order""".split(),
     )
     number, size = fields.paging(request, "page_size")
+    order = rows.order(tables.users, asked, *_SORT)
 
     def work(connection: Connection) -> dict[str, Any]:
-        table = tables.users
-        where = []
-        if asked.get("role"):
-            where.append(table.c.user_role == asked["role"])
-        if asked.get("user_ids"):
-            where.append(table.c.user_id.in_(asked["user_ids"].split(",")))
-        if asked.get("user_email"):
-            where.append(table.c.user_email.contains(asked["user_email"], autoescape=True))
-        members = tables.team_members
-        if asked.get("team"):
-            where.append(
-                table.c.user_id.in_(select(members.c.user_id).where(members.c.team_id == asked["team"]))
-            )
+        where = _asked_for(asked)
         if not rights.sees_all(caller):
             joined = tables.organization_members
             ours = rights.organizations(connection, caller)
             theirs = select(joined.c.user_id).where(joined.c.organization_id.in_(ours))
-            where.append(table.c.user_id.in_(theirs) | (table.c.user_id == caller.user_id))
-        found, total = rows.page(connection, table, where, table.c.created_at.desc(), number, size)
+            where.append(tables.users.c.user_id.in_(theirs) | (tables.users.c.user_id == caller.user_id))
+        found, total = rows.page(connection, tables.users, where, order, number, size)
+        counts = _key_counts(connection, [row["user_id"] for row in found])
         return {
-            "users": rows.shown(connection, "user", found),
+            "users": [
+                {**row, "key_count": counts.get(row["user_id"], 0)}
+                for row in rows.shown(connection, "user", found)
+            ],
             "total": total,
             "page": number,
             "page_size": size,
@@ -212,6 +228,37 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
         }
 
     return JSONResponse(await rows.look(gateway, work))
+
+
+_SORT: Final = ("created_at", "updated_at", "user_id", "user_email", "user_alias", "user_role", "max_budget")
+
+
+def _asked_for(asked: Mapping[str, str]) -> list[Any]:
+    """The conditions of a query."""
+    column, members, joined = tables.users.c, tables.team_members, tables.organization_members
+    in_team = select(members.c.user_id).where(members.c.team_id == asked.get("team"))
+    organizations = asked.get("organization_ids", "").split(",")
+    inside = select(joined.c.user_id).where(joined.c.organization_id.in_(organizations))
+    text = asked.get("search", "")
+    found = [column[name].contains(text, autoescape=True) for name in ("user_id", "user_email", "user_alias")]
+    conditions = {
+        "role": column.user_role == asked.get("role"),
+        "user_ids": column.user_id.in_(asked.get("user_ids", "").split(",")),
+        "sso_user_ids": column.sso_user_id.in_(asked.get("sso_user_ids", "").split(",")),
+        "user_email": column.user_email.contains(asked.get("user_email", ""), autoescape=True),
+        "search": or_(*found),
+        "team": column.user_id.in_(in_team),
+        "organization_ids": column.user_id.in_(inside),
+    }
+    return [condition for name, condition in conditions.items() if asked.get(name)]
+
+
+def _key_counts(connection: Connection, users: list[str]) -> dict[str, int]:
+    table = tables.keys
+    statement = (
+        select(table.c.user_id, func.count()).where(table.c.user_id.in_(users)).group_by(table.c.user_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(statement)}
 
 
 def _keys(connection: Connection, user: str) -> list[Row]:
