@@ -15,6 +15,7 @@ from headgate.store.mover import EVERY_SECONDS
 from headgate.store.periods import seconds
 
 HEAR_SECONDS: Final = 0.5
+RELOADED: Final = 500
 """A change on one replica is known to all within a second."""
 WATCH_SECONDS: Final = 2.0
 CLEAN_SECONDS: Final = 3600.0
@@ -75,8 +76,10 @@ class Background:
     async def _hear(self) -> None:
         if self._heard is not None and self._gateway.callers is not None:
             news = await asyncio.to_thread(self._heard.news)
-            for kind, name in news:
-                self._gateway.callers.forget(kind, name)
+            callers = self._gateway.callers
+            dropped = {token for kind, name in news for token in callers.forget(kind, name)}
+            for token in list(dropped)[:RELOADED]:  # at once, while the database is there: it may go away
+                await callers.load(token)
             if self._gateway.reloader is not None and any(kind == "model" for kind, _ in news):
                 await self._gateway.reloader.reload(file=False)
 

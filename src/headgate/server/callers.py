@@ -240,21 +240,24 @@ class Callers:
     def known_payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters] | None:
         return self._payers.get((kind, name))
 
-    def forget(self, kind: str, name: str) -> None:
-        """Something changed: whoever is made of it is loaded anew at the next call."""
+    def forget(self, kind: str, name: str) -> list[str]:
+        """Something changed: whoever is made of it is loaded anew at the next call. Their tokens."""
         scope = (kind, name)
         self._epoch += 1
         self._payers.pop(scope, None)
         if kind == "key":
             self._unknown.pop(name, None)
         if kind in ("budget", "access_group"):  # who uses them is not known here
+            dropped = list(self._known)
             self._known.clear()
             self._payers.clear()
-            return
+            return dropped
         if kind == "team_member":
             scope = ("member", name)
-        for token in [token for token, caller in self._known.items() if scope in caller.scopes]:
+        dropped = [token for token, caller in self._known.items() if scope in caller.scopes]
+        for token in dropped:
             del self._known[token]
+        return dropped
 
     def forget_all(self) -> None:
         self._epoch += 1
