@@ -1,5 +1,6 @@
 """Virtual keys: what each of their fields does to the next call, and how they are made, changed, replaced, listed."""
 
+import asyncio
 import hashlib
 import json
 import threading
@@ -9,6 +10,8 @@ from typing import Any
 import pytest
 
 from admin.conftest import NOBODY, Api
+from headgate.server.callers import Callers
+from headgate.server.registry import Registry
 
 SECRET = "sk-chosen-by-its-owner-1"
 
@@ -419,3 +422,35 @@ def test_what_a_key_names_must_exist(api: Api) -> None:
         for path, body in (("/key/generate", {}), ("/key/update", {"key": api.key()})):
             status, found = api.post(path, {**body, name: NOBODY})
             assert (status, found["error"]["param"]) == (404, name)
+
+
+async def test_a_change_that_comes_while_a_key_is_read_is_not_missed(api: Api) -> None:
+    made = api.made("/key/generate", models=["m"])
+    gateway = api.server.gateway
+    database = gateway.database
+    assert database is not None
+    callers = Callers(Interrupted(database), Registry(lambda scope, since: None), gateway.clock.time)
+    Interrupted.between = lambda: (
+        api.made("/key/update", key=made["key"], models=["n"]),
+        callers.forget("key", made["id"]),
+    )
+    caller = await callers.load(made["token"])
+    assert caller is not None
+    assert [allow.shown() for _, allow in caller.allows] == ["n"]
+    assert callers.known(made["token"]) is caller
+
+
+class Interrupted:
+    """A database in which `between` happens once, after a read and before its answer."""
+
+    between: Any = None
+
+    def __init__(self, database: Any) -> None:
+        self._database = database
+
+    async def ask(self, job: Any) -> Any:
+        found = await self._database.ask(job)
+        between, Interrupted.between = Interrupted.between, None
+        if between is not None:
+            await asyncio.to_thread(between)
+        return found

@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Mapping
-from typing import Final
+from typing import Final, Protocol
 
 import msgspec
 
 from headgate.errors import AuthenticationError
 from headgate.server.callers import ANYBODY, MASTER, Caller, Callers
-from headgate.server.jwt import Tokens, looks_like
 from headgate.server.meters import NONE, Meters
 
 KEY_HEADERS: Final = (
@@ -22,20 +21,34 @@ KEY_HEADERS: Final = (
 """In the order in which they are asked, LiteLLM's."""
 
 
+class Strangers(Protocol):
+    """Who knows callers without a key of ours: `auth/tokens.py`."""
+
+    def takes(self, text: bytes) -> bool:
+        """Whether a key that is not known here has the shape of one of theirs."""
+        ...
+
+    async def caller(self, text: bytes, token: str) -> Caller:
+        """`token` is the SHA-256 of the text, under which the caller is known from now on. Raises
+        AuthenticationError, PermissionDeniedError, ServiceUnavailableError."""
+        ...
+
+
 class Access:
-    """Without a master key everybody is let in: that is for loopback only. `callers` None: there are no virtual
-    keys. `meters` count for everybody."""
+    """Without a master key and without tokens everybody is let in: that is for loopback only. `callers` None: there
+    are no virtual keys. `meters` count for everybody."""
 
     def __init__(
         self,
         master_key: str | None,
         callers: Callers | None = None,
         meters: Meters = NONE,
-        tokens: Tokens | None = None,
+        tokens: Strangers | None = None,
     ) -> None:
         self._callers = callers
         self._tokens = tokens
         self._master = hashlib.sha256(master_key.encode()).hexdigest() if master_key else None
+        self._open = self._master is None and tokens is None
         self.admin = msgspec.structs.replace(MASTER, meters=meters)
         self._anybody = msgspec.structs.replace(ANYBODY, meters=meters)
 
@@ -43,7 +56,7 @@ class Access:
         """From memory; None where the key must be looked up. Raises AuthenticationError where there is none."""
         token = _token(headers)
         if token is None:
-            if self._master is None:
+            if self._open:
                 return self._anybody
             raise AuthenticationError(
                 "no API key: send it as 'Authorization: Bearer KEY' (or x-api-key)",
@@ -57,18 +70,19 @@ class Access:
         return self._callers.known(token)
 
     async def find(self, headers: Mapping[bytes, bytes]) -> Caller:
-        """The same, asking the database. Raises AuthenticationError, ServiceUnavailableError."""
+        """The same, asking the database, and who knows strangers. Raises AuthenticationError, PermissionDeniedError,
+        ServiceUnavailableError."""
         token = _token(headers)
         caller = self.identify(headers)
         if caller is None and self._callers is not None and token is not None:
             caller = await self._callers.load(token)
-            if caller is None and self._tokens is not None and looks_like(text := _key(headers)):
-                caller = await self._tokens.caller(text.decode("ascii", "replace"), token)
+            if caller is None and self._tokens is not None and self._tokens.takes(text := _key(headers)):
+                caller = await self._tokens.caller(text, token)
         return caller or self._stranger(headers)
 
     def _stranger(self, headers: Mapping[bytes, bytes]) -> Caller:
         """Says nothing of the key that came."""
-        if self._master is None:
+        if self._open:
             return self._anybody
         name = next(name for name in KEY_HEADERS if name in headers)
         raise AuthenticationError(
@@ -87,6 +101,7 @@ def _token(headers: Mapping[bytes, bytes]) -> str | None:
 
 
 def _key(headers: Mapping[bytes, bytes]) -> bytes:
+    """The key itself, where there is one."""
     value = next(headers[name] for name in KEY_HEADERS if name in headers)
     return (value[7:] if value[:7].lower() == b"bearer " else value).strip()
 

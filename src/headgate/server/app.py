@@ -18,20 +18,20 @@ from starlette.types import Receive, Scope, Send
 from headgate.catalog.lookup import Catalog
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
-from headgate.errors import HeadgateError, InternalServerError, NotFoundError, for_status
-from headgate.net.fetch import fetch_media
+from headgate.errors import BadRequestError, HeadgateError, InternalServerError, NotFoundError, for_status
 from headgate.net.pool import Pool
-from headgate.ports import Timeouts, Transport
+from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
 from headgate.server.access import Access
 from headgate.server.asgi import AsgiExchange, body_of, path_of
+from headgate.server.auth.fetch import Fetcher
+from headgate.server.auth.jwks import KeySets
+from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
 from headgate.server.config.schema import Config
 from headgate.server.endpoints import llm
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
-from headgate.server.jwt import Jwks, Tokens
-from headgate.server.jwt import settings_of as jwt_settings_of
 from headgate.server.meters import Meters
 from headgate.server.pace import Pace
 from headgate.server.registry import NOTHING, Registry
@@ -51,7 +51,6 @@ from headgate.store.rates import Rates, settings_of
 from headgate.wire.dialect import Dialect
 
 DEFAULT_BODY_MB: Final = 100.0
-JWKS_BYTES: Final = 1024 * 1024
 
 
 class SystemClock:
@@ -175,6 +174,8 @@ def build(
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
     database = _database(config, environment, data_dir)
     if database is None:
+        if config.general.enable_jwt_auth:
+            raise BadRequestError("enable_jwt_auth needs a database: give DATABASE_URL or a data directory")
         access = Access(config.general.master_key)
         return Gateway(Snapshot(config, engine, catalog, environment, access), clock, body_limit=limit)
     migrations.upgrade(database)
@@ -186,11 +187,13 @@ def build(
     registry = Registry(ledger.roll, shared=shared, rates=redis is not None)
     everyone = _whole(config, registry, database, clock.time())
     callers = Callers(database, registry, clock.time)
-    tokens = _tokens(config, environment, pool, callers, database, clock)
+    keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
 
     def make(config: Config) -> Snapshot:
+        around = {**env, **config.environment}
+        tokens = tokens_of(config.general, around, keys, callers, database, clock)
         access = Access(config.general.master_key, callers, everyone, tokens)
-        return Snapshot(config, engine, catalog, {**env, **config.environment}, access)
+        return Snapshot(config, engine, catalog, around, access)
 
     vault = Vault.of(environment, config.general.master_key)
     reloader = Reloader(config, environment, database, vault, make, read)
@@ -216,28 +219,6 @@ def _database(config: Config, env: Mapping[str, str], data_dir: Path | None) -> 
     if url:
         return connect(url, pool=general.database_connection_pool_limit or POOL)
     return embedded(data_dir) if data_dir is not None else None
-
-
-def _tokens(
-    config: Config,
-    env: Mapping[str, str],
-    transport: Transport,
-    callers: Callers,
-    database: Database,
-    clock: SystemClock,
-) -> Tokens | None:
-    if not config.general.enable_jwt_auth:
-        return None
-    settings = jwt_settings_of(config.general.litellm_jwtauth, env)
-
-    async def fetch(url: str) -> bytes:
-        limits = Timeouts(connect=5.0, first_byte=5.0, between_chunks=5.0, total=10.0)
-        _, data = await fetch_media(
-            transport, url, limit_bytes=JWKS_BYTES, timeouts=limits, allowed_hosts=None
-        )
-        return data
-
-    return Tokens(settings, Jwks(settings, fetch, clock.time), callers, database, clock.time)
 
 
 def _whole(config: Config, registry: Registry, database: Database, now: float) -> Meters:

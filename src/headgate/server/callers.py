@@ -6,10 +6,11 @@ A known key costs one look into a dictionary; an unknown one is asked of the dat
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 from msgspec import Struct
+from sqlalchemy.engine import Connection
 
 from headgate.core.route import Group
 from headgate.errors import AuthenticationError, PermissionDeniedError
@@ -24,6 +25,8 @@ MAX_KNOWN: Final = 100_000
 MAX_UNKNOWN: Final = 10_000
 UNKNOWN_SECONDS: Final = 10.0
 """How long it is remembered that a key does not exist."""
+ATTEMPTS: Final = 5
+T = TypeVar("T")
 ADMIN: Final = "proxy_admin"
 USER: Final = "internal_user"
 VIEWER: Final = "internal_user_viewer"
@@ -218,7 +221,7 @@ class Callers:
         """A caller without a key of ours, by a row made up for it; known by `token` from now on, unless something
         has changed since the `epoch` in which that was begun."""
         now, epoch = self._clock(), self._epoch if epoch is None else epoch
-        entry = await self._database.ask(lambda c: directory.load(c, dict(row), now))
+        entry, _ = await self._read(lambda c: directory.load(c, dict(row), now))
         caller = self._caller(entry, now)
         caller = msgspec.structs.replace(caller, role=role or caller.role, customer=customer)
         if epoch == self._epoch:
@@ -230,11 +233,12 @@ class Callers:
         scope = (kind, name)
         known = self._payers.get(scope)
         if known is None:
-            row, spent = await self._database.ask(
+            (row, spent), true = await self._read(
                 lambda c: directory.load_payer(c, kind, name, self._clock())
             )
             known = (row, self._registry.meters(scope, row or {}, spent or NOTHING, self._clock()))
-            _remember(self._payers, scope, known, MAX_KNOWN)
+            if true:
+                _remember(self._payers, scope, known, MAX_KNOWN)
         return known
 
     def known_payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters] | None:
@@ -266,17 +270,25 @@ class Callers:
         self._unknown.clear()
 
     async def _load(self, token: str, now: float) -> Caller | None:
-        epoch = self._epoch
-        entry = await self._database.ask(lambda c: directory.load_key(c, token, now))
-        if entry is None and epoch != self._epoch:
-            return None  # something changed meanwhile: perhaps this key was made
+        entry, true = await self._read(lambda c: directory.load_key(c, token, now))
         if entry is None:
-            _remember(self._unknown, token, now + UNKNOWN_SECONDS, MAX_UNKNOWN)
+            if true:
+                _remember(self._unknown, token, now + UNKNOWN_SECONDS, MAX_UNKNOWN)
             return None
         caller = self._caller(entry, now)
-        if epoch == self._epoch:
+        if true:
             _remember(self._known, token, caller, MAX_KNOWN)
         return caller
+
+    async def _read(self, job: Callable[[Connection], T]) -> tuple[T, bool]:
+        """What the database says, read again where something changed meanwhile; and whether nothing did in the end.
+        Old limits must not be set over new ones."""
+        for _ in range(ATTEMPTS):
+            epoch = self._epoch
+            found = await self._database.ask(job)
+            if epoch == self._epoch:
+                return found, True
+        return found, False
 
     def _caller(self, entry: directory.Entry, now: float) -> Caller:
         key, user, team, organization = entry.key, entry.user, entry.team, entry.organization

@@ -85,7 +85,7 @@ def _activity(
         }
         for date in dates[(number - 1) * size : number * size]
     ]
-    totals = {f"total_{name}": value for name, value in whole.shown().items()}
+    totals = {f"total_{name.removeprefix('total_')}": value for name, value in whole.shown().items()}
     last = rows.pages(len(dates), size)
     return {
         "results": results,

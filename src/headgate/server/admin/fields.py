@@ -26,6 +26,11 @@ USER_ROLES: Final = (
     "internal_user",
     "internal_user_viewer",
 )
+PERMISSIONS: Final = tuple(
+    """/key/generate /key/service-account/generate /key/update /key/delete /key/regenerate /key/info /key/list
+    /key/health /key/block /key/unblock /key/{key_id}/regenerate""".split()
+)
+"""LiteLLM's names of what members may do with the team's keys; reading them is always allowed."""
 _decode: Final = msgspec.json.Decoder().decode
 
 
@@ -123,6 +128,16 @@ def one_of(*names: str) -> Kind:
     return Kind("one of " + ", ".join(names), read)
 
 
+def some_of(*names: str) -> Kind:
+    def read(value: Any) -> list[str]:
+        found = _texts(value)
+        if not set(found) <= set(names):
+            raise ValueError
+        return found
+
+    return Kind("a list of " + ", ".join(names), read)
+
+
 KINDS: Final[Mapping[str, Kind]] = {
     "text": Kind("a text", _text),
     "name": Kind("a text that is not empty, of at most 256 characters", _name),
@@ -141,6 +156,7 @@ KINDS: Final[Mapping[str, Kind]] = {
     "member_role": one_of("admin", "user"),
     "budget_mode": one_of("strict", "estimate"),
     "key_type": one_of("default", "llm_api", "management", "read_only"),
+    "permissions": some_of(*PERMISSIONS),
 }
 
 

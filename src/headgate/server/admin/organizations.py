@@ -86,7 +86,8 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
 
     def work(connection: Connection) -> dict[str, Any]:
         led = rights.sees_all(caller) or name in rights.organizations(connection, caller)
-        rights.require(led or name == caller.organization_id, "see this organisation")
+        inside = name == caller.organization_id or bool(_members(connection, name, caller.user_id or ""))
+        rights.require(led or inside, "see this organisation")
         row = rows.get(connection, "organization", name)
         teams = tables.teams
         own = connection.execute(select(teams).where(teams.c.organization_id == name)).mappings()

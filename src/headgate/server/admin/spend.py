@@ -69,17 +69,8 @@ async def logs_paged(request: Request, gateway: Gateway, caller: Caller) -> Resp
     asked = fields.query(request, *reports.FILTERS, *known)
     number, size = fields.paging(request, "page_size", most=MAX_ROWS)
     found, total = await rows.look(gateway, lambda c: _calls(c, caller, asked, number, size))
-    if asked.get("format") == "csv":
-        return answer(found, asked)
-    return JSONResponse(
-        {
-            "data": found,
-            "total": total,
-            "page": number,
-            "page_size": size,
-            "total_pages": rows.pages(total, size),
-        }
-    )
+    last = rows.pages(total, size)
+    return answer(found, asked, {"total": total, "page": number, "page_size": size, "total_pages": last})
 
 
 def _calls(
@@ -329,10 +320,12 @@ def _totals(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def answer(found: list[dict[str, Any]], asked: Mapping[str, str]) -> Response:
-    """JSON, or CSV where the query says `format=csv`."""
+def answer(
+    found: list[dict[str, Any]], asked: Mapping[str, str], page: Mapping[str, int] | None = None
+) -> Response:
+    """JSON, or CSV where the query says `format=csv`. `page` stands beside the rows in JSON."""
     if asked.get("format", "json") == "json":
-        return JSONResponse(found)
+        return JSONResponse(found if page is None else {"data": found, **page})
     if asked["format"] != "csv":
         raise BadRequestError("'format' must be json or csv", param="format")
     out = io.StringIO()

@@ -21,7 +21,7 @@ from headgate.store.directory import Row
 
 FIELDS: Final = fields.LIMITS | fields.table(
     """team_id:name team_alias:name organization_id:name budget_id:name models:names model_aliases:aliases
-    metadata:mapping tags:names guardrails:names access_group_ids:names team_member_permissions:names
+    metadata:mapping tags:names guardrails:names access_group_ids:names team_member_permissions:permissions
     team_member_budget:money team_member_budget_duration:duration team_member_rpm_limit:count
     team_member_tpm_limit:count blocked:flag"""
 )
@@ -39,11 +39,6 @@ _GOVERNED: Final = frozenset(
     (*fields.LIMITS, *"organization_id budget_id models access_group_ids tags guardrails blocked".split())
 )
 """What a team may use and what watches it: its own administrators don't say that."""
-PERMISSIONS: Final = tuple(
-    """/key/generate /key/service-account/generate /key/update /key/delete /key/regenerate /key/info /key/list
-    /key/health /key/block /key/unblock /key/{key_id}/regenerate""".split()
-)
-"""LiteLLM's names of what members may do with the team's keys; reading them is always allowed."""
 
 
 async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from headgate.core.params import is_price
 from headgate.server.config import known
-from headgate.server.config.document import Mapping, Node, Scalar
+from headgate.server.config.document import Mapping, Node, Scalar, Sequence
 from headgate.server.config.keys import BLOCKS, INFO, PARAMS, Block, homes
 from headgate.server.config.kinds import KINDS, Kind
 from headgate.server.config.nearest import nearest, one_edit_away
@@ -46,10 +46,21 @@ class Reader:
             kind = self._kind(block, name, place, inner)
             if kind is None:
                 continue
+            if name in block.inner:
+                listed = block.supported[name].kind == "list"
+                values[name] = (self._rows if listed else self.block)(block.inner[name], item, inner)
+                continue
             value = self.value(kind, item, inner, required=name in REQUIRED)
             if value is not None:
                 values[name] = value
         return values
+
+    def _rows(self, block: Block, node: Node, path: str) -> list[dict[str, Any]]:
+        if isinstance(node, Sequence):
+            return [self.block(block, item, f"{path}[{at}]") for at, item in enumerate(node.items)]
+        if not _is_nothing(node):
+            self.report.error(node.place, path, "", expected="a list", found=self._found(node, path))
+        return []
 
     def value(self, kind: Kind, node: Node, path: str, *, required: bool = False) -> Any:
         """Resolved and checked, None where it is not given or wrong."""
@@ -73,6 +84,10 @@ class Reader:
         """How to read a key's value; None once it is reported that there is nothing to read."""
         if name in block.supported:
             return KINDS[block.supported[name].kind]
+        if name in known.NARROWING and name in block.unsupported:
+            message = "is a LiteLLM setting that Headgate does not support: without it more would be allowed than you"
+            self.report.error(place, path, f"{message} asked for, so remove it only if that is fine")
+            return None
         if name in block.unsupported:
             self.report.warning(
                 place, path, "is a LiteLLM setting that Headgate does not support yet: it has no effect"

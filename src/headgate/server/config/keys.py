@@ -20,20 +20,29 @@ class Key(Struct, frozen=True):
 
 
 class Block(Struct, frozen=True):
-    """`takes_any`: keys that nobody knows are allowed; they go to the provider, or are shown as they are."""
+    """`takes_any`: keys that nobody knows are allowed; they go to the provider, or are shown as they are. `inner` are
+    blocks that a key's value, or each row of it, is read by."""
 
     name: str
     supported: dict[str, Key]
     unsupported: frozenset[str]
     takes_any: bool = False
+    inner: dict[str, "Block"] = {}
 
     @property
     def names(self) -> frozenset[str]:
         return self.unsupported | self.supported.keys()
 
 
-def _block(name: str, unsupported: str, *rows: tuple[str, str, str, str], takes_any: bool = False) -> Block:
-    return Block(name, {row[0]: Key(*row) for row in rows}, frozenset(unsupported.split()), takes_any)
+def _block(
+    name: str,
+    unsupported: str,
+    *rows: tuple[str, str, str, str],
+    takes_any: bool = False,
+    inner: dict[str, Block] | None = None,
+) -> Block:
+    supported = {row[0]: Key(*row) for row in rows}
+    return Block(name, supported, frozenset(unsupported.split()), takes_any, inner or {})
 
 
 TOP: Final = _block(
@@ -195,6 +204,65 @@ LITELLM: Final = _block(
     ("user_url_allowed_hosts", "texts", "—", "Hosts that are allowed all the same."),
 )
 
+_CLAIMS = (
+    ("user_id_jwt_field", "text", "sub", "The user: its id here, or its `sso_user_id`."),
+    ("user_email_jwt_field", "text", "—", "The user's e-mail address."),
+    ("user_id_upsert", "flag", "false", "Make users that are not known, as `internal_user`."),
+    ("user_allowed_email_domain", "text", "—", "Only users with such an address may come."),
+    ("user_roles_jwt_field", "text", "—", "Where the roles are that `user_allowed_roles` asks for."),
+    ("user_allowed_roles", "texts", "—", "Only users with one of these roles may come."),
+    ("team_id_jwt_field", "text", "—", "The team. It must exist, or be made by `team_id_upsert`."),
+    ("team_ids_jwt_field", "text", "—", "Teams: the first that exists and is not blocked."),
+    ("team_alias_jwt_field", "text", "—", "The team's alias, where no id names one."),
+    ("team_id_default", "text", "—", "The team of tokens that claim none."),
+    ("team_id_upsert", "flag", "false", "Make a team that is claimed and not known."),
+    (
+        "team_allowed_routes",
+        "texts",
+        "model calls, info",
+        "What tokens with a team may ask for: paths, `/v1/*`, groups of routes.",
+    ),
+    ("org_id_jwt_field", "text", "—", "The organisation. It must exist."),
+    ("org_alias_jwt_field", "text", "—", "The organisation's alias."),
+    ("end_user_id_jwt_field", "text", "—", "The customer."),
+    ("object_id_jwt_field", "text", "—", "A team or a user: `role_mappings` says which."),
+    ("roles_jwt_field", "text", "—", "Where the roles are that the next two look at. A list, or words."),
+    (
+        "role_mappings",
+        "list",
+        "—",
+        "`{role, internal_role}`: `proxy_admin`, `internal_user` or `team`.",
+    ),
+    ("jwt_litellm_role_map", "list", "—", "`{jwt_role, litellm_role}`: the role here, over the user's own."),
+    ("admin_jwt_scope", "text", "litellm_proxy_admin", "The scope of administrators. Empty: nobody's."),
+    ("admin_allowed_routes", "texts", "all", "What administrators may ask for."),
+    ("scope_mappings", "list", "—", "`{scope, models, routes}`: what a scope is for."),
+    ("enforce_scope_based_access", "flag", "false", "Only the models and routes of the token's scopes."),
+    ("enforce_rbac", "flag", "false", "Only tokens with a mapped role, a team or a user that is known here."),
+    ("enforce_team_based_model_access", "flag", "false", "Only tokens with a team."),
+)
+ISSUER: Final = _block(
+    "issuers",
+    "",
+    ("issuer", "name", "required", "What its tokens have as `iss`."),
+    ("jwks_url", "url", "found from `issuer`", "Where its keys are."),
+    ("audience", "text_or_texts", "required", "What its tokens must have as `aud`: one of these."),
+    ("disable_audience_validation", "flag", "false", "In place of `audience`: whoever they were made for."),
+    *_CLAIMS,
+)
+JWT: Final = _block(
+    "litellm_jwtauth",
+    known.JWT,
+    ("jwks_url", "text_or_texts", "`JWT_PUBLIC_KEY_URL`", "Where the provider's keys are. Several by comma."),
+    ("issuer", "text_or_texts", "`JWT_ISSUER`", "What tokens must have as `iss`."),
+    ("audience", "text_or_texts", "`JWT_AUDIENCE`", "What tokens must have as `aud`: one of these."),
+    ("issuers", "list", "—", "Providers with claims of their own, below."),
+    *_CLAIMS,
+    ("public_key_ttl", "pause", "600", "Seconds that keys are kept; at least 10."),
+    ("public_key_stale_ttl", "pause", "3600", "Seconds that they are used on while the provider is away."),
+    inner={"issuers": ISSUER},
+)
+
 GENERAL: Final = _block(
     "general_settings",
     known.GENERAL,
@@ -209,7 +277,13 @@ GENERAL: Final = _block(
         "`postgresql://user:password@host/name`. Without one: a SQLite file in the data directory.",
     ),
     ("enable_jwt_auth", "flag", "false", "Take tokens of an OpenID provider (`JWT_PUBLIC_KEY_URL`) as keys."),
-    ("litellm_jwtauth", "mapping", "—", "Which claims mean what: [governance.md](governance.md)."),
+    ("litellm_jwtauth", "mapping", "—", "Whose tokens, and which claims mean what: below."),
+    (
+        "role_permissions",
+        "list",
+        "—",
+        "`{role, models, routes}`: what tokens with a team (`team`) or without (`internal_user`) may do.",
+    ),
     ("database_connection_pool_limit", "count", "10", "Connections of one process to PostgreSQL."),
     ("store_prompts_in_spend_logs", "flag", "false", "Keep requests and answers in the ledger."),
     ("disable_spend_logs", "flag", "false", "Keep sums only, no record of each call."),
@@ -229,6 +303,7 @@ GENERAL: Final = _block(
         "upstream",
         "`model` in answers; LiteLLM's way is `requested`.",
     ),
+    inner={"litellm_jwtauth": JWT},
 )
 
 ROUTER: Final = _block(
@@ -260,7 +335,8 @@ ROUTER: Final = _block(
 
 SETTINGS: Final = {block.name: block for block in (LITELLM, GENERAL, ROUTER)}
 BLOCKS: Final = {
-    block.name: block for block in (TOP, MODEL, CREDENTIAL, PARAMS, INFO, LITELLM, GENERAL, ROUTER)
+    block.name: block
+    for block in (TOP, MODEL, CREDENTIAL, PARAMS, INFO, LITELLM, GENERAL, JWT, ISSUER, ROUTER)
 }
 
 

@@ -111,6 +111,10 @@ def _texts(value: Any, written: str | None) -> tuple[str, ...]:
     return tuple(value)
 
 
+def _text_or_texts(value: Any, written: str | None) -> tuple[str, ...]:
+    return _texts([value] if isinstance(value, str) else value, written)
+
+
 def _listed(value: Any, written: str | None) -> list[Any]:
     return value if isinstance(value, list) else list(_reject(value))
 
@@ -206,6 +210,7 @@ KINDS: Final[dict[str, Kind]] = {
     "whole": Kind("whole number", "a whole number", _whole),
     "count": Kind("whole number ≥ 0", "a whole number of 0 or more", _count),
     "texts": Kind("list of texts", "a list of texts", _texts),
+    "text_or_texts": Kind("text or list of texts", "a text or a list of texts", _text_or_texts),
     "list": Kind("list", "a list", _listed),
     "mapping": Kind("mapping", "a mapping", _mapping),
     "headers": Kind("mapping of texts", "a mapping of header names to texts without line breaks", _headers),

@@ -95,7 +95,7 @@ GENERAL: Final = """
 cancel_on_disconnect forward_client_headers_to_llm_api
 custom_auth custom_auth_run_common_checks custom_auth_settings litellm_key_header_name
 enable_oauth2_auth enable_oauth2_proxy_auth oauth2_config_mappings enforce_rbac
-role_permissions enforce_user_param enforced_params allowed_routes public_routes admin_only_routes
+enforce_user_param enforced_params allowed_routes public_routes admin_only_routes
 allowed_ips use_x_forwarded_for trusted_proxy_ranges reject_clientside_metadata_tags service_account_settings
 allow_user_auth user_header_name user_header_mappings missing_session_id max_failed_login_attempts_per_source
 max_failed_login_attempts_per_source_overrides failed_login_window_seconds failed_login_block_seconds
@@ -143,6 +143,16 @@ enable_claude_code_gateway claude_code_gateway_managed_settings responses_websoc
 disable_responses_id_security allow_unmanaged_response_ids provider_url_destination_allowed_hosts otel
 tracing plugins litellm_license hide_default_credentials_hint
 """
+
+JWT: Final = """
+agent_id_jwt_field mcp_client_id_jwt_field sync_user_role_and_teams upsert_sso_user_to_team
+oidc_userinfo_endpoint oidc_userinfo_enabled oidc_userinfo_cache_ttl virtual_key_mapping_cache_ttl
+unregistered_jwt_client_behavior routing_overrides team_claim_fallback fallback_to_db_teams
+custom_validate virtual_key_claim_field
+"""
+
+NARROWING: Final = frozenset(("custom_validate", "virtual_key_claim_field"))
+"""Settings of LiteLLM that keep callers out or bound them: to leave one out is no way to go on without it."""
 
 ROUTER: Final = """
 retry_after

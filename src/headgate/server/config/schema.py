@@ -73,6 +73,7 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     database_url: str | None = None
     enable_jwt_auth: bool = False
     litellm_jwtauth: dict[str, Any] = {}
+    role_permissions: list[Any] = []
     database_connection_pool_limit: int | None = None
     store_prompts_in_spend_logs: bool = False
     disable_spend_logs: bool = False
