@@ -12,6 +12,7 @@ from msgspec import Raw
 
 from headgate.catalog.lookup import Catalog
 from headgate.core.deployment import Deployment
+from headgate.server import ceiling as ceilings
 from headgate.server.ceiling import BYTES_PER_TOKEN, DEFAULT_INPUT, DEFAULT_OUTPUT, TOOLS, Ceiling
 from headgate.store.money import UNITS, units
 from headgate.wire.ir import Usage
@@ -260,3 +261,8 @@ def test_tokens_are_guessed_by_length_and_by_what_answers_have_been() -> None:
     limited = b'{"max_tokens":7}'
     assert learning.tokens(_envelope(limited), limited) == len(limited) // BYTES_PER_TOKEN + 7
     assert UNITS * 3 // 10**6 == INPUT
+
+
+@pytest.mark.parametrize("mark", ceilings._ELSEWHERE)
+def test_a_hint_stands_for_every_mark(mark: bytes) -> None:
+    assert any(hint in mark for hint in ceilings._HINTS)

@@ -153,7 +153,7 @@ def test_what_was_booked_before_is_left_out_of_a_segment(database: Database) -> 
 
 def _payers(given: Record) -> list[Scope]:
     """Said again, in other words than the ledger's."""
-    group = given.model_group or given.model
+    group = given.model_group or ""
     found = [GLOBAL, ("key", given.key), ("model", group), ("key_model", f"{given.key}/{group}")]
     for kind in ("user", "team", "organization"):
         if name := getattr(given, f"{kind}_id"):
@@ -184,7 +184,7 @@ def _sums(given: Sequence[Record], keys: Callable[[Record], list[tuple[str, ...]
 
 def _day_of(one: Record) -> list[tuple[str, ...]]:
     whose = (one.key, one.user_id or "", one.team_id or "", one.organization_id or "")
-    what = (one.model_group or one.model, one.upstream_model or "", one.provider or "")
+    what = (one.model_group or "", one.upstream_model or "", one.provider or "")
     return [(ledger.day(one.ended), *whose, *what)]
 
 
@@ -192,7 +192,7 @@ def _named_days_of(one: Record) -> list[tuple[str, ...]]:
     names = [("tag", tag) for tag in one.tags or ()]
     if one.customer:
         names.append(("customer", one.customer))
-    rest = (one.key, one.model_group or one.model, one.provider or "")
+    rest = (one.key, one.model_group or "", one.provider or "")
     return [(ledger.day(one.ended), kind, name, *rest) for kind, name in names]
 
 

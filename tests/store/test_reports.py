@@ -139,7 +139,7 @@ _OF = {
     "user": lambda one: [one.user_id or ""],
     "team": lambda one: [one.team_id or ""],
     "organization": lambda one: [one.organization_id or ""],
-    "model": lambda one: [one.model_group or one.model],
+    "model": lambda one: [one.model_group or ""],
     "upstream_model": lambda one: [one.upstream_model or ""],
     "provider": lambda one: [one.provider or ""],
     "day": lambda one: [ledger.day(one.ended)],

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 import msgspec
-from msgspec import Raw
 
-from headgate import errors
+from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
-from headgate.core.call import Call, Fallback
+from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.media import inline
 from headgate.core.prepare import prepare
@@ -48,11 +47,10 @@ class Engine:
             return await self._try_group(call, lookup(call.model))
         except HeadgateError as error:
             last = error
-        for fallback in _fallbacks(call, last):
+        for fallback in fallbacks.after(call.options, last):
             call.hops += 1
             try:
-                fields = _fields(fallback)
-                call.changed(str(fields.pop("model", call.model)), _raw(fields))
+                call.changed(*fallbacks.target(fallback, call.model))
                 return await self._try_group(call, lookup(call.model))
             except HeadgateError as error:
                 last = error
@@ -126,21 +124,3 @@ def _attributed(error: HeadgateError, deployment: Deployment) -> HeadgateError:
             text = deployment.scrubbed(msgspec.json.encode(error.body, enc_hook=str).decode())
             error.body = msgspec.json.decode(text)
     return error
-
-
-def _fallbacks(call: Call, error: HeadgateError) -> tuple[Fallback, ...]:
-    """By class of error first; a request that is wrong in itself is not tried elsewhere."""
-    options = call.options
-    if isinstance(error, errors.ContextWindowExceededError):
-        return options.context_window_fallbacks or options.fallbacks
-    if isinstance(error, errors.ContentPolicyViolationError):
-        return options.content_policy_fallbacks or options.fallbacks
-    return options.fallbacks
-
-
-def _fields(fallback: Fallback) -> dict[str, object]:
-    return {"model": fallback} if isinstance(fallback, str) else dict(fallback)
-
-
-def _raw(fields: dict[str, object]) -> dict[str, Raw]:
-    return {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}

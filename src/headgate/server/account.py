@@ -1,8 +1,7 @@
 """Step 8 of a call, once and before its answer's last byte: the hold is settled, the ledger written, metrics and the
 log line booked."""
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -17,7 +16,7 @@ from headgate.store.money import units
 from headgate.telemetry.logs import CallLine
 from headgate.wire import ir
 
-OVERHEAD: int = 200
+OVERHEAD: Final = 200
 """Bytes of a stream's event that are no text, where only its size is known."""
 
 
@@ -32,19 +31,21 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
         usage, source = _estimated(call, booking), "estimated"
     cost = units(call.cost) if call.cost is not None else None
     now = gateway.clock.time()
+    kinds = _kinds(usage) if usage is not None else {}
+    overhead = _overhead(call)
     if booking.hold is not None:
         booking.hold.settle((usage.input + usage.output) if usage else 0, cost or 0, now)
-        if usage is not None and call.error is None:
-            gateway.snapshot.ceiling(call.model).learn(usage.output, cost or 0)
+        if booking.ceiling is not None and usage is not None and call.error is None and not call.hops:
+            booking.ceiling.learn(usage.output, cost or 0)
     if gateway.ledger is not None:
         try:
-            gateway.ledger.add(_record(call, booking, usage, source, cost, now))
+            gateway.ledger.add(_record(call, booking, usage, kinds, source, cost, _group(gateway, call), now))
         except OSError as error:
             gateway.lost_records += 1
             gateway.report(error, call.id)
-    _measure(gateway, call, usage)
+    _measure(gateway, call, usage, kinds, overhead)
     if gateway.log is not None:
-        gateway.log.add(_line(gateway, call, booking, usage))
+        gateway.log.add(_line(call, booking, usage, overhead, now))
 
 
 def _estimated(call: Call, booking: Booking) -> ir.Usage:
@@ -59,8 +60,16 @@ def _estimated(call: Call, booking: Booking) -> ir.Usage:
 
 
 def _record(
-    call: Call, booking: Booking, usage: ir.Usage | None, source: str | None, cost: int | None, now: float
+    call: Call,
+    booking: Booking,
+    usage: ir.Usage | None,
+    kinds: dict[str, int],
+    source: str | None,
+    cost: int | None,
+    group: str | None,
+    now: float,
 ) -> Record:
+    """`group` None: nobody has configured such a model, and sums are not kept by what clients think up."""
     caller, deployment, error = booking.caller, call.deployment, call.error
     begun = now - (call.ended - call.started)
     return Record(
@@ -75,7 +84,7 @@ def _record(
         customer=booking.customer,
         tags=list(booking.tags) if booking.tags else None,
         model=call.model,
-        model_group=deployment.group if deployment else None,
+        model_group=group,
         deployment=deployment.id if deployment else None,
         provider=deployment.provider.id if deployment else None,
         upstream_model=call.upstream_model or (deployment.model if deployment else None),
@@ -85,7 +94,7 @@ def _record(
         error=type(error).__name__ if error is not None else None,
         input_tokens=usage.input if usage else 0,
         output_tokens=usage.output if usage else 0,
-        tokens=dict(_kinds(usage)) or None if usage else None,
+        tokens=kinds or None,
         usage_from=source,
         cost=cost,
         cause="fallback" if call.hops else "retry" if call.attempts > 1 else "first",
@@ -95,19 +104,25 @@ def _record(
         session=booking.session,
         metadata=booking.metadata,
         request=msgspec.Raw(booking.request) if booking.response is not None and booking.request else None,
-        response=_shown(booking.response),
+        response=_shown(booking.response) if booking.response else None,
     )
 
 
-def _shown(pieces: list[bytes] | None) -> Any:
+def _shown(pieces: list[bytes]) -> Any:
     """A body as JSON; a stream is a text."""
-    if not pieces:
-        return None
     body = b"".join(pieces)
     return msgspec.Raw(body) if body[:1] == b"{" else body.decode("utf-8", "replace")
 
 
-def _measure(gateway: Gateway, call: Call, usage: ir.Usage | None) -> None:
+def _group(gateway: Gateway, call: Call) -> str | None:
+    if call.deployment is not None:
+        return call.deployment.group
+    return call.model if call.model in gateway.snapshot.groups else None
+
+
+def _measure(
+    gateway: Gateway, call: Call, usage: ir.Usage | None, kinds: dict[str, int], overhead: float
+) -> None:
     deployment, error = call.deployment, call.error
     latency = call.ended - call.started
     gateway.metrics.count(
@@ -119,9 +134,9 @@ def _measure(gateway: Gateway, call: Call, usage: ir.Usage | None) -> None:
             str(call.status),
         ),
         latency=latency,
-        overhead=_overhead(call),
+        overhead=overhead,
         first_token=call.first_byte - call.started if call.first_byte and call.stream else None,
-        tokens=_tokens(usage) if usage else (),
+        tokens=(("input", usage.input), ("output", usage.output), *kinds.items()) if usage else (),
         cost=call.cost,
         retries=max(0, call.attempts - 1 - call.hops),
         fallbacks=call.hops,
@@ -129,10 +144,10 @@ def _measure(gateway: Gateway, call: Call, usage: ir.Usage | None) -> None:
     )
 
 
-def _line(gateway: Gateway, call: Call, booking: Booking, usage: ir.Usage | None) -> CallLine:
+def _line(call: Call, booking: Booking, usage: ir.Usage | None, overhead: float, now: float) -> CallLine:
     deployment, error = call.deployment, call.error
     return CallLine(
-        time=gateway.clock.time(),
+        time=now,
         call=call.id,
         status=call.status,
         operation=call.operation,
@@ -146,7 +161,7 @@ def _line(gateway: Gateway, call: Call, booking: Booking, usage: ir.Usage | None
         stream=call.stream,
         ms=(call.ended - call.started) * 1000,
         first_token_ms=(call.first_byte - call.started) * 1000 if call.first_byte else 0.0,
-        overhead_ms=_overhead(call) * 1000,
+        overhead_ms=overhead * 1000,
         input_tokens=usage.input if usage else 0,
         output_tokens=usage.output if usage else 0,
         cached_tokens=(usage.cache_read or 0) if usage else 0,
@@ -165,19 +180,9 @@ def _overhead(call: Call) -> float:
     return max(0.0, until - call.started - call.upstream_seconds) if until else 0.0
 
 
-def _tokens(usage: ir.Usage) -> Iterator[tuple[str, int]]:
-    yield "input", usage.input
-    yield "output", usage.output
-    yield from _kinds(usage)
+def _kinds(usage: ir.Usage) -> dict[str, int]:
+    """Tokens of those kinds that not every call has."""
+    return {kind: amount for kind in _KINDS if (amount := getattr(usage, kind))}
 
 
-def _kinds(usage: ir.Usage) -> Iterator[tuple[str, int]]:
-    for kind, amount in (
-        ("cache_read", usage.cache_read),
-        ("cache_write", usage.cache_write),
-        ("reasoning", usage.reasoning),
-        ("audio_input", usage.audio_input),
-        ("audio_output", usage.audio_output),
-    ):
-        if amount:
-            yield kind, amount
+_KINDS: Final = ("cache_read", "cache_write", "reasoning", "audio_input", "audio_output")

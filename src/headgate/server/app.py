@@ -42,9 +42,10 @@ from headgate.server.snapshot import Snapshot
 from headgate.store import migrations
 from headgate.store.crypto import Vault
 from headgate.store.database import POOL, Database, connect, embedded
+from headgate.store.directory import begun
 from headgate.store.journal import Journal
 from headgate.store.ledger import GLOBAL
-from headgate.store.ledger import spent as directory_spent
+from headgate.store.ledger import spent as spent_by
 from headgate.store.money import units
 from headgate.store.mover import Mover
 from headgate.store.rates import Rates, settings_of
@@ -185,13 +186,13 @@ def build(
     shared = workers > 1 or not database.is_sqlite
     redis = settings_of(config.router.redis, environment)
     registry = Registry(ledger.roll, shared=shared, rates=redis is not None)
-    everyone = _whole(config, registry, database, clock.time())
     callers = Callers(database, registry, clock.time)
     keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
 
     def make(config: Config) -> Snapshot:
         around = {**env, **config.environment}
         tokens = tokens_of(config.general, around, keys, callers, database, clock)
+        everyone = _whole(config, registry, database, clock.time())
         access = Access(config.general.master_key, callers, everyone, tokens)
         return Snapshot(config, engine, catalog, around, access)
 
@@ -226,7 +227,8 @@ def _whole(config: Config, registry: Registry, database: Database, now: float) -
     settings = config.litellm
     limit = None if settings.max_budget is None else units(Decimal(str(settings.max_budget)))
     row = {"max_budget": limit, "budget_duration": settings.budget_duration}
-    spent = database.read(lambda connection: directory_spent(connection, [GLOBAL]))
+    since = begun(GLOBAL, row, now)
+    spent = database.read(lambda connection: spent_by(connection, [GLOBAL], since))
     return registry.meters(GLOBAL, row, spent.get(GLOBAL, NOTHING), now)
 
 

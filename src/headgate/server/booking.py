@@ -9,6 +9,7 @@ from msgspec import Raw
 from headgate.core.call import text_of
 from headgate.errors import BadRequestError
 from headgate.server.callers import ANYBODY, Caller
+from headgate.server.ceiling import Ceiling
 from headgate.server.meters import Hold, Window
 from headgate.store.money import UNITS
 
@@ -30,6 +31,7 @@ class Booking:
     __slots__ = (
         "booked",
         "caller",
+        "ceiling",
         "client",
         "customer",
         "draining",
@@ -49,6 +51,7 @@ class Booking:
         self.session: str | None = None
         self.metadata: Raw | None = None
         self.hold: Hold | None = None
+        self.ceiling: Ceiling | None = None
         self.request: bytes = b""
         self.response: list[bytes] | None = None
         self.booked = False

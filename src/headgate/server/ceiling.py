@@ -23,6 +23,8 @@ DEFAULT_INPUT: Final = 128_000
 TOOLS: Final = 1_000
 """Tokens that a provider may add to explain tools to the model."""
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
+_OUTPUT_LIMIT: Final = ("max_output_tokens",)
+_ANSWERS: Final = ("n", "best_of")
 _TIER: Final = "service_tier"
 _DROP: Final = "additional_drop_params"
 _ELSEWHERE: Final = tuple(
@@ -34,6 +36,10 @@ _ELSEWHERE: Final = tuple(
 )
 """What bodies have in them where the model gets to read more than the body; letters that are written as numbers
 could spell it."""
+_HINTS: Final = tuple(
+    rb"image nline file File ocument audio video container _search web_f code_ mcp_ previous_ \u00".split()
+)
+"""Fewer words, without one of which none of those is there: most bodies are not searched for more."""
 _INPUT: Final = ("input", "cache_read", "cache_write", "cache_write_long", "audio_input", "image_input")
 _OUTPUT: Final = ("output", "reasoning", "audio_output", "image_output")
 _SMOOTH: Final = 0.1
@@ -83,14 +89,17 @@ class Ceiling:
         window = self._window
         if window is not None and size >= window:
             size = window
-        elif any(mark in body for mark in _ELSEWHERE):
+        elif _names_more(body):
             size = window or max(size, DEFAULT_INPUT)
         wanted = self.output(envelope)
         if wanted is None:
             wanted = max(self._output or DEFAULT_OUTPUT, self._forced) * _answers(envelope)
-        dearest = max(
-            size * step.input + wanted * step.output for step in steps if step.above < size or not step.above
-        )
+        dearest = 0
+        for step in steps:
+            if step.above < size or not step.above:
+                amount = size * step.input + wanted * step.output
+                if amount > dearest:
+                    dearest = amount
         return dearest + self._request
 
     def likely_cost(self, envelope: Mapping[str, Raw], body: bytes) -> int:
@@ -105,6 +114,13 @@ class Ceiling:
     def learn(self, output: int, cost: int) -> None:
         self.average_output += (output - self.average_output) * (_SMOOTH if self.average_output else 1.0)
         self.average_cost += (cost - self.average_cost) * (_SMOOTH if self.average_cost else 1.0)
+
+
+def _names_more(body: bytes) -> bool:
+    for hint in _HINTS:
+        if hint in body:
+            return any(mark in body for mark in _ELSEWHERE)
+    return False
 
 
 def _steps(sheets: Sequence[PriceSheet], tiers: Sequence[str]) -> tuple[Step, ...]:
@@ -130,12 +146,19 @@ def _limit(deployments: Sequence[Deployment], names: Sequence[str]) -> int | Non
 
 def _most(parameters: Mapping[str, Raw]) -> int | None:
     """The largest limit that is named: which of them counts is the provider's affair."""
-    names = ("max_output_tokens",) if "input" in parameters else _LIMITS
-    return max((_whole(parameters[name]) for name in names if name in parameters), default=0) or None
+    return _largest(parameters, _OUTPUT_LIMIT if "input" in parameters else _LIMITS) or None
 
 
 def _answers(envelope: Mapping[str, Raw]) -> int:
-    return max((_whole(envelope[name]) for name in ("n", "best_of") if name in envelope), default=0) or 1
+    return _largest(envelope, _ANSWERS) or 1
+
+
+def _largest(parameters: Mapping[str, Raw], names: tuple[str, ...]) -> int:
+    found = 0
+    for name in names:
+        if name in parameters:
+            found = max(found, _whole(parameters[name]))
+    return found
 
 
 def _whole(raw: Raw) -> int:

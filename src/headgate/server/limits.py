@@ -2,12 +2,15 @@
 limit it was, what is left and when to come back."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Final
 
+from headgate.core import fallback as fallbacks
 from headgate.core.call import Call
 from headgate.errors import (
     BudgetExceededError,
     HeadgateError,
+    NotFoundError,
     PermissionDeniedError,
     RateLimitError,
     ServiceUnavailableError,
@@ -43,12 +46,13 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
         meters = await _with_payers(gateway, call, booking, meters)
     tokens = amount = 0
     if meters.tokens or meters.budgets:
-        ceiling = snapshot.ceiling(call.model)
+        booking.ceiling = ceiling = snapshot.ceiling(call.model)
         if meters.tokens:
             tokens = ceiling.tokens(call.envelope, body)
-        if meters.budgets:
-            strict = any(budget.strict for budget in meters.budgets)
-            amount = (ceiling.cost if strict else ceiling.likely_cost)(call.envelope, body)
+        if any(budget.strict for budget in meters.budgets):
+            amount = max(ceiling.cost(call.envelope, body), _elsewhere(snapshot, call, body))
+        elif meters.budgets:
+            amount = ceiling.likely_cost(call.envelope, body)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
     while isinstance(taken, Refusal):
         meter = taken.lease
@@ -60,6 +64,19 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
             raise refused(taken, gateway.clock.time())
         taken = meters.reserve(tokens, amount, gateway.clock.time())
     booking.hold = taken
+
+
+def _elsewhere(snapshot: Snapshot, call: Call, body: bytes) -> int:
+    """The most that the call can cost where it comes to when its own model fails."""
+    amount = 0
+    for fallback in fallbacks.of(call.options):
+        model, fields = fallbacks.target(fallback, call.model)
+        with suppress(NotFoundError):  # nothing is spent there
+            ceiling = snapshot.ceiling(model)
+            amount = max(
+                amount, ceiling.cost({**call.envelope, **fields}, b"".join((body, *fields.values())))
+            )
+    return amount
 
 
 async def _with_payers(gateway: Gateway, call: Call, booking: Booking, meters: Meters) -> Meters:

@@ -94,7 +94,7 @@ def gathered(records: Sequence["Record"]) -> dict[Alike, list["Record"]]:
             record.user_id,
             record.team_id,
             record.organization_id,
-            (record.model_group or record.model)[:MAX_NAME],
+            (record.model_group or "")[:MAX_NAME],
             record.upstream_model and record.upstream_model[:MAX_NAME],
             record.provider,
             record.customer,
