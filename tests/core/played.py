@@ -10,6 +10,7 @@ from headgate.core.call import Call, Options
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
+from headgate.core.fallback import Fallback, Fallbacks
 from headgate.core.route import Group
 from headgate.errors import NotFoundError
 from headgate.ports import Origin, Timeouts
@@ -45,9 +46,12 @@ class PlayedAnswer:
         for piece in self.pieces:
             yield piece
 
+    async def next(self) -> bytes:
+        return self.pieces.pop(0) if self.pieces else b""
+
     async def relay(self, sink: Callable[[bytes], None]) -> None:
-        for piece in self.pieces:
-            sink(piece)
+        while self.pieces:
+            sink(self.pieces.pop(0))
 
     def pause(self) -> None: ...
 
@@ -136,8 +140,12 @@ def call(
     *,
     dialect_name: str = "openai_chat",
     stream: bool = False,
+    fallbacks: tuple[Fallback, ...] = (),
+    context_window: tuple[Fallback, ...] = (),
+    content_policy: tuple[Fallback, ...] = (),
     **options: Any,
 ) -> Call:
+    lists = Fallbacks(general=fallbacks, context_window=context_window, content_policy=content_policy)
     given = {"model": "group", "messages": HELLO, **(body or {})}
     if stream:
         given["stream"] = True
@@ -150,5 +158,5 @@ def call(
         stream=stream,
         started=0.5,
         created=1_000_000,
-        options=Options(**options),
+        options=Options(fallbacks=lists, **options),
     )

@@ -5,7 +5,7 @@ import pytest
 
 from core.played import Bench, call, chat_answer, deployment, failed, ok
 from headgate import errors
-from headgate.core.retry import MAX_DELAY, PATIENCE, delay
+from headgate.core.retry import MAX_DELAY, PATIENCE, Retries
 
 RESET = errors.APIConnectionError("reset")
 
@@ -85,7 +85,7 @@ async def test_retry_after_is_obeyed_up_to_our_patience() -> None:
 
 @pytest.mark.parametrize("dice", [0.0, 0.5, 1.0])
 def test_waits_grow_to_a_bound_with_jitter(dice: float) -> None:
-    waits = [delay(RESET, tries, 99, lambda: dice) for tries in range(1, 12)]
+    waits = [Retries().wait(RESET, tries, lambda: dice) or 0.0 for tries in range(1, 12)]
     assert waits == sorted(waits)
     assert MAX_DELAY / 2 <= waits[-1] <= MAX_DELAY
 
@@ -112,8 +112,8 @@ async def test_a_fallback_may_change_parameters() -> None:
 @pytest.mark.parametrize(
     ("message", "code", "field"),
     [
-        ("maximum context length is 8192 tokens", "context_length_exceeded", "context_window_fallbacks"),
-        ("violates our content policy", "content_policy_violation", "content_policy_fallbacks"),
+        ("maximum context length is 8192 tokens", "context_length_exceeded", "context_window"),
+        ("violates our content policy", "content_policy_violation", "content_policy"),
     ],
 )
 async def test_the_class_of_error_chooses_its_fallbacks(message: str, code: str, field: str) -> None:
@@ -126,10 +126,10 @@ async def test_the_class_of_error_chooses_its_fallbacks(message: str, code: str,
     assert hosts(bench)[-1] == "special"
 
 
-async def test_an_unknown_fallback_is_told_when_nothing_else_is_left() -> None:
+async def test_an_unknown_fallback_is_told_beside_the_error() -> None:
     bench = Bench(failed(500))
     bench.group("group", deployment())
-    with pytest.raises(errors.NotFoundError):
+    with pytest.raises(errors.InternalServerError, match="fallback 'missing' is no model"):
         await bench.run(call(retries=0, fallbacks=("missing",)))
 
 

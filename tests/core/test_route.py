@@ -5,14 +5,15 @@ from itertools import count
 
 import pytest
 
-from core.played import deployment
+from core.played import call, deployment
 from headgate.core.route import Group, unknown_model
 
 
 def spread(group: Group, calls: int = 1000) -> Counter[str]:
     numbers = count()
     return Counter(
-        group.pick([], lambda: (next(numbers) % calls) / calls).params["api_base"] for _ in range(calls)
+        group.pick(call(), [], 0.0, lambda: (next(numbers) % calls) / calls).params["api_base"]
+        for _ in range(calls)
     )
 
 
@@ -38,8 +39,8 @@ def test_calls_are_shared_by_weight_else_rpm_else_tpm_within_the_lowest_order(
 def test_what_was_tried_comes_last() -> None:
     a, b = deployment(api_base="a", order=1), deployment(api_base="b", order=2)
     group = Group("g", [a, b])
-    assert group.pick([a], lambda: 0.0) is b
-    assert group.pick([a, b], lambda: 0.0) is a
+    assert group.pick(call(), [a], 0.0, lambda: 0.0) is b
+    assert group.pick(call(), [a, b], 0.0, lambda: 0.0) is a
 
 
 def test_an_unknown_model_is_told_the_nearest_first_and_how_many_there_are() -> None:

@@ -78,6 +78,8 @@ def same_format(record: dict[str, Any]) -> bool:
 def in_200(record: dict[str, Any]) -> bool:
     """An error that came under a good status."""
     body = record["response"].get("body")
+    if "sse" in record["response"]:  # before any content: the client is told by the status
+        return any("error" in event for event in recorded.events(recorded.answer_bytes(record))[:1])
     return isinstance(body, dict) and "error" in body and not body.get("choices")
 
 

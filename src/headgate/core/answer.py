@@ -4,8 +4,10 @@ Watches the bytes go by for usage, end and errors; what it learns goes into the 
 whole of a stream. A stream that breaks ends with an error event in the client's dialect, never silently.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol
+
+from msgspec import Struct
 
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
@@ -20,8 +22,23 @@ LIMIT = 512 * 1024 * 1024
 """Bytes of a whole answer that we hold in memory."""
 
 
+class Hold(Struct, frozen=True):
+    """How much of a stream is kept back, so that an early break stays invisible: so many events, or so many seconds
+    since the first."""
+
+    events: int = 0
+    seconds: float = 0.0
+
+    def wants_more(self, call: Call, now: float) -> bool:
+        return call.pieces < self.events or now - call.first_byte < self.seconds
+
+
 class Filter(Protocol):
-    """Upstream's bytes → client's bytes, piece by piece. `end` gives what is left and raises nothing."""
+    """Upstream's bytes → client's bytes, piece by piece. `end` gives what is left and raises nothing. `failure` is
+    what an event of the stream said, or what is wrong with it."""
+
+    @property
+    def failure(self) -> HeadgateError | None: ...
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -39,18 +56,26 @@ class Filter(Protocol):
 class Answer:
     """What a call got. `body` is the whole answer, None for a stream, which is taken by `relay` or iteration.
 
-    `headers` are the upstream's. `on_end` is called once, when all is known and before the last piece goes out.
+    `headers` are the upstream's. `on_end` is called once, when all is known and before the last piece goes out;
+    `leave` once when the upstream is not needed any more, with what broke it. `again` finds another answer for a
+    stream that broke (`on_stream_break: restart`), None where nobody is left.
     """
 
     __slots__ = (
         "_clock",
+        "_complete",
+        "_early",
         "_filter",
         "_incoming",
+        "_opening",
         "_over",
+        "_successor",
+        "again",
         "body",
         "call",
         "deployment",
         "headers",
+        "leave",
         "on_end",
         "prepared",
     )
@@ -64,7 +89,13 @@ class Answer:
         self.headers = incoming.headers
         self.body: bytes | None = None
         self.on_end: Callable[[], None] | None = None
+        self.leave: Callable[[HeadgateError | None], None] | None = None
+        self.again: Callable[[HeadgateError], Awaitable[Answer | None]] | None = None
         self._over = False
+        self._opening = False
+        self._complete = False
+        self._early: list[bytes] = []
+        self._successor: Answer | None = None
         self._incoming = incoming
         self._clock = clock
         self._filter: Filter | None = None
@@ -87,15 +118,34 @@ class Answer:
             self.body = call.dialect.write_reply(reply, self.frame)
         settle(call, self.deployment)
 
-    async def open(self) -> None:
-        """Gets a stream ready. An upstream may answer a stream request with a whole document."""
+    async def open(self, hold: "Hold | None" = None) -> None:
+        """Gets a stream ready: until its first content is here, and what `hold` asks for beyond it, another
+        deployment can still be asked. An upstream may answer a stream request with a whole document.
+
+        Raises what the stream says, or why it broke off.
+        """
         kind = self._incoming.header("content-type") or ""
         if kind.startswith("application/json"):
             await self._take_as_stream()
-        elif self.prepared.path is TRANSLATE:
-            self._filter = Translation(self)
-        else:
-            self._filter = Passage(self)
+            return
+        self._filter = watch = Translation(self) if self.prepared.path is TRANSLATE else Passage(self)
+        self._opening = True
+        is_opening, begun = self.prepared.route.dialect.is_opening, False
+        while not begun or (hold is not None and hold.wants_more(self.call, self._clock.monotonic())):
+            data = await self._incoming.next()
+            self._early.append(watch.feed(data) if data else watch.end())
+            if data and not begun and not is_opening(data):
+                begun = True
+                self.mark()
+            if watch.failure is not None and (hold is not None or not begun):
+                self.call.error = None
+                raise watch.failure
+            if not data:
+                self._complete = True
+                break
+            self.call.pieces += data.count(b"\n\n") or 1
+            self.call.body_bytes += len(data)
+        self._opening = False
 
     async def relay(self, write: Callable[[bytes], None]) -> None:
         """Hands every piece to `write` from within the socket's callback; returns when the stream is over."""
@@ -106,26 +156,59 @@ class Answer:
         watch = self._filter
         if watch is None:
             raise RuntimeError("relay before open")
+        if self._complete:
+            self.finish()
+        for out in self._early:
+            if out:
+                write(out)
+        self._early.clear()
         try:
             await self._incoming.relay(watch.pipe(write))
         except HeadgateError as error:
             self.call.error = error
+        broken = self.call.error or watch.failure
+        if broken is not None and self.again is not None and not self._over:
+            await self._restart(write, broken)
+            return
         out = watch.end()
         self.finish()
         if out:
             write(out)
 
+    async def _restart(self, write: Callable[[bytes], None], broken: HeadgateError) -> None:
+        """Another deployment answers from the beginning; a comment in the stream says so."""
+        self._depart(broken)
+        other = await self.again(broken) if self.again is not None else None
+        if other is None:
+            self.call.error = broken
+            self.finish()
+            write(self.call.dialect.write_stream_error(broken))
+            return
+        other.on_end, self._over, self._successor = self.on_end, True, other
+        write(b": headgate: the stream broke and begins anew\n\n")
+        await other.relay(write)
+
     def finish(self) -> None:
         """All is known: what it cost, too."""
-        if not self._over:
+        if self._opening:
+            self._complete = True
+        elif not self._over:
             self._over = True
             settle(self.call, self.deployment)
+            self._depart(self.call.error)
             if self.on_end is not None:
                 self.on_end()
 
+    def _depart(self, broken: HeadgateError | None) -> None:
+        leave, self.leave = self.leave, None
+        if leave is not None:
+            leave(broken)
+
     def cut(self) -> None:
         """The client has gone before the end: what is known now is all that will be."""
-        if self._filter is not None and not self._over:
+        if self._successor is not None:
+            self._successor.cut()
+        elif self._filter is not None and not self._over:
             self._filter.cut()
             self.finish()
 
@@ -137,6 +220,10 @@ class Answer:
         watch = self._filter
         if watch is None:
             raise RuntimeError("iteration before open")
+        for out in self._early:
+            if out:
+                yield out
+        self._early.clear()
         try:
             async for data in self._incoming:
                 self.call.first_byte = self.call.first_byte or self._clock.monotonic()
@@ -154,14 +241,18 @@ class Answer:
         self.call.first_byte = self._clock.monotonic()
 
     def pause(self) -> None:
-        self._incoming.pause()
+        (self._successor or self)._incoming.pause()
 
     def resume(self) -> None:
-        self._incoming.resume()
+        (self._successor or self)._incoming.resume()
 
     def abort(self) -> None:
         """The client has gone: the upstream is closed at once."""
+        if self._successor is not None:
+            self._successor.abort()
+            return
         self._incoming.abort()
+        self._depart(None)
 
     @property
     def frame(self) -> Frame:
@@ -195,15 +286,23 @@ class Answer:
 class Passage:
     """A stream whose bytes travel as they are; the usage event that only we asked for is taken out."""
 
-    __slots__ = ("_answer", "_sniffer", "_strip")
+    __slots__ = ("_answer", "_failure", "_sniffer", "_strip")
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._sniffer: Sniffer = answer.prepared.route.dialect.sniffer()
         self._strip = UsageStripper() if answer.prepared.strip_usage else None
+        self._failure: HeadgateError | None = None
+
+    @property
+    def failure(self) -> HeadgateError | None:
+        return self._sniffer.error or self._failure
 
     def feed(self, data: bytes) -> bytes:
         self._sniffer.feed(data)
+        if self._sniffer.done:
+            self.cut()
+            self._answer.finish()
         return data if self._strip is None else self._strip.feed(data)
 
     def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
@@ -217,6 +316,8 @@ class Passage:
             call.pieces += data.count(b"\n\n") or 1
             call.body_bytes += len(data)
             sniff(data)
+            if sniffer.error is not None and answer.again is not None:
+                return  # nobody needs to see it: another deployment is asked
             if sniffer.done:
                 self.cut()
                 answer.finish()
@@ -238,20 +339,21 @@ class Passage:
             call.error = sniffer.error  # its event has gone to the client as it came
             return rest
         if call.error is None and not sniffer.ended:
-            call.error = _cut(self._answer.deployment)
+            call.error = self._failure = _cut(self._answer.deployment, call)
         return rest + call.dialect.write_stream_error(call.error) if call.error else rest
 
 
 class Translation:
     """A stream read in one dialect and written in another."""
 
-    __slots__ = ("_answer", "_over", "_reader", "_writer")
+    __slots__ = ("_answer", "_over", "_reader", "_writer", "failure")
 
     def __init__(self, answer: Answer) -> None:
         self._answer = answer
         self._reader = answer.prepared.route.dialect.stream_reader(answer.prepared.echo)
         self._writer = answer.call.dialect.stream_writer(answer.frame)
         self._over = False
+        self.failure: HeadgateError | None = None
 
     def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
         def sink(data: bytes) -> None:
@@ -304,14 +406,17 @@ class Translation:
 
     def _fail(self, error: HeadgateError) -> bytes:
         self._over = True
+        self.failure = error
         call = self._answer.call
         call.error = error
+        if self._answer.again is not None:
+            return b""  # nobody needs to see it: another deployment is asked
         return call.dialect.write_stream_error(error)
 
 
-def _cut(deployment: Deployment) -> HeadgateError:
+def _cut(deployment: Deployment, call: Call) -> HeadgateError:
     return APIConnectionError(
-        f"{deployment.provider.name} ended the stream before the answer was complete",
+        f"{deployment.provider.name} ended the stream before the answer was complete, after {call.pieces} events",
         model=deployment.model,
         llm_provider=deployment.provider.id,
     )

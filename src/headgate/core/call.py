@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.core.fallback import NONE, Fallbacks
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.ports import Timeouts
 from headgate.wire import ir
@@ -16,8 +17,27 @@ if TYPE_CHECKING:
     from headgate.core.deployment import Deployment
 
 Operation: TypeAlias = Literal["chat", "completions", "embeddings", "count_tokens"]
-Fallback: TypeAlias = str | dict[str, Any]
-"""A group's name, or changed parameters with the `model` among them."""
+
+
+class Leg(NamedTuple):
+    """One attempt that failed: on which deployment, why it was made, the error's class, and how long it took."""
+
+    deployment: str
+    cause: str
+    error: str
+    seconds: float
+
+
+class Wish(Struct, frozen=True, kw_only=True):
+    """What a call asks of the deployments that it may go to. `tags` None: tags are not looked at; `match_any`: one of
+    them is enough. `region` is "eu", "us", or a region's own name."""
+
+    tags: frozenset[str] | None = None
+    match_any: bool = True
+    region: str = ""
+
+
+NO_WISH = Wish()
 
 
 class Options(Struct, frozen=True, kw_only=True):
@@ -25,8 +45,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
     `drop_params` None leaves it to the deployment. `show_usage` shows usage in streams to everybody.
     `timeouts` None: the deployment's own. `retries` is how
-    many times a group is tried again. The three fallback tables are asked in this order: by class of error,
-    then `fallbacks`.
+    many times a group is tried again. `fallbacks` are the request's own, over those of its group.
     """
 
     drop_params: bool | None = None
@@ -36,9 +55,8 @@ class Options(Struct, frozen=True, kw_only=True):
     allow: tuple[str, ...] = ()
     retries: int = 2
     timeouts: Timeouts | None = None
-    fallbacks: tuple[Fallback, ...] = ()
-    context_window_fallbacks: tuple[Fallback, ...] = ()
-    content_policy_fallbacks: tuple[Fallback, ...] = ()
+    fallbacks: Fallbacks = NONE
+    max_fallbacks: int = 5
 
 
 DEFAULT_OPTIONS = Options()
@@ -58,6 +76,7 @@ class Call:
         "body_bytes",
         "cost",
         "created",
+        "deadline",
         "deployment",
         "dialect",
         "dropped",
@@ -68,6 +87,7 @@ class Call:
         "forward",
         "hops",
         "id",
+        "legs",
         "model",
         "operation",
         "options",
@@ -80,6 +100,7 @@ class Call:
         "upstream_model",
         "upstream_seconds",
         "usage",
+        "wish",
     )
 
     def __init__(
@@ -108,6 +129,9 @@ class Call:
         self.forward = forward
         self.request: ir.Request | None = None
         self.deployment: Deployment | None = None
+        self.wish = NO_WISH
+        self.deadline = 0.0
+        self.legs: list[Leg] = []
         self.attempts = 0
         self.hops = 0
         self.path = ""
@@ -129,11 +153,21 @@ class Call:
             self.request = self.dialect.read_request(msgspec.json.decode(msgspec.json.encode(self.envelope)))
         return self.request
 
-    def changed(self, model: str, fields: Mapping[str, Raw]) -> None:
-        """Asks for something else from here on: a fallback with its own parameters."""
-        self.envelope = {**self.envelope, **fields}
+    def changed(self, model: str, envelope: dict[str, Raw]) -> None:
+        """Asks for something else from here on: a fallback, perhaps with its own parameters."""
+        self.envelope = envelope
         self.model = model
         self.request = None
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is asked."""
+        return sum(map(len, self.envelope.values()))
+
+    @property
+    def cause(self) -> str:
+        """Why the current attempt is made."""
+        return "fallback" if self.hops else "retry" if self.attempts > 1 else "first"
 
 
 def text_of(envelope: Mapping[str, Raw], key: str) -> str | None:

@@ -17,6 +17,7 @@ from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
 from headgate.core.dialects import dialect
+from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
 from headgate.ports import Origin, Timeouts
@@ -28,6 +29,14 @@ from headgate.wire.dialect import Dialect, Target
 
 USER_AGENT: Final = "headgate/0.1"
 DEFAULT_SECONDS: Final = 600.0
+REGIONS: Final = ("region_name", "aws_region_name", "vertex_location", "watsonx_region_name")
+AREAS: Final[Mapping[str, tuple[str, ...]]] = {
+    "eu": ("eu", "france", "germany", "italy", "northeurope", "poland", "spain", "sweden", "westeurope"),
+    "us": ("us", "eastus", "westus", "centralus", "northcentralus", "southcentralus"),
+}
+"""How the names of regions begin at AWS, Google and Azure."""
+OUTSIDE: Final = frozenset(("eu-west-2", "eu-central-2", "europe-west2", "europe-west6"))
+"""London and Zurich are not in the European Union."""
 MAX_OUTPUT: Final = ("max_output_tokens", "max_tokens")
 
 
@@ -77,6 +86,12 @@ class Deployment:
         self.rpm: float | None = _number(params.get("rpm"))
         self.tpm: float | None = _number(params.get("tpm"))
         self.order: float = _number(params.get("order")) or 0.0
+        self.cooldown_time: float | None = _number(params.get("cooldown_time", info.get("cooldown_time")))
+        self.tags: frozenset[str] = frozenset(params.get("tags") or ())
+        self.blocked = bool(params.get("blocked") or info.get("blocked"))
+        self.track = Track()
+        """Its own until whoever knows all deployments gives it the one that outlives it."""
+        self.mark = self.id.encode()
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
             for name, value in params.items()
@@ -134,6 +149,17 @@ class Deployment:
             modify_params=bool(self.params.get("modify_params")),
             cache_marks=self.provider.cache_marks,
         )
+
+    def is_in(self, region: str) -> bool:
+        """Whether it is known to be there: "eu" holds eu-west-1, europe-west4, swedencentral …"""
+        own = str(next((self.params[name] for name in REGIONS if self.params.get(name)), "")).lower()
+        return own == region or (own.startswith(AREAS.get(region, ())) and own not in OUTSIDE)
+
+    def refuses(self, envelope: Mapping[str, Raw]) -> str:
+        """A parameter that its provider rejects, "" where it takes all."""
+        if self.drop_params:
+            return ""
+        return next((name for name in self.plan.refuse if name in envelope), "")
 
     @property
     def address(self) -> str:

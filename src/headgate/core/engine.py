@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -9,14 +10,13 @@ import msgspec
 
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
-from headgate.core.call import Call
+from headgate.core.call import Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.media import inline
 from headgate.core.prepare import prepare
-from headgate.core.retry import delay
 from headgate.core.route import Group
-from headgate.errors import HeadgateError
-from headgate.ports import Clock, Transport
+from headgate.errors import HeadgateError, NotFoundError, Timeout
+from headgate.ports import Clock, Timeouts, Transport
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
@@ -42,37 +42,80 @@ class Engine:
         self._sleep = sleep or asyncio.sleep
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
-        """An answer whose first byte is there. Raises the last attempt's error when all have failed."""
+        """An answer whose first content is there. Raises the last attempt's error when all have failed."""
+        timeouts = call.options.timeouts
+        if timeouts is not None and timeouts.total is not None:
+            call.deadline = call.started + timeouts.total
+        tried: list[Deployment] = []
+        group = lookup(call.model)
         try:
-            return await self._try_group(call, lookup(call.model))
+            return await self._try_group(call, group, tried)
         except HeadgateError as error:
             last = error
-        for fallback in fallbacks.after(call.options, last):
+        return await self._fall_back(call, lookup, group, tried, last)
+
+    async def _fall_back(
+        self, call: Call, lookup: Lookup, group: Group, tried: list[Deployment], last: HeadgateError
+    ) -> Answer:
+        """The request's own fallbacks go first, then those of each group that fails, its own before the rest."""
+        asked, envelope = call.options, call.envelope
+        waiting = deque(asked.fallbacks.over(group.fallbacks).after(last))
+        seen = {group.name}
+        while waiting and call.hops < asked.max_fallbacks:
+            name, fields = fallbacks.target(waiting.popleft(), group.name)
+            if name in seen and not fields:
+                continue
+            before = call.model, call.envelope
+            call.changed(name, {**envelope, **fields})
+            try:
+                group = lookup(name)
+            except NotFoundError:
+                last.message += f" (and its fallback {name!r} is no model that is known here)"
+                call.changed(*before)
+                continue
+            seen.add(name)
+            if not fields and group.all_in(tried):
+                call.changed(*before)
+                continue
             call.hops += 1
             try:
-                call.changed(*fallbacks.target(fallback, call.model))
-                return await self._try_group(call, lookup(call.model))
+                return await self._try_group(call, group, tried)
             except HeadgateError as error:
                 last = error
+                waiting.extendleft(reversed(group.fallbacks.after(error)))
         raise last
 
-    async def _try_group(self, call: Call, group: Group) -> Answer:
-        tried: list[Deployment] = []
+    async def _try_group(self, call: Call, group: Group, tried: list[Deployment]) -> Answer:
+        retries = group.routing.retries
+        own: list[Deployment] = []
+        last: HeadgateError | None = None
         while True:
-            deployment = group.pick(tried, self._dice)
-            tried.append(deployment)
+            now = self._clock.monotonic()
             try:
-                return await self._attempt(call, deployment)
+                deployment = group.pick(call, tried, now, self._dice)
             except HeadgateError as error:
-                retries = call.options.retries if deployment.retries is None else int(deployment.retries)
-                wait = delay(error, len(tried), retries, self._dice)
-                if wait is None:
-                    error.num_retries = len(tried) - 1
-                    raise
-            if len(tried) >= len(group.deployments):  # all were asked: the next try waits
+                raise last or error from None
+            tried.append(deployment)
+            own.append(deployment)
+            try:
+                return await self._attempt(call, group, deployment)
+            except HeadgateError as error:
+                last = error
+            count = len(own)
+            asked = call.options.retries if deployment.retries is None else int(deployment.retries)
+            wait: float | None = 0.0
+            if group.all_in(tried) or group.left(call, tried, self._clock.monotonic()) == 0:
+                wait = retries.wait(last, count, self._dice)
+            if count > retries.allowed(last, asked) or wait is None or not self._in_time(call, wait):
+                last.num_retries = count - 1
+                raise last
+            if wait:
                 await self._sleep(wait)
 
-    async def _attempt(self, call: Call, deployment: Deployment) -> Answer:
+    def _in_time(self, call: Call, wait: float) -> bool:
+        return not call.deadline or self._clock.monotonic() + wait < call.deadline
+
+    async def _attempt(self, call: Call, group: Group, deployment: Deployment) -> Answer:
         call.deployment = deployment
         call.attempts += 1
         prepared = prepare(call, deployment)
@@ -81,10 +124,10 @@ class Engine:
             await inline(prepared.remote, transport, self._media_hosts)
             prepared = prepare(call, deployment)
         call.path = prepared.path
-        timeouts = call.options.timeouts
-        if timeouts is None:
-            timeouts = deployment.stream_timeouts if call.stream else deployment.timeouts
         started = self._clock.monotonic()
+        timeouts = self._timeouts(call, deployment, started)
+        track = deployment.track
+        probe = track.begin(started)
         incoming = None
         try:
             incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
@@ -92,18 +135,75 @@ class Engine:
                 body = await incoming.read(_ERROR_LIMIT)
                 raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
             answer = Answer(call, deployment, prepared, incoming, self._clock)
-            await (answer.open() if call.stream else answer.take())
-            return answer
-        except HeadgateError as error:
+            if call.stream:
+                await answer.open()
+            else:
+                await answer.take()
+        except BaseException as error:
             if incoming is not None:
                 incoming.abort()
+            track.end(probe)
+            if not isinstance(error, HeadgateError):
+                raise
+            self._failed(call, group, deployment, error, started)
             raise _attributed(error, deployment) from None
-        except BaseException:
-            if incoming is not None:
-                incoming.abort()
-            raise
         finally:
             call.upstream_seconds += self._clock.monotonic() - started
+        now = self._clock.monotonic()
+        if call.stream and answer.body is None:
+            track.first_tokens.add(now - started, now)
+            answer.leave = lambda broken: self._left(call, group, deployment, probe, broken)
+        else:
+            _done(call, deployment, started, now)
+            track.end(probe)
+        track.succeed(now)
+        return answer
+
+    def _timeouts(self, call: Call, deployment: Deployment, now: float) -> Timeouts:
+        """Within what is left of the call's deadline. Raises Timeout where nothing is."""
+        given = call.options.timeouts
+        if given is None:
+            given = deployment.stream_timeouts if call.stream else deployment.timeouts
+        if not call.deadline:
+            return given
+        left = call.deadline - now
+        if left <= 0:
+            raise Timeout(
+                f"the call's time of {call.deadline - call.started:g} s is over",
+                model=call.model,
+                code="deadline",
+            )
+        return msgspec.structs.replace(given, total=left if given.total is None else min(left, given.total))
+
+    def _failed(
+        self, call: Call, group: Group, deployment: Deployment, error: HeadgateError, started: float
+    ) -> None:
+        now, name, track = self._clock.monotonic(), type(error).__name__, deployment.track
+        call.legs.append(Leg(deployment.id, call.cause, name, now - started))
+        if fallbacks.is_callers(error):
+            return
+        track.fail(name, now)
+        seconds = group.routing.cooldown.rest(
+            error, track, deployment.cooldown_time, len(group.deployments) > 1, now
+        )
+        if seconds:
+            track.rest(seconds, name, now)
+
+    def _left(
+        self,
+        call: Call,
+        group: Group,
+        deployment: Deployment,
+        probe: bool,
+        broken: HeadgateError | None,
+    ) -> None:
+        """A stream is over."""
+        deployment.track.end(probe)
+        now = self._clock.monotonic()
+        if broken is not None:
+            self._failed(call, group, deployment, broken, call.started)
+        elif call.usage is not None:
+            deployment.track.use(call.usage.input + call.usage.output, now)
 
     async def close(self) -> None:
         for transport in self._transports.values():
@@ -111,6 +211,15 @@ class Engine:
 
 
 _ERROR_LIMIT = 4 * 1024 * 1024
+
+
+def _done(call: Call, deployment: Deployment, started: float, now: float) -> None:
+    """A whole answer is here. LiteLLM's latency is by output token where there are some."""
+    usage = call.usage
+    tokens = usage.output if usage is not None else 0
+    deployment.track.wholes.add(now - started, now, tokens)
+    if usage is not None:
+        deployment.track.use(usage.input + tokens, now)
 
 
 def _attributed(error: HeadgateError, deployment: Deployment) -> HeadgateError:

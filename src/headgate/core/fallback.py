@@ -1,29 +1,56 @@
 """Where a call goes when a group has failed, and with which fields: pure."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, TypeAlias
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
 
 from headgate import errors
-from headgate.core.call import Fallback, Options
+
+Fallback: TypeAlias = str | Mapping[str, Any]
+"""A group's name, or a `model` with request parameters of its own."""
+
+WRONG: Final = (errors.BadRequestError, errors.UnprocessableEntityError)
+"""What lies in the request: no other model is asked, unless a rule for just that reason says so."""
 
 
-def after(options: Options, error: errors.HeadgateError) -> tuple[Fallback, ...]:
-    """By class of error first, then those of all errors."""
-    if isinstance(error, errors.ContextWindowExceededError):
-        return options.context_window_fallbacks or options.fallbacks
-    if isinstance(error, errors.ContentPolicyViolationError):
-        return options.content_policy_fallbacks or options.fallbacks
-    return options.fallbacks
+class Fallbacks(Struct, frozen=True, kw_only=True):
+    """Of a group, or of a request."""
+
+    general: tuple[Fallback, ...] = ()
+    context_window: tuple[Fallback, ...] = ()
+    content_policy: tuple[Fallback, ...] = ()
+
+    def after(self, error: errors.HeadgateError) -> tuple[Fallback, ...]:
+        if isinstance(error, errors.ContextWindowExceededError):
+            return self.context_window or self.general
+        if isinstance(error, errors.ContentPolicyViolationError):
+            return self.content_policy
+        return () if is_callers(error) else self.general
+
+    def all(self) -> Iterator[Fallback]:
+        yield from self.general
+        yield from self.context_window
+        yield from self.content_policy
+
+    def over(self, other: "Fallbacks") -> "Fallbacks":
+        """Each list of this one, where it has one, else the other's."""
+        if self is NONE or other is NONE:
+            return other if self is NONE else self
+        return Fallbacks(
+            general=self.general or other.general,
+            context_window=self.context_window or other.context_window,
+            content_policy=self.content_policy or other.content_policy,
+        )
 
 
-def of(options: Options) -> Iterator[Fallback]:
-    """All that a call may come to."""
-    yield from options.fallbacks
-    yield from options.context_window_fallbacks
-    yield from options.content_policy_fallbacks
+NONE: Final = Fallbacks()
+
+
+def is_callers(error: errors.HeadgateError) -> bool:
+    """Whether the reason lies in the request."""
+    return isinstance(error, WRONG) and not isinstance(error, errors.PaymentRequiredError)
 
 
 def target(fallback: Fallback, model: str) -> tuple[str, dict[str, Raw]]:

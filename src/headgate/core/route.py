@@ -1,51 +1,194 @@
-"""Groups: public model names and the deployments behind them, and which one a call goes to."""
+"""Groups: public model names, the deployments behind them, and which one a call goes to.
+
+`Group.pick` is all that the engine asks. Deployments that may not be picked are left out by the checks of `_CHECKS`;
+among the rest the group's strategy decides.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
-from itertools import accumulate
+from typing import Any, Final
 
+from msgspec import Struct
+
+from headgate.core.call import NO_WISH, Call, Wish
+from headgate.core.cooldown import Cooldown
 from headgate.core.deployment import Deployment
-from headgate.errors import NotFoundError
+from headgate.core.fallback import NONE, Fallbacks
+from headgate.core.retry import Retries
+from headgate.core.strategies import STRATEGIES, Moment, over
+from headgate.errors import (
+    BadRequestError,
+    ContextWindowExceededError,
+    HeadgateError,
+    NotFoundError,
+    RateLimitError,
+)
+
+BYTES_PER_TOKEN: Final = 4
+PREFIX: Final = 1_024
+"""Bytes of a conversation's beginning that tell it from others."""
+
+
+class Routing(Struct, frozen=True, kw_only=True):
+    """How calls go through a group. `strategy` "" is ours: by weight where weights are given, `p2c` from three
+    deployments on. `checks`: the context window, rates and parameters are checked before a call."""
+
+    strategy: str = ""
+    arguments: Mapping[str, Any] = {}
+    checks: bool = False
+    retries: Retries = Retries()
+    cooldown: Cooldown = Cooldown()
+
+
+DEFAULT: Final = Routing()
 
 
 class Group:
-    """One public name. `pick` shuffles by weight, else rpm, else tpm, within the lowest `order`."""
+    """One public name."""
 
-    def __init__(self, name: str, deployments: Sequence[Deployment]) -> None:
+    def __init__(
+        self,
+        name: str,
+        deployments: Sequence[Deployment],
+        routing: Routing = DEFAULT,
+        fallbacks: Fallbacks = NONE,
+    ) -> None:
         self.name = name
         self.deployments = tuple(deployments)
-        self._only = deployments[0] if len(deployments) == 1 else None
-        self._steps = _steps(self.deployments)
+        self.routing = routing
+        self.fallbacks = fallbacks
+        self._first = _lowest_order(self.deployments)
+        self._named = routing.strategy or _usual(self._first)
+        self._strategy = STRATEGIES[self._named]()
+        self._only = self.deployments[0] if len(self.deployments) == 1 else None
 
-    def pick(self, tried: Sequence[Deployment], dice: Callable[[], float]) -> Deployment:
-        """One that was not tried yet, any one when all were."""
-        if self._only is not None:
-            return self._only
-        if not tried:
-            return _drawn(self._steps, dice)
-        fresh = [deployment for deployment in self.deployments if deployment not in tried]
-        return _drawn(_steps(fresh or self.deployments), dice)
+    @property
+    def strategy(self) -> str:
+        return self._named
+
+    def pick(
+        self, call: Call, tried: Sequence[Deployment], now: float, dice: Callable[[], float]
+    ) -> Deployment:
+        """One that was not tried yet, any one that may be asked when all were. Raises RateLimitError where all rest
+        or are full, BadRequestError where none may be asked."""
+        found = self.candidates(call, tried, now)
+        if len(found) == 1:
+            return found[0]
+        return self._strategy(found, self._moment(call, now, dice))
+
+    def candidates(self, call: Call, tried: Sequence[Deployment], now: float) -> Sequence[Deployment]:
+        """Those that the strategy chooses among. Raises as `pick` does."""
+        if call.wish is NO_WISH and not self.routing.checks and not tried:
+            if self._only is not None:
+                return self.deployments
+            for deployment in self._first:
+                if deployment.track.ill:
+                    break
+            else:
+                return self._first
+        reasons = {one: why for one in self.deployments if (why := self.why_not(one, call, now))}
+        found = [one for one in self.deployments if one not in reasons]
+        if not found:
+            raise self._nobody(call, reasons, now)
+        fresh = [one for one in found if one not in tried] if tried else found
+        return _lowest_order(fresh or found)
+
+    def all_in(self, tried: Sequence[Deployment]) -> bool:
+        return all(deployment in tried for deployment in self.deployments)
+
+    def left(self, call: Call, tried: Sequence[Deployment], now: float) -> int:
+        """How many may be asked that were not tried."""
+        return sum(1 for one in self.deployments if one not in tried and not self.why_not(one, call, now))
+
+    def why_not(self, deployment: Deployment, call: Call, now: float) -> str:
+        """Why it may not be asked, "" where it may."""
+        track = deployment.track
+        if deployment.blocked:
+            return "blocked"
+        if self._only is None:
+            if track.rests_at(now):
+                return "resting"
+            if track.unhealthy and any(not one.track.unhealthy for one in self.deployments):
+                return "unhealthy"
+        wish = call.wish
+        if wish is not NO_WISH:
+            if wish.tags is not None and not self._tagged(deployment, wish):
+                return "tags"
+            if wish.region and not deployment.is_in(wish.region):
+                return "region"
+        if self.routing.checks:
+            tokens = call.size // BYTES_PER_TOKEN
+            window = deployment.facts.get("max_input_tokens")
+            if window and tokens > int(window):
+                return "context window"
+            if rate := over(deployment, tokens, now):
+                return rate
+            if refused := deployment.refuses(call.envelope):
+                return f"parameter {refused}"
+        return ""
+
+    def _tagged(self, deployment: Deployment, wish: Wish) -> bool:
+        """LiteLLM's tag routing: without tags the deployments tagged `default`, or all where there are none."""
+        tags, own = wish.tags or frozenset(), deployment.tags
+        if not tags:
+            return "default" in own or not any("default" in one.tags for one in self.deployments)
+        return not tags.isdisjoint(own) if wish.match_any else tags <= own
+
+    def _nobody(self, call: Call, reasons: Mapping[Deployment, str], now: float) -> HeadgateError:
+        why = set(reasons.values())
+        if why == {"context window"}:
+            return ContextWindowExceededError(
+                f"the prompt has about {call.size // BYTES_PER_TOKEN} tokens, more than any deployment of "
+                f"{self.name!r} takes",
+                model=self.name,
+            )
+        rests = [one.track.resting - now for one, reason in reasons.items() if reason == "resting"]
+        if rests or why & {"rpm", "tpm"}:
+            wait = max(0.0, min(rests, default=60.0 - now % 60.0))
+            return RateLimitError(
+                f"No deployments available for selected model, Try again in {wait:.0f} seconds. "
+                f"{self.name!r}: {_listed(reasons)}",
+                model=self.name,
+                code="no_deployments_available",
+                retry_after=max(1.0, wait),
+            )
+        return BadRequestError(
+            f"no deployment of {self.name!r} may take this call: {_listed(reasons)}",
+            model=self.name,
+            code="no_deployments_allowed",
+        )
+
+    def _moment(self, call: Call, now: float, dice: Callable[[], float]) -> Moment:
+        prefix, tokens = b"", 0
+        if self._named == "affinity":
+            prefix = bytes(call.envelope.get("messages", b""))[:PREFIX]
+        elif self._named not in ("p2c", "simple-shuffle", "least-busy"):
+            tokens = call.size // BYTES_PER_TOKEN
+        return Moment(
+            now=now,
+            dice=dice,
+            stream=call.stream,
+            tokens=tokens,
+            prefix=prefix,
+            arguments=self.routing.arguments,
+        )
 
 
-def _steps(deployments: Sequence[Deployment]) -> list[tuple[float, Deployment]]:
-    """Those of the lowest order with their running sums of weight."""
-    lowest = min((deployment.order for deployment in deployments), default=0.0)
-    first = [deployment for deployment in deployments if deployment.order == lowest]
-    weights = [1.0] * len(first)
-    for name in ("weight", "rpm", "tpm"):
-        given = [getattr(deployment, name) or 0.0 for deployment in first]
-        if any(given):
-            weights = given
-            break
-    return list(zip(accumulate(weights), first, strict=True))
+def _lowest_order(found: Sequence[Deployment]) -> Sequence[Deployment]:
+    lowest = min((deployment.order for deployment in found), default=0.0)
+    return [deployment for deployment in found if deployment.order == lowest]
 
 
-def _drawn(steps: list[tuple[float, Deployment]], dice: Callable[[], float]) -> Deployment:
-    mark = dice() * steps[-1][0]
-    for reached, deployment in steps:
-        if mark < reached:
-            return deployment
-    return steps[-1][1]
+def _usual(found: Sequence[Deployment]) -> str:
+    weighed = any(one.weight or one.rpm or one.tpm for one in found)
+    return "simple-shuffle" if weighed or len(found) < 3 else "p2c"
+
+
+def _listed(reasons: Mapping[Deployment, str]) -> str:
+    counts: dict[str, int] = {}
+    for reason in reasons.values():
+        counts[reason] = counts.get(reason, 0) + 1
+    return ", ".join(f"{count} {reason}" for reason, count in counts.items())
 
 
 def unknown_model(model: str, known: Mapping[str, object] | Sequence[str]) -> NotFoundError:

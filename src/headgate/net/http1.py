@@ -369,6 +369,17 @@ class Response:
             self._connection.resume()
             await self._wait()
 
+    async def next(self) -> bytes:
+        while not self._pieces:
+            if self._done:
+                self._raise()
+                return b""
+            self._connection.resume()
+            await self._wait()
+        piece = self._pieces.popleft()
+        self._held -= len(piece)
+        return piece
+
     async def relay(self, sink: Callable[[bytes], None]) -> None:
         while self._pieces:
             sink(self._pieces.popleft())

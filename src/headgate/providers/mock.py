@@ -65,6 +65,11 @@ class MockAnswer:
                 raise APIConnectionError("the mock's answer was aborted")
             yield piece
 
+    async def next(self) -> bytes:
+        async for piece in self:
+            return piece
+        return b""
+
     async def relay(self, sink: Callable[[bytes], None]) -> None:
         async for piece in self:
             sink(piece)

@@ -7,7 +7,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from headgate.core.call import Fallback, Options
+from headgate.core.call import Options
+from headgate.core.fallback import Fallback, Fallbacks
 from headgate.core.params import CONNECTION, OURS, is_price
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
@@ -87,8 +88,10 @@ def options_of(model: str, fields: Mapping[str, Any], stream: bool) -> Options:
         allow=tuple(fields.get("allowed_openai_params") or ()),
         retries=int(retries),
         timeouts=timeouts_of(fields, stream),
-        fallbacks=tuple(row for row in given if isinstance(row, str) or "model" in row),
-        context_window_fallbacks=windows,
+        fallbacks=Fallbacks(
+            general=tuple(row for row in given if isinstance(row, str) or "model" in row),
+            context_window=windows,
+        ),
     )
 
 

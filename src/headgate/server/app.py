@@ -18,6 +18,7 @@ from starlette.types import Receive, Scope, Send
 from headgate.catalog.lookup import Catalog
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
+from headgate.core.track import Tracks
 from headgate.errors import BadRequestError, HeadgateError, InternalServerError, NotFoundError, for_status
 from headgate.net.pool import Pool
 from headgate.ports import Transport
@@ -173,12 +174,15 @@ def build(
     engine = Engine(transports, clock, media_hosts=_media_hosts(config))
     catalog = Catalog()
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
+    tracks = Tracks()
     database = _database(config, environment, data_dir)
     if database is None:
         if config.general.enable_jwt_auth:
             raise BadRequestError("enable_jwt_auth needs a database: give DATABASE_URL or a data directory")
         access = Access(config.general.master_key)
-        return Gateway(Snapshot(config, engine, catalog, environment, access), clock, body_limit=limit)
+        return Gateway(
+            Snapshot(config, engine, catalog, environment, access, tracks), clock, body_limit=limit
+        )
     migrations.upgrade(database)
     journal = Journal((data_dir or Path.cwd()) / "journal")
     ledger = Mover(database, journal, rows=not config.general.disable_spend_logs)
@@ -194,7 +198,7 @@ def build(
         tokens = tokens_of(config.general, around, keys, callers, database, clock)
         everyone = _whole(config, registry, database, clock.time())
         access = Access(config.general.master_key, callers, everyone, tokens)
-        return Snapshot(config, engine, catalog, around, access)
+        return Snapshot(config, engine, catalog, around, access, tracks)
 
     vault = Vault.of(environment, config.general.master_key)
     reloader = Reloader(config, environment, database, vault, make, read)

@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.call import Options
+from headgate.core.fallback import Fallbacks
 from headgate.core.params import OURS
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
@@ -27,6 +28,13 @@ def options_of(
     if OURS.isdisjoint(envelope) and _NOTHING.isdisjoint(headers):
         return options
     changes: dict[str, Any] = {}
+    lists = {
+        field: _fallbacks(key, envelope[key])
+        for key, field in _FALLBACKS.items()
+        if key in envelope and bytes(envelope[key]) != b"null"
+    }
+    if lists:
+        changes["fallbacks"] = Fallbacks(**lists)
     for key, (field, read) in _KEYS.items():
         if key in envelope and bytes(envelope[key]) != b"null":
             changes[field] = read(key, envelope[key])
@@ -94,7 +102,9 @@ _KEYS: Final[Mapping[str, tuple[str, Callable[[str, Raw], Any]]]] = {
     "modify_params": ("modify_params", _flag),
     "additional_drop_params": ("drop", _names),
     "allowed_openai_params": ("allow", _names),
-    "fallbacks": ("fallbacks", _fallbacks),
-    "context_window_fallbacks": ("context_window_fallbacks", _fallbacks),
-    "content_policy_fallbacks": ("content_policy_fallbacks", _fallbacks),
+}
+_FALLBACKS: Final = {
+    "fallbacks": "general",
+    "context_window_fallbacks": "context_window",
+    "content_policy_fallbacks": "content_policy",
 }

@@ -7,6 +7,7 @@ from typing import Final
 
 from headgate.core import fallback as fallbacks
 from headgate.core.call import Call
+from headgate.core.fallback import NONE
 from headgate.errors import (
     BudgetExceededError,
     HeadgateError,
@@ -68,14 +69,21 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
 
 def _elsewhere(snapshot: Snapshot, call: Call, body: bytes) -> int:
     """The most that the call can cost where it comes to when its own model fails."""
-    amount = 0
-    for fallback in fallbacks.of(call.options):
-        model, fields = fallbacks.target(fallback, call.model)
+    lists = call.options.fallbacks.over(snapshot.lookup(call.model).fallbacks)
+    if lists is NONE:
+        return 0
+    amount, waiting, seen = 0, list(lists.all()), {call.model}
+    while waiting:
+        model, fields = fallbacks.target(waiting.pop(), call.model)
+        if model in seen and not fields:
+            continue
+        seen.add(model)
         with suppress(NotFoundError):  # nothing is spent there
             ceiling = snapshot.ceiling(model)
             amount = max(
                 amount, ceiling.cost({**call.envelope, **fields}, b"".join((body, *fields.values())))
             )
+            waiting += snapshot.lookup(model).fallbacks.all()
     return amount
 
 

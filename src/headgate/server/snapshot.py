@@ -3,16 +3,20 @@
 A call keeps the snapshot that it began with; a reload builds another and swaps it in.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import msgspec
+from msgspec.structs import replace
 
 from headgate.catalog.lookup import Catalog
-from headgate.core.call import Fallback, Options
+from headgate.core.call import Options
+from headgate.core.cooldown import DEFAULT_SECONDS, Cooldown
 from headgate.core.deployment import Deployment
 from headgate.core.engine import Engine
-from headgate.core.route import Group, unknown_model
+from headgate.core.fallback import NONE, Fallback, Fallbacks
+from headgate.core.retry import DEFAULT_RETRIES, Retries
+from headgate.core.route import Group, Routing, unknown_model
+from headgate.core.track import Tracks
 from headgate.errors import HeadgateError
 from headgate.server.access import Access
 from headgate.server.ceiling import Ceiling
@@ -20,15 +24,24 @@ from headgate.server.config.schema import Config, ModelEntry
 from headgate.server.drain import drain_of
 from headgate.server.headers import identity
 
+ANY: Final = "*"
+MAX_FALLBACKS: Final = 5
 MAX_CONCRETE: Final = 2_000
 """Deployments made from wildcards that are kept; past it the oldest goes."""
 
 
 class Snapshot:
     def __init__(
-        self, config: Config, engine: Engine, catalog: Catalog, env: Mapping[str, str], access: Access
+        self,
+        config: Config,
+        engine: Engine,
+        catalog: Catalog,
+        env: Mapping[str, str],
+        access: Access,
+        tracks: Tracks,
     ) -> None:
         self.config = config
+        self.tracks = tracks
         self.engine = engine
         self.catalog = catalog
         self.access = access
@@ -38,13 +51,14 @@ class Snapshot:
         self._concrete: dict[str, Group] = {}
         self._identities: dict[str, bytes] = {}
         self._ceilings: dict[str, Ceiling] = {}
-        self._load(config)
         self.options = _options(config)
+        self._fallbacks = _fallbacks(config)
+        self._routing = _routing(config)
+        self._load(config)
         self.drain = drain_of(config.general.on_disconnect)
         self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model
         self.requested_name = config.general.model_name_in_response == "requested"
-        self._group_options = _fallback_options(config, self.options)
 
     @property
     def names(self) -> list[str]:
@@ -83,9 +97,6 @@ class Snapshot:
                 del self._ceilings[next(iter(self._ceilings))]
         return found
 
-    def options_for(self, model: str) -> Options:
-        return self._group_options.get(model, self.options)
-
     def identity(self, deployment: Deployment) -> bytes:
         """The deployment's answer headers, made once."""
         found = self._identities.get(deployment.id)
@@ -104,7 +115,7 @@ class Snapshot:
                 prefix, _, suffix = name.partition("*")
                 self._wildcards.append((prefix, suffix, entries))
             else:
-                self._groups[name] = Group(
+                self._groups[name] = self._group(
                     name, [self._deployment(name, entry.params, entry) for entry in entries]
                 )
         self._wildcards.sort(key=lambda wildcard: -len(wildcard[0]) - len(wildcard[1]))
@@ -130,14 +141,23 @@ class Snapshot:
         }
         merged.update({key: value for key, value in general.items() if value is not None})
         merged.update(params)
-        return Deployment(name, merged, entry.info, catalog=self.catalog, env=self._env)
+        made = Deployment(name, merged, entry.info, catalog=self.catalog, env=self._env)
+        made.track = self.tracks.of(made.id)
+        return made
+
+    def _group(self, name: str, deployments: Sequence[Deployment]) -> Group:
+        routing = self._routing
+        policy = self.config.router.model_group_retry_policy.get(name)
+        if policy:
+            routing = replace(routing, retries=replace(routing.retries, policy=policy))
+        return Group(name, deployments, routing, self._fallbacks.get(name, self._fallbacks[ANY]))
 
     def _from_wildcard(self, model: str) -> Group:
         for prefix, suffix, entries in self._wildcards:
             if len(model) > len(prefix) + len(suffix) and model.startswith(prefix) and model.endswith(suffix):
                 part = model[len(prefix) : len(model) - len(suffix)]
                 try:
-                    group = Group(model, [self._filled(model, part, entry) for entry in entries])
+                    group = self._group(model, [self._filled(model, part, entry) for entry in entries])
                 except HeadgateError:
                     continue  # "*" → "*" takes any name, but not one that means no provider
                 if len(self._concrete) >= MAX_CONCRETE:
@@ -155,26 +175,45 @@ class Snapshot:
 def _options(config: Config) -> Options:
     settings, router = config.litellm, config.router
     retries = settings.num_retries if settings.num_retries is not None else router.num_retries
-    default = settings.default_fallbacks or router.default_fallbacks
+    most = router.max_fallbacks if router.max_fallbacks is not None else settings.max_fallbacks
     return Options(
         modify_params=bool(settings.modify_params),
         show_usage=config.general.always_include_stream_usage,
-        retries=2 if retries is None else retries,
-        fallbacks=tuple(default or ()),
+        retries=DEFAULT_RETRIES if retries is None else retries,
+        max_fallbacks=MAX_FALLBACKS if most is None else most,
     )
 
 
-def _fallback_options(config: Config, options: Options) -> dict[str, Options]:
-    """Options of the groups that have fallbacks of their own: LiteLLM's list of one-key maps."""
+def _fallbacks(config: Config) -> dict[str, Fallbacks]:
+    """By group, from LiteLLM's lists of one-key maps; "*" is for those that have none of their own."""
     settings, router = config.litellm, config.router
-    tables = {
-        "fallbacks": settings.fallbacks or router.fallbacks,
-        "context_window_fallbacks": settings.context_window_fallbacks or router.context_window_fallbacks,
-        "content_policy_fallbacks": settings.content_policy_fallbacks or router.content_policy_fallbacks,
-    }
-    found: dict[str, dict[str, tuple[Fallback, ...]]] = {}
-    for field, table in tables.items():
+    default = settings.default_fallbacks or router.default_fallbacks
+    found: dict[str, dict[str, tuple[Fallback, ...]]] = {ANY: {"general": tuple(default)}}
+    for field, table in (
+        ("general", settings.fallbacks or router.fallbacks),
+        ("context_window", settings.context_window_fallbacks or router.context_window_fallbacks),
+        ("content_policy", settings.content_policy_fallbacks or router.content_policy_fallbacks),
+    ):
         for row in table or ():
             for group, targets in row.items():
                 found.setdefault(group, {})[field] = tuple(targets)
-    return {group: msgspec.structs.replace(options, **fields) for group, fields in found.items()}
+    rest = Fallbacks(**found.pop(ANY))
+    lists = {group: Fallbacks(**fields).over(rest) for group, fields in found.items()}
+    return lists | {ANY: rest if any(rest.all()) else NONE}
+
+
+def _routing(config: Config) -> Routing:
+    settings, router = config.litellm, config.router
+    allowed = router.allowed_fails if router.allowed_fails is not None else settings.allowed_fails
+    return Routing(
+        strategy=router.routing_strategy or "",
+        arguments=router.routing_strategy_args,
+        checks=router.enable_pre_call_checks or router.routing_strategy == "usage-based-routing-v2",
+        cooldown=Cooldown(
+            seconds=DEFAULT_SECONDS if router.cooldown_time is None else router.cooldown_time,
+            allowed=allowed,
+            policy=router.allowed_fails_policy,
+            off=router.disable_cooldowns,
+        ),
+        retries=Retries(policy=router.retry_policy, least=router.retry_after),
+    )

@@ -124,6 +124,11 @@ class Dialect(Protocol):
 
     def sniffer(self) -> Sniffer: ...
 
+    def is_opening(self, data: bytes) -> bool:
+        """Whether this piece of a stream, its first, holds no content yet: another deployment could still be asked
+        without the client's noticing. A wrong no costs that chance, a wrong yes holds content back."""
+        ...
+
     def remote_media(self, request: Request) -> list[Source]:
         """Sources of kind "url" that this format can't name: the engine fetches and inlines them first."""
         ...

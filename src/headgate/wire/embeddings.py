@@ -77,6 +77,9 @@ class NoStream:
     def write_stream_error(self, error: HeadgateError) -> NoReturn:
         _no_stream()
 
+    def is_opening(self, data: bytes) -> bool:
+        return False
+
     def remote_media(self, request: object) -> list[ir.Source]:
         return []
 

@@ -153,10 +153,10 @@ def test_keys_that_are_not_supported_are_warned_of_and_not_sent(loaded):
     config = loaded("""\
         model_list:
           - model_name: a
-            litellm_params: {model: openai/a, aws_secret_access_key: os.environ/NOT_SET, tags: [x]}
+            litellm_params: {model: openai/a, aws_secret_access_key: os.environ/NOT_SET, tag_regex: [x]}
         """)
     assert config.models[0].params == {"model": "openai/a"}
-    assert [p.path.rpartition(".")[2] for p in config.warnings] == ["aws_secret_access_key", "tags"]
+    assert [p.path.rpartition(".")[2] for p in config.warnings] == ["aws_secret_access_key", "tag_regex"]
     assert all("no effect" in p.message for p in config.warnings)
 
 
@@ -333,7 +333,7 @@ router_settings: {timeout: 5, model_group_alias: {best: gpt-4o, other: {model: g
     assert config.general.master_key == "sk-a-good-long-key-7"
     assert config.general.model_name_in_response == "requested"
     assert config.router.model_group_alias["other"] == {"model": "gpt-4o", "hidden": True}
-    assert config.router.routing_strategy == "simple-shuffle"
+    assert config.router.routing_strategy is None
 
 
 @pytest.mark.parametrize(

@@ -6,18 +6,25 @@ of the environment is text, so a kind reads `"60"` and `"true"`, too.
 
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from headgate.core import cooldown, retry
+from headgate.core.strategies import STRATEGIES
 from headgate.store.periods import EXPECTED, parse
 
 MODES: Final = (
     "chat completion embedding image_generation image_edit audio_transcription audio_speech rerank "
     "moderation realtime responses batch ocr search video_generation vector_store"
 ).split()
+
+
+ARGUMENTS: Final = ("ttl", "lowest_latency_buffer", "max_latency_list_size")
+FAILS: Final = tuple(name for name, _ in cooldown.POLICY)
+RETRIES: Final = (*(name for name, _ in retry.POLICY), retry.ANY)
 
 
 class Kind(Struct, frozen=True):
@@ -188,6 +195,25 @@ def _aliases(value: Any, written: str | None) -> dict[str, str | dict[str, Any]]
     return {alias: _targets([target])[0] for alias, target in _mapping(value, written).items()}
 
 
+def _strategy_args(value: Any, written: str | None) -> dict[str, float]:
+    given = _mapping(value, written)
+    return {name: _at_least_zero(given[name], None) if name in ARGUMENTS else _reject(name) for name in given}
+
+
+def _policy(names: Collection[str]) -> Callable[[Any, str | None], dict[str, int]]:
+    """Numbers by class of error."""
+
+    def read(value: Any, written: str | None) -> dict[str, int]:
+        given = _mapping(value, written)
+        return {name: _count(given[name], None) if name in names else _reject(name) for name in given}
+
+    return read
+
+
+def _policies(value: Any, written: str | None) -> dict[str, dict[str, int]]:
+    return {group: _policy(RETRIES)(policy, None) for group, policy in _mapping(value, written).items()}
+
+
 def one_of(*choices: str) -> Kind:
     def read(value: Any, written: str | None) -> str:
         return value if value in choices else str(_reject(value))
@@ -227,6 +253,14 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "aliases": Kind("{alias: group}", "a mapping from an alias to a group's name", _aliases),
     "mode": one_of(*MODES),
-    "strategy": one_of("simple-shuffle"),
+    "strategy": one_of(*STRATEGIES),
+    "strategy_args": Kind("mapping", "a mapping such as {lowest_latency_buffer: 0.5}", _strategy_args),
+    "fails_policy": Kind(
+        "{class: number}", "a mapping such as {TimeoutErrorAllowedFails: 3}", _policy(FAILS)
+    ),
+    "retry_policy": Kind("{class: number}", "a mapping such as {TimeoutErrorRetries: 3}", _policy(RETRIES)),
+    "retry_policies": Kind(
+        "{group: {class: number}}", "a mapping such as {gpt-4o: {TimeoutErrorRetries: 3}}", _policies
+    ),
     "response_model": one_of("upstream", "requested"),
 }

@@ -12,7 +12,7 @@ default_vertex_config worker_registry plugins
 """
 
 PARAMS: Final = """
-region_name use_litellm_proxy use_chat_completions_api tenant_id client_id client_secret azure_scope
+use_litellm_proxy use_chat_completions_api tenant_id client_id client_secret azure_scope
 azure_username azure_password vertex_project vertex_location vertex_credentials gcs_bucket_name bucket_name
 aws_access_key_id aws_secret_access_key aws_session_token aws_region_name aws_session_name aws_profile_name
 aws_role_name aws_web_identity_token aws_sts_endpoint aws_external_id aws_session_tags
@@ -27,7 +27,7 @@ anthropic_keycloak_client_secret_ref anthropic_keycloak_scope anthropic_disable_
 openai_identity_provider_id openai_service_account_id openai_identity_token_file itpm otpm
 max_parallel_requests max_budget budget_duration default_api_key_tpm_limit default_api_key_rpm_limit
 timeout_by_service_tier stream_timeout_by_service_tier keepalive_seconds allow_client_keepalive_override
-ttft_timeout stream_idle_timeout cooldown_time tags tag_regex silent_model provider_affinity_header
+ttft_timeout stream_idle_timeout tag_regex silent_model provider_affinity_header
 auto_router_config_path auto_router_config auto_router_default_model auto_router_embedding_model
 auto_router_max_input_chars auto_router_routing_compression auto_router_model_compression
 complexity_router_config complexity_router_default_model adaptive_router_default_model adaptive_router_config
@@ -44,7 +44,7 @@ context_window_fallback_dict retry_policy retry_strategy enable_json_schema_vali
 INFO: Final = """
 tier team_id team_public_model_name member_auto_router supported_environments
 health_check_model health_check_timeout health_check_max_tokens health_check_params health_check_voice
-disable_background_health_check allowed_fails allowed_fails_policy cooldown_time blocked discoverable
+disable_background_health_check allowed_fails allowed_fails_policy discoverable
 access_windows ptu_count ptu_effective_from ptu_effective_to custom_tokenizer supported_endpoints
 allow_fail_open enable_tag_filtering internal_router_model db_model
 """
@@ -58,7 +58,7 @@ disable_stop_sequence_limit openai_system_messages_first reasoning_auto_summary
 route_all_chat_openai_to_responses use_chat_completions_url_for_anthropic_messages
 enable_anthropic_prompt_caching anthropic_prompt_caching_ttl enable_preview_features
 enable_json_schema_validation vertex_ai_safety_settings custom_prompt_dict model_alias_map
-custom_provider_map max_fallbacks allowed_fails num_retries_per_request force_ipv4 http2 network_mock
+custom_provider_map num_retries_per_request force_ipv4 http2 network_mock
 client_session aclient_session ssl_security_level ssl_ecdh_curve use_aiohttp_transport
 disable_aiohttp_transport aiohttp_trust_env provider_url_destination_allowed_hosts
 anthropic_sse_ping_interval_seconds sse_keepalive_ping_interval_seconds callbacks input_callback
@@ -155,19 +155,16 @@ NARROWING: Final = frozenset(("custom_validate", "virtual_key_claim_field"))
 """Settings of LiteLLM that keep callers out or bound them: to leave one out is no way to go on without it."""
 
 ROUTER: Final = """
-retry_after
 model_list assistants_config search_tools guardrail_list
 cache_responses cache_kwargs caching_groups client_ttl polling_interval default_priority
-max_fallbacks default_litellm_params default_max_parallel_requests set_verbose debug_level
-enable_pre_call_checks enable_tag_filtering tag_filtering_match_any tag_routing_prefix plugins retry_policy
-model_group_retry_policy allowed_fails allowed_fails_policy cooldown_time disable_cooldowns
-optional_pre_call_checks routing_strategy_args routing_groups provider_budget_config alerting_config
+default_litellm_params default_max_parallel_requests set_verbose debug_level
+tag_routing_prefix plugins
+optional_pre_call_checks routing_groups provider_budget_config alerting_config
 router_general_settings deployment_affinity_ttl_seconds model_group_affinity_config
 enable_health_check_routing health_check_staleness_threshold health_check_ignore_transient_errors
 background_health_check_model_groups enable_weighted_failover fallback_access_check fallback_budget_check
 auto_router_capability_limit
 """
-
 STRATEGIES: Final = (
     "least-busy",
     "usage-based-routing",
@@ -178,72 +175,68 @@ STRATEGIES: Final = (
     "lar1",
 )
 """Routing strategies of LiteLLM that are not built."""
-
 REQUEST: Final = dict(
     pair.split(":")
     for pair in """
-    temperature:number top_p:number top_k:number min_p:number top_a:number n:count max_tokens:count
-    max_completion_tokens:count presence_penalty:number frequency_penalty:number repetition_penalty:number
-    seed:whole logprobs:any top_logprobs:count stop:any stop_sequences:list stream:flag
-    stream_options:mapping logit_bias:mapping user:text reasoning_effort:any thinking:mapping
-    reasoning:mapping verbosity:text response_format:mapping tools:list tool_choice:any
-    parallel_tool_calls:flag functions:list function_call:any web_search_options:mapping modalities:list
-    prediction:mapping audio:mapping service_tier:text store:flag safety_identifier:text
-    prompt_cache_key:text prompt_cache_retention:text metadata:mapping
-    include_server_side_tool_invocations:flag dimensions:count encoding_format:text input_type:text
-    suffix:text echo:flag best_of:count safety_settings:list context_management:any provider:mapping
-    plugins:list transforms:list models:list route:text chat_template_kwargs:mapping guided_json:any
-    guided_regex:any guided_choice:any num_ctx:count num_predict:whole keep_alive:any think:any
-    cache_control:mapping
-    """.split()
+temperature:number top_p:number top_k:number min_p:number top_a:number n:count max_tokens:count
+max_completion_tokens:count presence_penalty:number frequency_penalty:number repetition_penalty:number
+seed:whole logprobs:any top_logprobs:count stop:any stop_sequences:list stream:flag
+stream_options:mapping logit_bias:mapping user:text reasoning_effort:any thinking:mapping
+reasoning:mapping verbosity:text response_format:mapping tools:list tool_choice:any
+parallel_tool_calls:flag functions:list function_call:any web_search_options:mapping modalities:list
+prediction:mapping audio:mapping service_tier:text store:flag safety_identifier:text
+prompt_cache_key:text prompt_cache_retention:text metadata:mapping
+include_server_side_tool_invocations:flag dimensions:count encoding_format:text input_type:text
+suffix:text echo:flag best_of:count safety_settings:list context_management:any provider:mapping
+plugins:list transforms:list models:list route:text chat_template_kwargs:mapping guided_json:any
+guided_regex:any guided_choice:any num_ctx:count num_predict:whole keep_alive:any think:any
+cache_control:mapping
+""".split()
 )
 """Request parameters that may stand among `litellm_params` as defaults, and their kinds. Others may, too."""
-
 PRICE_BASES: Final = frozenset(
     """
-    input_cost_per_token output_cost_per_token input_cost_per_character output_cost_per_character
-    cache_read_input_token_cost cache_creation_input_token_cost cache_creation_input_audio_token_cost
-    cache_read_input_audio_token_cost cache_read_input_image_token_cost input_cost_per_second
-    output_cost_per_second output_cost_per_image input_cost_per_image input_cost_per_pixel
-    output_cost_per_pixel input_cost_per_audio_token output_cost_per_audio_token input_cost_per_image_token
-    output_cost_per_image_token input_cost_per_video_token output_cost_per_video_token input_cost_per_query
-    input_cost_per_token_cache_hit input_cost_per_audio_per_second output_cost_per_audio_per_second
-    input_cost_per_video_per_second output_cost_per_video_per_second output_cost_per_reasoning_token
-    search_context_cost_per_query google_maps_grounding_cost_per_query citation_cost_per_token
-    ocr_cost_per_page ocr_cost_per_credit annotation_cost_per_page cost_per_ptu_per_hour
-    code_interpreter_cost_per_session file_search_cost_per_1k_calls file_search_cost_per_gb_per_day
-    vector_store_cost_per_gb_per_day computer_use_input_cost_per_1k_tokens
-    computer_use_output_cost_per_1k_tokens tiered_pricing
-    """.split()
+input_cost_per_token output_cost_per_token input_cost_per_character output_cost_per_character
+cache_read_input_token_cost cache_creation_input_token_cost cache_creation_input_audio_token_cost
+cache_read_input_audio_token_cost cache_read_input_image_token_cost input_cost_per_second
+output_cost_per_second output_cost_per_image input_cost_per_image input_cost_per_pixel
+output_cost_per_pixel input_cost_per_audio_token output_cost_per_audio_token input_cost_per_image_token
+output_cost_per_image_token input_cost_per_video_token output_cost_per_video_token input_cost_per_query
+input_cost_per_token_cache_hit input_cost_per_audio_per_second output_cost_per_audio_per_second
+input_cost_per_video_per_second output_cost_per_video_per_second output_cost_per_reasoning_token
+search_context_cost_per_query google_maps_grounding_cost_per_query citation_cost_per_token
+ocr_cost_per_page ocr_cost_per_credit annotation_cost_per_page cost_per_ptu_per_hour
+code_interpreter_cost_per_session file_search_cost_per_1k_calls file_search_cost_per_gb_per_day
+vector_store_cost_per_gb_per_day computer_use_input_cost_per_1k_tokens
+computer_use_output_cost_per_1k_tokens tiered_pricing
+""".split()
 )
-
 PRICE_SUFFIX: Final = (
     r"(_above_\d+k_tokens|_above_\d+s_interval|_above_1hr|_priority|_flex|_batches|_balanced|_ultrafast"
     r"|_\d+p|_[24]k|_512|_1024|_1536)"
 )
 """What may follow a base, any number of times: `input_cost_per_token_above_200k_tokens_batches`."""
-
 PROVIDERS: Final = frozenset(
     """
-    azure bedrock fal_ai azure_ai gemini vertex_ai oci github_copilot replicate ollama anthropic chatgpt
-    cohere gigachat cohere_chat sagemaker nlp_cloud a2a anthropic_text bytez langflow langgraph ollama_chat
-    petals predibase ragflow sap triton vertex_ai_beta watsonx_text fireworks_ai openai deepinfra novita
-    vercel_ai_gateway perplexity together_ai mistral databricks nebius xai dashscope qwen_ai_platform
-    qwencloud bedrock_mantle cloudflare snowflake baseten wandb watsonx lambda_ai volcengine deepseek
-    hyperbolic nscale zai ovhcloud aiml gradient_ai tencent ai21 minimax groq moonshot sambanova cerebras
-    friendliai text-completion-openai lemonade amazon_nova heroku meta_llama azure_text nvidia_nim v0
-    codestral featherless_ai inception morph text-completion-codestral text-completion-inception ai21_chat
-    aiohttp_openai clarifai cometapi compactifai custom custom_openai datarobot docker_model_runner edenai
-    empower galadriel gdc github hosted_vllm huggingface litellm_proxy llamafile lm_studio maritalk
-    modelscope nadir nanogpt oobabooga openai_like openrouter sagemaker_chat sagemaker_nova venice vllm
-    xinference aihubmix gmi llamagate scaleway libertai sail tensormesh meta publicai crusoe pinstripes
-    scx-ai cognition assemblyai darkbloom prism xiaomi_mimo sarvam abliteration apertis charity_engine chutes
-    cortecs empiriolabs helicone nano-gpt neosantara parasail poe reka synthetic veniceai deepgram voyage
-    stability runwayml black_forest_labs elevenlabs aws_polly parallel_ai typesafe linkup recraft reducto
-    soniox tavily dataforseo duckduckgo exa_ai firecrawl google_pse jina_ai searxng serper strands_decider
-    transcribe a2a_agent auto_router aws_textract azure_speech brave cursor dotprompt humanloop infinity
-    langfuse litellm_agent manus milvus mongodb nvidia_riva pg_vector pydantic_ai_agents s3_vectors topaz
-    valkey
-    """.split()
+azure bedrock fal_ai azure_ai gemini vertex_ai oci github_copilot replicate ollama anthropic chatgpt
+cohere gigachat cohere_chat sagemaker nlp_cloud a2a anthropic_text bytez langflow langgraph ollama_chat
+petals predibase ragflow sap triton vertex_ai_beta watsonx_text fireworks_ai openai deepinfra novita
+vercel_ai_gateway perplexity together_ai mistral databricks nebius xai dashscope qwen_ai_platform
+qwencloud bedrock_mantle cloudflare snowflake baseten wandb watsonx lambda_ai volcengine deepseek
+hyperbolic nscale zai ovhcloud aiml gradient_ai tencent ai21 minimax groq moonshot sambanova cerebras
+friendliai text-completion-openai lemonade amazon_nova heroku meta_llama azure_text nvidia_nim v0
+codestral featherless_ai inception morph text-completion-codestral text-completion-inception ai21_chat
+aiohttp_openai clarifai cometapi compactifai custom custom_openai datarobot docker_model_runner edenai
+empower galadriel gdc github hosted_vllm huggingface litellm_proxy llamafile lm_studio maritalk
+modelscope nadir nanogpt oobabooga openai_like openrouter sagemaker_chat sagemaker_nova venice vllm
+xinference aihubmix gmi llamagate scaleway libertai sail tensormesh meta publicai crusoe pinstripes
+scx-ai cognition assemblyai darkbloom prism xiaomi_mimo sarvam abliteration apertis charity_engine chutes
+cortecs empiriolabs helicone nano-gpt neosantara parasail poe reka synthetic veniceai deepgram voyage
+stability runwayml black_forest_labs elevenlabs aws_polly parallel_ai typesafe linkup recraft reducto
+soniox tavily dataforseo duckduckgo exa_ai firecrawl google_pse jina_ai searxng serper strands_decider
+transcribe a2a_agent auto_router aws_textract azure_speech brave cursor dotprompt humanloop infinity
+langfuse litellm_agent manus milvus mongodb nvidia_riva pg_vector pydantic_ai_agents s3_vectors topaz
+valkey
+""".split()
 )
 """Every provider that LiteLLM knows, to say "not supported yet" instead of "unknown"."""

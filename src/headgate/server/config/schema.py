@@ -53,6 +53,8 @@ class LitellmSettings(Discreet, frozen=True, kw_only=True):
     modify_params: bool | None = None
     request_timeout: float | None = None
     num_retries: int | None = None
+    allowed_fails: int | None = None
+    max_fallbacks: int | None = None
     fallbacks: FallbackTable = ()
     default_fallbacks: tuple[str, ...] = ()
     context_window_fallbacks: FallbackTable = ()
@@ -86,7 +88,19 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
 
 
 class RouterSettings(Discreet, frozen=True, kw_only=True):
-    routing_strategy: str = "simple-shuffle"
+    routing_strategy: str | None = None
+    routing_strategy_args: dict[str, Any] = {}
+    enable_pre_call_checks: bool = False
+    enable_tag_filtering: bool = False
+    tag_filtering_match_any: bool = True
+    allowed_fails: int | None = None
+    allowed_fails_policy: dict[str, int] = {}
+    cooldown_time: float | None = None
+    disable_cooldowns: bool = False
+    retry_policy: dict[str, int] = {}
+    model_group_retry_policy: dict[str, dict[str, int]] = {}
+    retry_after: float = 0.0
+    max_fallbacks: int | None = None
     num_retries: int | None = None
     timeout: float | None = None
     stream_timeout: float | None = None

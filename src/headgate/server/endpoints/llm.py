@@ -137,7 +137,7 @@ async def _serve(
     booking.request = exchange.body
     booking.read(envelope, asked)
     call.stream = bytes(envelope.get("stream", b"")) == _TRUE
-    call.options = options_of(snapshot.options_for(call.model), envelope, asked, call.stream)
+    call.options = options_of(snapshot.options, envelope, asked, call.stream)
     if endpoint.forward:
         call.forward = tuple(
             (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked

@@ -15,6 +15,7 @@ from headgate.wire.dialect import Dialect, Frame, Glance, Target
 
 __all__ = ["DIALECT", "Anthropic"]
 
+_CONTENT: Final = (b"content_block_delta", b"tool_use", b"message_delta", b"tool_result")
 _NOT_COUNTED: Final = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
 """What the body of count_tokens doesn't have. https://docs.anthropic.com/en/api/messages-count-tokens"""
 
@@ -56,6 +57,9 @@ class Anthropic:
 
     def sniffer(self) -> sniff.Sniffer:
         return sniff.Sniffer()
+
+    def is_opening(self, data: bytes) -> bool:
+        return not any(mark in data for mark in _CONTENT)
 
     def remote_media(self, request: ir.Request) -> list[ir.Source]:
         """Addresses that are not https: the API fetches no others."""

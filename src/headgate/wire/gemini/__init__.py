@@ -70,6 +70,9 @@ class Gemini:
     def sniffer(self) -> sniff.Sniffer:
         return sniff.Sniffer()
 
+    def is_opening(self, data: bytes) -> bool:
+        return b'"parts"' not in data and b'"finishReason"' not in data and b'"promptFeedback"' not in data
+
     def remote_media(self, request: ir.Request) -> list[ir.Source]:
         """Addresses that AI Studio can't open: all of the web but YouTube and its own files."""
         found = [source for turn in request.turns for source in media.sources(turn.blocks)]

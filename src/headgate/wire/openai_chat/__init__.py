@@ -3,6 +3,7 @@
 https://platform.openai.com/docs/api-reference/chat. `DIALECT` is the whole interface.
 """
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
@@ -14,6 +15,11 @@ from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import own
 
 __all__ = ["DIALECT", "OpenAIChat"]
+
+_CONTENT: Final = re.compile(
+    rb'"(?:content|reasoning_content|reasoning|refusal|text|arguments)"\s*:\s*(?:"[^"]|\[|\{)'
+    rb'|"(?:tool_calls|audio|reasoning_details|function_call)"\s*:\s*[\[{]|"finish_reason"\s*:\s*"'
+)
 
 
 class OpenAIChat:
@@ -53,6 +59,9 @@ class OpenAIChat:
 
     def sniffer(self) -> Sniffer:
         return sniff.Sniffer()
+
+    def is_opening(self, data: bytes) -> bool:
+        return _CONTENT.search(data) is None
 
     def remote_media(self, request_: ir.Request) -> list[ir.Source]:
         """Sound and documents named by an address: the format takes only pictures that way. A part that a

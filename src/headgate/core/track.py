@@ -1,0 +1,164 @@
+"""What is known of a deployment from its own calls: in flight, failures, cooldown, latency, usage.
+
+Knows no deployment and no policy: `cooldown.py` says when one rests, `strategies.py` who is picked. Times are seconds
+of the engine's monotonic clock, handed in.
+"""
+
+from collections import deque
+from math import exp
+from typing import Any, Final
+
+MINUTE: Final = 60.0
+DECAY_SECONDS: Final = 10.0
+"""After this time a latency counts for a third."""
+LATENCIES: Final = 10
+"""LiteLLM's `max_latency_list_size`."""
+
+
+class Latency:
+    """Of calls of one kind. `recent` are the last ones, `score` their decayed mean; 0.0 where none is known."""
+
+    __slots__ = ("at", "recent", "score")
+
+    def __init__(self) -> None:
+        self.recent: deque[float] = deque(maxlen=LATENCIES)
+        self.score = 0.0
+        self.at = 0.0
+
+    def add(self, seconds: float, now: float, tokens: int = 0) -> None:
+        """`tokens` of output make the recent ones seconds per token, as LiteLLM has them."""
+        self.recent.append(seconds / tokens if tokens else seconds)
+        weight = exp((self.at - now) / DECAY_SECONDS) if self.score else 0.0
+        weight = min(weight, 0.9)  # a burst at one moment counts, too
+        self.score = self.score * weight + seconds * (1.0 - weight)
+        self.at = now
+
+
+class Track:
+    """One deployment. `resting` is until when it gets no calls, 0.0 while it is well; what ends a rest is a probe:
+    one call, while `probing`, that shows whether it is well again."""
+
+    __slots__ = (
+        "_minute",
+        "calls",
+        "fails",
+        "failures",
+        "first_tokens",
+        "ill",
+        "in_flight",
+        "probing",
+        "reason",
+        "requests",
+        "resting",
+        "rests",
+        "tokens",
+        "unhealthy",
+        "wholes",
+    )
+
+    def __init__(self) -> None:
+        self.in_flight = 0
+        self.ill = False
+        """Whether it rests or was found unhealthy: all that most calls look at."""
+        self.resting = 0.0
+        self.rests = 0
+        self.probing = False
+        self.reason = ""
+        self.unhealthy = ""
+        """What the last health check said, "" where it was fine."""
+        self.wholes = Latency()
+        self.first_tokens = Latency()
+        self.fails: deque[tuple[float, str]] = deque(maxlen=1_000)
+        """Failures by time and class, for policies that count them."""
+        self._minute = -1
+        self.requests = self.tokens = self.calls = self.failures = 0
+
+    def turn(self, now: float) -> None:
+        """The four counts are of the current minute."""
+        minute = int(now // MINUTE)
+        if minute != self._minute:
+            self._minute = minute
+            self.requests = self.tokens = self.calls = self.failures = 0
+
+    def begin(self, now: float) -> bool:
+        """Whether the call is the probe that ends a rest."""
+        self.turn(now)
+        self.in_flight += 1
+        self.requests += 1
+        if self.resting:
+            self.probing = True
+        return self.probing
+
+    def end(self, probe: bool) -> None:
+        self.in_flight -= 1
+        if probe:
+            self.probing = False
+
+    def succeed(self, now: float) -> None:
+        """An answer came: the deployment is well."""
+        self.turn(now)
+        self.calls += 1
+        if self.ill:
+            self.resting, self.rests, self.probing, self.reason = 0.0, 0, False, ""
+            self.ill = bool(self.unhealthy)
+
+    def fail(self, name: str, now: float) -> None:
+        self.turn(now)
+        self.calls += 1
+        self.failures += 1
+        self.fails.append((now, name))
+
+    def rest(self, seconds: float, reason: str, now: float) -> None:
+        self.resting, self.probing, self.reason = now + seconds, False, reason
+        self.rests += 1
+        self.ill = True
+
+    def found(self, problem: str) -> None:
+        """What a health check said, "" for nothing."""
+        self.unhealthy = problem
+        self.ill = bool(problem or self.resting)
+
+    def rests_at(self, now: float) -> bool:
+        """Whether no call may go there: it rests, or its one probe is under way."""
+        return bool(self.resting) and (now < self.resting or self.probing)
+
+    def latency(self, stream: bool) -> Latency:
+        """Until the first token of streams, of the whole answer otherwise."""
+        return self.first_tokens if stream else self.wholes
+
+    def use(self, tokens: int, now: float) -> None:
+        self.turn(now)
+        self.tokens += tokens
+
+    def shown(self, now: float) -> dict[str, Any]:
+        """For /router/state."""
+        self.turn(now)
+        state = "resting" if self.rests_at(now) else "probing" if self.resting else "well"
+        return {
+            "state": state,
+            "seconds_left": max(0.0, round(self.resting - now, 3)) if self.resting else 0.0,
+            "reason": self.reason or self.unhealthy,
+            "in_flight": self.in_flight,
+            "latency": round(self.wholes.score, 6),
+            "time_to_first_token": round(self.first_tokens.score, 6),
+            "requests_this_minute": self.requests,
+            "tokens_this_minute": self.tokens,
+            "failures_this_minute": self.failures,
+        }
+
+
+class Tracks:
+    """All of them by deployment id. They outlive changes of the configuration."""
+
+    def __init__(self) -> None:
+        self._tracks: dict[str, Track] = {}
+
+    def of(self, deployment_id: str) -> Track:
+        found = self._tracks.get(deployment_id)
+        if found is None:
+            found = self._tracks[deployment_id] = Track()
+        return found
+
+    def keep(self, ids: set[str]) -> None:
+        """Forgets all others."""
+        self._tracks = {name: track for name, track in self._tracks.items() if name in ids}
