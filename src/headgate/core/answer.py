@@ -7,8 +7,7 @@ whole of a stream. A stream that breaks ends with an error event in the client's
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from typing import Protocol
 
-from msgspec import Struct
-
+from headgate.core.breaks import OnBreak
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.prepare import TRANSLATE, Prepared
@@ -20,17 +19,6 @@ from headgate.wire.openai_chat.sniff import UsageStripper
 
 LIMIT = 512 * 1024 * 1024
 """Bytes of a whole answer that we hold in memory."""
-
-
-class Hold(Struct, frozen=True):
-    """How much of a stream is kept back, so that an early break stays invisible: so many events, or so many seconds
-    since the first."""
-
-    events: int = 0
-    seconds: float = 0.0
-
-    def wants_more(self, call: Call, now: float) -> bool:
-        return call.pieces < self.events or now - call.first_byte < self.seconds
 
 
 class Filter(Protocol):
@@ -118,9 +106,9 @@ class Answer:
             self.body = call.dialect.write_reply(reply, self.frame)
         settle(call, self.deployment)
 
-    async def open(self, hold: "Hold | None" = None) -> None:
-        """Gets a stream ready: until its first content is here, and what `hold` asks for beyond it, another
-        deployment can still be asked. An upstream may answer a stream request with a whole document.
+    async def open(self, on_break: OnBreak) -> None:
+        """Gets a stream ready: until its first content is here, and what is held back beyond it, another deployment
+        can still be asked. An upstream may answer a stream request with a whole document.
 
         Raises what the stream says, or why it broke off.
         """
@@ -131,13 +119,15 @@ class Answer:
         self._filter = watch = Translation(self) if self.prepared.path is TRANSLATE else Passage(self)
         self._opening = True
         is_opening, begun = self.prepared.route.dialect.is_opening, False
-        while not begun or (hold is not None and hold.wants_more(self.call, self._clock.monotonic())):
+        while not begun or on_break.holds(
+            self.call.pieces, self._clock.monotonic() - self.call.first_byte if on_break.seconds else 0.0
+        ):
             data = await self._incoming.next()
             self._early.append(watch.feed(data) if data else watch.end())
             if data and not begun and not is_opening(data):
                 begun = True
                 self.mark()
-            if watch.failure is not None and (hold is not None or not begun):
+            if watch.failure is not None and (on_break.way == "hold" or not begun):
                 self.call.error = None
                 raise watch.failure
             if not data:

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.core.breaks import OnBreak
 from headgate.core.fallback import NONE, Fallbacks
+from headgate.core.queue import DEFAULT_PRIORITY
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.ports import Timeouts
 from headgate.wire import ir
@@ -45,7 +47,8 @@ class Options(Struct, frozen=True, kw_only=True):
 
     `drop_params` None leaves it to the deployment. `show_usage` shows usage in streams to everybody.
     `timeouts` None: the deployment's own. `retries` is how
-    many times a group is tried again. `fallbacks` are the request's own, over those of its group.
+    many times a group is tried again. `fallbacks` are the request's own, over those of its group; `on_break` None
+    leaves it to the group.
     """
 
     drop_params: bool | None = None
@@ -57,6 +60,8 @@ class Options(Struct, frozen=True, kw_only=True):
     timeouts: Timeouts | None = None
     fallbacks: Fallbacks = NONE
     max_fallbacks: int = 5
+    on_break: OnBreak | None = None
+    priority: int = DEFAULT_PRIORITY
 
 
 DEFAULT_OPTIONS = Options()

@@ -87,6 +87,7 @@ class Deployment:
         self.tpm: float | None = _number(params.get("tpm"))
         self.order: float = _number(params.get("order")) or 0.0
         self.cooldown_time: float | None = _number(params.get("cooldown_time", info.get("cooldown_time")))
+        self.max_parallel: int | None = _whole(params.get("max_parallel_requests"))
         self.tags: frozenset[str] = frozenset(params.get("tags") or ())
         self.blocked = bool(params.get("blocked") or info.get("blocked"))
         self.track = Track()
@@ -278,6 +279,11 @@ def _first(env: Mapping[str, str], names: tuple[str, ...]) -> str | None:
 
 def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, int | float | Decimal) else None
+
+
+def _whole(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
 
 
 def _timeouts(value: Any) -> Timeouts:

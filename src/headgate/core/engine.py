@@ -4,6 +4,7 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from typing import TypeAlias
 
 import msgspec
@@ -14,12 +15,16 @@ from headgate.core.call import Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.media import inline
 from headgate.core.prepare import prepare
-from headgate.core.route import Group
+from headgate.core.route import Busy, Group
 from headgate.errors import HeadgateError, NotFoundError, Timeout
 from headgate.ports import Clock, Timeouts, Transport
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
+
+
+QUEUE_SECONDS = 60.0
+"""How long a call without a deadline waits for a deployment to be free."""
 
 
 class Engine:
@@ -49,10 +54,28 @@ class Engine:
         tried: list[Deployment] = []
         group = lookup(call.model)
         try:
-            return await self._try_group(call, group, tried)
+            answer = await self._try_group(call, group, tried)
         except HeadgateError as error:
-            last = error
-        return await self._fall_back(call, lookup, group, tried, last)
+            answer = await self._fall_back(call, lookup, group, tried, error)
+        if call.stream and (call.options.on_break or group.routing.on_break).way == "restart":
+            answer.again = partial(self._again, call, lookup, tried)
+        return answer
+
+    async def _again(
+        self, call: Call, lookup: Lookup, tried: list[Deployment], broken: HeadgateError
+    ) -> Answer | None:
+        """Another answer for a stream that broke, None where nobody is left that was not asked."""
+        call.error = None
+        group = lookup(call.model)
+        try:
+            if group.left(call, tried, self._clock.monotonic()):
+                answer = await self._try_group(call, group, tried)
+            else:
+                answer = await self._fall_back(call, lookup, group, tried, broken)
+        except HeadgateError:
+            return None
+        answer.again = partial(self._again, call, lookup, tried)
+        return answer
 
     async def _fall_back(
         self, call: Call, lookup: Lookup, group: Group, tried: list[Deployment], last: HeadgateError
@@ -93,6 +116,9 @@ class Engine:
             now = self._clock.monotonic()
             try:
                 deployment = group.pick(call, tried, now, self._dice)
+            except Busy:
+                await group.queue.wait(call.options.priority, self._patience(call, now))
+                continue
             except HeadgateError as error:
                 raise last or error from None
             tried.append(deployment)
@@ -112,6 +138,9 @@ class Engine:
             if wait:
                 await self._sleep(wait)
 
+    def _patience(self, call: Call, now: float) -> float:
+        return max(0.0, call.deadline - now) if call.deadline else QUEUE_SECONDS
+
     def _in_time(self, call: Call, wait: float) -> bool:
         return not call.deadline or self._clock.monotonic() + wait < call.deadline
 
@@ -126,6 +155,7 @@ class Engine:
         call.path = prepared.path
         started = self._clock.monotonic()
         timeouts = self._timeouts(call, deployment, started)
+        on_break = call.options.on_break or group.routing.on_break
         track = deployment.track
         probe = track.begin(started)
         incoming = None
@@ -136,13 +166,13 @@ class Engine:
                 raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
             answer = Answer(call, deployment, prepared, incoming, self._clock)
             if call.stream:
-                await answer.open()
+                await answer.open(on_break)
             else:
                 await answer.take()
         except BaseException as error:
             if incoming is not None:
                 incoming.abort()
-            track.end(probe)
+            self._end(group, deployment, probe)
             if not isinstance(error, HeadgateError):
                 raise
             self._failed(call, group, deployment, error, started)
@@ -155,7 +185,7 @@ class Engine:
             answer.leave = lambda broken: self._left(call, group, deployment, probe, broken)
         else:
             _done(call, deployment, started, now)
-            track.end(probe)
+            self._end(group, deployment, probe)
         track.succeed(now)
         return answer
 
@@ -198,12 +228,17 @@ class Engine:
         broken: HeadgateError | None,
     ) -> None:
         """A stream is over."""
-        deployment.track.end(probe)
+        self._end(group, deployment, probe)
         now = self._clock.monotonic()
         if broken is not None:
             self._failed(call, group, deployment, broken, call.started)
         elif call.usage is not None:
             deployment.track.use(call.usage.input + call.usage.output, now)
+
+    def _end(self, group: Group, deployment: Deployment, probe: bool) -> None:
+        deployment.track.end(probe)
+        if group.bounded:
+            group.queue.wake()
 
     async def close(self) -> None:
         for transport in self._transports.values():

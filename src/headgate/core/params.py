@@ -29,7 +29,8 @@ OURS: Final = frozenset(
     disable_global_guardrails prompt_variables prompt_version prompt_label custom_llm_provider
     extra_headers extra_body extra_query api_base base_url api_version api_key retry_policy
     retry_strategy cooldown_time model_info litellm_logging_obj proxy_server_request ssl_verify
-    merge_reasoning_content_in_choices enable_json_schema_validation shared_session""".split()
+    merge_reasoning_content_in_choices enable_json_schema_validation shared_session on_stream_break
+    priority""".split()
 )
 """Keys of a request body that speak to the gateway."""
 

@@ -10,10 +10,13 @@ from typing import Any, Final
 
 from msgspec import Struct
 
+from headgate.core import breaks
+from headgate.core.breaks import OnBreak
 from headgate.core.call import NO_WISH, Call, Wish
 from headgate.core.cooldown import Cooldown
 from headgate.core.deployment import Deployment
 from headgate.core.fallback import NONE, Fallbacks
+from headgate.core.queue import Queue
 from headgate.core.retry import Retries
 from headgate.core.strategies import STRATEGIES, Moment, over
 from headgate.errors import (
@@ -25,6 +28,7 @@ from headgate.errors import (
 )
 
 BYTES_PER_TOKEN: Final = 4
+BUSY: Final = "busy"
 PREFIX: Final = 1_024
 """Bytes of a conversation's beginning that tell it from others."""
 
@@ -38,6 +42,11 @@ class Routing(Struct, frozen=True, kw_only=True):
     checks: bool = False
     retries: Retries = Retries()
     cooldown: Cooldown = Cooldown()
+    on_break: OnBreak = breaks.DEFAULT
+
+
+class Busy(RateLimitError):  # noqa: N818 -- a state, seen by the engine alone
+    """All that may be asked have as many calls as they take at once: who waits may be lucky."""
 
 
 DEFAULT: Final = Routing()
@@ -61,6 +70,8 @@ class Group:
         self._named = routing.strategy or _usual(self._first)
         self._strategy = STRATEGIES[self._named]()
         self._only = self.deployments[0] if len(self.deployments) == 1 else None
+        self.bounded = any(deployment.max_parallel is not None for deployment in self.deployments)
+        self.queue = Queue(name)
 
     @property
     def strategy(self) -> str:
@@ -78,7 +89,7 @@ class Group:
 
     def candidates(self, call: Call, tried: Sequence[Deployment], now: float) -> Sequence[Deployment]:
         """Those that the strategy chooses among. Raises as `pick` does."""
-        if call.wish is NO_WISH and not self.routing.checks and not tried:
+        if call.wish is NO_WISH and not self.routing.checks and not tried and not self.bounded:
             if self._only is not None:
                 return self.deployments
             for deployment in self._first:
@@ -125,6 +136,12 @@ class Group:
                 return rate
             if refused := deployment.refuses(call.envelope):
                 return f"parameter {refused}"
+        if (
+            self.bounded
+            and deployment.max_parallel is not None
+            and track.in_flight >= deployment.max_parallel
+        ):
+            return BUSY
         return ""
 
     def _tagged(self, deployment: Deployment, wish: Wish) -> bool:
@@ -142,6 +159,8 @@ class Group:
                 f"{self.name!r} takes",
                 model=self.name,
             )
+        if BUSY in why:
+            return Busy(f"all deployments of {self.name!r} are busy", model=self.name, retry_after=1.0)
         rests = [one.track.resting - now for one, reason in reasons.items() if reason == "resting"]
         if rests or why & {"rpm", "tpm"}:
             wait = max(0.0, min(rests, default=60.0 - now % 60.0))

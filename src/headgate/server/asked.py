@@ -6,6 +6,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from headgate.core import breaks
+from headgate.core.breaks import OnBreak
 from headgate.core.call import Options
 from headgate.core.fallback import Fallbacks
 from headgate.core.params import OURS
@@ -49,6 +51,7 @@ def options_of(
 
 
 MAX_RETRIES: Final = 20
+MAX_PRIORITY: Final = 255
 
 
 def limits(seconds: float) -> Timeouts:
@@ -78,6 +81,20 @@ def _retries(key: str, raw: Raw) -> int:
     return count
 
 
+def _on_break(key: str, raw: Raw) -> OnBreak:
+    try:
+        return breaks.parse(_decode(str, key, raw, breaks.EXPECTED))
+    except ValueError:
+        raise BadRequestError(f"{key!r} must be {breaks.EXPECTED}", param=key) from None
+
+
+def _priority(key: str, raw: Raw) -> int:
+    priority: int = _decode(int, key, raw, "a whole number")
+    if not 0 <= priority <= MAX_PRIORITY:
+        raise BadRequestError(f"{key!r} must be between 0 and {MAX_PRIORITY}, lower first", param=key)
+    return priority
+
+
 def _flag(key: str, raw: Raw) -> bool:
     return bool(_decode(bool, key, raw, "true or false"))
 
@@ -102,6 +119,8 @@ _KEYS: Final[Mapping[str, tuple[str, Callable[[str, Raw], Any]]]] = {
     "modify_params": ("modify_params", _flag),
     "additional_drop_params": ("drop", _names),
     "allowed_openai_params": ("allow", _names),
+    "on_stream_break": ("on_break", _on_break),
+    "priority": ("priority", _priority),
 }
 _FALLBACKS: Final = {
     "fallbacks": "general",

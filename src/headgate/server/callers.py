@@ -62,6 +62,7 @@ class Caller(Struct, kw_only=True):
     scopes: frozenset[Scope] = frozenset()
     limits: Mapping[str, Any] = {}
     restricted: bool = False
+    region: str = ""
     customer: str | None = None
 
     @property
@@ -314,6 +315,7 @@ class Callers:
             scopes=frozenset((*scopes, *_named(key))),
             limits={name: key[name] for name in ("rpm_limit", "tpm_limit", "max_budget")},
             restricted=key["key_type"] == LLM_API,
+            region=_region(key, team),
         )
 
     def _meters(self, entry: directory.Entry, now: float) -> Meters:
@@ -350,6 +352,14 @@ def _named(key: Mapping[str, Any]) -> list[Scope]:
     """Also those that do not exist yet: when they are made, the key has them."""
     kinds = ("user", "team", "organization")
     return [(kind, key[f"{kind}_id"]) for kind in kinds if key[f"{kind}_id"]]
+
+
+def _region(*rows: directory.Row | None) -> str:
+    """Where calls must stay, by `allowed_model_region` in the metadata of key and team."""
+    given = ((row or {}).get("metadata") or {} for row in rows)
+    return next(
+        (str(one["allowed_model_region"]).lower() for one in given if one.get("allowed_model_region")), ""
+    )
 
 
 def _role(key: Mapping[str, Any], user: Mapping[str, Any] | None, heads: bool) -> str:

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
 
+from msgspec.structs import replace
+
 from headgate.core import fallback as fallbacks
 from headgate.core.call import Call
 from headgate.core.fallback import NONE
@@ -108,6 +110,8 @@ async def _with_payers(gateway: Gateway, call: Call, booking: Booking, meters: M
                     param="model",
                     code="403",
                 )
+            if region := row.get("allowed_model_region"):
+                call.wish = replace(call.wish, region=str(region).lower())
         meters += own
     return meters
 

@@ -9,7 +9,8 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from headgate.catalog.lookup import Catalog
-from headgate.core.call import Options
+from headgate.core.breaks import parse
+from headgate.core.call import NO_WISH, Options, Wish
 from headgate.core.cooldown import DEFAULT_SECONDS, Cooldown
 from headgate.core.deployment import Deployment
 from headgate.core.engine import Engine
@@ -97,6 +98,14 @@ class Snapshot:
                 del self._ceilings[next(iter(self._ceilings))]
         return found
 
+    def wish(self, tags: tuple[str, ...], region: str) -> Wish:
+        """What a call asks of its deployments: tags only where tag routing is on."""
+        router = self.config.router
+        if not router.enable_tag_filtering and not region:
+            return NO_WISH
+        looked = frozenset(tags) if router.enable_tag_filtering else None
+        return Wish(tags=looked, match_any=router.tag_filtering_match_any, region=region)
+
     def identity(self, deployment: Deployment) -> bytes:
         """The deployment's answer headers, made once."""
         found = self._identities.get(deployment.id)
@@ -138,6 +147,7 @@ class Snapshot:
             "stream_timeout": router.stream_timeout,
             "ssl_verify": settings.ssl_verify,
             "ssl_certificate": settings.ssl_certificate,
+            "max_parallel_requests": router.default_max_parallel_requests,
         }
         merged.update({key: value for key, value in general.items() if value is not None})
         merged.update(params)
@@ -216,4 +226,5 @@ def _routing(config: Config) -> Routing:
             off=router.disable_cooldowns,
         ),
         retries=Retries(policy=router.retry_policy, least=router.retry_after),
+        on_break=parse(router.on_stream_break),
     )

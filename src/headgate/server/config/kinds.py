@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from headgate.core import cooldown, retry
+from headgate.core import breaks, cooldown, retry
 from headgate.core.strategies import STRATEGIES
 from headgate.store.periods import EXPECTED, parse
 
@@ -195,6 +195,11 @@ def _aliases(value: Any, written: str | None) -> dict[str, str | dict[str, Any]]
     return {alias: _targets([target])[0] for alias, target in _mapping(value, written).items()}
 
 
+def _stream_break(value: Any, written: str | None) -> str:
+    breaks.parse(value if isinstance(value, str) else str(_reject(value)))
+    return str(value)
+
+
 def _strategy_args(value: Any, written: str | None) -> dict[str, float]:
     given = _mapping(value, written)
     return {name: _at_least_zero(given[name], None) if name in ARGUMENTS else _reject(name) for name in given}
@@ -254,6 +259,7 @@ KINDS: Final[dict[str, Kind]] = {
     "aliases": Kind("{alias: group}", "a mapping from an alias to a group's name", _aliases),
     "mode": one_of(*MODES),
     "strategy": one_of(*STRATEGIES),
+    "stream_break": Kind("error | hold(…) | restart", breaks.EXPECTED, _stream_break),
     "strategy_args": Kind("mapping", "a mapping such as {lowest_latency_buffer: 0.5}", _strategy_args),
     "fails_policy": Kind(
         "{class: number}", "a mapping such as {TimeoutErrorAllowedFails: 3}", _policy(FAILS)

@@ -97,6 +97,8 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     allowed_fails_policy: dict[str, int] = {}
     cooldown_time: float | None = None
     disable_cooldowns: bool = False
+    on_stream_break: str = "error"
+    default_max_parallel_requests: int | None = None
     retry_policy: dict[str, int] = {}
     model_group_retry_policy: dict[str, dict[str, int]] = {}
     retry_after: float = 0.0

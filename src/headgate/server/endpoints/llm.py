@@ -143,6 +143,7 @@ async def _serve(
             (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked
         )
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in envelope else snapshot.lookup
+    call.wish = snapshot.wish(booking.tags, caller.region)
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, exchange.body)
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
