@@ -28,9 +28,9 @@ def chat_answer(text: str = "Hi", **more: Any) -> bytes:
 
 
 class PlayedAnswer:
-    """See ports.Incoming."""
+    """See ports.Incoming. An exception among the pieces is where it breaks."""
 
-    def __init__(self, status: int, headers: Sequence[tuple[str, str]], pieces: list[bytes]) -> None:
+    def __init__(self, status: int, headers: Sequence[tuple[str, str]], pieces: list[Any]) -> None:
         self.status = status
         self.headers = headers
         self.pieces = pieces
@@ -47,11 +47,14 @@ class PlayedAnswer:
             yield piece
 
     async def next(self) -> bytes:
-        return self.pieces.pop(0) if self.pieces else b""
+        piece = self.pieces.pop(0) if self.pieces else b""
+        if isinstance(piece, Exception):
+            raise piece
+        return piece
 
     async def relay(self, sink: Callable[[bytes], None]) -> None:
-        while self.pieces:
-            sink(self.pieces.pop(0))
+        while data := await self.next():
+            sink(data)
 
     def pause(self) -> None: ...
 
@@ -108,8 +111,8 @@ class Bench:
         )
         self.groups: dict[str, Group] = {}
 
-    def group(self, name: str, *deployments: Deployment) -> None:
-        self.groups[name] = Group(name, deployments)
+    def group(self, name: str, *deployments: Deployment, **more: Any) -> None:
+        self.groups[name] = Group(name, deployments, **more)
 
     def lookup(self, name: str) -> Group:
         if name not in self.groups:

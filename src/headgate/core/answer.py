@@ -156,11 +156,11 @@ class Answer:
             await self._incoming.relay(watch.pipe(write))
         except HeadgateError as error:
             self.call.error = error
+        out = watch.end()
         broken = self.call.error or watch.failure
         if broken is not None and self.again is not None and not self._over:
             await self._restart(write, broken)
             return
-        out = watch.end()
         self.finish()
         if out:
             write(out)

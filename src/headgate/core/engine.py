@@ -69,7 +69,7 @@ class Engine:
         group = lookup(call.model)
         try:
             if group.left(call, tried, self._clock.monotonic()):
-                answer = await self._try_group(call, group, tried)
+                answer = await self._try_group(call, group, tried, anew=False)
             else:
                 answer = await self._fall_back(call, lookup, group, tried, broken)
         except HeadgateError:
@@ -108,7 +108,10 @@ class Engine:
                 waiting.extendleft(reversed(group.fallbacks.after(error)))
         raise last
 
-    async def _try_group(self, call: Call, group: Group, tried: list[Deployment]) -> Answer:
+    async def _try_group(
+        self, call: Call, group: Group, tried: list[Deployment], *, anew: bool = True
+    ) -> Answer:
+        """`anew`: whether one that was tried may be tried again, after a while."""
         retries = group.routing.retries
         own: list[Deployment] = []
         last: HeadgateError | None = None
@@ -131,7 +134,7 @@ class Engine:
             asked = call.options.retries if deployment.retries is None else int(deployment.retries)
             wait: float | None = 0.0
             if group.all_in(tried) or group.left(call, tried, self._clock.monotonic()) == 0:
-                wait = retries.wait(last, count, self._dice)
+                wait = retries.wait(last, count, self._dice) if anew else None
             if count > retries.allowed(last, asked) or wait is None or not self._in_time(call, wait):
                 last.num_retries = count - 1
                 raise last

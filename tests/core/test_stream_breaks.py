@@ -1,0 +1,154 @@
+"""Streams that break: before their first content nobody notices, after it `on_stream_break` says what happens."""
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from core.played import Bench, PlayedAnswer, call, deployment, failed
+from headgate import errors
+from headgate.core import breaks
+from headgate.core.breaks import OnBreak
+from headgate.core.fallback import Fallbacks
+
+RESET = errors.APIConnectionError("reset")
+DONE = b"data: [DONE]\n\n"
+ROLE = b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{"role":"assistant","content":""}}]}\n\n'
+PING = b": OPENROUTER PROCESSING\n\n"
+
+
+def text(word: str) -> bytes:
+    row = {"index": 0, "delta": {"content": word}}
+    return b"data: " + msgspec.json.encode({"id": "c", "model": "m", "choices": [row]}) + b"\n\n"
+
+
+FINISH = b'data: {"id":"c","model":"m","choices":[{"index":0,"delta":{},"finish_reason":"stop"}]}\n\n'
+ERROR = b'data: {"error":{"message":"overloaded","type":"server_error","code":503}}\n\n'
+
+
+def stream(*pieces: Any) -> PlayedAnswer:
+    return PlayedAnswer(200, [("content-type", "text/event-stream")], list(pieces))
+
+
+def whole(*words: str) -> PlayedAnswer:
+    return stream(ROLE, *map(text, words), FINISH, DONE)
+
+
+def pair(*script: Any, **more: Any) -> Bench:
+    bench = Bench(*script)
+    bench.group("group", deployment(api_base="http://a/v1"), deployment(api_base="http://b/v1"), **more)
+    return bench
+
+
+async def answered(bench: Bench, **options: Any) -> tuple[str, list[str]]:
+    """All bytes of the answer, and who was asked."""
+    asked = call(stream=True, **options)
+    out: list[bytes] = []
+    answer = await bench.run(asked)
+    await answer.relay(out.append)
+    tracks = [one.track for group in bench.groups.values() for one in group.deployments]
+    assert [track.in_flight for track in tracks] == [0] * len(tracks)
+    return b"".join(out).decode(), [host for host, _ in bench.transport.sent]
+
+
+@pytest.mark.parametrize(
+    "beginning",
+    [
+        [],
+        [RESET],
+        [ROLE, RESET],
+        [PING, PING, RESET],
+        [ROLE],
+        [ERROR],
+        [PING, ERROR],
+        [ROLE, ERROR],
+        [PING + ROLE + ERROR],
+        [ROLE[:20], ROLE[20:], RESET],
+    ],
+    ids=str,
+)
+async def test_a_break_before_the_first_content_is_not_seen(beginning: list[Any]) -> None:
+    found, hosts = await answered(pair(stream(*beginning), whole("Hi")))
+    assert hosts == ["a", "b"]
+    assert found.encode() == ROLE + text("Hi") + FINISH + DONE
+
+
+async def test_a_break_before_the_first_content_goes_to_a_fallback() -> None:
+    bench = Bench(stream(ROLE, RESET), whole("Hi"))
+    bench.group("group", deployment(num_retries=0), fallbacks=Fallbacks(general=("other",)))
+    bench.group("other", deployment(api_base="http://b/v1"))
+    found, hosts = await answered(bench)
+    assert (hosts[-1], "Hi" in found) == ("b", True)
+
+
+@pytest.mark.parametrize("end", [[RESET], [], [ERROR]], ids=str)
+async def test_a_later_break_is_told_in_the_stream(end: list[Any]) -> None:
+    found, hosts = await answered(pair(stream(ROLE, text("Hel"), *end)))
+    assert hosts == ["a"]
+    assert found.startswith((ROLE + text("Hel")).decode())
+    assert '"error"' in found
+    assert "[DONE]" not in found
+
+
+async def test_an_answer_that_stops_says_how_much_was_delivered() -> None:
+    found, _ = await answered(pair(stream(ROLE, text("Hel"), text("lo"))))
+    assert "before the answer was complete, after 3 events" in found
+
+
+@pytest.mark.parametrize(
+    ("on_break", "broken"),
+    [
+        (OnBreak("hold", events=4), [ROLE, text("Hel"), text("lo"), RESET]),
+        (OnBreak("hold", events=4), [ROLE, text("Hel"), text("lo"), ERROR]),
+        (OnBreak("hold", events=4), [ROLE, text("Hel")]),
+        (OnBreak("hold", seconds=5.0), [ROLE, text("Hel"), text("lo"), text("!"), RESET]),
+    ],
+)
+async def test_a_break_of_what_is_held_back_is_not_seen(on_break: OnBreak, broken: list[Any]) -> None:
+    found, hosts = await answered(pair(stream(*broken), whole("Good", "bye")), on_break=on_break)
+    assert hosts == ["a", "b"]
+    assert found.encode() == ROLE + text("Good") + text("bye") + FINISH + DONE
+
+
+async def test_beyond_what_is_held_back_a_break_is_told() -> None:
+    bench = pair(stream(ROLE, text("a"), text("b"), text("c"), RESET))
+    found, hosts = await answered(bench, on_break=OnBreak("hold", events=2))
+    assert (hosts, '"error"' in found) == (["a"], True)
+
+
+@pytest.mark.parametrize("end", [[RESET], [], [ERROR]], ids=str)
+async def test_another_deployment_begins_anew_and_a_comment_says_so(end: list[Any]) -> None:
+    bench = pair(stream(ROLE, text("Hel"), *end), whole("Good", "bye"))
+    found, hosts = await answered(bench, on_break=OnBreak("restart"))
+    assert hosts == ["a", "b"]
+    first, comment, second = found.partition(": headgate: the stream broke and begins anew\n\n")
+    assert (first.encode(), bool(comment)) == (ROLE + text("Hel"), True)
+    assert second.encode() == ROLE + text("Good") + text("bye") + FINISH + DONE
+
+
+async def test_when_nobody_is_left_to_begin_anew_the_break_is_told() -> None:
+    bench = pair(stream(ROLE, text("Hel"), RESET), failed(500))
+    found, hosts = await answered(bench, on_break=OnBreak("restart"), retries=1)
+    assert hosts == ["a", "b"]
+    assert found.endswith("\n\n")
+    assert '"error"' in found
+    assert "[DONE]" not in found
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("error", OnBreak()),
+        ("restart", OnBreak("restart")),
+        ("hold(20)", OnBreak("hold", events=20)),
+        ("hold(500ms)", OnBreak("hold", seconds=0.5)),
+    ],
+)
+def test_settings_are_read(text: str, expected: OnBreak) -> None:
+    assert breaks.parse(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "hold", "hold()", "hold(-1)", "hold(1s)", "Restart", "hold(99999999)"])
+def test_settings_that_mean_nothing_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="^"):
+        breaks.parse(text)
