@@ -29,6 +29,7 @@ def folder(tmp_path: Path) -> Path:
             key="key-1",
             team_id="team-1",
             model="m",
+            model_group="m",
             status=200,
             input_tokens=1000,
             output_tokens=500,

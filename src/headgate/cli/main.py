@@ -1,5 +1,5 @@
-"""The command line: `headgate serve | check | chat | models | spend | db | import-litellm | version`. Heavy parts are
-imported by the command that needs them."""
+"""The command line: `headgate serve | check | chat | models | explain | spend | db | import-litellm | version`. Heavy
+parts are imported by the command that needs them."""
 
 import os
 import sys
@@ -169,6 +169,28 @@ def spend(**given: Any) -> None:
         headgate spend --by model --since 7d --format csv
     """
     from headgate.cli.spend import show
+
+    sys.exit(show(given, os.environ))
+
+
+@main.command()
+@click.option("--model", "-m", required=True, help="The model that is asked for.")
+@click.option("--key", help="A virtual key: whether it may, and where it may go.")
+@click.option("--tags", default="", help="Tags of the call, by comma.")
+@click.option("--region", default="", help="Where the call must stay: eu, us, or a region's name.")
+@click.option("--stream", is_flag=True, help="As a stream: its latencies are others.")
+@click.option("--json", is_flag=True, help="As JSON.")
+@_DATA_DIR
+@_OF_CONFIG
+def explain(**given: Any) -> None:
+    """Say where a call would go and why, without making it.
+
+    Exit status 1 where it would be refused. What a running gateway knows of its deployments: GET /router/state.
+
+    \b
+        headgate explain --config config.yaml --model gpt-4o
+    """
+    from headgate.cli.explain import show
 
     sys.exit(show(given, os.environ))
 

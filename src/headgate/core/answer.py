@@ -175,7 +175,8 @@ class Answer:
             write(self.call.dialect.write_stream_error(broken))
             return
         other.on_end, self._over, self._successor = self.on_end, True, other
-        write(b": headgate: the stream broke and begins anew\n\n")
+        if self.call.dialect.stream_type == "text/event-stream":
+            write(b": headgate: the stream broke and begins anew\n\n")
         await other.relay(write)
 
     def finish(self) -> None:

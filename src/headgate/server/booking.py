@@ -34,6 +34,7 @@ class Booking:
         "ceiling",
         "client",
         "customer",
+        "decision",
         "draining",
         "hold",
         "metadata",
@@ -54,6 +55,7 @@ class Booking:
         self.ceiling: Ceiling | None = None
         self.request: bytes = b""
         self.response: list[bytes] | None = None
+        self.decision: bytes = b""
         self.booked = False
         self.draining = False
 

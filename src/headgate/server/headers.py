@@ -14,8 +14,10 @@ from headgate.server.access import KEY_HEADERS
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
 STREAM_TIMEOUT_HEADERS: Final = (b"x-headgate-stream-timeout", b"x-litellm-stream-timeout")
 RETRY_HEADERS: Final = (b"x-headgate-num-retries", b"x-litellm-num-retries")
+EXPLAIN: Final = b"x-headgate-explain"
 READ: Final = (
-    frozenset((*KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS)) | booking.READ
+    frozenset((EXPLAIN, *KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
+    | booking.READ
 )
 _VERSION: Final = f"x-litellm-version: headgate-{headgate.__version__}\r\n".encode()
 _UPSTREAM: Final = frozenset(("x-request-id", "request-id", "retry-after", "openai-processing-ms"))

@@ -71,6 +71,7 @@ OWN: Final = (
     Page("POST", "/messages/count_tokens", count_tokens.count_tokens, KEY),
     Page("GET", "/health", info.health, VIEWER),
     Page("GET", "/metrics", info.metrics, VIEWER),
+    Page("GET", "/router/state", info.router_state, VIEWER),
 )
 KEYS: Final = (
     Page("POST", "/key/generate", keys.generate, WRITER, True),

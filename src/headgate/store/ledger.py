@@ -40,7 +40,7 @@ __all__ = [
 class Record(Struct, array_like=True, kw_only=True):
     """One call: the columns of `calls`, in their order. Cost is in units, None where the price is unknown.
     `usage_from` is provider, counted or estimated; `cause` why the money was spent: first, retry, fallback,
-    hedge, cache."""
+    hedge, cache. `legs` are the attempts that failed: deployment, cause, class of error, milliseconds."""
 
     id: str
     started: float
@@ -69,6 +69,7 @@ class Record(Struct, array_like=True, kw_only=True):
     cause: str = "first"
     attempts: int = 0
     fallbacks: int = 0
+    legs: list[list[Any]] | None = None
     cache: str | None = None
     client: str | None = None
     session: str | None = None
@@ -80,7 +81,7 @@ class Record(Struct, array_like=True, kw_only=True):
 encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder(Record).decode
 _NAMES: Final = [field.name for field in msgspec.structs.fields(Record)]
-_JSON: Final = tuple(map(_NAMES.index, ("tags", "tokens", "metadata", "request", "response")))
+_JSON: Final = tuple(map(_NAMES.index, ("tags", "tokens", "legs", "metadata", "request", "response")))
 _json: Final = itemgetter(*_JSON)
 _NO_JSON: Final = (None,) * len(_JSON)
 _COST: Final = _NAMES.index("cost")

@@ -270,6 +270,7 @@ calls: Final = _table(
     _text("cause", nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("fallbacks", Integer, nullable=False),
+    _json("legs"),
     _text("cache"),
     _text("client"),
     _text("session"),

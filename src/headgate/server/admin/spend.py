@@ -143,7 +143,10 @@ def _call(row: Mapping[str, Any]) -> dict[str, Any]:
     if row["status"] >= 400:
         wrong = {"error_class": row["error"], "error_code": str(row["status"])}
         metadata = {**metadata, "status": "failure", "error_information": wrong}
-    more = {name: row[name] for name in ("error", "usage_from", "cause", "attempts", "fallbacks", "provider")}
+    more = {
+        name: row[name]
+        for name in ("error", "usage_from", "cause", "attempts", "fallbacks", "legs", "provider")
+    }
     return {
         "request_id": row["id"],
         "litellm_call_id": row["id"],

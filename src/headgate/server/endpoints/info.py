@@ -15,6 +15,7 @@ from headgate.core.route import Group, unknown_model
 from headgate.errors import HeadgateError
 from headgate.providers.mock import MODELS
 from headgate.server.callers import Caller
+from headgate.server.explain import state
 from headgate.server.gateway import Gateway
 from headgate.server.snapshot import Snapshot
 from headgate.server.workers import gathered
@@ -59,8 +60,8 @@ async def alive(request: Request, gateway: Gateway, caller: Caller) -> Response:
 
 async def ready(request: Request, gateway: Gateway, caller: Caller) -> Response:
     database = "Not connected" if gateway.database is None else "connected"
-    state = {"status": "healthy" if gateway.ready else "draining", "db": database}
-    return JSONResponse(state, status_code=200 if gateway.ready else 503)
+    found = {"status": "healthy" if gateway.ready else "draining", "db": database}
+    return JSONResponse(found, status_code=200 if gateway.ready else 503)
 
 
 async def metrics(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -93,6 +94,12 @@ async def model_info(request: Request, gateway: Gateway, caller: Caller) -> Resp
         if not rows:
             raise unknown_model(wanted, [d.id for g in groups for d in g.deployments])
     return JSONResponse({"data": rows})
+
+
+async def router_state(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """What is known of each deployment from its calls, in the process that answers."""
+    groups = dict.fromkeys(gateway.snapshot.groups.values())
+    return JSONResponse(state(list(groups), gateway.clock.monotonic()))
 
 
 async def health(request: Request, gateway: Gateway, caller: Caller) -> Response:

@@ -22,6 +22,7 @@ from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
 from headgate.server.exchange import Exchange
+from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
 from headgate.server.rename import renamed, renaming
@@ -146,6 +147,9 @@ async def _serve(
     call.wish = snapshot.wish(booking.tags, caller.region)
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, exchange.body)
+    if headers.EXPLAIN in asked and caller.admin:
+        told = decision(lookup(call.model), call, gateway.clock.monotonic())
+        booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
     if snapshot.store_prompts:
@@ -199,8 +203,9 @@ def _copying(write: Callable[[bytes], None], pieces: list[bytes]) -> Callable[[b
 
 def _head(gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking) -> bytes:
     limits = booking.limits(gateway.clock.time())
-    return b"%b%b%b%b" % (
+    return b"%b%b%b%b%b" % (
         snapshot.identity(answer.deployment),
+        booking.decision,
         headers.of_call(answer.call, gateway.clock.monotonic()),
         limits,
         headers.of_upstream(answer.headers, bare=not limits),
@@ -225,7 +230,7 @@ def _refuse(
     lines = headers.of_call(call, gateway.clock.monotonic())
     if call.deployment is not None:
         lines += snapshot.identity(call.deployment)
-    lines += booking.limits(gateway.clock.time())
+    lines += booking.decision + booking.limits(gateway.clock.time())
     if error.retry_after is not None:
         lines += b"retry-after: %d\r\n" % max(1, round(error.retry_after))
     exchange.send(error.status_code, JSON + lines, call.dialect.write_error(error, call.id))

@@ -86,6 +86,7 @@ def upgrade() -> None:
         sa.Column("cause", sa.Text(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("fallbacks", sa.Integer(), nullable=False),
+        sa.Column("legs", sa.JSON(none_as_null=True), nullable=True),
         sa.Column("cache", sa.Text(), nullable=True),
         sa.Column("client", sa.Text(), nullable=True),
         sa.Column("session", sa.Text(), nullable=True),
