@@ -18,6 +18,8 @@ HEAR_SECONDS: Final = 0.5
 RELOADED: Final = 500
 """A change on one replica is known to all within a second."""
 WATCH_SECONDS: Final = 2.0
+HEALTH_SECONDS: Final = 1.0
+"""How often it is looked whether a round of health checks is due."""
 CLEAN_SECONDS: Final = 3600.0
 CLEAN_BATCH: Final = 1_000
 _logger = logging.getLogger("headgate")
@@ -30,9 +32,11 @@ class Background:
         self._gateway = gateway
         self._tasks: list[asyncio.Task[None]] = []
         self._heard: changes.Heard | None = None
+        self._next_check = 0.0
 
     def start(self) -> None:
         gateway = self._gateway
+        self._tasks.append(asyncio.ensure_future(_every(HEALTH_SECONDS, self._check)))
         if gateway.ledger is None or gateway.database is None:
             return
         if gateway.shares is not None:
@@ -41,7 +45,7 @@ class Background:
             gateway.ledger.booked = lambda paid: _tell(loop, partial(shares.booked, paid))
         gateway.ledger.start()
         self._heard = changes.Heard(gateway.database)
-        self._tasks = [
+        self._tasks += [
             asyncio.ensure_future(_every(EVERY_SECONDS, self._move)),
             asyncio.ensure_future(_every(HEAR_SECONDS, self._hear)),
             asyncio.ensure_future(_every(CLEAN_SECONDS, self._clean)),
@@ -82,6 +86,13 @@ class Background:
                 await callers.load(token)
             if self._gateway.reloader is not None and any(kind == "model" for kind, _ in news):
                 await self._gateway.reloader.reload(file=False)
+
+    async def _check(self) -> None:
+        """Health checks, where and as often as the running configuration wants them."""
+        settings, now = self._gateway.snapshot.config.general, self._gateway.clock.monotonic()
+        if settings.background_health_checks and now >= self._next_check:
+            self._next_check = now + settings.health_check_interval
+            await self._gateway.health.watch()
 
     async def _clean(self) -> None:
         database, period = self._gateway.database, self._gateway.snapshot.config.general

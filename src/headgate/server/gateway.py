@@ -9,6 +9,7 @@ from pathlib import Path
 
 from headgate.ports import Clock
 from headgate.server.callers import Callers
+from headgate.server.health import Health
 from headgate.server.pace import Pace
 from headgate.server.reload import Reloader
 from headgate.server.shares import Shares
@@ -52,6 +53,7 @@ class Gateway:
         self.lost_records = 0
         self.draining: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
+        self.health = Health(self)
         self.ready = True
         self.peers: Path | None = None
         self._prefix = secrets.token_hex(10)

@@ -66,6 +66,10 @@ class Pace:
         if parallel.granted < least:
             parallel.dry = self._clock.time() + DRY_SECONDS
 
+    async def ping(self) -> None:
+        """Raises ServiceUnavailableError where Redis does not answer."""
+        await self._rates.ping()
+
     async def beat(self) -> None:
         """Gives back what is idle, and says that the calls in flight still are. Raises ServiceUnavailableError."""
         now = self._clock.time()

@@ -70,6 +70,7 @@ OWN: Final = (
     Page("POST", "/v1/messages/count_tokens", count_tokens.count_tokens, KEY),
     Page("POST", "/messages/count_tokens", count_tokens.count_tokens, KEY),
     Page("GET", "/health", info.health, VIEWER),
+    Page("GET", "/health/services", info.services, VIEWER),
     Page("GET", "/metrics", info.metrics, VIEWER),
     Page("GET", "/router/state", info.router_state, VIEWER),
 )

@@ -79,6 +79,11 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     database_connection_pool_limit: int | None = None
     store_prompts_in_spend_logs: bool = False
     disable_spend_logs: bool = False
+    background_health_checks: bool = False
+    health_check_interval: float = 300.0
+    health_check_concurrency: int | None = None
+    enable_health_check_routing: bool = False
+    health_check_ignore_transient_errors: bool = False
     maximum_spend_logs_retention_period: str | None = None
     on_disconnect: str = "cancel"
     always_include_stream_usage: bool = False

@@ -1,30 +1,26 @@
 """What the gateway says of itself: models, health, metrics. Off the hot path, on Starlette."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Iterable, Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import headgate
-from headgate.core.call import Call, Operation, Options
 from headgate.core.deployment import Deployment
-from headgate.core.dialects import dialect
 from headgate.core.route import Group, unknown_model
-from headgate.errors import HeadgateError
+from headgate.errors import HeadgateError, NotFoundError
 from headgate.providers.mock import MODELS
 from headgate.server.callers import Caller
 from headgate.server.explain import state
 from headgate.server.gateway import Gateway
 from headgate.server.snapshot import Snapshot
 from headgate.server.workers import gathered
-from headgate.wire import envelope as envelopes
 
 CREATED: Final = 1677610602
 """LiteLLM's constant for models without a date."""
-PROBE_SECONDS: Final = 30.0
-PROBES_AT_ONCE: Final = 20
+SERVICE_SECONDS: Final = 5.0
 _SHOWN: Final = (
     "model",
     "api_base",
@@ -36,12 +32,6 @@ _SHOWN: Final = (
     "order",
     "timeout",
 )
-_PROBES: Final[Mapping[Operation, bytes]] = {
-    "chat": b'{"messages":[{"role":"user","content":"Say hi."}],"max_tokens":5}',
-    "embeddings": b'{"input":"hi"}',
-    "completions": b'{"prompt":"hi","max_tokens":5}',
-}
-_MODES: Final[Mapping[str, Operation]] = {"embedding": "embeddings", "completion": "completions"}
 
 
 async def root(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -103,16 +93,19 @@ async def router_state(request: Request, gateway: Gateway, caller: Caller) -> Re
 
 
 async def health(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    """Asks every deployment for a few tokens; `?model=` asks only one group's."""
+    """Every deployment, or with `?model=` those of one group: as the last check in the background found it, else
+    asked now."""
     snapshot = gateway.snapshot
     wanted = request.query_params.get("model")
-    groups: Iterable[Group] = [snapshot.lookup(wanted)] if wanted else snapshot.groups.values()
-    gate = asyncio.Semaphore(PROBES_AT_ONCE)
+    groups: Iterable[Group] = [snapshot.lookup(wanted)] if wanted else dict.fromkeys(snapshot.groups.values())
     targets = [deployment for group in groups for deployment in group.deployments]
-    outcomes = await asyncio.gather(*(_probe(gateway, snapshot, target, gate) for target in targets))
-    rows = list(zip(targets, outcomes, strict=True))
-    healthy = [_endpoint(target) for target, error in rows if error is None]
-    unhealthy = [{**_endpoint(target), "error": error} for target, error in rows if error is not None]
+    known = gateway.health.found if snapshot.config.general.background_health_checks else {}
+    asked = [target for target in targets if target.id not in known]
+    found = {**known, **dict(zip((one.id for one in asked), await gateway.health.check(asked), strict=True))}
+    healthy = [_endpoint(target) for target in targets if not found[target.id].problem]
+    unhealthy = [
+        {**_endpoint(target), "error": problem} for target in targets if (problem := found[target.id].problem)
+    ]
     return JSONResponse(
         {
             "healthy_endpoints": healthy,
@@ -123,30 +116,37 @@ async def health(request: Request, gateway: Gateway, caller: Caller) -> Response
     )
 
 
-async def _probe(
-    gateway: Gateway, snapshot: Snapshot, deployment: Deployment, gate: asyncio.Semaphore
-) -> str | None:
-    operation = _MODES.get(str(deployment.facts.get("mode")), "chat")
-    names = {"chat": "openai_chat", "embeddings": "openai_embeddings", "completions": "completions"}
-    call = Call(
-        id=gateway.new_id(),
-        operation=operation,
-        dialect=dialect(names[operation]),
-        envelope=envelopes.read(_PROBES[operation]),
-        model=deployment.group,
-        stream=False,
-        started=gateway.clock.monotonic(),
-        created=int(gateway.clock.time()),
-        options=Options(retries=0, drop_params=True),
+async def services(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """What the gateway itself leans on: database, Redis, the journal. `?service=` names one."""
+    found = {}
+    if gateway.database is not None:
+        found["database"] = await _answers(
+            gateway.database.ask(lambda connection: connection.exec_driver_sql("SELECT 1"))
+        )
+    if gateway.pace is not None:
+        found["redis"] = await _answers(gateway.pace.ping())
+    if gateway.ledger is not None:
+        found["journal"] = "healthy" if gateway.ledger.writable else "full"
+    wanted = request.query_params.get("service")
+    if wanted is not None and wanted not in found:
+        raise NotFoundError(
+            f"there is no service {wanted!r} here: expected {', '.join(found) or 'none'}", param="service"
+        )
+    shown = {wanted: found[wanted]} if wanted else found
+    good = all(state == "healthy" for state in shown.values())
+    return JSONResponse(
+        {"status": "healthy" if good else "unhealthy", "services": shown}, 200 if good else 503
     )
+
+
+async def _answers(asked: Awaitable[object]) -> str:
     try:
-        async with gate, asyncio.timeout(PROBE_SECONDS):
-            await snapshot.engine.run(call, lambda _: Group(deployment.group, [deployment]))
+        await asyncio.wait_for(asked, SERVICE_SECONDS)
     except HeadgateError as error:
-        return str(error)[:500]
+        return error.message
     except TimeoutError:
-        return f"no answer within {PROBE_SECONDS:g} s"
-    return None
+        return f"no answer within {SERVICE_SECONDS:g} s"
+    return "healthy"
 
 
 def models_of(snapshot: Snapshot, caller: Caller) -> list[str]:

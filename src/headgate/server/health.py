@@ -1,0 +1,102 @@
+"""Whether deployments answer: each is asked for a few tokens, when somebody asks or in the background.
+
+Costs a few tokens for each; what it finds is used for routing only where `enable_health_check_routing` says so.
+"""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
+
+from headgate.core.call import Call, Operation, Options
+from headgate.core.deployment import Deployment
+from headgate.core.dialects import dialect
+from headgate.core.route import Group
+from headgate.errors import HeadgateError, RateLimitError, Timeout
+from headgate.server.config.schema import GeneralSettings
+from headgate.wire import envelope as envelopes
+
+if TYPE_CHECKING:
+    from headgate.server.gateway import Gateway
+
+PROBE_SECONDS: Final = 30.0
+PROBES_AT_ONCE: Final = 20
+PASSING: Final = (RateLimitError, Timeout)
+"""Failures that say little about the next call."""
+_PROBES: Final[Mapping[Operation, bytes]] = {
+    "chat": b'{"messages":[{"role":"user","content":"Say hi."}],"max_tokens":5}',
+    "embeddings": b'{"input":"hi"}',
+    "completions": b'{"prompt":"hi","max_tokens":5}',
+}
+_DIALECTS: Final[Mapping[Operation, str]] = {
+    "chat": "openai_chat",
+    "embeddings": "openai_embeddings",
+    "completions": "completions",
+}
+_MODES: Final[Mapping[str, Operation]] = {"embedding": "embeddings", "completion": "completions"}
+
+
+class Found(Struct, frozen=True):
+    """What a deployment said: `problem` is "" where it answered, `at` Unix seconds."""
+
+    problem: str
+    passing: bool
+    at: float
+
+
+class Health:
+    """What the checks of one gateway found, by deployment."""
+
+    def __init__(self, gateway: "Gateway") -> None:
+        self._gateway = gateway
+        self.found: dict[str, Found] = {}
+
+    async def check(self, targets: Sequence[Deployment]) -> list[Found]:
+        """Asks them now."""
+        gate = asyncio.Semaphore(self._settings.health_check_concurrency or PROBES_AT_ONCE)
+        found = await asyncio.gather(*(self._probe(target, gate) for target in targets))
+        self.found.update({target.id: one for target, one in zip(targets, found, strict=True)})
+        return list(found)
+
+    async def watch(self) -> None:
+        """One round in the background."""
+        snapshot, settings = self._gateway.snapshot, self._settings
+        skipped = "disable_background_health_check"
+        groups = dict.fromkeys(snapshot.groups.values())
+        targets = [one for group in groups for one in group.deployments if not one.info.get(skipped)]
+        self.found = {one.id: self.found[one.id] for one in targets if one.id in self.found}
+        for target, found in zip(targets, await self.check(targets), strict=True):
+            if settings.enable_health_check_routing:
+                ignored = found.passing and settings.health_check_ignore_transient_errors
+                target.track.found("" if ignored else found.problem)
+
+    @property
+    def _settings(self) -> GeneralSettings:
+        return self._gateway.snapshot.config.general
+
+    async def _probe(self, deployment: Deployment, gate: asyncio.Semaphore) -> Found:
+        gateway = self._gateway
+        operation = _MODES.get(str(deployment.facts.get("mode")), "chat")
+        call = Call(
+            id=gateway.new_id(),
+            operation=operation,
+            dialect=dialect(_DIALECTS[operation]),
+            envelope=envelopes.read(_PROBES[operation]),
+            model=deployment.group,
+            stream=False,
+            started=gateway.clock.monotonic(),
+            created=int(gateway.clock.time()),
+            options=Options(retries=0, drop_params=True),
+        )
+        seconds = float(deployment.info.get("health_check_timeout") or PROBE_SECONDS)
+        problem: HeadgateError | None = None
+        try:
+            async with gate, asyncio.timeout(seconds):
+                await gateway.snapshot.engine.run(call, lambda _: Group(deployment.group, [deployment]))
+        except HeadgateError as error:
+            problem = error
+        except TimeoutError:
+            problem = Timeout(f"no answer within {seconds:g} s")
+        text = "" if problem is None else str(problem)[:500]
+        return Found(text, isinstance(problem, PASSING), gateway.clock.time())
