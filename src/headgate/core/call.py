@@ -1,6 +1,7 @@
 """The one record of a request in flight: what was asked, how it may be treated, and what became of it."""
 
 from collections.abc import Mapping
+from copy import copy
 from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
@@ -90,6 +91,7 @@ class Call:
         "error",
         "first_byte",
         "forward",
+        "hedged",
         "hops",
         "id",
         "legs",
@@ -139,6 +141,7 @@ class Call:
         self.legs: list[Leg] = []
         self.attempts = 0
         self.hops = 0
+        self.hedged = False
         self.path = ""
         self.dropped: list[str] = []
         self.status = 0
@@ -164,6 +167,19 @@ class Call:
         self.model = model
         self.request = None
 
+    def fork(self) -> "Call":
+        """The same call for another attempt at the same time."""
+        made = copy(self)
+        made.legs, made.dropped = [], []
+        return made
+
+    def adopt(self, other: "Call") -> None:
+        """That attempt won: what it learned is true."""
+        legs = self.legs
+        for name in self.__slots__:
+            setattr(self, name, getattr(other, name))
+        self.legs = legs + other.legs
+
     @property
     def size(self) -> int:
         """Bytes of what is asked."""
@@ -172,6 +188,8 @@ class Call:
     @property
     def cause(self) -> str:
         """Why the current attempt is made."""
+        if self.hedged:
+            return "hedge"
         return "fallback" if self.hops else "retry" if self.attempts > 1 else "first"
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias
 
@@ -13,6 +13,7 @@ from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
 from headgate.core.call import Call, Leg
 from headgate.core.deployment import Deployment
+from headgate.core.hedge import race
 from headgate.core.media import inline
 from headgate.core.prepare import prepare
 from headgate.core.route import Busy, Group
@@ -127,7 +128,9 @@ class Engine:
             tried.append(deployment)
             own.append(deployment)
             try:
-                return await self._attempt(call, group, deployment)
+                if group.hedges is None:
+                    return await self._attempt(call, group, deployment)
+                return await self._hedged(call, group, deployment, tried)
             except HeadgateError as error:
                 last = error
             count = len(own)
@@ -146,6 +149,42 @@ class Engine:
 
     def _in_time(self, call: Call, wait: float) -> bool:
         return not call.deadline or self._clock.monotonic() + wait < call.deadline
+
+    async def _hedged(
+        self, call: Call, group: Group, deployment: Deployment, tried: list[Deployment]
+    ) -> Answer:
+        """With a second deployment when the first is late. Nobody else is asked where many calls are under way."""
+        hedges = group.hedges
+        if hedges is None:
+            return await self._attempt(call, group, deployment)
+        hedges.counted()
+        late = hedges.wait(group.deployments, call.stream)
+        if late is None:
+            return await self._attempt(call, group, deployment)
+        fork, started = call.fork(), self._clock.monotonic()
+        other: list[Deployment] = []
+
+        def second() -> Awaitable[Answer] | None:
+            now = self._clock.monotonic()
+            if not group.left(call, tried, now) or not hedges.take():
+                return None
+            other.append(group.pick(call, tried, now, self._dice))
+            tried.append(other[0])
+            fork.hedged = True
+            return self._attempt(fork, group, other[0])
+
+        answer, hedged, failed = await race(self._attempt(call, group, deployment), late, second)
+        if other and failed is None:
+            loser = deployment if hedged else other[0]
+            call.legs.append(Leg(loser.id, "hedge", "Hedged", self._clock.monotonic() - started))
+        if hedged:
+            fork.attempts = call.attempts + 1
+            call.adopt(fork)
+            answer.call = call
+        elif other:
+            call.legs += fork.legs
+            call.attempts += 1
+        return answer
 
     async def _attempt(self, call: Call, group: Group, deployment: Deployment) -> Answer:
         call.deployment = deployment
@@ -185,7 +224,7 @@ class Engine:
         now = self._clock.monotonic()
         if call.stream and answer.body is None:
             track.first_tokens.add(now - started, now)
-            answer.leave = lambda broken: self._left(call, group, deployment, probe, broken)
+            answer.leave = lambda broken: self._left(answer.call, group, deployment, probe, broken)
         else:
             _done(call, deployment, started, now)
             self._end(group, deployment, probe)

@@ -16,6 +16,7 @@ from headgate.core.call import NO_WISH, Call, Wish
 from headgate.core.cooldown import Cooldown
 from headgate.core.deployment import Deployment
 from headgate.core.fallback import NONE, Fallbacks
+from headgate.core.hedge import HedgeAfter, Hedges
 from headgate.core.queue import Queue
 from headgate.core.retry import Retries
 from headgate.core.strategies import STRATEGIES, Moment, over
@@ -43,6 +44,7 @@ class Routing(Struct, frozen=True, kw_only=True):
     retries: Retries = Retries()
     cooldown: Cooldown = Cooldown()
     on_break: OnBreak = breaks.DEFAULT
+    hedge_after: HedgeAfter | None = None
 
 
 class Busy(RateLimitError):  # noqa: N818 -- a state, seen by the engine alone
@@ -72,6 +74,8 @@ class Group:
         self._only = self.deployments[0] if len(self.deployments) == 1 else None
         self.bounded = any(deployment.max_parallel is not None for deployment in self.deployments)
         self.queue = Queue(name)
+        after = routing.hedge_after
+        self.hedges = Hedges(after) if after is not None and self._only is None else None
 
     @property
     def strategy(self) -> str:

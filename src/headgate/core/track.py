@@ -16,18 +16,21 @@ LATENCIES: Final = 10
 
 
 class Latency:
-    """Of calls of one kind. `recent` are the last ones, `score` their decayed mean; 0.0 where none is known."""
+    """Of calls of one kind. `lately` are the last ones in seconds, `recent` the same by token of output where there
+    are some, `score` their decayed mean; 0.0 where none is known."""
 
-    __slots__ = ("at", "recent", "score")
+    __slots__ = ("at", "lately", "recent", "score")
 
     def __init__(self) -> None:
         self.recent: deque[float] = deque(maxlen=LATENCIES)
+        self.lately: deque[float] = deque(maxlen=LATENCIES)
         self.score = 0.0
         self.at = 0.0
 
     def add(self, seconds: float, now: float, tokens: int = 0) -> None:
         """`tokens` of output make the recent ones seconds per token, as LiteLLM has them."""
         self.recent.append(seconds / tokens if tokens else seconds)
+        self.lately.append(seconds)
         weight = exp((self.at - now) / DECAY_SECONDS) if self.score else 0.0
         weight = min(weight, 0.9)  # a burst at one moment counts, too
         self.score = self.score * weight + seconds * (1.0 - weight)

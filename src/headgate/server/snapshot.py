@@ -9,7 +9,7 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from headgate.catalog.lookup import Catalog
-from headgate.core.breaks import parse
+from headgate.core import breaks, hedge
 from headgate.core.call import NO_WISH, Options, Wish
 from headgate.core.cooldown import DEFAULT_SECONDS, Cooldown
 from headgate.core.deployment import Deployment
@@ -226,5 +226,6 @@ def _routing(config: Config) -> Routing:
             off=router.disable_cooldowns,
         ),
         retries=Retries(policy=router.retry_policy, least=router.retry_after),
-        on_break=parse(router.on_stream_break),
+        on_break=breaks.parse(router.on_stream_break),
+        hedge_after=None if router.hedge_after is None else hedge.parse(router.hedge_after),
     )

@@ -358,6 +358,7 @@ ROUTER: Final = _block(
         "error",
         "What happens when a stream breaks after its first content.",
     ),
+    ("hedge_after", "hedge_after", "—", "When a second row is asked because the first is late."),
     ("default_max_parallel_requests", "count", "—", "For rows without `max_parallel_requests`."),
     ("num_retries", "count", "2", "Tries after the first one."),
     ("timeout", "seconds", "`request_timeout`", "For rows without a `timeout`."),

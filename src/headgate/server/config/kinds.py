@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
-from headgate.core import breaks, cooldown, retry
+from headgate.core import breaks, cooldown, hedge, retry
 from headgate.core.strategies import STRATEGIES
 from headgate.store.periods import EXPECTED, parse
 
@@ -200,6 +200,13 @@ def _stream_break(value: Any, written: str | None) -> str:
     return str(value)
 
 
+def _hedge_after(value: Any, written: str | None) -> float | str:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        _reject(value)
+    hedge.parse(value)
+    return value if isinstance(value, str) else float(value)
+
+
 def _strategy_args(value: Any, written: str | None) -> dict[str, float]:
     given = _mapping(value, written)
     return {name: _at_least_zero(given[name], None) if name in ARGUMENTS else _reject(name) for name in given}
@@ -260,6 +267,7 @@ KINDS: Final[dict[str, Kind]] = {
     "mode": one_of(*MODES),
     "strategy": one_of(*STRATEGIES),
     "stream_break": Kind("error | hold(…) | restart", breaks.EXPECTED, _stream_break),
+    "hedge_after": Kind("seconds | p50 … p99", hedge.EXPECTED, _hedge_after),
     "strategy_args": Kind("mapping", "a mapping such as {lowest_latency_buffer: 0.5}", _strategy_args),
     "fails_policy": Kind(
         "{class: number}", "a mapping such as {TimeoutErrorAllowedFails: 3}", _policy(FAILS)

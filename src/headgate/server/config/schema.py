@@ -103,6 +103,7 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     cooldown_time: float | None = None
     disable_cooldowns: bool = False
     on_stream_break: str = "error"
+    hedge_after: float | str | None = None
     default_max_parallel_requests: int | None = None
     retry_policy: dict[str, int] = {}
     model_group_retry_policy: dict[str, dict[str, int]] = {}
