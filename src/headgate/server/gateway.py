@@ -12,6 +12,7 @@ from headgate.server.callers import Callers
 from headgate.server.health import Health
 from headgate.server.pace import Pace
 from headgate.server.reload import Reloader
+from headgate.server.repeats import Repeats
 from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store.database import Database
@@ -54,6 +55,7 @@ class Gateway:
         self.draining: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.health = Health(self)
+        self.repeats = Repeats(clock.monotonic)
         self.ready = True
         self.peers: Path | None = None
         self._prefix = secrets.token_hex(10)

@@ -8,7 +8,7 @@ import headgate
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError
-from headgate.server import booking
+from headgate.server import booking, repeats
 from headgate.server.access import KEY_HEADERS
 
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
@@ -16,7 +16,9 @@ STREAM_TIMEOUT_HEADERS: Final = (b"x-headgate-stream-timeout", b"x-litellm-strea
 RETRY_HEADERS: Final = (b"x-headgate-num-retries", b"x-litellm-num-retries")
 EXPLAIN: Final = b"x-headgate-explain"
 READ: Final = (
-    frozenset((EXPLAIN, *KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
+    frozenset(
+        (EXPLAIN, repeats.HEADER, *KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS)
+    )
     | booking.READ
 )
 _VERSION: Final = f"x-litellm-version: headgate-{headgate.__version__}\r\n".encode()

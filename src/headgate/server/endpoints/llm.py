@@ -16,7 +16,7 @@ from headgate.core.call import Call, Operation, model_of
 from headgate.core.dialects import dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
-from headgate.server import headers
+from headgate.server import headers, repeats
 from headgate.server.account import account
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
@@ -128,6 +128,11 @@ async def _serve(
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
         caller.reach(exchange.path, exchange.client)
+    if repeats.HEADER in asked and not isinstance(exchange, repeats.Tape):
+        again = partial(serve, gateway, endpoint, call.model)
+        await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
+        booking.booked = True  # by the one call that answers all
+        return
     envelope = envelopes.read(exchange.body)
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
