@@ -316,5 +316,6 @@ def test_who_sends_too_much_ahead_still_gets_the_first_answer(
         second.set()
         assert (got := read(file)) is not None
         assert b'"id":"x"' in got.body
-        rest = read(file)  # why, where the refusal is quicker than the end of the connection
-        assert rest is None or rest.status == 400
+        while (rest := read(file)) is not None and rest.status == 200:
+            pass  # read before there was too much
+        assert rest is None or rest.status == 400  # why, where that is quicker than the end of the connection

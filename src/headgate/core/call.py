@@ -33,11 +33,12 @@ class Leg(NamedTuple):
 
 class Wish(Struct, frozen=True, kw_only=True):
     """What a call asks of the deployments that it may go to. `tags` None: tags are not looked at; `match_any`: one of
-    them is enough. `region` is "eu", "us", or a region's own name."""
+    them is enough. `region` is "eu", "us", or a region's own name; calls with the same `stick` share their luck."""
 
     tags: frozenset[str] | None = None
     match_any: bool = True
     region: str = ""
+    stick: str = ""
 
 
 NO_WISH = Wish()
@@ -95,6 +96,7 @@ class Call:
         "hops",
         "id",
         "legs",
+        "mirrored",
         "model",
         "operation",
         "options",
@@ -142,6 +144,7 @@ class Call:
         self.attempts = 0
         self.hops = 0
         self.hedged = False
+        self.mirrored = False
         self.path = ""
         self.dropped: list[str] = []
         self.status = 0
@@ -188,8 +191,8 @@ class Call:
     @property
     def cause(self) -> str:
         """Why the current attempt is made."""
-        if self.hedged:
-            return "hedge"
+        if self.hedged or self.mirrored:
+            return "mirror" if self.mirrored else "hedge"
         return "fallback" if self.hops else "retry" if self.attempts > 1 else "first"
 
 

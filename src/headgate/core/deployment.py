@@ -89,6 +89,8 @@ class Deployment:
         self.cooldown_time: float | None = _number(params.get("cooldown_time", info.get("cooldown_time")))
         self.max_parallel: int | None = _whole(params.get("max_parallel_requests"))
         self.tags: frozenset[str] = frozenset(params.get("tags") or ())
+        mirrors = params.get("silent_model") or ()
+        self.mirrors: tuple[str, ...] = (mirrors,) if isinstance(mirrors, str) else tuple(mirrors)
         self.blocked = bool(params.get("blocked") or info.get("blocked"))
         self.track = Track()
         """Its own until whoever knows all deployments gives it the one that outlives it."""

@@ -7,6 +7,7 @@ among the rest the group's strategy decides.
 from collections.abc import Callable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
+from zlib import crc32
 
 from msgspec import Struct
 
@@ -189,7 +190,7 @@ class Group:
             tokens = call.size // BYTES_PER_TOKEN
         return Moment(
             now=now,
-            dice=dice,
+            dice=(lambda: crc32(call.wish.stick.encode()) / 2**32) if call.wish.stick else dice,
             stream=call.stream,
             tokens=tokens,
             prefix=prefix,

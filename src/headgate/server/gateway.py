@@ -53,6 +53,7 @@ class Gateway:
         self.reloader = reloader
         self.lost_records = 0
         self.draining: set[asyncio.Task[None]] = set()
+        self.mirrors: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.health = Health(self)
         self.repeats = Repeats(clock.monotonic)

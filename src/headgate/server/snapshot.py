@@ -98,13 +98,14 @@ class Snapshot:
                 del self._ceilings[next(iter(self._ceilings))]
         return found
 
-    def wish(self, tags: tuple[str, ...], region: str) -> Wish:
+    def wish(self, tags: tuple[str, ...], region: str, user: str | None, session: str | None) -> Wish:
         """What a call asks of its deployments: tags only where tag routing is on."""
         router = self.config.router
-        if not router.enable_tag_filtering and not region:
+        stick = {"user": user, "session": session}.get(router.sticky or "") or ""
+        if not router.enable_tag_filtering and not region and not stick:
             return NO_WISH
         looked = frozenset(tags) if router.enable_tag_filtering else None
-        return Wish(tags=looked, match_any=router.tag_filtering_match_any, region=region)
+        return Wish(tags=looked, match_any=router.tag_filtering_match_any, region=region, stick=stick)
 
     def identity(self, deployment: Deployment) -> bytes:
         """The deployment's answer headers, made once."""
@@ -216,7 +217,7 @@ def _routing(config: Config) -> Routing:
     settings, router = config.litellm, config.router
     allowed = router.allowed_fails if router.allowed_fails is not None else settings.allowed_fails
     return Routing(
-        strategy=router.routing_strategy or "",
+        strategy=router.routing_strategy or ("simple-shuffle" if router.sticky else ""),
         arguments=router.routing_strategy_args,
         checks=router.enable_pre_call_checks or router.routing_strategy == "usage-based-routing-v2",
         cooldown=Cooldown(

@@ -388,17 +388,18 @@ def test_a_strategy_that_is_not_built_is_a_warning_and_an_unknown_one_an_error(p
     assert (error.severity, error.found) == ("error", "'fastest'")
 
 
-def test_fallbacks_to_nowhere_are_warned_of(problems):
+@pytest.mark.parametrize(("more", "severity"), [("", "error"), (", store_model_in_db: true", "warning")])
+def test_fallbacks_to_nowhere_are_refused(problems, more, severity):
     found = problems(
         ROW
         + 'litellm_settings: {fallbacks: [{gpt-4o: [gpt4o]}, {"*": [gpt-4o]}], default_fallbacks: [nope]}\n'
         + "router_settings: {model_group_alias: {a: gpt-4, b: gpt-4o}}\n"
-        + "general_settings: {completion_model: b}\n"
+        + f"general_settings: {{completion_model: b{more}}}\n"
     )
     assert [(p.severity, p.path, p.near) for p in found] == [
-        ("warning", "litellm_settings.fallbacks", "gpt-4o"),
-        ("warning", "litellm_settings.default_fallbacks", None),
-        ("warning", "router_settings.model_group_alias.a", "gpt-4o"),
+        (severity, "litellm_settings.fallbacks", "gpt-4o"),
+        (severity, "litellm_settings.default_fallbacks", None),
+        (severity, "router_settings.model_group_alias.a", "gpt-4o"),
     ]
 
 

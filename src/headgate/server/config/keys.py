@@ -134,6 +134,7 @@ PARAMS: Final = _block(
     ("order", "whole", "0", "Rows with the lowest number are asked first."),
     ("tags", "texts", "—", "What tag routing looks for; `default` is for calls without tags."),
     ("max_parallel_requests", "count", "—", "Calls at a time; more of them wait."),
+    ("silent_model", "text_or_texts", "—", "Groups that get a copy of each call; nobody waits for them."),
     ("region_name", "name", "—", "Where the model runs, for calls that may not leave a region."),
     ("cooldown_time", "pause", "`router_settings`", "Seconds that the row rests after failures."),
     ("drop_params", "flag", "`litellm_settings`", "Leave out parameters that the provider does not know."),
@@ -306,6 +307,12 @@ GENERAL: Final = _block(
         "Rows that did not answer get no calls while others do.",
     ),
     ("health_check_ignore_transient_errors", "flag", "false", "A 429 or a timeout counts as an answer."),
+    (
+        "store_model_in_db",
+        "flag",
+        "false",
+        "Models of the database count: names that only it may have are let pass.",
+    ),
     ("disable_spend_logs", "flag", "false", "Keep sums only, no record of each call."),
     ("maximum_spend_logs_retention_period", "duration", "—", "Delete older records of calls."),
     (
@@ -359,6 +366,7 @@ ROUTER: Final = _block(
         "What happens when a stream breaks after its first content.",
     ),
     ("hedge_after", "hedge_after", "—", "When a second row is asked because the first is late."),
+    ("sticky", "stickiness", "—", "Calls of one `user` or `session` keep to one row, by the rows' weights."),
     ("default_max_parallel_requests", "count", "—", "For rows without `max_parallel_requests`."),
     ("num_retries", "count", "2", "Tries after the first one."),
     ("timeout", "seconds", "`request_timeout`", "For rows without a `timeout`."),

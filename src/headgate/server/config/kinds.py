@@ -276,5 +276,6 @@ KINDS: Final[dict[str, Kind]] = {
     "retry_policies": Kind(
         "{group: {class: number}}", "a mapping such as {gpt-4o: {TimeoutErrorRetries: 3}}", _policies
     ),
+    "stickiness": one_of("user", "session"),
     "response_model": one_of("upstream", "requested"),
 }

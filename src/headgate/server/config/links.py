@@ -11,9 +11,10 @@ _TABLES: Final = ("fallbacks", "context_window_fallbacks", "content_policy_fallb
 
 
 def check_links(reader: Reader, names: Iterable[str], settings: dict[str, dict[str, Any]]) -> None:
-    """Warns of names that no group has: LiteLLM starts with them, and fails when it comes to it."""
+    """Refuses names that no group has: LiteLLM starts with them, and fails when it comes to it. Where models are kept
+    in the database, too, it warns."""
     aliases = settings["router_settings"].get("model_group_alias", {})
-    groups = Groups({*names, *aliases})
+    groups = Groups({*names, *aliases}, later=bool(settings["general_settings"].get("store_model_in_db")))
     for alias, target in aliases.items():
         groups.check(reader, f"router_settings.model_group_alias.{shown_name(alias)}", [_name(target)])
     for block in ("litellm_settings", "router_settings"):
@@ -29,10 +30,11 @@ def check_links(reader: Reader, names: Iterable[str], settings: dict[str, dict[s
 
 
 class Groups:
-    """The public names of a configuration, wildcards included."""
+    """The public names of a configuration, wildcards included. `later`: the database may have more."""
 
-    def __init__(self, names: Iterable[str]) -> None:
+    def __init__(self, names: Iterable[str], *, later: bool = False) -> None:
         names = set(names)
+        self._later = later
         self._names = sorted(name for name in names if "*" not in name)
         self._wildcards = {name.partition("*")[::2] for name in names if "*" in name}
 
@@ -48,7 +50,8 @@ class Groups:
             if place is not None and not reader.report.full and not self.has(name):
                 near = nearest(name, self._names)
                 message = f"no row of model_list is called {shown(name, 'model')}"
-                reader.report.warning(place, path, message, near=shown_name(near) if near else None)
+                tell = reader.report.warning if self._later else reader.report.error
+                tell(place, path, message, near=shown_name(near) if near else None)
 
 
 def _outwards(path: str) -> list[str]:

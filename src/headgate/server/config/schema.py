@@ -79,6 +79,7 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     database_connection_pool_limit: int | None = None
     store_prompts_in_spend_logs: bool = False
     disable_spend_logs: bool = False
+    store_model_in_db: bool = False
     background_health_checks: bool = False
     health_check_interval: float = 300.0
     health_check_concurrency: int | None = None
@@ -104,6 +105,7 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     disable_cooldowns: bool = False
     on_stream_break: str = "error"
     hedge_after: float | str | None = None
+    sticky: str | None = None
     default_max_parallel_requests: int | None = None
     retry_policy: dict[str, int] = {}
     model_group_retry_policy: dict[str, dict[str, int]] = {}

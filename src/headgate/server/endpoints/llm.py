@@ -25,6 +25,7 @@ from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
+from headgate.server.mirror import mirror
 from headgate.server.rename import renamed, renaming
 from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
@@ -149,7 +150,9 @@ async def _serve(
             (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked
         )
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in envelope else snapshot.lookup
-    call.wish = snapshot.wish(booking.tags, caller.region)
+    call.wish = snapshot.wish(
+        booking.tags, caller.region, booking.customer or caller.user_id, booking.session
+    )
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, exchange.body)
     if headers.EXPLAIN in asked and caller.admin:
@@ -157,6 +160,8 @@ async def _serve(
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
+    for copied in answer.deployment.mirrors:
+        mirror(gateway, snapshot, call, copied)
     if snapshot.store_prompts:
         booking.response = []
     if call.stream:

@@ -1,0 +1,66 @@
+"""`silent_model`: a copy of a call goes to another model in the background. Nobody waits for it, its answer is read
+and dropped, and the client pays nothing: it is booked to the gateway with the cause `mirror`."""
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+from headgate.core.answer import Answer
+from headgate.core.call import Call
+from headgate.errors import HeadgateError
+from headgate.server.account import account
+from headgate.server.booking import Booking
+from headgate.server.callers import MASTER
+from headgate.server.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from headgate.server.gateway import Gateway
+
+MOST: Final = 100
+"""Copies under way; further ones are left out."""
+SECONDS: Final = 600.0
+
+
+def mirror(gateway: "Gateway", snapshot: Snapshot, call: Call, model: str) -> None:
+    """Begins the copy and returns."""
+    if len(gateway.mirrors) >= MOST:
+        return
+    copy = Call(
+        id=gateway.new_id(),
+        operation=call.operation,
+        dialect=call.dialect,
+        envelope=call.envelope,
+        model=model,
+        stream=call.stream,
+        started=gateway.clock.monotonic(),
+        created=int(gateway.clock.time()),
+        options=snapshot.options,
+    )
+    copy.mirrored = True
+    task = asyncio.ensure_future(_ask(gateway, snapshot, copy))
+    gateway.mirrors.add(task)
+    task.add_done_callback(gateway.mirrors.discard)
+
+
+async def _ask(gateway: "Gateway", snapshot: Snapshot, call: Call) -> None:
+    booking = Booking("")
+    booking.caller = MASTER
+    answer: Answer | None = None
+    try:
+        async with asyncio.timeout(SECONDS):
+            answer = await snapshot.engine.run(call, snapshot.lookup)
+            call.status = 200
+            if answer.body is None:
+                await answer.relay(_drop)
+    except HeadgateError as error:
+        call.error, call.status = error, error.status_code
+    except TimeoutError:
+        call.status = 408
+    finally:
+        if answer is not None:
+            answer.abort()
+            answer.cut()
+        account(gateway, call, booking)
+
+
+def _drop(data: bytes) -> None:
+    pass
