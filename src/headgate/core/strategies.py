@@ -75,7 +75,7 @@ def by_latency(found: Sequence[Deployment], moment: Moment) -> Deployment:
 
 def by_usage(found: Sequence[Deployment], moment: Moment) -> Deployment:
     """The fewest tokens in this minute, of those with room for one more call."""
-    return _lowest(_within_limits(found, moment), lambda deployment: deployment.track.tokens, moment)
+    return _lowest(_within_limits(found, moment), lambda one: one.track.tokens + one.track.others[1], moment)
 
 
 def by_cost(found: Sequence[Deployment], moment: Moment) -> Deployment:
@@ -151,9 +151,10 @@ def over(deployment: Deployment, tokens: int, now: float) -> str:
     """Which of its rates one more call would pass, "" for none."""
     track = deployment.track
     track.turn(now)
-    if deployment.rpm is not None and track.requests + 1 > deployment.rpm:
+    requests, used = track.others
+    if deployment.rpm is not None and track.requests + requests + 1 > deployment.rpm:
         return "rpm"
-    return "tpm" if deployment.tpm is not None and track.tokens + tokens > deployment.tpm else ""
+    return "tpm" if deployment.tpm is not None and track.tokens + used + tokens > deployment.tpm else ""
 
 
 def _lowest(

@@ -49,6 +49,7 @@ class Track:
         "first_tokens",
         "ill",
         "in_flight",
+        "others",
         "probing",
         "reason",
         "requests",
@@ -75,13 +76,21 @@ class Track:
         """Failures by time and class, for policies that count them."""
         self._minute = -1
         self.requests = self.tokens = self.calls = self.failures = 0
+        self.others = (0, 0)
+        """Requests and tokens of other replicas."""
 
     def turn(self, now: float) -> None:
-        """The four counts are of the current minute."""
+        """The counts are of the current minute."""
         minute = int(now // MINUTE)
         if minute != self._minute:
             self._minute = minute
             self.requests = self.tokens = self.calls = self.failures = 0
+            self.others = (0, 0)
+
+    def hear(self, requests: int, tokens: int, now: float) -> None:
+        """What other replicas have used in this minute."""
+        self.turn(now)
+        self.others = requests, tokens
 
     def begin(self, now: float) -> bool:
         """Whether the call is the probe that ends a rest."""

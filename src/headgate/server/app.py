@@ -38,6 +38,7 @@ from headgate.server.pace import Pace
 from headgate.server.registry import NOTHING, Registry
 from headgate.server.reload import Reloader
 from headgate.server.routes import PAGES, Page, identify
+from headgate.server.shared import Shared
 from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store import migrations
@@ -189,7 +190,8 @@ def build(
     ledger.replay()
     shared = workers > 1 or not database.is_sqlite
     redis = settings_of(config.router.redis, environment)
-    registry = Registry(ledger.roll, shared=shared, rates=redis is not None)
+    rates, owner = Rates(redis) if redis is not None else None, secrets.token_hex(8)
+    registry = Registry(ledger.roll, shared=shared, rates=rates is not None)
     callers = Callers(database, registry, clock.time)
     keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
 
@@ -210,7 +212,8 @@ def build(
         callers=callers,
         ledger=ledger,
         shares=Shares(database, registry, clock) if shared else None,
-        pace=Pace(Rates(redis), registry, clock, secrets.token_hex(8)) if redis is not None else None,
+        pace=Pace(rates, registry, clock, owner) if rates is not None else None,
+        shared=Shared(rates, owner, clock) if rates is not None else None,
         reloader=reloader,
     )
     reloader.swap = gateway.swap

@@ -56,6 +56,9 @@ class Background:
             self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.shares.beat)))
         if gateway.pace is not None:
             self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.pace.beat)))
+        if gateway.shared is not None:
+            exchange = partial(gateway.shared.exchange, gateway)
+            self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, exchange)))
 
     def soon(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         self._tasks.append(asyncio.ensure_future(work()))

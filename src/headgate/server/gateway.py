@@ -6,6 +6,7 @@ import itertools
 import logging
 import secrets
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from headgate.ports import Clock
 from headgate.server.callers import Callers
@@ -19,6 +20,9 @@ from headgate.store.database import Database
 from headgate.store.mover import Mover
 from headgate.telemetry.logs import CallLog
 from headgate.telemetry.metrics import Metrics
+
+if TYPE_CHECKING:
+    from headgate.server.shared import Shared
 
 _logger = logging.getLogger("headgate")
 
@@ -39,6 +43,7 @@ class Gateway:
         ledger: Mover | None = None,
         shares: Shares | None = None,
         pace: Pace | None = None,
+        shared: "Shared | None" = None,
         reloader: Reloader | None = None,
     ) -> None:
         self.snapshot = snapshot
@@ -50,6 +55,7 @@ class Gateway:
         self.ledger = ledger
         self.shares = shares
         self.pace = pace
+        self.shared = shared
         self.reloader = reloader
         self.lost_records = 0
         self.draining: set[asyncio.Task[None]] = set()

@@ -66,6 +66,23 @@ return count
 """Sets how many calls a replica may have in flight: `wanted` if there is room, `least` it needs."""
 
 
+BOARD: Final = "headgate:board"
+TELL: Final = """
+local now = tonumber(redis.call('TIME')[1])
+redis.call('HSET', KEYS[1], ARGV[1], now .. ' ' .. ARGV[2])
+redis.call('EXPIRE', KEYS[1], 120)
+local found = {}
+local all = redis.call('HGETALL', KEYS[1])
+for i = 1, #all, 2 do
+  local at, text = string.match(all[i + 1], '^(%d+) (.*)$')
+  if now - tonumber(at) > tonumber(ARGV[3]) then redis.call('HDEL', KEYS[1], all[i])
+  elseif all[i] ~= ARGV[1] then found[#found + 1] = text end
+end
+return found
+"""
+"""Puts up what a replica has to say, and takes down what the others said; who is silent is forgotten."""
+
+
 class RedisSettings(Struct, frozen=True, kw_only=True):
     """Where Redis is: `url`, or host and port; `nodes` of a cluster, or of sentinels with `service`."""
 
@@ -89,6 +106,7 @@ class Rates:
         self._take = self._redis.register_script(TAKE)
         self._give = self._redis.register_script(GIVE)
         self._hold = self._redis.register_script(HOLD)
+        self._tell = self._redis.register_script(TELL)
 
     async def take(self, key: str, limit: int, want: int, least: int) -> tuple[int, int]:
         """What was granted, and what the window holds now."""
@@ -101,6 +119,11 @@ class Rates:
     async def hold(self, key: str, owner: str, limit: int, wanted: int, least: int) -> int:
         """How many calls the owner may have in flight."""
         return int(await self._run(self._hold, key, owner, limit, wanted, least, OWNER_SECONDS))
+
+    async def tell(self, owner: str, text: bytes) -> list[bytes]:
+        """What the other replicas said last."""
+        found: list[bytes] = await self._run(self._tell, BOARD, owner, text, OWNER_SECONDS)
+        return found
 
     async def ping(self) -> None:
         await self._run(self._give, "headgate:ping", 0)
