@@ -11,6 +11,7 @@ from headgate import errors
 from headgate.core import breaks
 from headgate.core.breaks import OnBreak
 from headgate.core.fallback import Fallbacks
+from headgate.core.route import Routing
 
 RESET = errors.APIConnectionError("reset")
 DONE = b"data: [DONE]\n\n"
@@ -134,6 +135,51 @@ async def test_when_nobody_is_left_to_begin_anew_the_break_is_told() -> None:
     assert found.endswith("\n\n")
     assert '"error"' in found
     assert "[DONE]" not in found
+
+
+PREFILL = {"supports_assistant_prefill": True}
+
+
+def going_on(*script: Any) -> Bench:
+    bench = Bench(*script)
+    rows = [deployment(api_base=f"http://{name}/v1", info=PREFILL if name != "b" else {}) for name in "abc"]
+    bench.group("group", *rows, routing=Routing(strategy="simple-shuffle"))
+    return bench
+
+
+@pytest.mark.parametrize("end", [[RESET], [], [ERROR]], ids=str)
+async def test_another_deployment_goes_on_from_what_was_said(end: list[Any]) -> None:
+    bench = going_on(stream(ROLE, text("Hel"), *end), whole("lo", "!"))
+    found, hosts = await answered(bench, on_break=OnBreak("continue"))
+    assert hosts == ["a", "c"]  # b is not known to go on from what was said
+    first, comment, second = found.partition(": headgate: the stream broke and goes on\n\n")
+    assert (first.encode(), bool(comment)) == (ROLE + text("Hel"), True)
+    assert second.encode() == ROLE + text("lo") + text("!") + FINISH + DONE
+    last = bench.transport.sent[-1][1]["messages"][-1]
+    assert last == {"role": "assistant", "content": "Hel", "prefix": True}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tools": [{"type": "function", "function": {"name": "f"}}]},
+        {"response_format": {"type": "json_object"}},
+        {"n": 2},
+    ],
+    ids=str,
+)
+async def test_what_can_not_be_put_together_of_two_is_told(body: dict[str, Any]) -> None:
+    bench = going_on(stream(ROLE, text("Hel"), RESET))
+    found, hosts = await answered(bench, body=body, on_break=OnBreak("continue"))
+    assert (hosts, '"error"' in found) == (["a"], True)
+
+
+async def test_a_tool_call_is_not_gone_on_with() -> None:
+    delta = {"tool_calls": [{"index": 0, "id": "1", "function": {"name": "f", "arguments": "{"}}]}
+    row = {"id": "c", "model": "m", "choices": [{"index": 0, "delta": delta}]}
+    bench = going_on(stream(ROLE, b"data: " + msgspec.json.encode(row) + b"\n\n", RESET))
+    found, hosts = await answered(bench, on_break=OnBreak("continue"))
+    assert (hosts, '"error"' in found) == (["a"], True)
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,7 @@ class Answer:
 
     `headers` are the upstream's. `on_end` is called once, when all is known and before the last piece goes out;
     `leave` once when the upstream is not needed any more, with what broke it. `again` finds another answer for a
-    stream that broke (`on_stream_break: restart`), None where nobody is left.
+    stream that broke (`on_stream_break: restart` and `continue`), None where nobody is left.
     """
 
     __slots__ = (
@@ -55,6 +55,7 @@ class Answer:
         "_early",
         "_filter",
         "_incoming",
+        "_kept",
         "_opening",
         "_over",
         "_successor",
@@ -84,6 +85,7 @@ class Answer:
         self._complete = False
         self._early: list[bytes] = []
         self._successor: Answer | None = None
+        self._kept: list[bytes] | None = None
         self._incoming = incoming
         self._clock = clock
         self._filter: Filter | None = None
@@ -119,11 +121,14 @@ class Answer:
         self._filter = watch = Translation(self) if self.prepared.path is TRANSLATE else Passage(self)
         self._opening = True
         is_opening, begun = self.prepared.route.dialect.is_opening, False
+        self._kept = [] if on_break.way == "continue" else None
         while not begun or on_break.holds(
             self.call.pieces, self._clock.monotonic() - self.call.first_byte if on_break.seconds else 0.0
         ):
             data = await self._incoming.next()
             self._early.append(watch.feed(data) if data else watch.end())
+            if self._kept is not None:
+                self._kept.append(data)
             if data and not begun and not is_opening(data):
                 begun = True
                 self.mark()
@@ -152,8 +157,9 @@ class Answer:
             if out:
                 write(out)
         self._early.clear()
+        sink = watch.pipe(write)
         try:
-            await self._incoming.relay(watch.pipe(write))
+            await self._incoming.relay(sink if self._kept is None else _keeping(self._kept, sink))
         except HeadgateError as error:
             self.call.error = error
         out = watch.end()
@@ -165,8 +171,23 @@ class Answer:
         if out:
             write(out)
 
+    def said(self) -> str | None:
+        """The text of a stream until now; None where it said anything else, or where nothing was kept."""
+        if self._kept is None:
+            return None
+        reader = self.prepared.route.dialect.stream_reader(self.prepared.echo)
+        text = ""
+        for event in reader.feed(b"".join(self._kept)):
+            if isinstance(event, ir.BlockStart) and not isinstance(event.block, ir.Text):
+                return None
+            if isinstance(event, ir.BlockDelta):
+                if event.kind != "text" or event.choice:
+                    return None
+                text += event.text
+        return text
+
     async def _restart(self, write: Callable[[bytes], None], broken: HeadgateError) -> None:
-        """Another deployment answers from the beginning; a comment in the stream says so."""
+        """Another deployment answers from the beginning, or goes on; a comment in the stream says so."""
         self._depart(broken)
         other = await self.again(broken) if self.again is not None else None
         if other is None:
@@ -176,7 +197,8 @@ class Answer:
             return
         other.on_end, self._over, self._successor = self.on_end, True, other
         if self.call.dialect.stream_type == "text/event-stream":
-            write(b": headgate: the stream broke and begins anew\n\n")
+            anew = b"begins anew" if self._kept is None else b"goes on"
+            write(b": headgate: the stream broke and %b\n\n" % anew)
         await other.relay(write)
 
     def finish(self) -> None:
@@ -272,6 +294,14 @@ class Answer:
         call.usage, call.upstream_model = reply.usage, reply.model
         self.body = call.dialect.stream_writer(self.frame).write(fold.unfold(reply))
         settle(call, self.deployment)
+
+
+def _keeping(kept: list[bytes], sink: Callable[[bytes], None]) -> Callable[[bytes], None]:
+    def keep(data: bytes) -> None:
+        kept.append(data)
+        sink(data)
+
+    return keep
 
 
 class Passage:

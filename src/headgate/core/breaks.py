@@ -1,12 +1,21 @@
 """`on_stream_break`: what happens when a stream breaks after its first content. Pure."""
 
 import re
-from typing import Final, Literal, TypeAlias
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
+
+if TYPE_CHECKING:
+    from headgate.core.call import Call
 
 Way: TypeAlias = Literal["error", "hold", "restart", "continue"]
 EXPECTED: Final = "error, hold(20), hold(500ms), restart or continue"
+PREFILL: Final = "supports_assistant_prefill"
+"""The catalog's fact: the model goes on from an assistant's turn that was begun."""
+_NEVER: Final = ("tools", "functions", "response_format", "logprobs", "audio")
+"""What an answer can't be put together of two pieces with."""
 _HOLD: Final = re.compile(r"hold\((\d{1,6})(ms)?\)")
 _PLAIN: Final[tuple[Way, ...]] = ("error", "restart", "continue")
 
@@ -38,3 +47,18 @@ def parse(text: str) -> OnBreak:
         raise ValueError(text)
     amount = int(found[1])
     return OnBreak("hold", seconds=amount / 1000) if found[2] else OnBreak("hold", events=amount)
+
+
+def continuable(call: "Call") -> bool:
+    """Whether an answer may be put together of two."""
+    envelope = call.envelope
+    return all(bytes(envelope.get(name, b"null")) == b"null" for name in _NEVER) and bytes(
+        envelope.get("n", b"1")
+    ) in (b"1", b"null")
+
+
+def continued(envelope: Mapping[str, Raw], text: str) -> dict[str, Raw]:
+    """The request with what was said as a turn that is begun: `prefix` is how Mistral and DeepSeek are told so."""
+    messages: list[Any] = msgspec.json.decode(envelope["messages"])
+    begun = {"role": "assistant", "content": text, "prefix": True}
+    return {**envelope, "messages": Raw(msgspec.json.encode([*messages, begun]))}

@@ -11,6 +11,7 @@ import msgspec
 
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
+from headgate.core.breaks import PREFILL, Way, continuable, continued
 from headgate.core.call import Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.hedge import race
@@ -58,25 +59,57 @@ class Engine:
             answer = await self._try_group(call, group, tried)
         except HeadgateError as error:
             answer = await self._fall_back(call, lookup, group, tried, error)
-        if call.stream and (call.options.on_break or group.routing.on_break).way == "restart":
-            answer.again = partial(self._again, call, lookup, tried)
+        if call.stream:
+            self._prepare_for_breaks(
+                answer, lookup, tried, (call.options.on_break or group.routing.on_break).way
+            )
         return answer
 
+    def _prepare_for_breaks(self, answer: Answer, lookup: Lookup, tried: list[Deployment], way: Way) -> None:
+        if way == "restart":
+            answer.again = partial(self._again, answer.call, lookup, tried, answer, None)
+        elif (
+            way == "continue"
+            and answer.call.operation == "chat"
+            and answer.call.dialect.name == "openai_chat"
+        ):
+            answer.again = partial(self._again, answer.call, lookup, tried, answer, "text")
+
     async def _again(
-        self, call: Call, lookup: Lookup, tried: list[Deployment], broken: HeadgateError
+        self,
+        call: Call,
+        lookup: Lookup,
+        tried: list[Deployment],
+        answer: Answer,
+        go_on: str | None,
+        broken: HeadgateError,
     ) -> Answer | None:
-        """Another answer for a stream that broke, None where nobody is left that was not asked."""
-        call.error = None
+        """Another answer for a stream that broke, None where nobody is left that was not asked, or where nobody can
+        go on from what was said."""
         group = lookup(call.model)
+        if go_on is not None:
+            text = answer.said()
+            if not text or not continuable(call) or not self._can_go_on(group, call, tried):
+                return None
+            tried += [one for one in group.deployments if not one.facts.get(PREFILL) and one not in tried]
+            call.changed(call.model, continued(call.envelope, text))
+        call.error = None
         try:
             if group.left(call, tried, self._clock.monotonic()):
-                answer = await self._try_group(call, group, tried, anew=False)
+                found = await self._try_group(call, group, tried, anew=False)
             else:
-                answer = await self._fall_back(call, lookup, group, tried, broken)
+                found = await self._fall_back(call, lookup, group, tried, broken)
         except HeadgateError:
             return None
-        answer.again = partial(self._again, call, lookup, tried)
-        return answer
+        self._prepare_for_breaks(found, lookup, tried, "restart" if go_on is None else "error")
+        return found
+
+    def _can_go_on(self, group: Group, call: Call, tried: list[Deployment]) -> bool:
+        now = self._clock.monotonic()
+        return any(
+            one.facts.get(PREFILL) and one not in tried and not group.why_not(one, call, now)
+            for one in group.deployments
+        )
 
     async def _fall_back(
         self, call: Call, lookup: Lookup, group: Group, tried: list[Deployment], last: HeadgateError

@@ -266,7 +266,7 @@ KINDS: Final[dict[str, Kind]] = {
     "aliases": Kind("{alias: group}", "a mapping from an alias to a group's name", _aliases),
     "mode": one_of(*MODES),
     "strategy": one_of(*STRATEGIES),
-    "stream_break": Kind("error | hold(…) | restart", breaks.EXPECTED, _stream_break),
+    "stream_break": Kind("error | hold(…) | restart | continue", breaks.EXPECTED, _stream_break),
     "hedge_after": Kind("seconds | p50 … p99", hedge.EXPECTED, _hedge_after),
     "strategy_args": Kind("mapping", "a mapping such as {lowest_latency_buffer: 0.5}", _strategy_args),
     "fails_policy": Kind(
