@@ -12,6 +12,7 @@ MODULES: Final = {
     "gemini": "headgate.wire.gemini",
     "completions": "headgate.wire.completions",
     "openai_embeddings": "headgate.wire.embeddings",
+    "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
 }
 

@@ -42,7 +42,7 @@ def prepare(call: Call, deployment: Deployment) -> Prepared:
     expressed."""
     operation = deployment.operation_for(call.operation)
     route = deployment.route(operation, call.stream)
-    if route.dialect is call.dialect:
+    if route.dialect is call.dialect and call.dialect.names_model != "parts":
         return _same(call, deployment, route, operation)
     return _translate(call, deployment, route)
 
@@ -55,9 +55,18 @@ def _same(call: Call, deployment: Deployment, route: Route, operation: str) -> P
         _take_ours(envelope)
     for name in (*deployment.drop, *call.options.drop):
         envelope.pop(name, None)
-    envelope["model"] = deployment.model_raw
-    strip = False
-    if call.stream and deployment.provider.stream_usage == "ask" and operation != "embeddings":
+    strip, addressed = False, call.dialect.names_model == "address"
+    if addressed:
+        envelope.pop("model", None)
+        envelope.pop("stream", None)
+    else:
+        envelope["model"] = deployment.model_raw
+    if (
+        call.stream
+        and not addressed
+        and deployment.provider.stream_usage == "ask"
+        and operation != "embeddings"
+    ):
         strip = _ask_for_usage(envelope) and not call.options.show_usage
     path = PASS
     if not deployment.plan.idle:
@@ -82,6 +91,8 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         )
     request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.model
+    if isinstance(request, Request):
+        request.stream = call.stream
     remote = route.dialect.remote_media(request) if isinstance(request, Request) else []
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped:

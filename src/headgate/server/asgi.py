@@ -20,6 +20,7 @@ class AsgiExchange:
     def __init__(self, scope: Message, body: bytes) -> None:
         self.method: str = scope["method"]
         self.path: str = path_of(scope)
+        self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.headers: Sequence[tuple[bytes, bytes]] = [(k.lower(), v) for k, v in scope["headers"]]
         self.body = body
         self.client: str = scope["client"][0] if scope.get("client") else ""

@@ -21,6 +21,11 @@ class Exchange(Protocol):
     def path(self) -> str: ...
 
     @property
+    def query(self) -> str:
+        """What follows the question mark, as it came."""
+        ...
+
+    @property
     def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
 
     @property

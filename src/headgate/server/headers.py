@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Final
+from urllib.parse import parse_qs
 
 import headgate
 from headgate.core.call import Call
@@ -28,6 +29,14 @@ _UPSTREAM: Final = frozenset(("x-request-id", "request-id", "retry-after", "open
 def scan(headers: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes] = READ) -> dict[bytes, bytes]:
     """The request's headers that somebody here reads; of several with one name the last counts."""
     return {name: value for name, value in headers if name in wanted}
+
+
+def take_key(found: dict[bytes, bytes], query: str) -> None:
+    """Google's clients may send the key as `?key=`, where no header has one."""
+    if "key=" in query and not any(name in found for name in KEY_HEADERS):
+        keys = parse_qs(query).get("key")
+        if keys:
+            found[b"x-goog-api-key"] = keys[0].encode()
 
 
 def number(found: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> float | None:

@@ -62,10 +62,11 @@ class LaneExchange:
         "method",
         "path",
         "pause",
+        "query",
         "resume",
     )
 
-    def __init__(self, protocol: "Lane", path: str, keep_alive: bool, chunked: bool) -> None:
+    def __init__(self, protocol: "Lane", path: str, query: str, keep_alive: bool, chunked: bool) -> None:
         self._protocol = protocol
         self._keep_alive = keep_alive
         self._chunked = chunked
@@ -73,6 +74,7 @@ class LaneExchange:
         self._write = protocol.transport.write
         self.method = "POST"
         self.path = path
+        self.query = query
         self.headers: list[tuple[bytes, bytes]] = protocol.headers
         self.client = protocol.client[0] if protocol.client else ""
         self.body = b""
@@ -235,13 +237,13 @@ class Lane(HttpToolsProtocol):
                 waits = value.lower() == b"100-continue"
         handler = None
         if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
-            path = self.url.partition(b"?")[0].decode("latin-1")
+            path, _, query = self.url.decode("latin-1").partition("?")
             handler = self.doors.handler(path)
         if handler is None:
             self._leave_to_uvicorn(waits)
             return
         current = self.parser.get_http_version() == "1.1"
-        self._exchange = LaneExchange(self, path, current and self.parser.should_keep_alive(), current)
+        self._exchange = LaneExchange(self, path, query, current and self.parser.should_keep_alive(), current)
         self._handler = handler
         if waits and current:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -381,7 +383,7 @@ class Lane(HttpToolsProtocol):
             self.cycle.keep_alive = False
             return
         path = self.url.partition(b"?")[0].decode("latin-1") if hasattr(self, "url") else ""
-        exchange = self._exchange or LaneExchange(self, path, False, False)
+        exchange = self._exchange or LaneExchange(self, path, "", False, False)
         exchange.drop_keep_alive()
         self.doors.refuse(exchange, status, message)
 

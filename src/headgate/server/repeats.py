@@ -31,6 +31,7 @@ class Tape:
 
     def __init__(self, exchange: Exchange) -> None:
         self.method, self.path, self.client = exchange.method, exchange.path, exchange.client
+        self.query = exchange.query
         self.headers: Sequence[tuple[bytes, bytes]] = exchange.headers
         self.body = exchange.body
         self.fingerprint = hashlib.sha256(exchange.path.encode() + b"\n" + exchange.body).digest()

@@ -69,6 +69,8 @@ OWN: Final = (
     Page("GET", "/model/info", info.model_info, KEY),
     Page("POST", "/v1/messages/count_tokens", count_tokens.count_tokens, KEY),
     Page("POST", "/messages/count_tokens", count_tokens.count_tokens, KEY),
+    Page("POST", "/v1beta/models/{name:path}:countTokens", count_tokens.count_gemini, KEY),
+    Page("POST", "/v1/models/{name:path}:countTokens", count_tokens.count_gemini, KEY),
     Page("GET", "/health", info.health, VIEWER),
     Page("GET", "/health/services", info.services, VIEWER),
     Page("GET", "/metrics", info.metrics, VIEWER),

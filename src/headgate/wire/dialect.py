@@ -6,7 +6,7 @@ No dialect knows another, a provider, or the engine.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from msgspec import Struct
 
@@ -93,6 +93,9 @@ class Dialect(Protocol):
     family: ClassVar[Family]
     stream_type: ClassVar[str]
     """content-type of its streams"""
+    names_model: ClassVar[Literal["body", "address", "parts"]]
+    """Where a request names its model, and says whether it wants a stream: as keys of the body, in the address, or in
+    each part of the body, which therefore can't travel as it came."""
 
     def read_request(self, body: Mapping[str, Any]) -> Request:
         """`body` is the decoded JSON object."""

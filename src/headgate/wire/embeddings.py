@@ -10,7 +10,7 @@ import sys
 from array import array
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final, NoReturn, TypeGuard
+from typing import Any, ClassVar, Final, Literal, NoReturn, TypeGuard
 
 import msgspec
 
@@ -64,6 +64,7 @@ class NoStream:
     """The methods of a dialect that an operation without streams answers with a BadRequestError."""
 
     stream_type: ClassVar[str] = "text/event-stream"
+    names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
 
     def stream_reader(self, echo: ir.Echo | None = None) -> NoReturn:
         _no_stream()

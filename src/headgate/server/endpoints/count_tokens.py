@@ -1,4 +1,7 @@
-"""POST /v1/messages/count_tokens: asked of the provider where it counts itself, else estimated here."""
+"""Tokens of a request, as Anthropic (`/v1/messages/count_tokens`) and Google (`:countTokens`) count them: asked of
+the provider where it counts itself, else estimated here."""
+
+from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
@@ -13,8 +16,11 @@ from headgate.server.asgi import body_of
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.wire import envelope as envelopes
+from headgate.wire.dialect import Dialect
 
-_CHAT = dialect("openai_chat")
+_CHAT: Final = dialect("openai_chat")
+_ASKED: Final = {"x-headgate-count": "provider"}
+_ESTIMATED: Final = {"x-headgate-count": "estimate"}
 
 
 async def count_tokens(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -28,19 +34,43 @@ async def count_tokens(request: Request, gateway: Gateway, caller: Caller) -> Re
     deployment = group.deployments[0]
     anthropic = dialect("anthropic")
     asked = anthropic.read_request(msgspec.json.decode(body or b""))  # says what is wrong with it
-    if dialect(deployment.provider.dialect) is anthropic and "count_tokens" in deployment.provider.paths:
-        answer = await _ask(gateway, deployment, envelope)
-        return Response(answer, media_type="application/json", headers={"x-headgate-count": "provider"})
+    if _counts(deployment, anthropic):
+        answer = await _ask(gateway, deployment, envelope, anthropic)
+        return Response(answer, media_type="application/json", headers=_ASKED)
+    return JSONResponse({"input_tokens": _estimated(asked, deployment)}, headers=_ESTIMATED)
+
+
+async def count_gemini(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """`{"totalTokens": n}`, of `contents` or of a whole `generateContentRequest`."""
+    body = await body_of(request.receive, gateway.body_limit)
+    envelope = envelopes.read(body or b"")
+    name = request.path_params["name"]
+    model = caller.aliases.get(name, name)
+    caller.admit(model)
+    deployment = gateway.snapshot.lookup(model).deployments[0]
+    gemini = dialect("gemini")
+    given = envelopes.read(bytes(envelope.get("generateContentRequest", body or b"")))
+    asked = gemini.read_request(msgspec.json.decode(msgspec.json.encode(given)))
+    if _counts(deployment, gemini):
+        answer = await _ask(gateway, deployment, envelope, gemini)
+        return Response(answer, media_type="application/json", headers=_ASKED)
+    return JSONResponse({"totalTokens": _estimated(asked, deployment)}, headers=_ESTIMATED)
+
+
+def _counts(deployment: Deployment, spoken: Dialect) -> bool:
+    return dialect(deployment.provider.dialect) is spoken and "count_tokens" in deployment.provider.paths
+
+
+def _estimated(asked: Any, deployment: Deployment) -> int:
     said = _CHAT.write_request(asked, deployment.target).body
-    count = count_messages(said["messages"], said.get("tools"), deployment.model)
-    return JSONResponse({"input_tokens": max(1, count)}, headers={"x-headgate-count": "estimate"})
+    return max(1, count_messages(said["messages"], said.get("tools"), deployment.model))
 
 
-async def _ask(gateway: Gateway, deployment: Deployment, envelope: dict[str, Raw]) -> bytes:
+async def _ask(gateway: Gateway, deployment: Deployment, envelope: dict[str, Raw], spoken: Dialect) -> bytes:
     call = Call(
         id=gateway.new_id(),
         operation="count_tokens",
-        dialect=dialect("anthropic"),
+        dialect=spoken,
         envelope=envelope,
         model=deployment.group,
         stream=False,

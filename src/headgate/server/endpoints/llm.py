@@ -7,6 +7,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
+from urllib.parse import unquote
 
 import msgspec
 from msgspec import Raw, Struct
@@ -25,6 +26,7 @@ from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
+from headgate.server.listed import ListWriter
 from headgate.server.mirror import mirror
 from headgate.server.rename import renamed, renaming
 from headgate.server.snapshot import Snapshot
@@ -38,17 +40,18 @@ _TRUE: Final = b"true"
 
 class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
-    are all that are looked at."""
+    are all that are looked at. `stream`: the path says that a stream is wanted."""
 
     operation: Operation
     dialect: Dialect
+    stream: bool = False
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
 
 
 CHAT: Final = Endpoint("chat", dialect("openai_chat"))
 _ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
-MESSAGES: Final = Endpoint("chat", dialect("anthropic"), _ANTHROPIC, headers.READ | _ANTHROPIC)
+MESSAGES: Final = Endpoint("chat", dialect("anthropic"), forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
 COMPLETIONS: Final = Endpoint("completions", dialect("completions"))
 EMBEDDINGS: Final = Endpoint("embeddings", dialect("openai_embeddings"))
 
@@ -62,6 +65,13 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/embeddings": EMBEDDINGS,
     "/embeddings": EMBEDDINGS,
 }
+_GEMINI: Final[Mapping[str, Endpoint]] = {
+    "generateContent": Endpoint("chat", dialect("gemini")),
+    "streamGenerateContent": Endpoint("chat", dialect("gemini"), stream=True),
+    "embedContent": Endpoint("embeddings", dialect("gemini_embed_content")),
+    "batchEmbedContents": Endpoint("embeddings", dialect("gemini_embeddings")),
+}
+_GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
 
 
@@ -70,6 +80,11 @@ def find(path: str) -> tuple[Endpoint, str] | None:
     endpoint = PATHS.get(path)
     if endpoint is not None:
         return endpoint, ""
+    for root in _GEMINI_ROOTS:
+        if path.startswith(root):
+            name, _, method = path[len(root) :].rpartition(":")
+            if name and method in _GEMINI:
+                return _GEMINI[method], unquote(name)
     for root in _ROOTS:
         if path.startswith(root):
             for ending in ("/chat/completions", "/completions", "/embeddings"):
@@ -125,6 +140,8 @@ async def _serve(
     exchange: Exchange,
 ) -> None:
     asked = headers.scan(exchange.headers, endpoint.read)
+    if endpoint.dialect.family == "gemini":
+        headers.take_key(asked, exchange.query)
     booking.caller = caller = snapshot.access.identify(asked) or await snapshot.access.find(asked)
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
@@ -143,6 +160,8 @@ async def _serve(
     caller.admit(model)
     booking.request = exchange.body
     booking.read(envelope, asked)
+    if endpoint.stream:
+        envelope["stream"] = Raw(_TRUE)
     call.stream = bytes(envelope.get("stream", b"")) == _TRUE
     call.options = options_of(snapshot.options, envelope, asked, call.stream)
     if endpoint.forward:
@@ -180,11 +199,15 @@ async def _relay(
     gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking, exchange: Exchange
 ) -> None:
     kind = f"content-type: {answer.call.dialect.stream_type}\r\ncache-control: no-cache\r\n".encode()
+    write: Callable[[bytes], None] = exchange.write
+    listed = answer.call.dialect.name == "gemini" and "alt=sse" not in exchange.query
+    if listed:  # Google's older form of a stream
+        kind, array = JSON, ListWriter(exchange.write)
+        write = array.write
     exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
     exchange.flow(answer.pause, answer.resume)
-    write: Callable[[bytes], None] = exchange.write
     if snapshot.requested_name:
-        write = renaming(exchange.write, answer.call.model)
+        write = renaming(write, answer.call.model)
     if booking.response is not None:
         write = _copying(write, booking.response)
     answer.on_end = partial(account, gateway, answer.call, booking)
@@ -200,6 +223,8 @@ async def _relay(
         if not booking.draining:
             answer.abort()
             answer.cut()
+    if listed:
+        array.end()
     exchange.end()
 
 

@@ -5,7 +5,7 @@ https://docs.anthropic.com/en/api/messages. `DIALECT` is the whole interface; it
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
@@ -24,6 +24,7 @@ class Anthropic:
     name: ClassVar[str] = "anthropic"
     family: ClassVar[str] = FAMILY
     stream_type: ClassVar[str] = "text/event-stream"
+    names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
 
     def read_request(self, body: Mapping[str, Any]) -> ir.Request:
         return request.read_request(body)

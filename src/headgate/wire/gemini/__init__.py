@@ -5,7 +5,7 @@ https://ai.google.dev/api/generate-content. `DIALECT` is the whole interface; it
 """
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from headgate.errors import HeadgateError
 from headgate.wire import ir
@@ -32,6 +32,7 @@ class Gemini:
     name: ClassVar[str] = "gemini"
     family: ClassVar[str] = FAMILY
     stream_type: ClassVar[str] = "text/event-stream"
+    names_model: ClassVar[Literal["body", "address", "parts"]] = "address"
 
     def read_request(self, body: Mapping[str, Any]) -> ir.Request:
         return request.read_request(body)

@@ -5,7 +5,7 @@ and read in any of the three forms; replies likewise. Replies name no model, and
 """
 
 from collections.abc import Mapping
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, Literal
 
 import msgspec
 
@@ -59,6 +59,7 @@ _ENTRY: Final = frozenset(
 
 class GeminiEmbeddings(NoStream):
     name: ClassVar[str] = "gemini_embeddings"
+    names_model: ClassVar[Literal["body", "address", "parts"]] = "parts"
     family: ClassVar[str] = FAMILY
 
     def read_request(self, body: Mapping[str, Any]) -> EmbeddingsRequest:

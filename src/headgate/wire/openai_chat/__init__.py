@@ -5,7 +5,7 @@ https://platform.openai.com/docs/api-reference/chat. `DIALECT` is the whole inte
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
@@ -26,6 +26,7 @@ class OpenAIChat:
     name: ClassVar[str] = "openai_chat"
     family: ClassVar[str] = FAMILY
     stream_type: ClassVar[str] = "text/event-stream"
+    names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
 
     def read_request(self, body: Mapping[str, Any]) -> ir.Request:
         return request.read_request(body)
