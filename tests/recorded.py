@@ -23,6 +23,26 @@ PROVIDERS = {
     "cerebras": "cerebras",
     "ollama": "ollama",
     "vllm": "hosted_vllm",
+    "azure-ai-foundry": "azure_ai",
+    "ai21": "ai21",
+    "cloudflare-workers-ai": "cloudflare",
+    "crusoe": "crusoe",
+    "databricks": "databricks",
+    "heroku": "heroku",
+    "huggingface": "huggingface",
+    "hyperbolic": "hyperbolic",
+    "nebius": "nebius",
+    "novita": "novita",
+    "nvidia-nim": "nvidia_nim",
+    "sambanova": "sambanova",
+    "vercel-ai-gateway": "vercel_ai_gateway",
+    "zai": "zai",
+    "avian": "custom_openai",
+    "gpustack": "custom_openai",
+    "llama-cpp": "llamafile",
+    "portkey": "custom_openai",
+    "ollama-cloud": "ollama",
+    "writer": "custom_openai",
 }
 APIS = ("chat", "messages", "generateContent", "completions", "embeddings", "count_tokens", "models")
 
@@ -34,6 +54,9 @@ LEFT_OUT = {
     "/organization/usage/": "OpenAI's administration, no model call",
     "/v1/complete": "Anthropic's text completions, replaced by Messages",
     "/models": "lists and management of a provider's own models: a gateway answers with its own list",
+    "/j2-": "AI21's own format of text completions, for models that are gone",
+    "api.writer.com/v1/completions": "Writer's own format of text completions",
+    "/feature-extraction": "Hugging Face's own format of embeddings",
     "#stream": "a marker of the recorder in the address",
 }
 
@@ -108,7 +131,8 @@ def said_by_chat(documents: list[dict[str, Any]]) -> Said:
             if choice.get("index", 0):
                 continue
             message = choice.get("delta") or choice.get("message") or {}
-            said.text += message.get("content") or ""
+            content = message.get("content") or ""
+            said.text += json.dumps(content) if isinstance(content, dict) else content
             said.reasoning += message.get("reasoning_content") or ""
             for at, call in enumerate(message.get("tool_calls") or []):
                 row = calls.setdefault(call.get("index", at), ["", ""])

@@ -1,6 +1,8 @@
 """Each provider's row: its address, its credential, the names that mean it, and its quirks."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,11 @@ from headgate.errors import (
 from headgate.providers.address import join, url_of
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS
+from headgate.providers.rows import ROWS, hosts, makers, routers, servers
 
 CATALOG = Catalog()
-PAGE = Path(__file__).parents[2] / "docs/sdk.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs/providers.md"
 CHAT = {
     "anthropic": "https://api.anthropic.com/v1/messages",
     "azure": "https://h.azure.com/openai/deployments/m/chat/completions?api-version=2025-02-01-preview",
@@ -59,8 +62,60 @@ def quirked(model: str, body: dict[str, Any], *, drop: bool = False) -> tuple[di
     return json.loads(msgspec.json.encode(envelope)), dropped
 
 
-def test_every_row_is_in_the_table_above() -> None:
-    assert sorted(CHAT) == sorted(row.id for row in ROWS)
+PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS]
+CHATTING = [row for row in ROWS if "chat" in row.paths]
+
+
+def test_every_row_of_its_own_is_in_the_table_above() -> None:
+    assert sorted(CHAT) == sorted(row.id for row in ROWS if row not in PLAIN)
+
+
+def test_rows_are_sorted_in_their_files() -> None:
+    for rows in (makers.ROWS, hosts.ROWS, routers.ROWS, servers.ROWS):
+        assert [row.id for row in rows] == sorted(row.id for row in rows)
+
+
+@pytest.mark.parametrize(
+    "row", [row for row in PLAIN if "chat" in row.paths and row.base_url], ids=lambda row: row.id
+)
+def test_the_address_of_a_plain_chat(row: Any) -> None:
+    variables = {variable: "acc" for _, variable in row.base_vars.values()}
+    url = deployment(f"{row.id}/m", variables, api_key="k").route("chat", False).url
+    assert url.startswith(row.base_url.format(account_id="acc").removesuffix("/v1"))
+    assert url.endswith("/chat/completions")
+
+
+def test_a_placeholder_of_an_address_is_filled_or_asked_for() -> None:
+    made = deployment("cloudflare/@cf/m", api_key="k", cloudflare_account_id="a1")
+    url = made.route("chat", False).url
+    assert url == "https://api.cloudflare.com/client/v4/accounts/a1/ai/v1/chat/completions"
+    with pytest.raises(BadRequestError, match="CLOUDFLARE_ACCOUNT_ID"):
+        deployment("cloudflare/@cf/m", api_key="k").route("chat", False)
+
+
+@pytest.mark.parametrize(
+    ("base", "url"),
+    [
+        ("https://r.services.ai.azure.com", "/models/chat/completions?api-version=2024-05-01-preview"),
+        ("https://r.services.ai.azure.com/models", "/chat/completions?api-version=2024-05-01-preview"),
+        ("https://r.services.ai.azure.com/openai/v1", "/chat/completions"),
+        ("https://r.eastus.models.ai.azure.com", "/v1/chat/completions"),
+    ],
+)
+def test_the_addresses_of_foundry(base: str, url: str) -> None:
+    assert deployment("azure_ai/m", api_key="k", api_base=base).route("chat", False).url == base + url
+
+
+@pytest.mark.parametrize(("given", "sent"), [(1.7, 1.0), (-1, 0.0), (0.5, 0.5), ("hot", "hot"), (None, None)])
+def test_numbers_are_clamped(given: Any, sent: Any) -> None:
+    assert quirked("zai/glm-5", {"temperature": given})[0] == {"temperature": sent}
+
+
+def test_roles_are_renamed() -> None:
+    messages = [{"role": "developer", "content": "a"}, {"role": "user", "content": "developer"}]
+    body, _ = quirked("zai/glm-5", {"messages": messages})
+    assert [message["role"] for message in body["messages"]] == ["system", "user"]
+    assert body["messages"][1]["content"] == "developer"
 
 
 @pytest.mark.parametrize("name", CHAT)
@@ -77,20 +132,22 @@ def test_the_credential(name: str) -> None:
     assert made.secrets == ("k",)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.api_key_env], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [row for row in CHATTING if row.api_key_env], ids=lambda row: row.id)
 def test_the_key_of_the_environment(row: Any) -> None:
     for variable in row.api_key_env:
         assert deployment(f"{row.id}/m", {variable: "from-env"}).secrets == ("from-env",)
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if not row.auth.optional], ids=lambda row: row.id)
+@pytest.mark.parametrize(
+    "row", [row for row in CHATTING if not row.auth.optional and not row.base_vars], ids=lambda row: row.id
+)
 def test_without_a_key_the_error_names_the_variable(row: Any) -> None:
     with pytest.raises(AuthenticationError, match=row.api_key_env[0]) as caught:
         deployment(f"{row.id}/m").route("chat", False)
     assert caught.value.code == "missing_api_key"
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.base_url_env], ids=lambda row: row.id)
+@pytest.mark.parametrize("row", [row for row in CHATTING if row.base_url_env], ids=lambda row: row.id)
 def test_the_address_of_the_environment(row: Any) -> None:
     made = deployment(f"{row.id}/m", {row.base_url_env[0]: "http://own.test/v1"}, api_key="k")
     assert made.route("chat", False).origin.host == "own.test"
@@ -101,6 +158,12 @@ def test_a_provider_without_a_fixed_address_asks_for_one(name: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         deployment(f"{name}/m", api_key="k").route("chat", False)
     assert caught.value.param == "api_base"
+
+
+def test_the_page_is_as_the_rows_are() -> None:
+    command = [sys.executable, "-c", "import providers_page; print(providers_page.page(), end='')"]
+    done = subprocess.run(command, cwd=ROOT / "scripts", capture_output=True, text=True, check=True)
+    assert done.stdout == PAGE.read_text(), "run: python scripts/providers_page.py"
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)

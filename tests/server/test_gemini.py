@@ -116,7 +116,9 @@ def test_a_stream_without_events_is_an_array(gateway: RunningGateway) -> None:
     status, headers, data = gateway.request(path, body, {"authorization": f"Bearer {KEY}"})
     rows = json.loads(data)
     assert (status, headers["content-type"]) == (200, "application/json")
-    parts = [part for row in rows for c in row.get("candidates", []) for part in c["content"].get("parts", [])]
+    parts = [
+        part for row in rows for c in row.get("candidates", []) for part in c["content"].get("parts", [])
+    ]
     assert "".join(part.get("text", "") for part in parts) == "one two"
 
 

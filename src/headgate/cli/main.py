@@ -1,5 +1,5 @@
-"""The command line: `headgate serve | check | chat | models | explain | spend | db | import-litellm | version`. Heavy
-parts are imported by the command that needs them."""
+"""The command line: `headgate serve | check | chat | models | providers | explain | spend | db | import-litellm |
+version`. Heavy parts are imported by the command that needs them."""
 
 import os
 import sys
@@ -125,6 +125,20 @@ def models(pattern: str, limit: int) -> None:
     from headgate.cli.models import show
 
     sys.exit(show(pattern, limit))
+
+
+@main.command()
+@click.argument("name", default="")
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+def providers(name: str, as_json: bool) -> None:
+    """List the providers; with NAME all that is known of one.
+
+    \b
+        headgate providers groq
+    """
+    from headgate.cli.providers import show
+
+    sys.exit(show(name, as_json))
 
 
 _DATA_DIR = click.option(

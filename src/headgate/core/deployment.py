@@ -69,13 +69,14 @@ class Deployment:
         self.group = group
         self.params = params
         self.info = info
+        self.problem: HeadgateError | None = None
         self.base = params.get("api_base") or params.get("base_url")
         self.provider, self.model = resolve(
             str(params["model"]), params.get("custom_llm_provider"), self.base
         )
         self._env = env
         self._catalog = catalog
-        self.base = self.base or _first(env, self.provider.base_url_env)
+        self.base = self.base or _first(env, self.provider.base_url_env) or self._filled()
         self.id = str(info.get("id") or _fingerprint(group, params))
         self.model_raw = Raw(msgspec.json.encode(self.model))
         self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or ())
@@ -106,7 +107,6 @@ class Deployment:
         self.timeouts = _timeouts(params.get("timeout"))
         self.stream_timeouts = _timeouts(params.get("stream_timeout") or params.get("timeout"))
         self.secrets: tuple[str, ...] = ()
-        self.problem: HeadgateError | None = None
         self.auth_headers = self._authorise()
         self._routes: dict[str, Route] = {}
         self._sheet: PriceSheet | None = None
@@ -187,6 +187,26 @@ class Deployment:
             provider, known = None, self._catalog.find(name)
         self._facts = {**(known or {}), **self.info}
         self._sheet = self._catalog.sheet(name, provider, overrides)
+
+    def _filled(self) -> str | None:
+        """The row's address with its placeholders filled, None where it has none or where one is not known."""
+        row: Provider = self.provider
+        found = {
+            place: self.params.get(name) or self._env.get(variable)
+            for place, (name, variable) in row.base_vars.items()
+        }
+        if not found or not row.base_url:
+            return None
+        missing = [row.base_vars[place][1] for place, value in found.items() if not value]
+        if missing:
+            self.problem = BadRequestError(
+                f"{row.name} needs {' and '.join(missing)} in the environment, or api_base",
+                model=self.model,
+                llm_provider=row.id,
+                param="api_base",
+            )
+            return None
+        return row.base_url.format(**found)
 
     def _authorise(self) -> list[tuple[str, str]]:
         """The header lines that sign a request; sets `secrets`, and `problem` where a key is missing."""

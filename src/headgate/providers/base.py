@@ -38,6 +38,8 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null       keys whose value is null are removed from messages
     strip_message   keys removed from every message (leftovers of other APIs' answers)
     tool_strict     False: `strict` is removed from function tools
+    clamp           key → (least, most): numbers beyond are set to the bound
+    roles           role of a message → the role this API knows
     """
 
     rename: dict[str, str] = {}
@@ -48,6 +50,8 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null: bool = False
     strip_message: tuple[str, ...] = ()
     tool_strict: bool = True
+    clamp: dict[str, tuple[float, float]] = {}
+    roles: dict[str, str] = {}
 
 
 class ModelRule(Struct, frozen=True, kw_only=True):
@@ -57,12 +61,29 @@ class ModelRule(Struct, frozen=True, kw_only=True):
     quirks: Quirks
 
 
-OPENAI_PATHS: Final = {
+_PATHS: Final = {
     "chat": "/chat/completions",
     "completions": "/completions",
     "embeddings": "/embeddings",
     "models": "/models",
+    "responses": "/responses",
+    "images": "/images/generations",
+    "speech": "/audio/speech",
+    "transcriptions": "/audio/transcriptions",
+    "moderations": "/moderations",
+    "rerank": "/rerank",
+    "fim": "/fim/completions",
 }
+
+
+def paths(*operations: str) -> dict[str, str]:
+    """Where OpenAI has these operations, or who added them to its API."""
+    return {name: _PATHS[name] for name in operations}
+
+
+OPENAI_PATHS: Final = paths("chat", "completions", "embeddings", "models")
+TO_MAX_TOKENS: Final = {"max_completion_tokens": "max_tokens"}
+"""Most servers know only the older name."""
 
 
 class Provider(Struct, frozen=True, kw_only=True):
@@ -76,7 +97,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
     a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
-    in the content parts of OpenAI's messages.
+    in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the names of the
+    parameter and of the environment variable that fill it.
     """
 
     id: str
@@ -86,6 +108,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     embeddings: str = "openai_embeddings"
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
+    base_vars: dict[str, tuple[str, str]] = {}
     api_key_env: tuple[str, ...] = ()
     auth: Auth = Auth()
     paths: dict[str, str] = field(default_factory=lambda: OPENAI_PATHS)

@@ -34,6 +34,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     drop_null: bool
     strip_message: frozenset[str]
     strip_strict: bool
+    clamp: tuple[tuple[str, float, float], ...]
+    roles: dict[bytes, Raw]
 
 
 def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
@@ -55,6 +57,8 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
         flatten=any(quirks.flatten for quirks in layers),
         drop_null=any(quirks.drop_null for quirks in layers),
         strip_message=frozenset(key for quirks in layers for key in quirks.strip_message),
+        clamp=tuple((key, *bounds) for quirks in layers for key, bounds in quirks.clamp.items()),
+        roles={_encode(old): Raw(_encode(new)) for quirks in layers for old, new in quirks.roles.items()},
         strip_strict=not all(quirks.tool_strict for quirks in layers),
     )
     return msgspec.structs.replace(made, idle=all(quirks == Quirks() for quirks in layers))
@@ -83,11 +87,30 @@ def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: b
     for key, table in plan.values:
         if key in envelope and (substitute := table.get(bytes(envelope[key]).strip())) is not None:
             envelope[key] = substitute
-    if plan.flatten or plan.drop_null or plan.strip_message:
+    for key, least, most in plan.clamp:
+        if key in envelope:
+            envelope[key] = _clamped(envelope[key], least, most)
+    if plan.flatten or plan.drop_null or plan.strip_message or _has_roles(plan, envelope):
         _edit_messages(plan, envelope)
     if plan.strip_strict and "tools" in envelope:
         _strip_strict(envelope)
     return dropped
+
+
+def _clamped(raw: Raw, least: float, most: float) -> Raw:
+    try:
+        number = float(bytes(raw))
+    except ValueError:
+        return raw  # no number: the provider says so
+    return raw if least <= number <= most else Raw(_encode(min(most, max(least, number))))
+
+
+def _has_roles(plan: Plan, envelope: dict[str, Raw]) -> bool:
+    """Whether a message may have one of the roles: nothing is decoded where none is named."""
+    if not plan.roles:
+        return False
+    messages = bytes(envelope.get("messages", b""))
+    return any(role in messages for role in plan.roles)
 
 
 def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> None:
@@ -102,6 +125,8 @@ def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> None:
             if key in plan.strip_message or (plan.drop_null and bytes(value) in _NULLS and key != "content")
         ]:
             del message[key]
+        if plan.roles and (role := plan.roles.get(bytes(message.get("role", b"")).strip())) is not None:
+            message["role"] = role
         if plan.flatten and bytes(message.get("content", b"")).startswith(b"["):
             message["content"] = _flat(message["content"])
     if messages:

@@ -1,4 +1,5 @@
-"""One row per provider. This file is the only list of them: a new row is one file and one line here.
+"""One row per provider. This file is the only list of them: a new row is a file and a line here, or a row of
+`makers.py`, `hosts.py`, `routers.py` or `servers.py` where it says no more than what OpenAI's API is called there.
 
 Facts come from the providers' API references, named in each row's file.
 """
@@ -14,13 +15,17 @@ from headgate.providers.rows import (
     gemini,
     groq,
     hosted_vllm,
+    hosts,
     lm_studio,
+    makers,
     mistral,
     mock,
     ollama,
     openai,
     openrouter,
     perplexity,
+    routers,
+    servers,
     together_ai,
     xai,
 )
@@ -44,4 +49,8 @@ ROWS: tuple[Provider, ...] = (
     lm_studio.ROW,
     custom_openai.ROW,
     mock.ROW,
+    *makers.ROWS,
+    *hosts.ROWS,
+    *routers.ROWS,
+    *servers.ROWS,
 )

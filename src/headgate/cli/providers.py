@@ -1,0 +1,68 @@
+"""`headgate providers`: whom can be called, and all that is known of one of them."""
+
+import json
+from difflib import get_close_matches
+from typing import Any
+
+import click
+
+from headgate.cli import table
+from headgate.providers import overview
+from headgate.providers.registry import providers
+
+
+def show(name: str, as_json: bool) -> int:
+    """Exit status 1 for a name that nobody has."""
+    if not name:
+        rows = overview.sorted_rows()
+        if as_json:
+            click.echo(json.dumps([overview.described(row) for row in rows], indent=2))
+            return 0
+        cells = [
+            (
+                row.id,
+                row.name,
+                ", ".join(overview.operations(row)),
+                " or ".join(row.api_key_env),
+                overview.tested(row),
+            )
+            for row in rows
+        ]
+        table.echo(("provider", "name", "operations", "key", "tested"), cells)
+        return 0
+    known = providers()
+    if name not in known:
+        near = get_close_matches(name, known, n=1)
+        click.echo(
+            f"No provider is called {name!r}." + (f" Did you mean {near[0]}?" if near else ""), err=True
+        )
+        return 1
+    found = overview.described(known[name])
+    click.echo(json.dumps(found, indent=2) if as_json else "\n".join(_lines(found)))
+    return 0
+
+
+def _lines(found: dict[str, Any]) -> list[str]:
+    lines = [f"{found['id']}: {found['name']}"]
+    for label, value in (
+        ("aliases", ", ".join(found["aliases"])),
+        ("format", found["dialect"]),
+        ("operations", ", ".join(found["operations"])),
+        ("address", found["base_url"] or "none of its own: give api_base"),
+        ("key from", " or ".join(found["api_key_env"]) + (" (optional)" if found["key_is_optional"] else "")),
+        ("address from", " or ".join(found["base_url_env"])),
+        ("also reads", ", ".join(found["other_env"])),
+        ("tested by", found["tested"]),
+    ):
+        if value:
+            lines.append(f"  {label:<13} {value}")
+    for models, quirks in found["quirks"].items():
+        lines.append(f"  {'for ' + models if models else 'parameters'}:")
+        lines += [f"    {name:<15} {_said(value)}" for name, value in quirks.items()]
+    return lines
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{old} → {new}" for old, new in value.items())
+    return ", ".join(value) if isinstance(value, tuple | list) else "yes"
