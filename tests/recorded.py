@@ -44,7 +44,16 @@ PROVIDERS = {
     "ollama-cloud": "ollama",
     "writer": "custom_openai",
 }
-APIS = ("chat", "messages", "generateContent", "completions", "embeddings", "count_tokens", "models")
+APIS = (
+    "chat",
+    "responses",
+    "messages",
+    "generateContent",
+    "completions",
+    "embeddings",
+    "count_tokens",
+    "models",
+)
 
 LEFT_OUT = {
     "/api/chat": "Ollama's own format: its rows use the OpenAI-compatible address",
@@ -57,6 +66,8 @@ LEFT_OUT = {
     "/j2-": "AI21's own format of text completions, for models that are gone",
     "api.writer.com/v1/completions": "Writer's own format of text completions",
     "/feature-extraction": "Hugging Face's own format of embeddings",
+    "/responses/compact": "a service of OpenAI's beside the model call",
+    "/responses/input_tokens": "a service of OpenAI's beside the model call",
     "#stream": "a marker of the recorder in the address",
 }
 

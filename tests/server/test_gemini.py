@@ -62,9 +62,11 @@ def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGatew
 
 
 @pytest.fixture(name="client")
-def fixture_client(gateway: RunningGateway) -> genai.Client:
+def fixture_client(gateway: RunningGateway) -> Iterator[genai.Client]:
     options = types.HttpOptions(base_url=f"http://127.0.0.1:{gateway.port}", api_version="v1beta")
-    return genai.Client(api_key=KEY, http_options=options)
+    client = genai.Client(api_key=KEY, http_options=options)
+    yield client
+    client.close()
 
 
 def play(upstream: Upstream, document: dict[str, Any]) -> None:

@@ -29,6 +29,7 @@ from headgate.wire.dialect import Dialect, Target
 
 USER_AGENT: Final = "headgate/0.1"
 DEFAULT_SECONDS: Final = 600.0
+STANDS_IN: Final = ("completions", "responses")
 REGIONS: Final = ("region_name", "aws_region_name", "vertex_location", "watsonx_region_name")
 AREAS: Final[Mapping[str, tuple[str, ...]]] = {
     "eu": ("eu", "france", "germany", "italy", "northeurope", "poland", "spain", "sweden", "westeurope"),
@@ -114,8 +115,8 @@ class Deployment:
         self._priced = False
 
     def operation_for(self, operation: str) -> str:
-        """The provider's operation that serves ours: chat stands in where there are no completions."""
-        if operation == "completions" and "completions" not in self.provider.paths:
+        """The provider's operation that serves ours: chat stands in where it has no other."""
+        if operation in STANDS_IN and operation not in self.provider.paths:
             return "chat"
         return operation
 
@@ -240,7 +241,11 @@ class Deployment:
             or self.provider.api_version
         )
         url = url_of(self.provider, key, self.model, self.base, version)
-        spoken = {"completions": "completions", "embeddings": self.provider.embeddings}
+        spoken = {
+            "completions": "completions",
+            "responses": "responses",
+            "embeddings": self.provider.embeddings,
+        }
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https", "mock"):
             raise BadRequestError(

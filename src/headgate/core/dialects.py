@@ -10,6 +10,7 @@ MODULES: Final = {
     "openai_chat": "headgate.wire.openai_chat",
     "anthropic": "headgate.wire.anthropic",
     "gemini": "headgate.wire.gemini",
+    "responses": "headgate.wire.responses",
     "completions": "headgate.wire.completions",
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",

@@ -18,6 +18,8 @@ PASS: Final = "pass"  # noqa: S105 -- no password
 PATCH: Final = "patch"
 TRANSLATE: Final = "translate"
 
+_ASKED: Final = ("openai_chat", "completions")
+"""Formats whose streams tell their usage only when they are asked to."""
 _ASK: Final = Raw(b'{"include_usage":true}')
 _TRUE: Final = Raw(b"true")
 _encode = msgspec.json.encode
@@ -43,11 +45,11 @@ def prepare(call: Call, deployment: Deployment) -> Prepared:
     operation = deployment.operation_for(call.operation)
     route = deployment.route(operation, call.stream)
     if route.dialect is call.dialect and call.dialect.names_model != "parts":
-        return _same(call, deployment, route, operation)
+        return _same(call, deployment, route)
     return _translate(call, deployment, route)
 
 
-def _same(call: Call, deployment: Deployment, route: Route, operation: str) -> Prepared:
+def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     envelope = dict(call.envelope)
     if deployment.defaults:
         envelope = {**deployment.defaults, **envelope}
@@ -61,12 +63,7 @@ def _same(call: Call, deployment: Deployment, route: Route, operation: str) -> P
         envelope.pop("stream", None)
     else:
         envelope["model"] = deployment.model_raw
-    if (
-        call.stream
-        and not addressed
-        and deployment.provider.stream_usage == "ask"
-        and operation != "embeddings"
-    ):
+    if call.stream and call.dialect.name in _ASKED and deployment.provider.stream_usage == "ask":
         strip = _ask_for_usage(envelope) and not call.options.show_usage
     path = PASS
     if not deployment.plan.idle:

@@ -14,7 +14,7 @@ RECORDED: Final = frozenset(
     together_ai vercel_ai_gateway xai zai""".split()
 )
 """Those of whom recorded traffic is replayed by the tests. The others are built from their documentation."""
-BUILT: Final = ("chat", "completions", "embeddings")
+BUILT: Final = ("chat", "responses", "completions", "embeddings")
 """Operations that the gateway has; rows name addresses of further ones."""
 
 

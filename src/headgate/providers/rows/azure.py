@@ -11,6 +11,8 @@ _NAMES = {"chat": "chat/completions", "completions": "completions", "embeddings"
 
 def _path(site: Site) -> str:
     base, version = site.base.rstrip("/"), site.api_version
+    if site.operation == "responses":  # of the newer surface only, which needs no version
+        return "/openai/v1/responses"
     if base.endswith("/openai/v1") or version in _V1:
         path = f"/openai/v1/{_NAMES.get(site.operation, site.operation)}"
         return path + (f"?api-version={version}" if version in ("latest", "preview") else "")
@@ -28,7 +30,7 @@ ROW = Provider(
     base_url_env=("AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"),
     api_key_env=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
     auth=Auth(header="api-key", scheme="", token_param="azure_ad_token", token_env=("AZURE_AD_TOKEN",)),
-    paths={"chat": "", "completions": "", "embeddings": "", "models": ""},
+    paths={"chat": "", "completions": "", "embeddings": "", "models": "", "responses": ""},
     path_of=_path,
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",

@@ -1,6 +1,6 @@
 """DeepSeek. https://api-docs.deepseek.com"""
 
-from headgate.providers.base import Provider, Quirks
+from headgate.providers.base import Provider, Quirks, paths
 
 ROW = Provider(
     id="deepseek",
@@ -8,7 +8,7 @@ ROW = Provider(
     base_url="https://api.deepseek.com",
     base_url_env=("DEEPSEEK_API_BASE",),
     api_key_env=("DEEPSEEK_API_KEY",),
-    paths={"chat": "/chat/completions", "models": "/models"},
+    paths=paths("chat", "models", "responses"),
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},
         flatten=True,

@@ -1,6 +1,6 @@
 """Fireworks AI. https://docs.fireworks.ai/api-reference"""
 
-from headgate.providers.base import Provider, Quirks
+from headgate.providers.base import Provider, Quirks, paths
 
 ROW = Provider(
     id="fireworks_ai",
@@ -14,6 +14,7 @@ ROW = Provider(
         "FIREWORKSAI_API_KEY",
         "FIREWORKS_AI_TOKEN",
     ),
+    paths=paths("chat", "completions", "embeddings", "models", "responses"),
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},

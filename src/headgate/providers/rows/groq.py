@@ -1,6 +1,6 @@
 """Groq. https://console.groq.com/docs/api-reference"""
 
-from headgate.providers.base import Provider, Quirks
+from headgate.providers.base import Provider, Quirks, paths
 
 ROW = Provider(
     id="groq",
@@ -8,7 +8,7 @@ ROW = Provider(
     base_url="https://api.groq.com/openai/v1",
     base_url_env=("GROQ_API_BASE",),
     api_key_env=("GROQ_API_KEY",),
-    paths={"chat": "/chat/completions", "models": "/models"},
+    paths=paths("chat", "models", "responses"),
     quirks=Quirks(
         refuse=("logprobs", "logit_bias", "top_logprobs"),
         drop_null=True,

@@ -8,6 +8,8 @@ from headgate.providers.base import paths as _paths
 
 def _azure_ai(site: Site) -> str:
     """Foundry's resources have the models under /models with a version; serverless hosts look like OpenAI's."""
+    if site.operation == "responses":
+        return "/openai/v1/responses"
     name = "/chat/completions" if site.operation == "chat" else "/embeddings"
     if "services.ai.azure.com" in site.base and not site.base.rstrip("/").endswith(("/v1", "/models")):
         return f"/models{name}?api-version={site.api_version}"
@@ -45,7 +47,7 @@ ROWS: tuple[Provider, ...] = (
         name="Azure AI Foundry / Azure AI inference",
         base_url_env=("AZURE_AI_API_BASE",),
         api_key_env=("AZURE_AI_API_KEY",),
-        paths={"chat": "", "embeddings": ""},
+        paths={"chat": "", "embeddings": "", "responses": ""},
         auth=Auth(header="api-key", scheme="", token_param="azure_ad_token"),
         path_of=_azure_ai,
         api_version_env="AZURE_AI_API_VERSION",

@@ -1,6 +1,6 @@
 """OpenAI. https://platform.openai.com/docs/api-reference"""
 
-from headgate.providers.base import ModelRule, Provider, Quirks
+from headgate.providers.base import ModelRule, Provider, Quirks, paths
 
 ROW = Provider(
     id="openai",
@@ -9,6 +9,7 @@ ROW = Provider(
     base_url="https://api.openai.com/v1",
     base_url_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     api_key_env=("OPENAI_API_KEY",),
+    paths=paths("chat", "completions", "embeddings", "models", "responses"),
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
     bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use)",

@@ -1,6 +1,6 @@
 """OpenRouter. https://openrouter.ai/docs/api-reference"""
 
-from headgate.providers.base import Provider
+from headgate.providers.base import Provider, paths
 
 ROW = Provider(
     id="openrouter",
@@ -8,6 +8,7 @@ ROW = Provider(
     base_url="https://openrouter.ai/api/v1",
     base_url_env=("OPENROUTER_API_BASE",),
     api_key_env=("OPENROUTER_API_KEY", "OR_API_KEY"),
+    paths=paths("chat", "completions", "embeddings", "models", "responses"),
     cache_marks=True,  # https://openrouter.ai/docs/features/prompt-caching
     header_env={"http-referer": "OR_SITE_URL", "x-title": "OR_APP_NAME"},
 )

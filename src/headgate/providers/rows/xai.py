@@ -1,6 +1,6 @@
 """xAI. https://docs.x.ai/docs/api-reference"""
 
-from headgate.providers.base import ModelRule, Provider, Quirks
+from headgate.providers.base import ModelRule, Provider, Quirks, paths
 
 ROW = Provider(
     id="xai",
@@ -8,6 +8,7 @@ ROW = Provider(
     base_url="https://api.x.ai/v1",
     base_url_env=("XAI_API_BASE",),
     api_key_env=("XAI_API_KEY",),
+    paths=paths("chat", "completions", "embeddings", "models", "responses"),
     quirks=Quirks(rename={"max_completion_tokens": "max_tokens"}, tool_strict=False),
     model_rules=(
         ModelRule(match=r"grok-(3-mini|4|code)", quirks=Quirks(refuse=("stop",))),

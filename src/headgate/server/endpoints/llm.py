@@ -52,6 +52,7 @@ class Endpoint(Struct, frozen=True):
 CHAT: Final = Endpoint("chat", dialect("openai_chat"))
 _ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
 MESSAGES: Final = Endpoint("chat", dialect("anthropic"), forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
+RESPONSES: Final = Endpoint("responses", dialect("responses"))
 COMPLETIONS: Final = Endpoint("completions", dialect("completions"))
 EMBEDDINGS: Final = Endpoint("embeddings", dialect("openai_embeddings"))
 
@@ -60,6 +61,9 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/chat/completions": CHAT,
     "/v1/messages": MESSAGES,
     "/messages": MESSAGES,
+    "/v1/responses": RESPONSES,
+    "/responses": RESPONSES,
+    "/openai/v1/responses": RESPONSES,
     "/v1/completions": COMPLETIONS,
     "/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,

@@ -1,0 +1,161 @@
+"""OpenAI's Responses as what clients speak to us: with OpenAI's SDK, to any provider's models."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import openai
+import pytest
+
+from gateways import KEY
+from servers import RunningGateway, Upstream, running
+
+CLAUDE = {
+    "id": "msg_1",
+    "type": "message",
+    "role": "assistant",
+    "model": "claude-sonnet-4-5",
+    "content": [
+        {"type": "thinking", "thinking": "Let me see.", "signature": "sig=="},
+        {"type": "text", "text": "It is sunny."},
+        {"type": "tool_use", "id": "toolu_1", "name": "weather", "input": {"city": "Rome"}},
+    ],
+    "stop_reason": "tool_use",
+    "usage": {"input_tokens": 10, "output_tokens": 5},
+}
+ANSWER = {
+    "id": "resp_1",
+    "object": "response",
+    "created_at": 1,
+    "status": "completed",
+    "model": "gpt-5",
+    "output": [
+        {
+            "id": "msg_1",
+            "type": "message",
+            "role": "assistant",
+            "status": "completed",
+            "content": [{"type": "output_text", "text": "Hi", "annotations": []}],
+        }
+    ],
+    "usage": {"input_tokens": 3, "output_tokens": 1, "total_tokens": 4},
+}
+WEATHER = {
+    "type": "function",
+    "name": "weather",
+    "parameters": {"type": "object", "properties": {"city": {"type": "string"}}},
+    "strict": False,
+}
+
+
+@pytest.fixture(name="upstream")
+def fixture_upstream() -> Iterator[Upstream]:
+    upstream = Upstream()
+    yield upstream
+    upstream.stop()
+
+
+@pytest.fixture(name="gateway")
+def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGateway]:
+    def row(name: str, model: str) -> dict[str, Any]:
+        params = {"model": model, "api_base": upstream.base, "api_key": "sk-up", "num_retries": 0}
+        return {"model_name": name, "litellm_params": params}
+
+    models = [
+        row("gpt", "openai/gpt-5"),
+        row("claude", "anthropic/claude-sonnet-4-5"),
+        {"model_name": "echo", "litellm_params": {"model": "mock/echo"}},
+    ]
+    with running({"model_list": models, "general_settings": {"master_key": KEY}}, tmp_path) as served:
+        yield served
+
+
+@pytest.fixture(name="client")
+def fixture_client(gateway: RunningGateway) -> Iterator[openai.OpenAI]:
+    base = f"http://127.0.0.1:{gateway.port}/v1"
+    with openai.OpenAI(api_key=KEY, base_url=base, max_retries=0) as client:
+        yield client
+
+
+def play(upstream: Upstream, document: dict[str, Any]) -> None:
+    upstream.reply(200, {"content-type": "application/json"}, json.dumps(document).encode())
+
+
+def test_what_the_provider_speaks_itself_travels_as_it_came(
+    client: openai.OpenAI, upstream: Upstream
+) -> None:
+    play(upstream, ANSWER)
+    found = client.responses.create(model="gpt", input="Hello", previous_response_id="resp_0", store=True)
+    assert (found.output_text, found.usage.total_tokens) == ("Hi", 4)
+    line, _, body = upstream.requests[-1]
+    assert line.startswith("POST /responses ")
+    sent = {"model": "gpt-5", "input": "Hello", "previous_response_id": "resp_0", "store": True}
+    assert json.loads(body) == sent
+
+
+def test_another_providers_model_answers(client: openai.OpenAI, upstream: Upstream) -> None:
+    play(upstream, CLAUDE)
+    found = client.responses.create(
+        model="claude",
+        instructions="Be brief.",
+        input=[{"role": "user", "content": [{"type": "input_text", "text": "Weather?"}]}],
+        tools=[WEATHER],
+        include=["reasoning.encrypted_content"],
+        store=False,
+        max_output_tokens=100,
+    )
+    assert [item.type for item in found.output] == ["reasoning", "message", "function_call"]
+    thought, _, call = found.output
+    assert thought.summary[0].text == "Let me see."
+    assert found.output_text == "It is sunny."
+    assert (call.call_id, call.name, json.loads(call.arguments)) == ("toolu_1", "weather", {"city": "Rome"})
+    assert (found.status, found.usage.input_tokens, found.usage.output_tokens) == ("completed", 10, 5)
+    sent = json.loads(upstream.requests[-1][2])
+    assert (sent["system"], sent["max_tokens"], sent["tools"][0]["name"]) in (
+        ("Be brief.", 100, "weather"),
+        ([{"type": "text", "text": "Be brief."}], 100, "weather"),
+    )
+
+
+def test_a_signed_thought_comes_back_to_who_signed_it(client: openai.OpenAI, upstream: Upstream) -> None:
+    play(upstream, CLAUDE)
+    first = client.responses.create(model="claude", input="Weather?", tools=[WEATHER])
+    result = {"type": "function_call_output", "call_id": "toolu_1", "output": "sunny"}
+    items = [{"role": "user", "content": "Weather?"}, *(one.model_dump() for one in first.output), result]
+    client.responses.create(model="claude", input=items, tools=[WEATHER])
+    messages = json.loads(upstream.requests[-1][2])["messages"]
+    assert [message["role"] for message in messages] == ["user", "assistant", "user"]
+    thinking = messages[1]["content"][0]
+    assert (thinking["type"], thinking["thinking"], thinking["signature"]) == (
+        "thinking",
+        "Let me see.",
+        "sig==",
+    )
+    assert messages[2]["content"][0]["tool_use_id"] == "toolu_1"
+
+
+def test_the_sdks_stream_of_another_providers_model(client: openai.OpenAI) -> None:
+    with client.responses.stream(model="echo", input="one two three") as stream:
+        kinds = [event.type for event in stream]
+        final = stream.get_final_response()
+    assert final.output_text == "one two three"
+    assert (final.status, final.usage.output_tokens > 0) == ("completed", True)
+    assert kinds[:2] == ["response.created", "response.in_progress"]
+    assert kinds[-1] == "response.completed"
+    for kind in ("output_item.added", "content_part.added", "output_text.done", "output_item.done"):
+        assert f"response.{kind}" in kinds
+
+
+def test_what_needs_the_providers_memory_is_refused_elsewhere(client: openai.OpenAI) -> None:
+    with pytest.raises(openai.BadRequestError) as caught:
+        client.responses.create(model="echo", input="Hello", previous_response_id="resp_0")
+    assert "previous_response_id" in caught.value.message
+
+
+@pytest.mark.parametrize("body", [{}, {"input": 5}, {"input": [5]}, {"input": [{"role": "king"}]}], ids=str)
+def test_bad_input_is_named(gateway: RunningGateway, body: dict[str, Any]) -> None:
+    headers = {"authorization": f"Bearer {KEY}"}
+    status, _, data = gateway.request("/v1/responses", {"model": "echo", **body}, headers)
+    assert status == 400
+    assert json.loads(data)["error"]["param"].startswith("input")
