@@ -109,7 +109,9 @@ def test_same_format_is_passed_byte_for_byte(
     else:
         error = json.loads(data)["error"]
         assert error["message"]
-        by_code = error.get("code") == "model_not_found" and status == 404  # OpenAI says 400 there, and 404 elsewhere
+        by_code = (
+            error.get("code") == "model_not_found" and status == 404
+        )  # OpenAI says 400 there, and 404 elsewhere
         assert for_status(status) is for_status(expected) or expected in (200, 421) or by_code, data
         assert b"sk-upstream-secret" not in data
 
