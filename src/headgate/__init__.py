@@ -16,6 +16,7 @@ _MODULES = {
     "headgate.sdk.functions": """acompletion aembedding atext_completion batch_completion completion embedding
         text_completion""",
     "headgate.sdk.client": "Client",
+    "headgate.sdk.router": "Router",
     "headgate.sdk.stream": "CustomStreamWrapper",
     "headgate.sdk.helpers": """completion_cost cost_per_token get_llm_provider get_max_tokens get_model_info
         get_supported_openai_params model_cost register_model stream_chunk_builder supports_audio_input

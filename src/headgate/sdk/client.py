@@ -2,10 +2,12 @@
 
 import asyncio
 import os
+import random
 import time
 import uuid
 import weakref
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from typing import Any, Final
 
 import msgspec
@@ -17,7 +19,7 @@ from headgate.core.answer import Answer
 from headgate.core.call import Call, Operation, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
-from headgate.core.engine import Engine
+from headgate.core.engine import Engine, Lookup
 from headgate.core.params import is_price
 from headgate.core.route import Group
 from headgate.errors import BadRequestError, HeadgateError
@@ -73,6 +75,59 @@ class Client:
             raise
 
     async def _call(self, operation: Operation, model: str, fields: Mapping[str, Any]) -> Any:
+        call, mocked = self._made(operation, model, fields)
+        if not mocked:
+            fields = {name: value for name, value in fields.items() if name not in _MOCK}
+        engine = await self._engine()
+        make = self._mock if mocked else self._real
+        answer = await engine.run(call, lambda name: Group(name, [make(name, model, fields, call)]))
+        hidden = self.hidden(answer)
+        if mocked:
+            hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
+        return _shown(answer, hidden)
+
+    async def route(
+        self,
+        operation: Operation,
+        model: str,
+        fields: dict[str, Any],
+        lookup: Lookup,
+        prepare: Callable[[Call], None],
+    ) -> Any:
+        """A call that goes through the groups of a router. `prepare` says what the router knows of it."""
+        try:
+            call, mocked = self._made(operation, model, fields)
+            prepare(call)
+            engine = await self._engine()
+            if mocked:
+                lookup = partial(self._mocked, fields=fields)
+            answer = await engine.run(call, lookup)
+            return _shown(answer, {**self.hidden(answer), "model_group": answer.deployment.group})
+        except HeadgateError:
+            adopt()
+            raise
+
+    def deployment(self, group: str, made: Mapping[str, Any], info: Mapping[str, Any]) -> Deployment:
+        """A row of a model list. Raises HeadgateError where it can't work."""
+        return Deployment(group, made, info, catalog=self.catalog, env=self._env)
+
+    def picked(self, group: Group, model: str, messages: Any) -> Deployment:
+        """Whom a call would go to now."""
+        call, _ = self._made("chat", model, {"messages": messages or []})
+        return group.pick(call, (), self.now(), random.random)
+
+    def now(self) -> float:
+        return self._clock.monotonic()
+
+    def _mocked(self, name: str, *, fields: Mapping[str, Any]) -> Group:
+        params = {
+            "model": f"mock/{name}",
+            **{key: fields[key] for key in _MOCK if fields.get(key) is not None},
+        }
+        return Group(name, [self.deployment(name, params, {})])
+
+    def _made(self, operation: Operation, model: str, fields: Mapping[str, Any]) -> tuple[Call, bool]:
+        """The call, and whether it brings its own answer."""
         if not isinstance(model, str) or not model:
             raise BadRequestError("'model' must be a string such as 'openai/gpt-4o'", param="model")
         if fields.get(_NEEDED[operation]) is None:
@@ -96,17 +151,7 @@ class Client:
             created=int(self._clock.time()),
             options=params.options_of(model, fields, stream),
         )
-        engine = await self._engine()
-        make = self._mock if mocked else self._real
-        answer = await engine.run(call, lambda name: Group(name, [make(name, model, fields, call)]))
-        hidden = self.hidden(answer)
-        if mocked:
-            hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
-        if stream:
-            return CustomStreamWrapper(answer, hidden, operation)
-        response = _RESPONSES[operation].of(msgspec.json.decode(answer.body or b"{}"))
-        response._hidden_params = hidden
-        return response
+        return call, mocked
 
     def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
         """Adds models to the catalog, or changes them. Calls from now on have the new prices."""
@@ -179,6 +224,16 @@ class Client:
             self._guards[loop] = guard = _closing(engine)
             await anext(guard)
         return engine
+
+
+def _shown(answer: Answer, hidden: dict[str, Any]) -> Any:
+    """A response object, or a CustomStreamWrapper."""
+    operation = answer.call.operation
+    if answer.call.stream:
+        return CustomStreamWrapper(answer, hidden, operation)
+    response = _RESPONSES[operation].of(msgspec.json.decode(answer.body or b"{}"))
+    response._hidden_params = hidden
+    return response
 
 
 _CREDENTIALS: Final = (

@@ -3,10 +3,8 @@
 A call keeps the snapshot that it began with; a reload builds another and swaps it in.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, Final
-
-from msgspec.structs import replace
 
 from headgate.catalog.lookup import Catalog
 from headgate.core import breaks, hedge
@@ -14,21 +12,17 @@ from headgate.core.call import NO_WISH, Options, Wish
 from headgate.core.cooldown import DEFAULT_SECONDS, Cooldown
 from headgate.core.deployment import Deployment
 from headgate.core.engine import Engine
-from headgate.core.fallback import NONE, Fallback, Fallbacks
+from headgate.core.model_list import MAX_CONCRETE, ModelList, Plan, fallback_table
 from headgate.core.retry import DEFAULT_RETRIES, Retries
-from headgate.core.route import Group, Routing, unknown_model
+from headgate.core.route import Group, Routing
 from headgate.core.track import Tracks
-from headgate.errors import HeadgateError
 from headgate.server.access import Access
 from headgate.server.ceiling import Ceiling
-from headgate.server.config.schema import Config, ModelEntry
+from headgate.server.config.schema import Config
 from headgate.server.drain import drain_of
 from headgate.server.headers import identity
 
-ANY: Final = "*"
 MAX_FALLBACKS: Final = 5
-MAX_CONCRETE: Final = 2_000
-"""Deployments made from wildcards that are kept; past it the oldest goes."""
 
 
 class Snapshot:
@@ -47,15 +41,12 @@ class Snapshot:
         self.catalog = catalog
         self.access = access
         self._env = env
-        self._groups: dict[str, Group] = {}
-        self._wildcards: list[tuple[str, str, list[ModelEntry]]] = []
-        self._concrete: dict[str, Group] = {}
         self._identities: dict[str, bytes] = {}
         self._ceilings: dict[str, Ceiling] = {}
         self.options = _options(config)
-        self._fallbacks = _fallbacks(config)
-        self._routing = _routing(config)
-        self._load(config)
+        self._models = ModelList(config.models, self._deployment, _plan(config))
+        self.groups = self._models.groups
+        self.lookup = self._models.lookup
         self.drain = drain_of(config.general.on_disconnect)
         self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model
@@ -64,16 +55,7 @@ class Snapshot:
     @property
     def names(self) -> list[str]:
         """Public model names, wildcards as they are written."""
-        return [*self._groups, *(prefix + "*" + suffix for prefix, suffix, _ in self._wildcards)]
-
-    @property
-    def groups(self) -> Mapping[str, Group]:
-        return self._groups
-
-    def lookup(self, model: str) -> Group:
-        """Raises NotFoundError naming the nearest models."""
-        group = self._groups.get(model) or self._concrete.get(model)
-        return group if group is not None else self._from_wildcard(model)
+        return self._models.names
 
     def mocked(self, model: str) -> Group:
         """Where a request that brings its own answer (`mock_response`) goes."""
@@ -116,25 +98,7 @@ class Snapshot:
                 del self._identities[next(iter(self._identities))]
         return found
 
-    def _load(self, config: Config) -> None:
-        by_name: dict[str, list[ModelEntry]] = {}
-        for entry in config.models:
-            by_name.setdefault(entry.name, []).append(entry)
-        for name, entries in by_name.items():
-            if "*" in name:
-                prefix, _, suffix = name.partition("*")
-                self._wildcards.append((prefix, suffix, entries))
-            else:
-                self._groups[name] = self._group(
-                    name, [self._deployment(name, entry.params, entry) for entry in entries]
-                )
-        self._wildcards.sort(key=lambda wildcard: -len(wildcard[0]) - len(wildcard[1]))
-        for alias, target in (config.router.model_group_alias or {}).items():
-            name = target if isinstance(target, str) else str(target["model"])
-            if name in self._groups:
-                self._groups.setdefault(alias, self._groups[name])
-
-    def _deployment(self, name: str, params: Mapping[str, Any], entry: ModelEntry) -> Deployment:
+    def _deployment(self, name: str, params: Mapping[str, Any], info: Mapping[str, Any]) -> Deployment:
         settings = self.config.litellm
         merged: dict[str, Any] = {
             "drop_params": settings.drop_params,
@@ -152,35 +116,9 @@ class Snapshot:
         }
         merged.update({key: value for key, value in general.items() if value is not None})
         merged.update(params)
-        made = Deployment(name, merged, entry.info, catalog=self.catalog, env=self._env)
+        made = Deployment(name, merged, info, catalog=self.catalog, env=self._env)
         made.track = self.tracks.of(made.id)
         return made
-
-    def _group(self, name: str, deployments: Sequence[Deployment]) -> Group:
-        routing = self._routing
-        policy = self.config.router.model_group_retry_policy.get(name)
-        if policy:
-            routing = replace(routing, retries=replace(routing.retries, policy=policy))
-        return Group(name, deployments, routing, self._fallbacks.get(name, self._fallbacks[ANY]))
-
-    def _from_wildcard(self, model: str) -> Group:
-        for prefix, suffix, entries in self._wildcards:
-            if len(model) > len(prefix) + len(suffix) and model.startswith(prefix) and model.endswith(suffix):
-                part = model[len(prefix) : len(model) - len(suffix)]
-                try:
-                    group = self._group(model, [self._filled(model, part, entry) for entry in entries])
-                except HeadgateError:
-                    continue  # "*" → "*" takes any name, but not one that means no provider
-                if len(self._concrete) >= MAX_CONCRETE:
-                    del self._concrete[next(iter(self._concrete))]
-                self._concrete[model] = group
-                return group
-        raise unknown_model(model, self.names)
-
-    def _filled(self, model: str, part: str, entry: ModelEntry) -> Deployment:
-        pattern = str(entry.params["model"])
-        params = {**entry.params, "model": pattern.replace("*", part, 1)}
-        return self._deployment(model, params, entry)
 
 
 def _options(config: Config) -> Options:
@@ -195,22 +133,15 @@ def _options(config: Config) -> Options:
     )
 
 
-def _fallbacks(config: Config) -> dict[str, Fallbacks]:
-    """By group, from LiteLLM's lists of one-key maps; "*" is for those that have none of their own."""
+def _plan(config: Config) -> Plan:
     settings, router = config.litellm, config.router
-    default = settings.default_fallbacks or router.default_fallbacks
-    found: dict[str, dict[str, tuple[Fallback, ...]]] = {ANY: {"general": tuple(default)}}
-    for field, table in (
-        ("general", settings.fallbacks or router.fallbacks),
-        ("context_window", settings.context_window_fallbacks or router.context_window_fallbacks),
-        ("content_policy", settings.content_policy_fallbacks or router.content_policy_fallbacks),
-    ):
-        for row in table or ():
-            for group, targets in row.items():
-                found.setdefault(group, {})[field] = tuple(targets)
-    rest = Fallbacks(**found.pop(ANY))
-    lists = {group: Fallbacks(**fields).over(rest) for group, fields in found.items()}
-    return lists | {ANY: rest if any(rest.all()) else NONE}
+    table = fallback_table(
+        settings.fallbacks or router.fallbacks,
+        settings.context_window_fallbacks or router.context_window_fallbacks,
+        settings.content_policy_fallbacks or router.content_policy_fallbacks,
+        settings.default_fallbacks or router.default_fallbacks,
+    )
+    return Plan(_routing(config), table, router.model_group_retry_policy, router.model_group_alias or {})
 
 
 def _routing(config: Config) -> Routing:
