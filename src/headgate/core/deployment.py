@@ -29,6 +29,8 @@ from headgate.wire.dialect import Dialect, Target
 
 USER_AGENT: Final = "headgate/0.1"
 DEFAULT_SECONDS: Final = 600.0
+UNKNOWN_PRICE: Final = 10.0
+"""LiteLLM's: 5 for the input and 5 for the output, dearer than all that is known."""
 STANDS_IN: Final = ("completions", "responses")
 REGIONS: Final = ("region_name", "aws_region_name", "vertex_location", "watsonx_region_name")
 AREAS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -143,6 +145,14 @@ class Deployment:
         """Prices, None where unknown."""
         self._price()
         return self._sheet
+
+    @cached_property
+    def price(self) -> float:
+        """Of an input and an output token together."""
+        if self.sheet is None:
+            return UNKNOWN_PRICE
+        _, rates = self.sheet.tiers["standard"][0]
+        return float((rates.input or 0) + (rates.output or 0))
 
     @cached_property
     def target(self) -> Target:

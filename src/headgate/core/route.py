@@ -69,9 +69,12 @@ class Group:
         self.deployments = tuple(deployments)
         self.routing = routing
         self.fallbacks = fallbacks
-        self._first = _lowest_order(self.deployments)
+        self._first = _lowest_order([one for one in self.deployments if not one.blocked])
         self._named = routing.strategy or _usual(self._first)
         self._strategy = STRATEGIES[self._named]()
+        self._limited = any(one.rpm is not None or one.tpm is not None for one in self.deployments)
+        self._out: set[Deployment] = set()
+        self._well: Sequence[Deployment] = self._first
         self._only = self.deployments[0] if len(self.deployments) == 1 else None
         self.bounded = any(deployment.max_parallel is not None for deployment in self.deployments)
         self.queue = Queue(name)
@@ -97,17 +100,25 @@ class Group:
         if call.wish is NO_WISH and not self.routing.checks and not tried and not self.bounded:
             if self._only is not None:
                 return self.deployments
-            for deployment in self._first:
-                if deployment.track.ill:
-                    break
-            else:
+            ill = [deployment for deployment in self._first if deployment.track.ill]
+            if not ill:
                 return self._first
+            found = self._without(ill, call, now)
+            if found:
+                return found
         reasons = {one: why for one in self.deployments if (why := self.why_not(one, call, now))}
         found = [one for one in self.deployments if one not in reasons]
         if not found:
             raise self._nobody(call, reasons, now)
         fresh = [one for one in found if one not in tried] if tried else found
         return _lowest_order(fresh or found)
+
+    def _without(self, ill: Sequence[Deployment], call: Call, now: float) -> Sequence[Deployment]:
+        """The first ones but those that may not be asked; the same list as long as those are the same."""
+        out = {one for one in ill if self.why_not(one, call, now)}
+        if out != self._out:
+            self._out, self._well = out, [one for one in self._first if one not in out]
+        return self._well
 
     def all_in(self, tried: Sequence[Deployment]) -> bool:
         return all(deployment in tried for deployment in self.deployments)
@@ -195,6 +206,7 @@ class Group:
             tokens=tokens,
             prefix=prefix,
             arguments=self.routing.arguments,
+            limited=self._limited,
         )
 
 

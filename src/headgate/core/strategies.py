@@ -4,8 +4,10 @@ LiteLLM's are as https://docs.litellm.ai/docs/routing has them; `p2c` and `affin
 handed in.
 """
 
+from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
+from operator import itemgetter
 from typing import Any, Final, TypeAlias
 from zlib import crc32
 
@@ -14,17 +16,18 @@ from msgspec import Struct
 from headgate.core.deployment import Deployment
 from headgate.core.track import Track
 
-UNKNOWN_PRICE: Final = 10.0
-"""LiteLLM's: 5 for the input and 5 for the output, dearer than all that is known."""
 EXPLORE_EVERY: Final = 256
 """Of so many calls one goes where nothing has been heard from for the longest time: who was slow may be fast now."""
 LOOK_EVERY: Final = 16
+POINTS: Final = 32
+"""Of each deployment on the ring of `affinity`."""
 SLOWER: Final = 1.5
 """Those whose latency is more than this times the best are only picked to explore."""
 
 
 class Moment(Struct, kw_only=True):
-    """`tokens` is how many the input may have, 0 where nobody needs to know; `prefix` how the conversation begins."""
+    """`tokens` is how many the input may have, 0 where nobody needs to know; `prefix` how the conversation begins;
+    `limited`: some of the group have an rpm or a tpm."""
 
     now: float
     dice: Callable[[], float]
@@ -32,14 +35,25 @@ class Moment(Struct, kw_only=True):
     tokens: int = 0
     prefix: bytes = b""
     arguments: Mapping[str, Any] = {}
+    limited: bool = False
 
 
 Strategy: TypeAlias = Callable[[Sequence[Deployment], Moment], Deployment]
 
 
-def shuffled(found: Sequence[Deployment], moment: Moment) -> Deployment:
+class Shuffled:
     """By `weight`, else rpm, else tpm, else evenly."""
-    return drawn(steps(found), moment.dice)
+
+    __slots__ = ("_of", "_steps")
+
+    def __init__(self) -> None:
+        self._of: Sequence[Deployment] = ()
+        self._steps: list[tuple[float, Deployment]] = []
+
+    def __call__(self, found: Sequence[Deployment], moment: Moment) -> Deployment:
+        if found is not self._of:
+            self._of, self._steps = found, steps(found)
+        return drawn(self._steps, moment.dice)
 
 
 def steps(found: Sequence[Deployment]) -> list[tuple[float, Deployment]]:
@@ -52,35 +66,43 @@ def steps(found: Sequence[Deployment]) -> list[tuple[float, Deployment]]:
 
 
 def drawn(given: Sequence[tuple[float, Deployment]], dice: Callable[[], float]) -> Deployment:
-    mark = dice() * given[-1][0]
-    for reached, deployment in given:
-        if mark < reached:
-            return deployment
-    return given[-1][1]
+    at = bisect_right(given, dice() * given[-1][0], key=_reached)
+    return given[min(at, len(given) - 1)][1]
+
+
+_reached: Final = itemgetter(0)
 
 
 def least_busy(found: Sequence[Deployment], moment: Moment) -> Deployment:
     """The fewest calls in flight."""
-    return _lowest(found, lambda deployment: deployment.track.in_flight, moment)
+    flights = [one.track.in_flight for one in found]
+    return _among(found, flights, min(flights), moment)
 
 
 def by_latency(found: Sequence[Deployment], moment: Moment) -> Deployment:
     """The mean of the last calls, of the first token for streams; any within `lowest_latency_buffer` of the best."""
     found = _within_limits(found, moment)
-    means = [(_mean(deployment.track, moment.stream), deployment) for deployment in found]
-    best = min(mean for mean, _ in means)
-    edge = best * (1.0 + float(moment.arguments.get("lowest_latency_buffer") or 0.0))
-    return _any([deployment for mean, deployment in means if mean <= edge], moment)
+    means = (
+        [one.track.first_tokens.mean for one in found]
+        if moment.stream
+        else [one.track.wholes.mean for one in found]
+    )
+    buffer = float(moment.arguments.get("lowest_latency_buffer") or 0.0)
+    return _among(found, means, min(means) * (1.0 + buffer), moment)
 
 
 def by_usage(found: Sequence[Deployment], moment: Moment) -> Deployment:
     """The fewest tokens in this minute, of those with room for one more call."""
-    return _lowest(_within_limits(found, moment), lambda one: one.track.tokens + one.track.others[1], moment)
+    found = _within_limits(found, moment)
+    used = [one.track.tokens + one.track.others[1] for one in found]
+    return _among(found, used, min(used), moment)
 
 
 def by_cost(found: Sequence[Deployment], moment: Moment) -> Deployment:
     """The lowest price of an input and an output token together."""
-    return _lowest(_within_limits(found, moment), _price, moment)
+    found = _within_limits(found, moment)
+    prices = [one.price for one in found]
+    return _among(found, prices, min(prices), moment)
 
 
 class P2C:
@@ -128,23 +150,11 @@ def _load(track: Track, stream: bool, unknown: float) -> float:
     return (track.latency(stream).score or unknown) * (track.in_flight + 1)
 
 
-def _price(deployment: Deployment) -> float:
-    sheet = deployment.sheet
-    if sheet is None:
-        return UNKNOWN_PRICE
-    _, rates = sheet.tiers["standard"][0]
-    return float((rates.input or 0) + (rates.output or 0))
-
-
-def _mean(track: Track, stream: bool) -> float:
-    recent = track.latency(stream).recent
-    return sum(recent) / len(recent) if recent else 0.0
-
-
 def _within_limits(found: Sequence[Deployment], moment: Moment) -> Sequence[Deployment]:
     """Those with room under their rpm and tpm for one more call; all where none has any."""
-    left = [deployment for deployment in found if not over(deployment, moment.tokens, moment.now)]
-    return left or found
+    if not moment.limited:
+        return found
+    return [one for one in found if not over(one, moment.tokens, moment.now)] or found
 
 
 def over(deployment: Deployment, tokens: int, now: float) -> str:
@@ -157,35 +167,49 @@ def over(deployment: Deployment, tokens: int, now: float) -> str:
     return "tpm" if deployment.tpm is not None and track.tokens + used + tokens > deployment.tpm else ""
 
 
-def _lowest(
-    found: Sequence[Deployment], measure: Callable[[Deployment], float], moment: Moment
-) -> Deployment:
-    measured = [(measure(deployment), deployment) for deployment in found]
-    least = min(value for value, _ in measured)
-    return _any([deployment for value, deployment in measured if value == least], moment)
+def _among(found: Sequence[Deployment], values: Sequence[float], most: float, moment: Moment) -> Deployment:
+    """Any of those whose value is not above `most`."""
+    best = [at for at, value in enumerate(values) if value <= most]
+    return found[best[0] if len(best) == 1 else best[int(moment.dice() * len(best))]]
 
 
-def _any(found: Sequence[Deployment], moment: Moment) -> Deployment:
-    return found[0] if len(found) == 1 else found[int(moment.dice() * len(found))]
+class Affine:
+    """The same for every call whose conversation begins alike, so that the provider's prompt cache hits; the next on
+    the ring where that one has more than its share of the calls in flight. Who joins or leaves moves few others."""
 
+    __slots__ = ("_left", "_of", "_ring", "_room")
 
-def affine(found: Sequence[Deployment], moment: Moment) -> Deployment:
-    """The same for every call whose conversation begins alike, so that the provider's prompt cache hits; the next in
-    the conversation's own order where that one has more than its share of the calls in flight."""
-    salt = crc32(moment.prefix)
-    ranked = sorted(found, key=lambda deployment: crc32(deployment.mark, salt), reverse=True)
-    room = 2 * (1 + sum(deployment.track.in_flight for deployment in found) // len(found))
-    return next((deployment for deployment in ranked if deployment.track.in_flight < room), ranked[0])
+    def __init__(self) -> None:
+        self._of: Sequence[Deployment] = ()
+        self._ring: list[tuple[int, Deployment]] = []
+        self._left = 0
+        self._room = 2
+
+    def __call__(self, found: Sequence[Deployment], moment: Moment) -> Deployment:
+        if found is not self._of:
+            points = ((crc32(one.mark, at), one) for one in found for at in range(POINTS))
+            self._of, self._ring, self._left = found, sorted(points, key=_reached), 0
+        self._left -= 1
+        if self._left < 0:
+            self._left = LOOK_EVERY
+            self._room = 2 * (1 + sum(one.track.in_flight for one in found) // len(found))
+        ring = self._ring
+        at = bisect_right(ring, crc32(moment.prefix), key=_reached)
+        for step in range(len(ring)):
+            one = ring[(at + step) % len(ring)][1]
+            if one.track.in_flight < self._room:
+                return one
+        return ring[at % len(ring)][1]
 
 
 STRATEGIES: Final[Mapping[str, Callable[[], Strategy]]] = {
-    "simple-shuffle": lambda: shuffled,
+    "simple-shuffle": Shuffled,
     "least-busy": lambda: least_busy,
     "latency-based-routing": lambda: by_latency,
     "usage-based-routing": lambda: by_usage,
     "usage-based-routing-v2": lambda: by_usage,
     "cost-based-routing": lambda: by_cost,
     "p2c": P2C,
-    "affinity": lambda: affine,
+    "affinity": Affine,
 }
 """What makes a group's strategy."""

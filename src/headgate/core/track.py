@@ -17,19 +17,21 @@ LATENCIES: Final = 10
 
 class Latency:
     """Of calls of one kind. `lately` are the last ones in seconds, `recent` the same by token of output where there
-    are some, `score` their decayed mean; 0.0 where none is known."""
+    are some and `mean` theirs, `score` a decayed mean of seconds; 0.0 where none is known."""
 
-    __slots__ = ("at", "lately", "recent", "score")
+    __slots__ = ("at", "lately", "mean", "recent", "score")
 
     def __init__(self) -> None:
         self.recent: deque[float] = deque(maxlen=LATENCIES)
         self.lately: deque[float] = deque(maxlen=LATENCIES)
+        self.mean = 0.0
         self.score = 0.0
         self.at = 0.0
 
     def add(self, seconds: float, now: float, tokens: int = 0) -> None:
         """`tokens` of output make the recent ones seconds per token, as LiteLLM has them."""
         self.recent.append(seconds / tokens if tokens else seconds)
+        self.mean = sum(self.recent) / len(self.recent)
         self.lately.append(seconds)
         weight = exp((self.at - now) / DECAY_SECONDS) if self.score else 0.0
         weight = min(weight, 0.9)  # a burst at one moment counts, too

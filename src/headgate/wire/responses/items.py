@@ -14,6 +14,8 @@ from headgate.wire.shape import Malformed, at, expect, optional, required
 
 CALLS: Final = {"function_call": "function", "custom_tool_call": "custom"}
 RESULTS: Final = {"function_call_output": "function", "custom_tool_call_output": "custom"}
+_RESULT: Final = "function_call_output"
+_RESULT_KEYS: Final = ("type", "call_id", "output")
 _SEAL: Final = "headgate."
 _ROLES: Final = ("user", "assistant", "system", "developer")
 
@@ -41,16 +43,19 @@ def _results(turn: ir.Turn) -> bool:
 
 
 def _read_item(node: dict[str, Any], where: str) -> ir.Turn:
-    kind = node.get("type", "message")
+    kind = optional(node, "type", str, where) or "message"
     if kind == "message":
-        role = node.get("role", "user")
+        role = optional(node, "role", str, where) or "user"
         if role not in _ROLES:
             raise Malformed(at(where, "role"), f"expected {', '.join(_ROLES)}, got {str(role)[:40]!r}")
         content = node.get("content")
         blocks = read_content(content, at(where, "content")) if content is not None else []
+        turn = ir.Turn(role=role, blocks=blocks, flat=isinstance(content, str))  # type: ignore[arg-type]
         if role == "assistant":
             _mark(blocks, node)
-        return ir.Turn(role=role, blocks=blocks, flat=isinstance(content, str))
+        else:
+            turn.extra = rest(node, "type", "role", "content")
+        return turn
     if kind in RESULTS:
         return ir.Turn(role="user", blocks=[_read_result(node, where)])
     return ir.Turn(role="assistant", blocks=[read_output(node, where)])
@@ -67,9 +72,9 @@ def _mark(blocks: Iterable[ir.Block], node: dict[str, Any]) -> None:
 
 def read_output(node: dict[str, Any], where: str) -> ir.Block:
     """An item of the model that is no message."""
-    kind = node.get("type")
+    kind = optional(node, "type", str, where)
     if kind == "reasoning":
-        return _read_reasoning(node)
+        return _read_reasoning(node, where)
     if kind in CALLS:
         return ir.ToolCall(
             id=optional(node, "call_id", str, where) or optional(node, "id", str, where) or "",
@@ -81,8 +86,9 @@ def read_output(node: dict[str, Any], where: str) -> ir.Block:
     return ir.Opaque(family=FAMILY, value=node)
 
 
-def _read_reasoning(node: dict[str, Any]) -> ir.Thinking:
-    parts = [*(node.get("summary") or ()), *(node.get("content") or ())]
+def _read_reasoning(node: dict[str, Any], where: str) -> ir.Thinking:
+    listed = (optional(node, name, list, where) or [] for name in ("summary", "content"))
+    parts = [part for parts in listed for part in parts]
     text = "\n\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
     sealed = node.get("encrypted_content")
     family, signature = unsealed(sealed) if isinstance(sealed, str) else (FAMILY, None)
@@ -115,7 +121,7 @@ def _read_result(node: dict[str, Any], where: str) -> ir.ToolResult:
         call_id=required(node, "call_id", str, where),
         content=content,
         flat=isinstance(output, str),
-        extra=rest(node, "type", "call_id", "output"),
+        extra=rest(node, "call_id", "output") if node.get("type") != _RESULT else rest(node, *_RESULT_KEYS),
     )
 
 
@@ -132,14 +138,15 @@ def write_input(turns: Iterable[ir.Turn], dropped: list[str]) -> list[dict[str, 
 def _write_turn(turn: ir.Turn, where: str, dropped: list[str]) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
     parts: list[dict[str, Any]] = []
-    answer = turn.role == "assistant"
+    answer, kept = turn.role == "assistant", own(turn.extra)
+    kept.pop("instructions", None)
 
     def flush() -> None:
         if parts:
             fields = parts[0].pop("item", {})
             for part in parts[1:]:
                 part.pop("item", None)
-            items.append({"type": "message", "role": turn.role, "content": list(parts), **fields})
+            items.append({"type": "message", "role": turn.role, "content": list(parts), **kept, **fields})
             parts.clear()
 
     for at_, block in enumerate(turn.blocks):
@@ -150,6 +157,8 @@ def _write_turn(turn: ir.Turn, where: str, dropped: list[str]) -> list[dict[str,
         elif not isinstance(block, ir.Thinking | ir.ToolCall | ir.ToolResult):
             part = write_part(block, answer, f"{where}.content[{at_}]", dropped)
             if part is not None:
+                if "item" in part:
+                    flush()
                 parts.append(part)
     flush()
     return items

@@ -32,22 +32,24 @@ def read_content(value: Any, where: str) -> list[ir.Block]:
 
 def read_part(value: Any, where: str) -> ir.Block:
     node = expect(value, dict, where)
-    reader = _READERS.get(node.get("type", "input_text"))
+    reader = _READERS.get(optional(node, "type", str, where) or "input_text")
     return ir.Opaque(family=FAMILY, value=node) if reader is None else reader(node, where)
 
 
 def _text(node: dict[str, Any], where: str) -> ir.Block:
-    citations = [_citation(one) for one in node.get("annotations") or () if isinstance(one, dict)]
+    notes = optional(node, "annotations", list, where) or []
+    citations = [_citation(one) for one in notes if isinstance(one, dict)]
     extra = rest(node, "type", "text", "annotations", "logprobs")
     return ir.Text(required(node, "text", str, where), citations=citations or None, extra=extra)
 
 
 def _citation(node: dict[str, Any]) -> ir.Citation:
+    title = optional(node, "title", str, "annotation") or optional(node, "filename", str, "annotation")
     return ir.Citation(
-        url=node.get("url"),
-        title=node.get("title") or node.get("filename"),
-        start=node.get("start_index"),
-        end=node.get("end_index"),
+        url=optional(node, "url", str, "annotation"),
+        title=title,
+        start=optional(node, "start_index", int, "annotation"),
+        end=optional(node, "end_index", int, "annotation"),
         extra={FAMILY: node},
     )
 

@@ -12,7 +12,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance
 from headgate.wire.responses.items import CALLS, read_output, sealed
 from headgate.wire.responses.parts import FAMILY, read_part, rest, write_part
-from headgate.wire.shape import Malformed, bad_reply
+from headgate.wire.shape import Malformed, bad_reply, expect, optional
 
 _REASONS: Final[dict[str, ir.FinishReason]] = {
     "max_output_tokens": "length",
@@ -73,15 +73,14 @@ def failure_of(node: dict[str, Any]) -> HeadgateError | None:
 def read_response(node: dict[str, Any]) -> ir.Reply:
     """Raises Malformed."""
     turn = ir.Turn(role="assistant", blocks=[])
-    for index, item in enumerate(node.get("output") or ()):
-        if isinstance(item, dict):
-            turn.blocks += read_blocks(item, f"output[{index}]")
+    for index, item in enumerate(optional(node, "output", list, "") or ()):
+        turn.blocks += read_blocks(expect(item, dict, f"output[{index}]"), f"output[{index}]")
     created = node.get("created_at")
     tier = node.get("service_tier")
     return ir.Reply(
         choices=[ir.Choice(turn=turn, finish=finish_of(node, turn.blocks))],
-        id=node.get("id"),
-        model=node.get("model"),
+        id=optional(node, "id", str, ""),
+        model=optional(node, "model", str, ""),
         created=int(created) if isinstance(created, int | float) else None,
         usage=read_usage(node.get("usage"), tier),
         extra=rest(node, *_KNOWN),
@@ -89,9 +88,9 @@ def read_response(node: dict[str, Any]) -> ir.Reply:
 
 
 def read_blocks(item: dict[str, Any], where: str) -> list[ir.Block]:
-    if item.get("type", "message") != "message":
+    if (optional(item, "type", str, where) or "message") != "message":
         return [read_output(item, where)]
-    parts = item.get("content") or []
+    parts = optional(item, "content", list, where) or []
     return [read_part(part, f"{where}.content[{at}]") for at, part in enumerate(parts)]
 
 
@@ -129,7 +128,10 @@ def write_usage(usage: ir.Usage | None) -> dict[str, Any] | None:
         return None
     return {
         "input_tokens": usage.input,
-        "input_tokens_details": {"cached_tokens": usage.cache_read or 0},
+        "input_tokens_details": {
+            "cached_tokens": usage.cache_read or 0,
+            "cache_write_tokens": usage.cache_write or 0,
+        },
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning or 0},
         "total_tokens": usage.input + usage.output if usage.total is None else usage.total,

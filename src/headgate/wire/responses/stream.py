@@ -14,6 +14,7 @@ from headgate.wire import failures, ir, sse
 from headgate.wire.responses.items import CALLS, read_output
 from headgate.wire.responses.parts import FAMILY, read_part, rest
 from headgate.wire.responses.reply import failure_of, finish_of, read_usage
+from headgate.wire.shape import Malformed, bad_reply, optional
 
 _DECODE: Final = msgspec.json.Decoder().decode
 _BREAK: Final = "\n\n"
@@ -56,7 +57,10 @@ class StreamReader:
                     f"the upstream's stream can't be read: {data[:60]!r} is no JSON"
                 ) from None
             if isinstance(node, dict):
-                self._take(str(node.get("type") or name), node, found)
+                try:
+                    self._take(str(node.get("type") or name), node, found)
+                except Malformed as error:
+                    raise bad_reply(error) from None
         return found
 
     def _take(self, kind: str, node: dict[str, Any], found: list[ir.Event]) -> None:
@@ -66,7 +70,7 @@ class StreamReader:
             self._over = True
             found.append(ir.StreamFailure(failures.read_document({"error": node.get("error") or node})))
         elif kind in ("response.created", "response.in_progress", "response.queued"):
-            self._start(node.get("response") or {}, found)
+            self._start(_object(node, "response"), found)
         else:
             reader = _READERS.get(kind)
             if reader is not None:
@@ -78,12 +82,13 @@ class StreamReader:
             return
         self._started = True
         created = response.get("created_at")
-        start = ir.ReplyStart(id=response.get("id"), model=response.get("model"))
+        name, model = optional(response, "id", str, "response"), optional(response, "model", str, "response")
+        start = ir.ReplyStart(id=name, model=model)
         start.created = int(created) if isinstance(created, int | float) else None
         found.append(start)
 
     def _end(self, kind: str, node: dict[str, Any], found: list[ir.Event]) -> None:
-        response = node.get("response") or {}
+        response = _object(node, "response")
         self._start(response, found)
         self._over = True
         usage = read_usage(response.get("usage"), response.get("service_tier"))
@@ -102,8 +107,8 @@ class StreamReader:
     # items
 
     def _added(self, node: dict[str, Any], found: list[ir.Event]) -> None:
-        item = node.get("item") or {}
-        at, kind = int(node.get("output_index") or 0), item.get("type")
+        item = _object(node, "item")
+        at, kind = _whole(node, "output_index"), optional(item, "type", str, "item")
         if kind in CALLS:
             self._called = True
             call = read_output({**item, "arguments": "", "input": ""}, "item")
@@ -123,7 +128,7 @@ class StreamReader:
         return index
 
     def _part(self, node: dict[str, Any], found: list[ir.Event]) -> None:
-        part, place = node.get("part") or {}, _place(node)
+        part, place = _object(node, "part"), _place(node)
         if part.get("type") == "refusal":
             self._block(place, ir.Refusal(""), "refusal", found)
         elif part.get("type") == "output_text":
@@ -137,16 +142,16 @@ class StreamReader:
 
     def _thought(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         """A summary comes in parts, each a paragraph of its own."""
-        at = int(node.get("output_index") or 0)
+        at = _whole(node, "output_index")
         index = self._block((at, 0), ir.Thinking(family=FAMILY), "thinking", found)
-        part = int(node.get("summary_index", node.get("content_index")) or 0)
+        part = _whole(node, "summary_index") or _whole(node, "content_index")
         if part > self._parts.get(at, 0):
             found.append(ir.BlockDelta(0, index, "thinking", _BREAK))
         self._parts[at] = part
         self._piece(index, "thinking", node, found)
 
     def _arguments(self, node: dict[str, Any], found: list[ir.Event]) -> None:
-        index = self._blocks.get((int(node.get("output_index") or 0), 0))
+        index = self._blocks.get((_whole(node, "output_index"), 0))
         if index is not None:
             self._piece(index, "arguments", node, found)
 
@@ -164,10 +169,10 @@ class StreamReader:
 
     def _done(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         """An item as it ends: what no delta has told, and what only stands here."""
-        item = node.get("item") or {}
-        at, kind = int(node.get("output_index") or 0), item.get("type", "message")
+        item = _object(node, "item")
+        at, kind = _whole(node, "output_index"), optional(item, "type", str, "item") or "message"
         if kind == "message":
-            for number, part in enumerate(item.get("content") or ()):
+            for number, part in enumerate(optional(item, "content", list, "item") or ()):
                 self._rest((at, number), read_part(part, "part"), found)
             return
         block = read_output(item, "item")
@@ -193,6 +198,14 @@ class StreamReader:
         found.append(ir.BlockStop(0, index))
 
 
+def _object(node: dict[str, Any], key: str) -> dict[str, Any]:
+    return optional(node, key, dict, "") or {}
+
+
+def _whole(node: dict[str, Any], key: str) -> int:
+    return optional(node, key, int, "") or 0
+
+
 def _emptied(block: ir.Block) -> ir.Block:
     match block:
         case ir.ToolCall():
@@ -208,7 +221,7 @@ def _emptied(block: ir.Block) -> ir.Block:
 
 
 def _place(node: dict[str, Any]) -> tuple[int, int]:
-    return int(node.get("output_index") or 0), int(node.get("content_index") or 0)
+    return _whole(node, "output_index"), _whole(node, "content_index")
 
 
 _KINDS: Final[Mapping[type, ir.DeltaKind]] = {

@@ -1,4 +1,5 @@
-"""Events → a stream of the Responses format: each event numbered, each item opened, filled and closed."""
+"""Events → a stream of the Responses format: each event numbered, each item opened, filled and closed. Blocks may be
+open at the same time, as parallel calls of tools are."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -16,14 +17,127 @@ _ENCODE: Final = msgspec.json.Encoder().encode
 Event = dict[str, Any]
 
 
+class Item:
+    """One block on its way: `at` is its place in the output, `name` makes its id."""
+
+    def __init__(self, block: ir.Block, at: int, name: str) -> None:
+        self.block = msgspec.structs.replace(block)
+        self.at = at
+        self.name = name
+        self.done: dict[str, Any] | None = None
+
+    @property
+    def id(self) -> str:
+        begin = "msg"
+        if isinstance(self.block, ir.Thinking):
+            begin = "rs"
+        elif isinstance(self.block, ir.ToolCall):
+            begin = "ctc" if self.block.kind == "custom" else "fc"
+        return f"{begin}_{self.name}"
+
+    def place(self, **more: Any) -> Event:
+        return {"item_id": self.id, "output_index": self.at, **more}
+
+    def part(self) -> dict[str, Any]:
+        block = self.block
+        if isinstance(block, ir.Refusal):
+            return {"type": "refusal", "refusal": block.text}
+        text = block if isinstance(block, ir.Text) else ir.Text("")
+        notes = [write_citation(one) for one in text.citations or ()]
+        return {"type": "output_text", "text": text.text, "annotations": notes, "logprobs": []}
+
+    def opened(self) -> list[Event]:
+        item = reply.write_block(self.block, self.name) or {}
+        added = {"type": "response.output_item.added", "output_index": self.at}
+        match self.block:
+            case ir.Text() | ir.Refusal():
+                part = {"type": "response.content_part.added", "part": self.part()}
+                empty = reply.message(self.name, "in_progress", [])
+                return [{**added, "item": empty}, {**part, **self.place(content_index=0)}]
+            case ir.Thinking():
+                part = {"type": "response.reasoning_summary_part.added", **self.place(summary_index=0)}
+                begun = {**item, "summary": [], "encrypted_content": None}
+                return [{**added, "item": begun}, {**part, "part": {"type": "summary_text", "text": ""}}]
+            case ir.ToolCall():
+                key = "input" if self.block.kind == "custom" else "arguments"
+                return [{**added, "item": {**item, "status": "in_progress", key: ""}}]
+            case _:
+                return [{**added, "item": item}]
+
+    def delta(self, kind: ir.DeltaKind, text: str) -> list[Event]:
+        block = self.block
+        if isinstance(block, ir.Thinking) and kind in ("signature", "redacted"):
+            setattr(block, kind, (getattr(block, kind) or "") + text)
+            return []
+        if isinstance(block, ir.ToolCall):
+            block.arguments += text
+            name = "custom_tool_call_input" if block.kind == "custom" else "function_call_arguments"
+            return [{"type": f"response.{name}.delta", "delta": text, **self.place()}]
+        if isinstance(block, ir.Thinking):
+            block.text += text
+            place = self.place(summary_index=0)
+            return [{"type": "response.reasoning_summary_text.delta", "delta": text, **place}]
+        if isinstance(block, ir.Text | ir.Refusal):
+            block.text += text
+            name = "refusal" if isinstance(block, ir.Refusal) else "output_text"
+            more: Event = {} if name == "refusal" else {"logprobs": []}
+            return [{"type": f"response.{name}.delta", "delta": text, **more, **self.place(content_index=0)}]
+        return []
+
+    def cited(self, citation: ir.Citation) -> list[Event]:
+        block = self.block
+        if not isinstance(block, ir.Text):
+            return []
+        block.citations = [*(block.citations or ()), citation]
+        note = {"annotation_index": len(block.citations) - 1, "annotation": write_citation(citation)}
+        return [{"type": "response.output_text.annotation.added", **note, **self.place(content_index=0)}]
+
+    def closed(self) -> list[Event]:
+        if self.done is not None:
+            return []
+        block = self.block
+        events: list[Event] = []
+        if isinstance(block, ir.Text | ir.Refusal):
+            name, key = ("refusal", "refusal") if isinstance(block, ir.Refusal) else ("output_text", "text")
+            more: Event = {} if name == "refusal" else {"logprobs": []}
+            place = self.place(content_index=0)
+            events = [
+                {"type": f"response.{name}.done", key: block.text, **more, **place},
+                {"type": "response.content_part.done", "part": self.part(), **place},
+            ]
+        elif isinstance(block, ir.Thinking):
+            part, place = {"type": "summary_text", "text": block.text}, self.place(summary_index=0)
+            events = [
+                {"type": "response.reasoning_summary_text.done", "text": block.text, **place},
+                {"type": "response.reasoning_summary_part.done", "part": part, **place},
+            ]
+        elif isinstance(block, ir.ToolCall) and block.kind == "custom":
+            events = [
+                {"type": "response.custom_tool_call_input.done", "input": block.arguments, **self.place()}
+            ]
+        elif isinstance(block, ir.ToolCall):
+            told = {"arguments": block.arguments, "name": block.name}
+            events = [{"type": "response.function_call_arguments.done", **told, **self.place()}]
+        self.done = self._finished()
+        done = {"type": "response.output_item.done", "item": self.done, "output_index": self.at}
+        return [*events, done]
+
+    def _finished(self) -> dict[str, Any]:
+        if isinstance(self.block, ir.Text | ir.Refusal):
+            return reply.message(self.name, "completed", [self.part()])
+        item = reply.write_block(self.block, self.name) or {}
+        if isinstance(self.block, ir.Thinking):
+            item["encrypted_content"] = sealed(self.block)
+        return item
+
+
 class StreamWriter:
     def __init__(self, frame: Frame) -> None:
         self._frame = frame
         self._number = 0
         self._model: str | None = None
         self._created = frame.created
-        self._output: list[dict[str, Any]] = []
-        self._block: ir.Block | None = None
+        self._items: dict[int, Item] = {}
         self._usage: ir.Usage | None = None
         self._finish: ir.Finish | None = None
 
@@ -45,152 +159,48 @@ class StreamWriter:
                     {"type": "response.in_progress", "response": begun},
                 ]
             case ir.BlockStart():
-                return [*self._close(), *self._open(event.block)]
-            case ir.BlockDelta():
-                return self._delta(event)
-            case ir.CitationDelta():
-                return self._cite(event.citation)
-            case ir.BlockStop():
-                return self._close()
-            case ir.ChoiceEnd():
+                return self._open(event)
+            case ir.BlockDelta() | ir.CitationDelta() | ir.BlockStop():
+                item = self._items.get(event.index) if event.choice == 0 else None
+                return [] if item is None or item.done is not None else _told(item, event)
+            case ir.ChoiceEnd(choice=0):
                 self._finish = event.finish
-                return self._close()
+                return []
             case ir.UsageUpdate():
                 self._usage = event.usage
                 return []
             case ir.ReplyEnd():
-                return [*self._close(), self._end()]
+                return [*(one for item in self._items.values() for one in item.closed()), self._end()]
             case _:
                 return []
 
+    def _open(self, event: ir.BlockStart) -> list[Event]:
+        """Blocks of other kinds than calls are over when the next one begins."""
+        if event.choice or reply.write_block(event.block, "") is None:
+            return []
+        over = (item for item in self._items.values() if not isinstance(item.block, ir.ToolCall))
+        events = [one for item in over for one in item.closed()]
+        item = Item(event.block, len(self._items), f"{self._frame.id}_{len(self._items)}")
+        self._items[event.index] = item
+        return events + item.opened()
+
     def _response(self) -> dict[str, Any]:
-        document = reply.response(self._frame, self._model, list(self._output))
+        output = [item.done for item in self._items.values() if item.done is not None]
+        document = reply.response(self._frame, self._model, output)
         document["created_at"] = self._created
         return document
-
-    @property
-    def _name(self) -> str:
-        return f"{self._frame.id}_{len(self._output)}"
-
-    def _place(self, **more: Any) -> Event:
-        """Where in the output the current item is."""
-        return {"output_index": len(self._output), **more}
-
-    def _open(self, block: ir.Block) -> list[Event]:
-        self._block = msgspec.structs.replace(block)
-        item = reply.write_block(block, self._name)
-        if item is None:
-            self._block = None
-            return []
-        added = {"type": "response.output_item.added", **self._place()}
-        match block:
-            case ir.Text() | ir.Refusal():
-                empty = reply.message(self._name, "in_progress", [])
-                part = {"type": "response.content_part.added", "part": self._part()}
-                return [{**added, "item": empty}, {**part, **self._in_item(0)}]
-            case ir.Thinking():
-                opened = [{**added, "item": {**item, "summary": [], "encrypted_content": None}}]
-                part = {"type": "response.reasoning_summary_part.added", **self._in_summary()}
-                return [*opened, {**part, "part": {"type": "summary_text", "text": ""}}]
-            case ir.ToolCall():
-                key = "input" if block.kind == "custom" else "arguments"
-                return [{**added, "item": {**item, "status": "in_progress", key: ""}}]
-            case _:
-                return [{**added, "item": item}]
-
-    def _in_item(self, content: int | None = None) -> Event:
-        begin = "msg"
-        if isinstance(self._block, ir.Thinking):
-            begin = "rs"
-        elif isinstance(self._block, ir.ToolCall):
-            begin = "ctc" if self._block.kind == "custom" else "fc"
-        place = self._place(item_id=f"{begin}_{self._name}")
-        return place if content is None else {**place, "content_index": content}
-
-    def _in_summary(self) -> Event:
-        return {**self._in_item(), "summary_index": 0}
-
-    def _part(self) -> dict[str, Any]:
-        block = self._block
-        if isinstance(block, ir.Refusal):
-            return {"type": "refusal", "refusal": block.text}
-        text = block if isinstance(block, ir.Text) else ir.Text("")
-        notes = [write_citation(one) for one in text.citations or ()]
-        return {"type": "output_text", "text": text.text, "annotations": notes, "logprobs": []}
-
-    def _delta(self, event: ir.BlockDelta) -> list[Event]:
-        block = self._block
-        if isinstance(block, ir.Thinking) and event.kind in ("signature", "redacted"):
-            name = event.kind
-            setattr(block, name, (getattr(block, name) or "") + event.text)
-            return []
-        if isinstance(block, ir.ToolCall):
-            block.arguments += event.text
-            kind = "custom_tool_call_input" if block.kind == "custom" else "function_call_arguments"
-            return [{"type": f"response.{kind}.delta", "delta": event.text, **self._in_item()}]
-        if isinstance(block, ir.Thinking):
-            block.text += event.text
-            kind = "response.reasoning_summary_text.delta"
-            return [{"type": kind, "delta": event.text, **self._in_summary()}]
-        if isinstance(block, ir.Text | ir.Refusal):
-            block.text += event.text
-            kind = "refusal" if isinstance(block, ir.Refusal) else "output_text"
-            more: Event = {} if kind == "refusal" else {"logprobs": []}
-            return [{"type": f"response.{kind}.delta", "delta": event.text, **more, **self._in_item(0)}]
-        return []
-
-    def _cite(self, citation: ir.Citation) -> list[Event]:
-        block = self._block
-        if not isinstance(block, ir.Text):
-            return []
-        block.citations = [*(block.citations or ()), citation]
-        note = {"annotation_index": len(block.citations) - 1, "annotation": write_citation(citation)}
-        return [{"type": "response.output_text.annotation.added", **note, **self._in_item(0)}]
-
-    def _close(self) -> list[Event]:
-        block = self._block
-        if block is None:
-            return []
-        events: list[Event] = []
-        if isinstance(block, ir.Text | ir.Refusal):
-            kind, key = ("refusal", "refusal") if isinstance(block, ir.Refusal) else ("output_text", "text")
-            more: Event = {} if kind == "refusal" else {"logprobs": []}
-            events = [
-                {"type": f"response.{kind}.done", key: block.text, **more, **self._in_item(0)},
-                {"type": "response.content_part.done", "part": self._part(), **self._in_item(0)},
-            ]
-        elif isinstance(block, ir.Thinking):
-            part = {"type": "summary_text", "text": block.text}
-            events = [
-                {"type": "response.reasoning_summary_text.done", "text": block.text, **self._in_summary()},
-                {"type": "response.reasoning_summary_part.done", "part": part, **self._in_summary()},
-            ]
-        elif isinstance(block, ir.ToolCall):
-            custom = block.kind == "custom"
-            kind, key = (
-                ("custom_tool_call_input", "input") if custom else ("function_call_arguments", "arguments")
-            )
-            done = {"type": f"response.{kind}.done", key: block.arguments, **self._in_item()}
-            events = [done if custom else {**done, "name": block.name}]
-        item = self._finished(block)
-        events.append({"type": "response.output_item.done", "item": item, **self._place()})
-        self._output.append(item)
-        self._block = None
-        return events
-
-    def _finished(self, block: ir.Block) -> dict[str, Any]:
-        if isinstance(block, ir.Text | ir.Refusal):
-            return reply.message(self._name, "completed", [self._part()])
-        item = reply.write_block(block, self._name) or {}
-        if isinstance(block, ir.Thinking):
-            item["encrypted_content"] = sealed(block)
-        return item
 
     def _end(self) -> Event:
         document = self._response()
         document["usage"] = reply.write_usage(self._usage)
         reply.end(document, self._finish)
         return {"type": f"response.{document['status']}", "response": document}
+
+
+def _told(item: Item, event: ir.BlockDelta | ir.CitationDelta | ir.BlockStop) -> list[Event]:
+    if isinstance(event, ir.BlockDelta):
+        return item.delta(event.kind, event.text)
+    return item.cited(event.citation) if isinstance(event, ir.CitationDelta) else item.closed()
 
 
 def write_stream_error(error: HeadgateError) -> bytes:
