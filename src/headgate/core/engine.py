@@ -168,10 +168,13 @@ class Engine:
                 last = error
             count = len(own)
             asked = call.options.retries if deployment.retries is None else int(deployment.retries)
-            wait: float | None = 0.0
-            if group.all_in(tried) or group.left(call, tried, self._clock.monotonic()) == 0:
+            if not group.all_in(tried) and group.left(call, tried, self._clock.monotonic()):
+                wait: float | None = 0.0
+                allowed = retries.elsewhere(last, asked)
+            else:
                 wait = retries.wait(last, count, self._dice) if anew else None
-            if count > retries.allowed(last, asked) or wait is None or not self._in_time(call, wait):
+                allowed = retries.allowed(last, asked)
+            if count > allowed or wait is None or not self._in_time(call, wait):
                 last.num_retries = count - 1
                 raise last
             if wait:

@@ -13,6 +13,8 @@ MAX_DELAY: Final = 8.0
 PATIENCE: Final = 10.0
 """Seconds of `retry-after` that we wait for; a provider that asks for more is not tried again."""
 DEFAULT_RETRIES: Final = 2
+MOST_ELSEWHERE: Final = 10
+"""Deployments of a group that one call may ask."""
 
 RETRYABLE: Final = (
     errors.APIConnectionError,
@@ -59,6 +61,12 @@ class Retries(Struct, frozen=True, kw_only=True):
         if ANY in self.policy:
             return self.policy[ANY]
         return asked if isinstance(error, (*RETRYABLE, *ELSEWHERE)) else 0
+
+    def elsewhere(self, error: HeadgateError, asked: int) -> int:
+        """The same where another deployment is left that was not asked: that one may do at once what others can't, so
+        that a number that was not meant for this error does not keep a call from who is well. 0 stays 0."""
+        allowed = self.allowed(error, asked)
+        return max(allowed, MOST_ELSEWHERE) if allowed and not self.policy else allowed
 
     def wait(self, error: HeadgateError, tries: int, dice: Callable[[], float]) -> float | None:
         """Seconds until the same deployment is asked again, None where it should not be. `tries` counts those made.
