@@ -232,7 +232,7 @@ class Engine:
             prepared = prepare(call, deployment)
         call.path = prepared.path
         started = self._clock.monotonic()
-        timeouts = self._timeouts(call, deployment, started)
+        timeouts = self._timeouts(call, group, deployment, started)
         on_break = call.options.on_break or group.routing.on_break
         track = deployment.track
         probe = track.begin(started)
@@ -267,11 +267,19 @@ class Engine:
         track.succeed(now)
         return answer
 
-    def _timeouts(self, call: Call, deployment: Deployment, now: float) -> Timeouts:
-        """Within what is left of the call's deadline. Raises Timeout where nothing is."""
+    def _timeouts(self, call: Call, group: Group, deployment: Deployment, now: float) -> Timeouts:
+        """What the request asks for, within what is left of the call's time; while there are others to ask a
+        deployment's own limits hold, too. Raises Timeout where no time is left."""
+        own = deployment.stream_timeouts if call.stream else deployment.timeouts
         given = call.options.timeouts
         if given is None:
-            given = deployment.stream_timeouts if call.stream else deployment.timeouts
+            given = own
+        elif len(group.deployments) > 1:
+            given = msgspec.structs.replace(
+                given,
+                first_byte=_less(given.first_byte, own.first_byte),
+                between_chunks=_less(given.between_chunks, own.between_chunks),
+            )
         if not call.deadline:
             return given
         left = call.deadline - now
@@ -281,7 +289,7 @@ class Engine:
                 model=call.model,
                 code="deadline",
             )
-        return msgspec.structs.replace(given, total=left if given.total is None else min(left, given.total))
+        return msgspec.structs.replace(given, total=_less(given.total, left))
 
     def _failed(
         self, call: Call, group: Group, deployment: Deployment, error: HeadgateError, started: float
@@ -333,6 +341,11 @@ def _done(call: Call, deployment: Deployment, started: float, now: float) -> Non
     deployment.track.wholes.add(now - started, now, tokens)
     if usage is not None:
         deployment.track.use(usage.input + tokens, now)
+
+
+def _less(one: float | None, other: float | None) -> float | None:
+    """Of two limits, None for none."""
+    return other if one is None else one if other is None else min(one, other)
 
 
 def _attributed(error: HeadgateError, deployment: Deployment) -> HeadgateError:
