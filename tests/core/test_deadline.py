@@ -35,14 +35,14 @@ class Upstream:
 @pytest.fixture(name="run")
 def fixture_run() -> Callable[..., tuple[Upstream, HeadgateError, float]]:
     def run(
-        seconds: float, count: int, total: float, **options: Any
+        seconds: float, count: int, total: float, started: float = 0.0, **options: Any
     ) -> tuple[Upstream, HeadgateError, float]:
         loop = VirtualLoop()
         upstream = Upstream(loop, seconds)
         engine = Engine({"http": upstream}, Clock(loop), dice=lambda: 0.5)  # type: ignore[dict-item, arg-type]
         rows = [deployment(api_base=f"http://h{at}/v1") for at in range(count)]
         asked = call(timeouts=Timeouts(total=total), **options)
-        asked.started = 0.0
+        asked.started = started
         try:
             with pytest.raises(HeadgateError) as caught:
                 loop.run_until_complete(engine.run(asked, lambda _: Group("group", rows)))
@@ -67,6 +67,6 @@ def test_each_attempt_is_given_what_is_left(run: Any) -> None:
 
 
 def test_a_call_whose_time_is_over_is_not_begun(run: Any) -> None:
-    upstream, error, _ = run(0.4, 2, 0.0)
+    upstream, error, _ = run(0.4, 2, 2.0, started=-5.0)
     assert upstream.begun == []
     assert isinstance(error, Timeout)
