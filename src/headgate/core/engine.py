@@ -261,10 +261,15 @@ class Engine:
         if call.stream and answer.body is None:
             track.first_tokens.add(now - started, now)
             answer.leave = lambda broken: self._left(answer.call, group, deployment, probe, broken)
+            track.succeed(now)
+            return answer
+        usage = call.usage
+        if usage is None:
+            track.answered(started, now, 0, 0, probe)
         else:
-            _done(call, deployment, started, now)
-            self._end(group, deployment, probe)
-        track.succeed(now)
+            track.answered(started, now, usage.input + usage.output, usage.output, probe)
+        if group.bounded:
+            group.queue.wake()
         return answer
 
     def _timeouts(self, call: Call, group: Group, deployment: Deployment, now: float) -> Timeouts:
@@ -332,15 +337,6 @@ class Engine:
 
 
 _ERROR_LIMIT = 4 * 1024 * 1024
-
-
-def _done(call: Call, deployment: Deployment, started: float, now: float) -> None:
-    """A whole answer is here. LiteLLM's latency is by output token where there are some."""
-    usage = call.usage
-    tokens = usage.output if usage is not None else 0
-    deployment.track.wholes.add(now - started, now, tokens)
-    if usage is not None:
-        deployment.track.use(usage.input + tokens, now)
 
 
 def _less(one: float | None, other: float | None) -> float | None:

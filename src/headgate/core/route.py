@@ -77,6 +77,8 @@ class Group:
         self._well: Sequence[Deployment] = self._first
         self._only = self.deployments[0] if len(self.deployments) == 1 else None
         self.bounded = any(deployment.max_parallel is not None for deployment in self.deployments)
+        plain = self._only is not None and not self.bounded and not routing.checks
+        self._plain = self._only if plain and self._only is not None and not self._only.blocked else None
         self.queue = Queue(name)
         after = routing.hedge_after
         self.hedges = Hedges(after) if after is not None and self._only is None else None
@@ -90,6 +92,8 @@ class Group:
     ) -> Deployment:
         """One that was not tried yet, any one that may be asked when all were. Raises RateLimitError where all rest
         or are full, BadRequestError where none may be asked."""
+        if self._plain is not None and call.wish is NO_WISH:
+            return self._plain
         found = self.candidates(call, tried, now)
         if len(found) == 1:
             return found[0]

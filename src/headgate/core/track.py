@@ -30,8 +30,10 @@ class Latency:
 
     def add(self, seconds: float, now: float, tokens: int = 0) -> None:
         """`tokens` of output make the recent ones seconds per token, as LiteLLM has them."""
-        self.recent.append(seconds / tokens if tokens else seconds)
-        self.mean = sum(self.recent) / len(self.recent)
+        value, recent = seconds / tokens if tokens else seconds, self.recent
+        count = len(recent)
+        self.mean += (value - recent[0]) / count if count == LATENCIES else (value - self.mean) / (count + 1)
+        recent.append(value)
         self.lately.append(seconds)
         weight = exp((self.at - now) / DECAY_SECONDS) if self.score else 0.0
         weight = min(weight, 0.9)  # a burst at one moment counts, too
@@ -76,14 +78,14 @@ class Track:
         self.first_tokens = Latency()
         self.fails: deque[tuple[float, str]] = deque(maxlen=1_000)
         """Failures by time and class, for policies that count them."""
-        self._minute = -1
+        self._minute = -1.0
         self.requests = self.tokens = self.calls = self.failures = 0
         self.others = (0, 0)
         """Requests and tokens of other replicas."""
 
     def turn(self, now: float) -> None:
         """The counts are of the current minute."""
-        minute = int(now // MINUTE)
+        minute = now // MINUTE
         if minute != self._minute:
             self._minute = minute
             self.requests = self.tokens = self.calls = self.failures = 0
@@ -96,7 +98,8 @@ class Track:
 
     def begin(self, now: float) -> bool:
         """Whether the call is the probe that ends a rest."""
-        self.turn(now)
+        if now // MINUTE != self._minute:
+            self.turn(now)
         self.in_flight += 1
         self.requests += 1
         if self.resting:
@@ -110,11 +113,21 @@ class Track:
 
     def succeed(self, now: float) -> None:
         """An answer came: the deployment is well."""
-        self.turn(now)
+        if now // MINUTE != self._minute:
+            self.turn(now)
         self.calls += 1
         if self.ill:
             self.resting, self.rests, self.probing, self.reason = 0.0, 0, False, ""
             self.ill = bool(self.unhealthy)
+
+    def answered(self, began: float, now: float, tokens: int, output: int, probe: bool) -> None:
+        """A whole answer is here: all of the above, and what it took and used."""
+        self.succeed(now)
+        self.in_flight -= 1
+        if probe:
+            self.probing = False
+        self.wholes.add(now - began, now, output)
+        self.tokens += tokens
 
     def fail(self, name: str, now: float) -> None:
         self.turn(now)

@@ -38,8 +38,10 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
         if booking.ceiling is not None and usage is not None and call.error is None and not call.hops:
             booking.ceiling.learn(usage.output, cost or 0)
     if gateway.ledger is not None:
+        deployment = call.deployment
+        group = deployment.group if deployment is not None else _known(gateway, call)
         try:
-            gateway.ledger.add(_record(call, booking, usage, kinds, source, cost, _group(gateway, call), now))
+            gateway.ledger.add(_record(call, booking, usage, kinds, source, cost, group, now))
         except OSError as error:
             gateway.lost_records += 1
             gateway.report(error, call.id)
@@ -100,7 +102,7 @@ def _record(
         cause=call.cause,
         attempts=call.attempts,
         fallbacks=call.hops,
-        legs=[[*leg[:3], round(leg.seconds * 1000, 3)] for leg in call.legs] or None,
+        legs=[[*leg[:3], round(leg.seconds * 1000, 3)] for leg in call.legs] if call.legs else None,
         client=booking.client,
         session=booking.session,
         metadata=booking.metadata,
@@ -115,9 +117,7 @@ def _shown(pieces: list[bytes]) -> Any:
     return msgspec.Raw(body) if body[:1] == b"{" else body.decode("utf-8", "replace")
 
 
-def _group(gateway: Gateway, call: Call) -> str | None:
-    if call.deployment is not None:
-        return call.deployment.group
+def _known(gateway: Gateway, call: Call) -> str | None:
     return call.model if call.model in gateway.snapshot.groups else None
 
 

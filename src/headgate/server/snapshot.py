@@ -47,6 +47,7 @@ class Snapshot:
         self._models = ModelList(config.models, self._deployment, _plan(config))
         self.groups = self._models.groups
         self.lookup = self._models.lookup
+        self.wishes = config.router.enable_tag_filtering or config.router.sticky is not None
         self.drain = drain_of(config.general.on_disconnect)
         self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model

@@ -173,9 +173,9 @@ async def _serve(
             (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked
         )
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in envelope else snapshot.lookup
-    call.wish = snapshot.wish(
-        booking.tags, caller.region, booking.customer or caller.user_id, booking.session
-    )
+    if snapshot.wishes or caller.region:
+        user = booking.customer or caller.user_id
+        call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session)
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, exchange.body)
     if headers.EXPLAIN in asked and caller.admin:
