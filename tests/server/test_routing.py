@@ -183,6 +183,27 @@ def test_regions(serve: Callable[..., Any], pair: Pair) -> None:
             assert b"second" in gateway.request("/v1/chat/completions", body, headers)[2]
 
 
+def test_rows_of_a_team_are_for_its_calls(serve: Callable[..., Any], pair: Pair) -> None:
+    theirs = row("m", pair[1], order=1) | {"model_info": {"team_id": "t1"}}
+    with serve([row("m", pair[0], order=2), theirs], {}) as gateway:
+        assert {ask(gateway) for _ in range(8)} == {"first"}
+        gateway.request("/team/new", {"team_id": "t1"}, ADMIN)
+        made = json.loads(gateway.request("/key/generate", {"team_id": "t1"}, ADMIN)[2])["key"]
+        body = {"model": "m", "messages": [{"role": "user", "content": "Hello"}]}
+        headers = {"authorization": f"Bearer {made}"}
+        for _ in range(8):
+            assert b"second" in gateway.request("/v1/chat/completions", body, headers)[2]
+
+
+def test_pictures_go_to_models_that_see(serve: Callable[..., Any], pair: Pair) -> None:
+    blind = row("m", pair[0]) | {"model_info": {"supports_vision": False}}
+    part = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    with serve([blind, row("m", pair[1])], {"enable_pre_call_checks": True}) as gateway:
+        seen = [{"role": "user", "content": [part]}]
+        assert {ask(gateway, messages=seen) for _ in range(8)} == {"second"}
+        assert {ask(gateway) for _ in range(24)} == {"first", "second"}
+
+
 def test_an_alias_and_a_pattern(serve: Callable[..., Any], pair: Pair) -> None:
     rows = [row("m", pair[0]), row("openai/*", pair[1], model="openai/*")]
     with serve(rows, {"model_group_alias": {"fast": "m"}}) as gateway:

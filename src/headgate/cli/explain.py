@@ -80,7 +80,7 @@ def _decided(given: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]
         options=snapshot.options,
     )
     tags = (*caller.tags, *(tag for tag in given["tags"].split(",") if tag))
-    call.wish = snapshot.wish(tags, given["region"] or caller.region, caller.user_id, None)
+    call.wish = snapshot.wish(tags, given["region"] or caller.region, caller.user_id, None, caller.team_id)
     return decision(snapshot.lookup(model), call, clock.monotonic())
 
 

@@ -92,6 +92,7 @@ class Deployment:
         self.order: float = _number(params.get("order")) or 0.0
         self.cooldown_time: float | None = _number(params.get("cooldown_time", info.get("cooldown_time")))
         self.max_parallel: int | None = _whole(params.get("max_parallel_requests"))
+        self.team = str(info.get("team_id") or "")
         self.tags: frozenset[str] = frozenset(params.get("tags") or ())
         mirrors = params.get("silent_model") or ()
         self.mirrors: tuple[str, ...] = (mirrors,) if isinstance(mirrors, str) else tuple(mirrors)

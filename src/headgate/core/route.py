@@ -77,8 +77,10 @@ class Group:
         self._well: Sequence[Deployment] = self._first
         self._only = self.deployments[0] if len(self.deployments) == 1 else None
         self.bounded = any(deployment.max_parallel is not None for deployment in self.deployments)
-        plain = self._only is not None and not self.bounded and not routing.checks
-        self._plain = self._only if plain and self._only is not None and not self._only.blocked else None
+        teams = any(deployment.team for deployment in self.deployments)
+        self._quick = not (routing.checks or self.bounded or teams)
+        only = self._only
+        self._plain = only if only is not None and self._quick and not only.blocked else None
         self.queue = Queue(name)
         after = routing.hedge_after
         self.hedges = Hedges(after) if after is not None and self._only is None else None
@@ -101,7 +103,7 @@ class Group:
 
     def candidates(self, call: Call, tried: Sequence[Deployment], now: float) -> Sequence[Deployment]:
         """Those that the strategy chooses among. Raises as `pick` does."""
-        if call.wish is NO_WISH and not self.routing.checks and not tried and not self.bounded:
+        if call.wish is NO_WISH and not tried and self._quick:
             if self._only is not None:
                 return self.deployments
             ill = [deployment for deployment in self._first if deployment.track.ill]
@@ -142,6 +144,8 @@ class Group:
             if track.unhealthy and any(not one.track.unhealthy for one in self.deployments):
                 return "unhealthy"
         wish = call.wish
+        if deployment.team and deployment.team != wish.team:
+            return "team"
         if wish is not NO_WISH:
             if wish.tags is not None and not self._tagged(deployment, wish):
                 return "tags"
@@ -156,6 +160,8 @@ class Group:
                 return rate
             if refused := deployment.refuses(call.envelope):
                 return f"parameter {refused}"
+            if unseen := _unseen(deployment, call):
+                return unseen
         if (
             self.bounded
             and deployment.max_parallel is not None
@@ -212,6 +218,21 @@ class Group:
             arguments=self.routing.arguments,
             limited=self._limited,
         )
+
+
+def _unseen(deployment: Deployment, call: Call) -> str:
+    """What stands in the messages and the model is known not to take."""
+    messages = bytes(call.envelope.get("messages", b""))
+    for marks, fact, name in _MODALITIES:
+        if deployment.facts.get(fact) is False and any(mark in messages for mark in marks):
+            return name
+    return ""
+
+
+_MODALITIES: Final = (
+    ((b'"image_url"', b'"image"'), "supports_vision", "pictures"),
+    ((b'"input_audio"',), "supports_audio_input", "sound"),
+)
 
 
 def _lowest_order(found: Sequence[Deployment]) -> Sequence[Deployment]:

@@ -47,7 +47,9 @@ class Snapshot:
         self._models = ModelList(config.models, self._deployment, _plan(config))
         self.groups = self._models.groups
         self.lookup = self._models.lookup
-        self.wishes = config.router.enable_tag_filtering or config.router.sticky is not None
+        self._teams = any(entry.info.get("team_id") for entry in config.models)
+        router = config.router
+        self.wishes = router.enable_tag_filtering or router.sticky is not None or self._teams
         self.drain = drain_of(config.general.on_disconnect)
         self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model
@@ -81,14 +83,18 @@ class Snapshot:
                 del self._ceilings[next(iter(self._ceilings))]
         return found
 
-    def wish(self, tags: tuple[str, ...], region: str, user: str | None, session: str | None) -> Wish:
+    def wish(
+        self, tags: tuple[str, ...], region: str, user: str | None, session: str | None, team: str | None
+    ) -> Wish:
         """What a call asks of its deployments: tags only where tag routing is on."""
         router = self.config.router
         stick = {"user": user, "session": session}.get(router.sticky or "") or ""
-        if not router.enable_tag_filtering and not region and not stick:
+        own = team or "" if self._teams else ""
+        if not router.enable_tag_filtering and not region and not stick and not own:
             return NO_WISH
         looked = frozenset(tags) if router.enable_tag_filtering else None
-        return Wish(tags=looked, match_any=router.tag_filtering_match_any, region=region, stick=stick)
+        any_ = router.tag_filtering_match_any
+        return Wish(tags=looked, match_any=any_, region=region, stick=stick, team=own)
 
     def identity(self, deployment: Deployment) -> bytes:
         """The deployment's answer headers, made once."""

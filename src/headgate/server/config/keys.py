@@ -174,6 +174,7 @@ INFO: Final = _block(
     ("base_model", "name", "`model`", "The model's name in the price table."),
     ("mode", "mode", "chat", "What the model does."),
     ("blocked", "flag", "false", "Send no calls there."),
+    ("team_id", "name", "—", "Only calls of this team may go there."),
     ("disable_background_health_check", "flag", "false", "Leave the row out of the rounds."),
     ("health_check_timeout", "seconds", "30", "For its answer to a check."),
     ("cooldown_time", "pause", "`router_settings`", "Seconds that the row rests after failures."),

@@ -42,7 +42,7 @@ context_window_fallback_dict retry_policy retry_strategy enable_json_schema_vali
 """
 
 INFO: Final = """
-tier team_id team_public_model_name member_auto_router supported_environments
+tier team_public_model_name member_auto_router supported_environments
 health_check_model health_check_max_tokens health_check_params health_check_voice
 allowed_fails allowed_fails_policy discoverable
 access_windows ptu_count ptu_effective_from ptu_effective_to custom_tokenizer supported_endpoints

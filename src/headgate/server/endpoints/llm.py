@@ -175,7 +175,7 @@ async def _serve(
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in envelope else snapshot.lookup
     if snapshot.wishes or caller.region:
         user = booking.customer or caller.user_id
-        call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session)
+        call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, exchange.body)
     if headers.EXPLAIN in asked and caller.admin:
