@@ -4,17 +4,19 @@ import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Barrier
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import inspect, text
+from sqlalchemy import Index, inspect, text
 from sqlalchemy.engine import Connection
+from sqlalchemy.sql.ddl import SchemaGenerator as DDL
 
 from headgate.errors import ConflictError
 from headgate.store import migrations
-from headgate.store.database import Database
+from headgate.store.database import Database, embedded
 from headgate.store.tables import PREFIX, metadata
 
 Opener = Callable[[], Database]
@@ -31,6 +33,25 @@ def _differences(connection: Connection) -> list[object]:
 
 def test_an_upgraded_database_has_the_tables_that_are_declared(database: Database) -> None:
     assert database.read(_differences) == []
+
+
+def test_the_scripts_come_to_the_same(empty_database: Opener, tmp_path: Path) -> None:
+    """An empty SQLite database is made without them."""
+
+    def indexes(connection: Connection) -> set[tuple[str, bool]]:
+        rows = connection.execute(text("SELECT name, sql FROM sqlite_master WHERE type = 'index'"))
+        return {(row.name, " WHERE " in (row.sql or "")) for row in rows}
+
+    scripted, made = empty_database(), embedded(tmp_path)
+    scripted.write(migrations.run_scripts)
+    assert scripted.read(_differences) == []
+    assert scripted.read(migrations.revision) == migrations.HEAD
+    if scripted.is_sqlite:
+        migrations.upgrade(made)
+        ours = {name for name, _ in made.read(indexes) if not name.startswith("sqlite_autoindex")}
+        assert {one for one in scripted.read(indexes) if one[0] in ours} == {
+            one for one in made.read(indexes) if one[0] in ours
+        }
 
 
 def test_the_comparison_would_see_a_missing_index(database: Database) -> None:
@@ -106,6 +127,8 @@ def test_a_failed_upgrade_leaves_nothing_behind(
     database = empty_database()
     with monkeypatch.context() as patch:
         patch.setattr(op, "create_index", fail)
+        patch.setattr(Index, "create", fail)
+        patch.setattr(DDL, "visit_index", fail)
         with pytest.raises(KeyError):
             migrations.upgrade(database)
     assert database.read(lambda connection: inspect(connection).get_table_names()) == []

@@ -134,6 +134,9 @@ async def _refusal(app: App, status: int, message: str, exchange: Exchange) -> N
 
 def _spoken(path: str) -> Dialect:
     """Whose words an error is told in."""
+    found = llm.find(path)
+    if found is not None:
+        return dialect(found[0].spoken)
     return dialect("anthropic" if "/messages" in path else "openai_chat")
 
 

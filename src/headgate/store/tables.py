@@ -238,7 +238,7 @@ _OF_SOME: Final = ("user_id", "team_id", "organization_id", "customer", "session
 
 def _partial_index(name: str) -> Index:
     has_one = text(f"{name} IS NOT NULL")
-    return Index(None, name, "started", sqlite_where=has_one, postgresql_where=has_one)
+    return Index(None, name, "started", sqlite_where=has_one)
 
 
 calls: Final = _table(

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import func, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
 
@@ -172,7 +172,11 @@ def _greet(connection: Connection, names: Sequence[str], now: float) -> None:
 
 def insert(connection: Connection, table: Any) -> Any:
     """An INSERT that may end in ON CONFLICT."""
-    return (sqlite if connection.dialect.name == "sqlite" else postgresql).insert(table)
+    if connection.dialect.name == "sqlite":
+        return sqlite.insert(table)
+    from sqlalchemy.dialects import postgresql  # 2 MB that an embedded database does not need
+
+    return postgresql.insert(table)
 
 
 def _upsert(made: Any, keys: Sequence[str], values: dict[str, Any]) -> Insert:

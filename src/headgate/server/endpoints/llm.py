@@ -31,7 +31,6 @@ from headgate.server.mirror import mirror
 from headgate.server.rename import renamed, renaming
 from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
-from headgate.wire.dialect import Dialect
 
 JSON: Final = b"content-type: application/json\r\n"
 CLIENT_CLOSED: Final = 499
@@ -40,21 +39,22 @@ _TRUE: Final = b"true"
 
 class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
-    are all that are looked at. `stream`: the path says that a stream is wanted."""
+    are all that are looked at. `stream`: the path says that a stream is wanted; `spoken` is the dialect's name,
+    which is loaded when somebody speaks it."""
 
     operation: Operation
-    dialect: Dialect
+    spoken: str
     stream: bool = False
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
 
 
-CHAT: Final = Endpoint("chat", dialect("openai_chat"))
+CHAT: Final = Endpoint("chat", "openai_chat")
 _ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
-MESSAGES: Final = Endpoint("chat", dialect("anthropic"), forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
-RESPONSES: Final = Endpoint("responses", dialect("responses"))
-COMPLETIONS: Final = Endpoint("completions", dialect("completions"))
-EMBEDDINGS: Final = Endpoint("embeddings", dialect("openai_embeddings"))
+MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
+RESPONSES: Final = Endpoint("responses", "responses")
+COMPLETIONS: Final = Endpoint("completions", "completions")
+EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
 
 PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/chat/completions": CHAT,
@@ -70,10 +70,10 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/embeddings": EMBEDDINGS,
 }
 _GEMINI: Final[Mapping[str, Endpoint]] = {
-    "generateContent": Endpoint("chat", dialect("gemini")),
-    "streamGenerateContent": Endpoint("chat", dialect("gemini"), stream=True),
-    "embedContent": Endpoint("embeddings", dialect("gemini_embed_content")),
-    "batchEmbedContents": Endpoint("embeddings", dialect("gemini_embeddings")),
+    "generateContent": Endpoint("chat", "gemini"),
+    "streamGenerateContent": Endpoint("chat", "gemini", stream=True),
+    "embedContent": Endpoint("embeddings", "gemini_embed_content"),
+    "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
 }
 _GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
@@ -104,7 +104,7 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
     call = Call(
         id=gateway.new_id(),
         operation=endpoint.operation,
-        dialect=endpoint.dialect,
+        dialect=dialect(endpoint.spoken),
         envelope={},
         model=model,
         stream=False,
@@ -144,7 +144,7 @@ async def _serve(
     exchange: Exchange,
 ) -> None:
     asked = headers.scan(exchange.headers, endpoint.read)
-    if endpoint.dialect.family == "gemini":
+    if endpoint.spoken.startswith("gemini"):
         headers.take_key(asked, exchange.query)
     booking.caller = caller = snapshot.access.identify(asked) or await snapshot.access.find(asked)
     caller.check(gateway.clock.time())
