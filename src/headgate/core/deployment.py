@@ -103,7 +103,8 @@ class Deployment:
         self.track = Track()
         """Its own until whoever knows all deployments gives it the one that outlives it."""
         self.mark = self.id.encode()
-        own = names.CONNECTION.union(name for name, *_ in self.provider.base_vars.values())
+        filling = (name for name, *_ in self.provider.base_vars.values())
+        own = names.CONNECTION.union(filling, self.provider.header_params.values())
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
             for name, value in params.items()

@@ -63,7 +63,7 @@ class ModelRule(Struct, frozen=True, kw_only=True):
     quirks: Quirks
 
 
-_PATHS: Final = {
+PATHS: Final = {
     "chat": "/chat/completions",
     "completions": "/completions",
     "embeddings": "/embeddings",
@@ -80,7 +80,7 @@ _PATHS: Final = {
 
 def paths(*operations: str) -> dict[str, str]:
     """Where OpenAI has these operations, or who added them to its API."""
-    return {name: _PATHS[name] for name in operations}
+    return {name: PATHS[name] for name in operations}
 
 
 OPENAI_PATHS: Final = paths("chat", "completions", "embeddings", "models")
