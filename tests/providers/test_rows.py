@@ -1,6 +1,7 @@
 """Each provider's row: its address, its credential, the names that mean it, and its quirks."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -62,6 +63,11 @@ def quirked(model: str, body: dict[str, Any], *, drop: bool = False) -> tuple[di
     return json.loads(msgspec.json.encode(envelope)), dropped
 
 
+def filling(row: Any) -> dict[str, str]:
+    """Variables for the placeholders of a row's address."""
+    return {names[0]: "acc" for _, *names in row.base_vars.values()}
+
+
 PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
@@ -79,9 +85,9 @@ def test_rows_are_sorted_in_their_files() -> None:
     "row", [row for row in PLAIN if "chat" in row.paths and row.base_url], ids=lambda row: row.id
 )
 def test_the_address_of_a_plain_chat(row: Any) -> None:
-    variables = {variable: "acc" for _, variable in row.base_vars.values()}
-    url = deployment(f"{row.id}/m", variables, api_key="k").route("chat", False).url
-    assert url.startswith(row.base_url.format(account_id="acc").removesuffix("/v1"))
+    url = deployment(f"{row.id}/m", filling(row), api_key="k").route("chat", False).url
+    own = row.base_url.format_map(dict.fromkeys(row.base_vars, "acc"))
+    assert url.startswith(own.removesuffix("/v1"))
     assert url.endswith("/chat/completions")
 
 
@@ -138,12 +144,10 @@ def test_the_key_of_the_environment(row: Any) -> None:
         assert deployment(f"{row.id}/m", {variable: "from-env"}).secrets == ("from-env",)
 
 
-@pytest.mark.parametrize(
-    "row", [row for row in CHATTING if not row.auth.optional and not row.base_vars], ids=lambda row: row.id
-)
+@pytest.mark.parametrize("row", [row for row in CHATTING if not row.auth.optional], ids=lambda row: row.id)
 def test_without_a_key_the_error_names_the_variable(row: Any) -> None:
     with pytest.raises(AuthenticationError, match=row.api_key_env[0]) as caught:
-        deployment(f"{row.id}/m").route("chat", False)
+        deployment(f"{row.id}/m", filling(row)).route("chat", False)
     assert caught.value.code == "missing_api_key"
 
 
@@ -334,3 +338,58 @@ def test_strict_is_taken_out_of_tools() -> None:
 def test_malformed_values_never_break_a_quirk(row: Any, key: str, value: Any) -> None:
     envelope = {key: Raw(msgspec.json.encode(value))}
     run(plan(row, "grok-4"), envelope, row, True)
+
+
+@pytest.mark.parametrize(
+    ("model", "given", "shown"),
+    [
+        ("groq/m", {"n": 2}, "only 1"),
+        ("deepinfra/m", {"tool_choice": "required"}, '"auto" or "none"'),
+        ("deepinfra/m", {"tool_choice": {"type": "function"}}, '"auto" or "none"'),
+        ("lm_studio/m", {"response_format": {"type": "json_object"}}, "'response_format.type'"),
+        ("openai/o3", {"temperature": 0.5}, "only 1"),
+        ("azure/gpt-5-mini", {"temperature": 0}, "only 1"),
+    ],
+)
+def test_a_refused_value_is_an_error_or_left_out(model: str, given: dict[str, Any], shown: str) -> None:
+    (key,) = given
+    with pytest.raises(UnsupportedParamsError, match=re.escape(shown)) as caught:
+        quirked(model, given)
+    assert caught.value.param == key
+    assert quirked(model, {**given, "a": 1}, drop=True) == ({"a": 1}, [key])
+
+
+@pytest.mark.parametrize(
+    ("model", "given"),
+    [
+        ("groq/m", {"n": 1}),
+        ("openai/o3", {"temperature": 1.0}),
+        ("openai/gpt-5.1", {"temperature": 0.2}),
+        ("openai/gpt-5-chat-latest", {"temperature": 0.2, "stop": ["a"]}),
+        ("lm_studio/m", {"response_format": {"type": "json_schema"}}),
+        ("lm_studio/m", {"response_format": "odd"}),
+        ("zai/glm-5", {"tool_choice": None}),
+    ],
+)
+def test_a_value_that_is_taken_is_sent_as_it_is(model: str, given: dict[str, Any]) -> None:
+    assert quirked(model, given) == (given, [])
+
+
+def test_an_allowed_value_is_sent_whatever_the_row_says() -> None:
+    row, name = resolve("groq/m")
+    envelope = {"n": Raw(b"3")}
+    assert run(plan(row, name, ["n"]), envelope, row, False) == []
+    assert bytes(envelope["n"]) == b"3"
+
+
+@pytest.mark.parametrize("value", ["../x", "a/b", "evil.test#", "a b", "@evil.test"])
+def test_what_fills_an_address_stays_in_its_place(value: str) -> None:
+    with pytest.raises(BadRequestError, match="cloudflare_account_id can't be part") as caught:
+        deployment("cloudflare/@cf/m", api_key="k", cloudflare_account_id=value).route("chat", False)
+    assert value not in str(caught.value)
+
+
+def test_what_fills_an_address_is_not_sent_and_the_key_is_asked_for() -> None:
+    assert "cloudflare_account_id" not in deployment("cloudflare/@cf/m", cloudflare_account_id="a").defaults
+    with pytest.raises(AuthenticationError, match="CLOUDFLARE_API_KEY"):
+        deployment("cloudflare/@cf/m", cloudflare_account_id="a").route("chat", False)

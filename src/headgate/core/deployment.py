@@ -21,10 +21,10 @@ from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
 from headgate.ports import Origin, Timeouts
-from headgate.providers.address import url_of
+from headgate.providers.address import own_base, url_of
 from headgate.providers.base import Provider
-from headgate.providers.quirks import Plan, plan
-from headgate.providers.registry import resolve
+from headgate.providers.quirks import Plan, plan, refused
+from headgate.providers.registry import NO_OWN, resolve
 from headgate.wire.dialect import Dialect, Target
 
 USER_AGENT: Final = "headgate/0.1"
@@ -56,7 +56,8 @@ class Deployment:
     """One row of a model list, ready to be called.
 
     `secrets` are the texts that must never reach a message. `problem` is why it can't be called at all.
-    `defaults` are request parameters for bodies that don't name them, `extra` goes over any body.
+    `defaults` are request parameters for bodies that don't name them, `extra` goes over any body. `providers` are
+    rows of the user's own, by name.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Deployment:
         *,
         catalog: Catalog,
         env: Mapping[str, str],
+        providers: Mapping[str, Provider] = NO_OWN,
     ) -> None:
         info = info or {}
         self.group = group
@@ -75,11 +77,13 @@ class Deployment:
         self.problem: HeadgateError | None = None
         self.base = params.get("api_base") or params.get("base_url")
         self.provider, self.model = resolve(
-            str(params["model"]), params.get("custom_llm_provider"), self.base
+            str(params["model"]), params.get("custom_llm_provider"), self.base, providers
         )
         self._env = env
         self._catalog = catalog
-        self.base = self.base or _first(env, self.provider.base_url_env) or self._filled()
+        self.base = self.base or _first(env, self.provider.base_url_env)
+        self._elsewhere = self.base is not None and self.base != self.provider.base_url
+        self.base = self.base or self._own_base()
         self.id = str(info.get("id") or _fingerprint(group, params))
         self.model_raw = Raw(msgspec.json.encode(self.model))
         self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or ())
@@ -100,10 +104,12 @@ class Deployment:
         self.track = Track()
         """Its own until whoever knows all deployments gives it the one that outlives it."""
         self.mark = self.id.encode()
+        filling = (name for name, *_ in self.provider.base_vars.values())
+        own = names.CONNECTION.union(filling, self.provider.header_params.values())
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
             for name, value in params.items()
-            if name not in names.CONNECTION and not names.is_price(name) and value is not None
+            if name not in own and not names.is_price(name) and value is not None
         }
         self.extra = {
             name: Raw(msgspec.json.encode(value)) for name, value in (params.get("extra_body") or {}).items()
@@ -172,9 +178,9 @@ class Deployment:
 
     def refuses(self, envelope: Mapping[str, Raw]) -> str:
         """A parameter that its provider rejects, "" where it takes all."""
-        if self.drop_params:
+        if self.drop_params or self.plan.idle:
             return ""
-        return next((name for name in self.plan.refuse if name in envelope), "")
+        return next(iter(refused(self.plan, envelope)), "")
 
     @property
     def address(self) -> str:
@@ -200,25 +206,13 @@ class Deployment:
         self._facts = {**(known or {}), **self.info}
         self._sheet = self._catalog.sheet(name, provider, overrides)
 
-    def _filled(self) -> str | None:
-        """The row's address with its placeholders filled, None where it has none or where one is not known."""
-        row: Provider = self.provider
-        found = {
-            place: self.params.get(name) or self._env.get(variable)
-            for place, (name, variable) in row.base_vars.items()
-        }
-        if not found or not row.base_url:
+    def _own_base(self) -> str | None:
+        """The provider's own address; `problem` where it can't be made."""
+        try:
+            return own_base(self.provider, self.params, self._env) if self.provider.base_vars else None
+        except BadRequestError as error:
+            self.problem = error
             return None
-        missing = [row.base_vars[place][1] for place, value in found.items() if not value]
-        if missing:
-            self.problem = BadRequestError(
-                f"{row.name} needs {' and '.join(missing)} in the environment, or api_base",
-                model=self.model,
-                llm_provider=row.id,
-                param="api_base",
-            )
-            return None
-        return row.base_url.format(**found)
 
     def _authorise(self) -> list[tuple[str, str]]:
         """The header lines that sign a request; sets `secrets`, and `problem` where a key is missing."""
@@ -235,9 +229,9 @@ class Deployment:
         if key:
             self.secrets = (str(key),)
             return [(auth.header, f"{auth.scheme} {key}" if auth.scheme else str(key))]
-        if not auth.optional and (self.base is None or self.base == self.provider.base_url):
+        if not auth.optional and not self._elsewhere:
             variables = " or ".join(self.provider.api_key_env)
-            self.problem = AuthenticationError(
+            self.problem = self.problem or AuthenticationError(
                 f"no API key for {self.provider.name}: set {variables}, or give api_key",
                 model=self.model,
                 llm_provider=self.provider.id,

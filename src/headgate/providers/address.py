@@ -1,9 +1,43 @@
-"""From a row and a base URL to the URL of one operation. Pure: no environment, no socket."""
+"""From a row and a base URL to the URL of one operation. Pure: no socket; the environment is handed in."""
 
+import re
+from collections.abc import Mapping
+from typing import Any, Final
 from urllib.parse import quote, urlsplit
 
 from headgate.errors import BadRequestError, NotFoundError
 from headgate.providers.base import Provider, Site
+
+_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+"""What may stand for a placeholder: it must not lead to another host or path."""
+
+
+def own_base(provider: Provider, params: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
+    """The row's address with its placeholders filled; None where it has none.
+
+    Raises BadRequestError naming what is missing, or what can't be part of an address.
+    """
+    found: dict[str, str] = {}
+    missing: list[str] = []
+    for place, (name, *variables) in provider.base_vars.items():
+        value = str(params.get(name) or next((env[key] for key in variables if env.get(key)), ""))
+        if value and not _LABEL.fullmatch(value):
+            raise BadRequestError(
+                f"{name} can't be part of {provider.name}'s address: "
+                "expected letters, digits, dots, hyphens and underscores",
+                llm_provider=provider.id,
+                param=name,
+            )
+        if not value:
+            missing.append(f"{name} ({' or '.join(variables)} in the environment)")
+        found[place] = value
+    if missing:
+        raise BadRequestError(
+            f"{provider.name}'s address is made of {' and '.join(missing)}: set it, or give api_base",
+            llm_provider=provider.id,
+            param="api_base",
+        )
+    return provider.base_url and provider.base_url.format_map(found) if found else provider.base_url
 
 
 def url_of(provider: Provider, operation: str, model: str, base: str | None, api_version: str = "") -> str:

@@ -38,6 +38,7 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null       keys whose value is null are removed from messages
     strip_message   keys removed from every message (leftovers of other APIs' answers)
     tool_strict     False: `strict` is removed from function tools
+    only            key → the values it takes; with another one the key is refused. "key.inner" looks into an object
     clamp           key → (least, most): numbers beyond are set to the bound
     roles           role of a message → the role this API knows
     """
@@ -50,6 +51,7 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null: bool = False
     strip_message: tuple[str, ...] = ()
     tool_strict: bool = True
+    only: dict[str, tuple[Any, ...]] = {}
     clamp: dict[str, tuple[float, float]] = {}
     roles: dict[str, str] = {}
 
@@ -61,7 +63,7 @@ class ModelRule(Struct, frozen=True, kw_only=True):
     quirks: Quirks
 
 
-_PATHS: Final = {
+PATHS: Final = {
     "chat": "/chat/completions",
     "completions": "/completions",
     "embeddings": "/embeddings",
@@ -78,7 +80,7 @@ _PATHS: Final = {
 
 def paths(*operations: str) -> dict[str, str]:
     """Where OpenAI has these operations, or who added them to its API."""
-    return {name: _PATHS[name] for name in operations}
+    return {name: PATHS[name] for name in operations}
 
 
 OPENAI_PATHS: Final = paths("chat", "completions", "embeddings", "models")
@@ -97,8 +99,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
     a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
-    in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the names of the
-    parameter and of the environment variable that fill it.
+    in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
+    parameter that fills it and, after it, the environment variables.
     """
 
     id: str
@@ -108,7 +110,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     embeddings: str = "openai_embeddings"
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
-    base_vars: dict[str, tuple[str, str]] = {}
+    base_vars: dict[str, tuple[str, ...]] = {}
     api_key_env: tuple[str, ...] = ()
     auth: Auth = Auth()
     paths: dict[str, str] = field(default_factory=lambda: OPENAI_PATHS)

@@ -41,7 +41,7 @@ def described(row: Provider) -> dict[str, Any]:
         "api_key_env": list(row.api_key_env),
         "base_url_env": list(row.base_url_env),
         "other_env": sorted(
-            {*(variable for _, variable in row.base_vars.values()), *row.header_env.values()}
+            {*(name for _, *names in row.base_vars.values() for name in names), *row.header_env.values()}
         ),
         "key_is_optional": row.auth.optional,
         "quirks": {models: quirks for models, quirks in quirks.items() if quirks},

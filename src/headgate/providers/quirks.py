@@ -4,7 +4,7 @@ An envelope maps top-level keys to raw JSON. Messages are decoded only where a q
 """
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import msgspec
@@ -29,6 +29,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     rename: tuple[tuple[str, str], ...]
     refuse: frozenset[str]
     drop: frozenset[str]
+    only: tuple[tuple[str, str, tuple[Any, ...]], ...]
     values: tuple[tuple[str, dict[bytes, Raw]], ...]
     flatten: bool
     drop_null: bool
@@ -44,8 +45,10 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
     layers += [rule.quirks for rule in provider.model_rules if re.match(rule.match, model)]
     rename: dict[str, str] = {}
     values: dict[str, dict[bytes, Raw]] = {}
+    only: dict[str, tuple[Any, ...]] = {}
     for quirks in layers:
         rename.update(quirks.rename)
+        only.update(quirks.only)
         for key, table in quirks.values.items():
             values[key] = {text.encode(): Raw(_encode(value)) for text, value in table.items()}
     made = Plan(
@@ -53,6 +56,11 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
         rename=tuple((old, new) for old, new in rename.items() if old not in allowed),
         refuse=frozenset(key for quirks in layers for key in quirks.refuse) - set(allowed),
         drop=frozenset(key for quirks in layers for key in quirks.drop) - set(allowed),
+        only=tuple(
+            (*key.partition(".")[::2], taken)
+            for key, taken in only.items()
+            if key.partition(".")[0] not in allowed
+        ),
         values=tuple(values.items()),
         flatten=any(quirks.flatten for quirks in layers),
         drop_null=any(quirks.drop_null for quirks in layers),
@@ -67,13 +75,13 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
 def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: bool) -> list[str]:
     """Edits the envelope in place; returns the names of the parameters left out.
 
-    Raises UnsupportedParamsError for a refused key that says something, unless `drop_params`.
+    Raises UnsupportedParamsError for a refused key or value that says something, unless `drop_params`.
     """
-    dropped = [key for key in envelope if key in plan.refuse]
-    for key in dropped:
+    dropped = refused(plan, envelope)
+    for key, what in dropped.items():
         if not drop_params and bytes(envelope[key]) not in _HARMLESS:
             raise UnsupportedParamsError(
-                f"{provider.name} does not take the parameter {key!r}; leave it out or set drop_params",
+                f"{provider.name} does not take {what}; leave it out or set drop_params",
                 llm_provider=provider.id,
                 param=key,
             )
@@ -94,7 +102,25 @@ def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: b
         _edit_messages(plan, envelope)
     if plan.strip_strict and "tools" in envelope:
         _strip_strict(envelope)
-    return dropped
+    return list(dropped)
+
+
+def refused(plan: Plan, envelope: Mapping[str, Raw]) -> dict[str, str]:
+    """Keys that the provider rejects, or whose value it rejects → that in words."""
+    found = {key: f"the parameter {key!r}" for key in envelope if key in plan.refuse}
+    for key, inner, taken in plan.only:
+        if key in envelope and (value := _value(envelope[key], inner)) is not None and value not in taken:
+            named = " or ".join(_encode(value).decode() for value in taken)
+            found[key] = f"this value of {key + '.' * bool(inner) + inner!r}, only {named}"
+    return found
+
+
+def _value(raw: Raw, inner: str) -> Any:
+    """The value, or that of a key in it; None where there is none."""
+    value = msgspec.json.decode(raw)
+    if not inner:
+        return value
+    return value.get(inner) if isinstance(value, dict) else None
 
 
 def _clamped(raw: Raw, least: float, most: float) -> Raw:

@@ -1,14 +1,18 @@
 """Which provider a model string means. Rows are data; this is the only lookup over them."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from difflib import get_close_matches
 from functools import cache
+from types import MappingProxyType
+from typing import Final
 from urllib.parse import urlsplit
 
 from headgate.errors import UnknownProviderError
 from headgate.providers.base import Provider
 from headgate.providers.rows import ROWS
+
+NO_OWN: Final[Mapping[str, Provider]] = MappingProxyType({})
 
 
 @cache
@@ -34,16 +38,21 @@ def _hosts() -> Mapping[str, Provider]:
     return {host: row for host, row in hosts if "." in host}
 
 
-def resolve(model: str, provider: str | None = None, api_base: str | None = None) -> tuple[Provider, str]:
-    """The row and the model's name at that provider.
+def resolve(
+    model: str,
+    provider: str | None = None,
+    api_base: str | None = None,
+    own: Mapping[str, Provider] = NO_OWN,
+) -> tuple[Provider, str]:
+    """The row and the model's name at that provider. Rows of the user's `own` go over ours.
 
     Order: the provider named beside it, the prefix before the first "/", the host of `api_base`, names that
     are known without a prefix. Raises UnknownProviderError naming the nearest provider.
     """
-    table = providers()
+    table = {**providers(), **own} if own else providers()
     if provider:
         if provider not in table:
-            raise _unknown(provider, model)
+            raise _unknown(provider, model, table)
         prefix, slash, rest = model.partition("/")
         named = slash and table.get(prefix) is table[provider]
         return table[provider], _full(table[provider], rest if named else model)
@@ -55,15 +64,15 @@ def resolve(model: str, provider: str | None = None, api_base: str | None = None
     for pattern, row in _bare_names():
         if pattern.match(model):
             return row, model
-    raise _unknown(prefix if slash else "", model)
+    raise _unknown(prefix if slash else "", model, table)
 
 
 def _full(row: Provider, model: str) -> str:
     return row.model_prefix + model if row.model_prefix and "/" not in model else model
 
 
-def _unknown(provider: str, model: str) -> UnknownProviderError:
-    near = get_close_matches(provider, providers(), n=1) if provider else []
+def _unknown(provider: str, model: str, known: Collection[str]) -> UnknownProviderError:
+    near = get_close_matches(provider, known, n=1) if provider else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return UnknownProviderError(
         f"LLM Provider NOT provided: model {model!r} names no provider that Headgate knows. "

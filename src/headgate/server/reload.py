@@ -98,7 +98,7 @@ class Reloader:
             params = self.vault.open(row["litellm_params"] or {})
             info = {**(row["model_info"] or {}), "id": row["model_id"]}
             given = {"model_name": row["model_name"], "litellm_params": params, "model_info": info}
-            entry = read_entry(given, self.env, self._config.credentials)
+            entry = read_entry(given, self.env, self._config)
             return msgspec.structs.replace(entry, info={**entry.info, "db_model": True})
         except HeadgateError as error:
             _logger.error("the model %s of the database is left out: %s", row["model_id"], error.message)

@@ -123,7 +123,9 @@ class Snapshot:
         }
         merged.update({key: value for key, value in general.items() if value is not None})
         merged.update(params)
-        made = Deployment(name, merged, info, catalog=self.catalog, env=self._env)
+        made = Deployment(
+            name, merged, info, catalog=self.catalog, env=self._env, providers=self.config.providers
+        )
         made.track = self.tracks.of(made.id)
         return made
 

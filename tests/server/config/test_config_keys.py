@@ -13,6 +13,7 @@ from headgate.server.config.keys import BLOCKS, GENERAL, LITELLM, MODEL, PARAMS,
 from headgate.server.config.kinds import KINDS
 from headgate.server.config.load import check, load
 from headgate.server.config.nearest import nearest, one_edit_away
+from headgate.server.config.providers import OWN
 from headgate.server.config.reference import updated
 from headgate.server.config.schema import GeneralSettings, LitellmSettings, RouterSettings
 
@@ -28,7 +29,7 @@ SET = {
 }
 
 
-@pytest.mark.parametrize("block", BLOCKS.values(), ids=lambda block: block.name or "top")
+@pytest.mark.parametrize("block", [*BLOCKS.values(), *OWN], ids=lambda block: block.name or "top")
 def test_a_key_is_supported_or_not_and_its_kind_exists(block):
     assert not block.unsupported & block.supported.keys()
     assert {key.kind for key in block.supported.values()} <= KINDS.keys()
@@ -66,7 +67,7 @@ def test_every_key_stands_in_the_documentation():
 
 
 def test_the_examples_of_the_documentation_load(tmp_path):
-    whole, included = EXAMPLES
+    whole, included, _own = EXAMPLES
     path = tmp_path / "config.yaml"
     path.write_text(whole, "utf-8")
     config = load(path, SET)

@@ -3,7 +3,8 @@
 Two surfaces: dated ones, where the deployment stands in the path and an api-version is required, and v1,
 which looks like OpenAI's."""
 
-from headgate.providers.base import Auth, ModelRule, Provider, Quirks, Site
+from headgate.providers.base import Auth, Provider, Site
+from headgate.providers.rows.openai import REASONING
 
 _V1 = ("v1", "latest", "preview")
 _NAMES = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
@@ -34,7 +35,5 @@ ROW = Provider(
     path_of=_path,
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",
-    model_rules=(
-        ModelRule(match=r"o\d|gpt-[5-9]", quirks=Quirks(rename={"max_tokens": "max_completion_tokens"})),
-    ),
+    model_rules=REASONING,
 )

@@ -9,5 +9,5 @@ ROW = Provider(
     base_url_env=("CEREBRAS_API_BASE",),
     api_key_env=("CEREBRAS_API_KEY",),
     paths={"chat": "/chat/completions", "completions": "/completions", "models": "/models"},
-    quirks=Quirks(refuse=("frequency_penalty", "presence_penalty", "logit_bias", "n")),
+    quirks=Quirks(refuse=("frequency_penalty", "presence_penalty", "logit_bias"), only={"n": (1,)}),
 )

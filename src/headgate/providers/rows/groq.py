@@ -11,7 +11,14 @@ ROW = Provider(
     paths=paths("chat", "models", "responses"),
     quirks=Quirks(
         refuse=("logprobs", "logit_bias", "top_logprobs"),
+        only={"n": (1,)},
         drop_null=True,
-        strip_message=("reasoning_content", "thinking_blocks", "provider_specific_fields", "annotations"),
+        strip_message=(
+            "name",
+            "reasoning_content",
+            "thinking_blocks",
+            "provider_specific_fields",
+            "annotations",
+        ),
     ),
 )

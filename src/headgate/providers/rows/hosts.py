@@ -137,7 +137,7 @@ ROWS: tuple[Provider, ...] = (
         paths=_paths("chat", "completions", "embeddings", "images", "models", "speech", "transcriptions"),
         quirks=Quirks(
             rename=_TO_MAX_TOKENS,
-            values={"tool_choice": {'"required"': "auto"}},
+            only={"tool_choice": ("auto", "none")},
             roles={"developer": "system"},
         ),
     ),
@@ -156,7 +156,7 @@ ROWS: tuple[Provider, ...] = (
         base_url_env=("FEATHERLESS_AI_API_BASE", "FEATHERLESS_API_BASE"),
         api_key_env=("FEATHERLESS_AI_API_KEY", "FEATHERLESS_API_KEY"),
         paths=_paths("chat", "completions", "models"),
-        quirks=Quirks(rename=_TO_MAX_TOKENS),
+        quirks=Quirks(rename=_TO_MAX_TOKENS, only={"tool_choice": ("auto", "none")}),
     ),
     Provider(
         id="friendliai",
@@ -343,7 +343,6 @@ ROWS: tuple[Provider, ...] = (
         quirks=Quirks(
             rename=_TO_MAX_TOKENS,
             refuse=(
-                "n",
                 "seed",
                 "frequency_penalty",
                 "presence_penalty",
@@ -351,6 +350,7 @@ ROWS: tuple[Provider, ...] = (
                 "top_logprobs",
                 "logit_bias",
             ),
+            only={"n": (1,)},
             flatten=True,
             roles={"developer": "system"},
         ),

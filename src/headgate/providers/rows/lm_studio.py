@@ -1,6 +1,6 @@
 """LM Studio. https://lmstudio.ai/docs/app/api/endpoints/openai"""
 
-from headgate.providers.base import Auth, Provider, paths
+from headgate.providers.base import Auth, Provider, Quirks, paths
 
 ROW = Provider(
     id="lm_studio",
@@ -10,4 +10,5 @@ ROW = Provider(
     api_key_env=("LM_STUDIO_API_KEY",),
     paths=paths("chat", "completions", "embeddings", "models", "responses"),
     auth=Auth(optional=True),
+    quirks=Quirks(only={"response_format.type": ("text", "json_schema")}),
 )

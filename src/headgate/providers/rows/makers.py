@@ -102,7 +102,7 @@ ROWS: tuple[Provider, ...] = (
         base_url_env=("LLAMA_API_BASE",),
         api_key_env=("LLAMA_API_KEY",),
         paths=_paths("chat", "models"),
-        quirks=Quirks(tool_strict=False),
+        quirks=Quirks(tool_strict=False, only={"response_format.type": ("text", "json_schema")}),
     ),
     Provider(
         id="minimax",
@@ -113,6 +113,7 @@ ROWS: tuple[Provider, ...] = (
         paths={**_paths("chat", "embeddings"), "speech": "/t2a_v2"},
         quirks=Quirks(
             refuse=("frequency_penalty", "presence_penalty", "logit_bias"),
+            only={"n": (1,)},
             clamp={"temperature": (0.01, 1.0)},
             roles={"developer": "system"},
         ),
@@ -201,7 +202,6 @@ ROWS: tuple[Provider, ...] = (
         quirks=Quirks(
             rename=_TO_MAX_TOKENS,
             refuse=(
-                "n",
                 "frequency_penalty",
                 "presence_penalty",
                 "seed",
@@ -209,6 +209,7 @@ ROWS: tuple[Provider, ...] = (
                 "top_logprobs",
                 "logit_bias",
             ),
+            only={"n": (1,), "tool_choice": ("auto",)},
             clamp={"temperature": (0.0, 1.0)},
             roles={"developer": "system"},
         ),

@@ -2,6 +2,24 @@
 
 from headgate.providers.base import ModelRule, Provider, Quirks, paths
 
+_SAMPLING = ("top_p", "logprobs", "top_logprobs")
+REASONING = (
+    ModelRule(match=r"o\d|gpt-[5-9]", quirks=Quirks(rename={"max_tokens": "max_completion_tokens"})),
+    ModelRule(
+        match=r"o\d",
+        quirks=Quirks(
+            refuse=("presence_penalty", "frequency_penalty", *_SAMPLING), only={"temperature": (1,)}
+        ),
+    ),
+    ModelRule(
+        match=r"gpt-5(?!.*chat)",
+        quirks=Quirks(refuse=("presence_penalty", "frequency_penalty", "stop", "logit_bias")),
+    ),
+    # from gpt-5.1 on they are free where no effort is asked for
+    ModelRule(match=r"gpt-5(?!\.|.*chat)", quirks=Quirks(refuse=_SAMPLING, only={"temperature": (1,)})),
+)
+"""What models that reason reject. https://platform.openai.com/docs/guides/reasoning"""
+
 ROW = Provider(
     id="openai",
     name="OpenAI",
@@ -13,8 +31,5 @@ ROW = Provider(
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
     bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use)",
-    model_rules=(
-        # reasoning models know only max_completion_tokens
-        ModelRule(match=r"o\d|gpt-[5-9]", quirks=Quirks(rename={"max_tokens": "max_completion_tokens"})),
-    ),
+    model_rules=REASONING,
 )

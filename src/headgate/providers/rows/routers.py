@@ -113,7 +113,7 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.poe.com/v1",
         api_key_env=("POE_API_KEY",),
         paths=_paths("chat", "models"),
-        quirks=Quirks(rename=_TO_MAX_TOKENS, refuse=("n",)),
+        quirks=Quirks(rename=_TO_MAX_TOKENS, only={"n": (1,)}),
     ),
     Provider(
         id="prism",

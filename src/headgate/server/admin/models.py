@@ -34,7 +34,7 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
     info = values.get("model_info") or {}
     name = str(info.get("id") or secrets.token_hex(16))
     row = {"model_name": values["model_name"], "litellm_params": values["litellm_params"], "model_info": info}
-    read_entry(row, reloader.env, gateway.snapshot.config.credentials)
+    read_entry(row, reloader.env, gateway.snapshot.config)
     kept = {**row, "litellm_params": reloader.vault.seal(row["litellm_params"]), "model_id": name}
 
     def work(connection: Connection) -> Row:
@@ -64,7 +64,7 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
             "litellm_params": params,
             "model_info": info,
         }
-        read_entry(row, reloader.env, gateway.snapshot.config.credentials)
+        read_entry(row, reloader.env, gateway.snapshot.config)
         changed = {**row, "litellm_params": reloader.vault.seal(params)}
         if "blocked" in values:
             changed["blocked"] = bool(values["blocked"])

@@ -4,9 +4,12 @@ Every key ends in a value, a warning or an error; none is passed over in silence
 """
 
 import re
+from collections.abc import Mapping as Table
 from typing import Any, Final
 
 from headgate.core.params import is_price
+from headgate.providers.base import Provider
+from headgate.providers.registry import NO_OWN
 from headgate.server.config import known
 from headgate.server.config.document import Mapping, Node, Scalar, Sequence
 from headgate.server.config.keys import BLOCKS, INFO, PARAMS, Block, homes
@@ -25,12 +28,14 @@ _OBJECT_PRICES: Final = {"search_context_cost_per_query": "mapping", "tiered_pri
 
 
 class Reader:
-    """What the readers of all blocks share. `places` are those of the keys that were read, by path."""
+    """What the readers of all blocks share. `places` are those of the keys that were read, by path; `providers` the
+    rows of the user's own."""
 
     def __init__(self, references: References, report: Report) -> None:
         self.references = references
         self.report = report
         self.places: dict[str, Place] = {}
+        self.providers: Table[str, Provider] = NO_OWN
 
     def block(self, block: Block, node: Node, path: str) -> dict[str, Any]:
         """The values of the supported keys, by name. None counts as not given."""

@@ -69,6 +69,7 @@ TOP: Final = _block(
         "—",
         "Named credentials: `credential_name`, `credential_values`, `credential_info`.",
     ),
+    ("custom_providers", "list", "—", "Providers that Headgate has no row for, used as `id/model`."),
     (
         "include",
         "list",

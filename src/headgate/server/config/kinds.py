@@ -10,10 +10,12 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+import msgspec
 from msgspec import Struct
 
 from headgate.core import breaks, cooldown, hedge, retry
 from headgate.core.strategies import STRATEGIES
+from headgate.providers.base import PATHS
 from headgate.store.periods import EXPECTED, parse
 
 MODES: Final = (
@@ -22,6 +24,9 @@ MODES: Final = (
 ).split()
 
 
+CHAT_DIALECTS: Final = ("openai_chat", "anthropic", "gemini")
+MORE_PATHS: Final = ("chat_stream", "count_tokens")
+"""Operations of other formats than OpenAI's."""
 ARGUMENTS: Final = ("ttl", "lowest_latency_buffer", "max_latency_list_size")
 FAILS: Final = tuple(name for name, _ in cooldown.POLICY)
 RETRIES: Final = (*(name for name, _ in retry.POLICY), retry.ANY)
@@ -226,6 +231,73 @@ def _policies(value: Any, written: str | None) -> dict[str, dict[str, int]]:
     return {group: _policy(RETRIES)(policy, None) for group, policy in _mapping(value, written).items()}
 
 
+def _operations(value: Any, written: str | None) -> dict[str, str]:
+    """Operations that are where OpenAI has them, or each with its path."""
+    if isinstance(value, list):
+        return {name: PATHS[name] if name in PATHS else str(_reject(value)) for name in value}
+    found = _renames(value, written)
+    for name, path in found.items():
+        if name not in PATHS and name not in MORE_PATHS:
+            _reject(value)
+        if not path.startswith(("/", "https://", "http://")) or any(not "!" <= char <= "~" for char in path):
+            _reject(value)
+    return found
+
+
+def _renames(value: Any, written: str | None) -> dict[str, str]:
+    return {key: _name(text, None) for key, text in _mapping(value, written).items()}
+
+
+def _substitutes(value: Any, written: str | None) -> dict[str, dict[str, Any]]:
+    """As rows have them: by the JSON text of the value that is replaced."""
+    return {
+        key: {_json_text(old): new for old, new in _mapping(table, None).items()}
+        for key, table in _mapping(value, written).items()
+    }
+
+
+def _json_text(key: str) -> str:
+    try:
+        return msgspec.json.encode(msgspec.json.decode(key)).decode()
+    except msgspec.DecodeError:
+        return msgspec.json.encode(key).decode()
+
+
+def _taken(value: Any, written: str | None) -> dict[str, tuple[Any, ...]]:
+    return {key: tuple(_listed(values, None)) for key, values in _mapping(value, written).items()}
+
+
+def _bounds(value: Any, written: str | None) -> dict[str, tuple[float, float]]:
+    found = {}
+    for key, pair in _mapping(value, written).items():
+        least, most = (_number(bound, None) for bound in _listed(pair, None))  # ValueError for another count
+        found[key] = (least, most) if least <= most else tuple(_reject(value))
+    return found
+
+
+def _fillings(value: Any, written: str | None) -> dict[str, tuple[str, ...]]:
+    """The parameter, and after it variables."""
+    found = {key: _text_or_texts(names, None) for key, names in _mapping(value, written).items()}
+    return found if all(found.values()) else dict(_reject(value))
+
+
+def _pattern(value: Any, written: str | None) -> str:
+    text = _name(value, written)
+    try:
+        re.compile(text)
+    except re.error:
+        raise ValueError from None
+    return text
+
+
+_PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+
+
+def _provider(value: Any, written: str | None) -> str:
+    text = _name(value, written)
+    return text if _PROVIDER.fullmatch(text) else str(_reject(value))
+
+
 def one_of(*choices: str) -> Kind:
     def read(value: Any, written: str | None) -> str:
         return value if value in choices else str(_reject(value))
@@ -277,5 +349,26 @@ KINDS: Final[dict[str, Kind]] = {
         "{group: {class: number}}", "a mapping such as {gpt-4o: {TimeoutErrorRetries: 3}}", _policies
     ),
     "stickiness": one_of("user", "session"),
+    "provider": Kind("text", "a name of letters, digits, dots, hyphens and underscores", _provider),
+    "operations": Kind(
+        "{operation: path} or list of operations",
+        "a list of operations such as [chat, embeddings], or a mapping from operations to paths, among "
+        + ", ".join((*PATHS, *MORE_PATHS)),
+        _operations,
+    ),
+    "renames": Kind("{name: name}", "a mapping of names to names", _renames),
+    "substitutes": Kind(
+        "{name: {value: value}}", "a mapping such as {tool_choice: {required: any}}", _substitutes
+    ),
+    "taken": Kind("{name: [values]}", "a mapping of names to lists of values, such as {n: [1]}", _taken),
+    "bounds": Kind("{name: [least, most]}", "a mapping such as {temperature: [0, 1]}", _bounds),
+    "fillings": Kind(
+        "{placeholder: [parameter, VARIABLE …]}",
+        "a mapping from placeholders of base_url, such as {region: [acme_region, ACME_REGION]}",
+        _fillings,
+    ),
+    "pattern": Kind("regular expression", "a regular expression", _pattern),
+    "chat_dialect": one_of(*CHAT_DIALECTS),
+    "stream_usage": one_of("ask", "always", "refused"),
     "response_model": one_of("upstream", "requested"),
 }

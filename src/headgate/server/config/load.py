@@ -20,6 +20,7 @@ from headgate.server.config.kinds import KINDS, Kind
 from headgate.server.config.known import STRATEGIES
 from headgate.server.config.links import check_links
 from headgate.server.config.models import from_environment, public_names, read_credentials, read_models
+from headgate.server.config.providers import read_providers
 from headgate.server.config.report import ConfigError, Place, Problem, Report, ordered, shown_name
 from headgate.server.config.schema import Config, GeneralSettings, LitellmSettings, RouterSettings
 from headgate.server.config.secrets import References
@@ -75,6 +76,7 @@ def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report]:
     reader = Reader(references, report)
     references.over = _environment(reader, root)
     settings = _settings(reader, root)
+    reader.providers = read_providers(reader, root.entries.get("custom_providers"))
     credentials = read_credentials(reader, root.entries.get("credential_list"))
     models = read_models(
         reader,
@@ -92,6 +94,7 @@ def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report]:
         models=models,
         environment=references.over,
         credentials=credentials,
+        providers=reader.providers,
         warnings=tuple(ordered(report.problems)),
         files=tuple(files.read),
     )
@@ -133,7 +136,9 @@ def _variable(value: Any, written: str | None) -> str:
 
 
 _VARIABLE: Final = Kind("text", "a text", _variable)
-_READ_ELSEWHERE: Final = frozenset({"model_list", "credential_list", "environment_variables", *SETTINGS})
+_READ_ELSEWHERE: Final = frozenset(
+    {"model_list", "credential_list", "custom_providers", "environment_variables", *SETTINGS}
+)
 
 
 def _settings(reader: Reader, root: Mapping) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from headgate.errors import HeadgateError
+from headgate.providers.address import own_base
 from headgate.providers.base import Provider
 from headgate.providers.registry import providers, resolve
 from headgate.server.config import known
@@ -155,10 +156,10 @@ def _model_is_fine(
         return True
     base = params.get("api_base") or params.get("base_url")
     try:
-        provider, _ = resolve(model, params.get("custom_llm_provider"), base)
+        provider, _ = resolve(model, params.get("custom_llm_provider"), base, reader.providers)
     except HeadgateError:
         say = reader.report.warning if leave_out_invalid else reader.report.error
-        message, near = _unknown_provider(model, params.get("custom_llm_provider"))
+        message, near = _unknown_provider(model, params.get("custom_llm_provider"), reader.providers)
         say(place, path, message + (": the row is left out" if leave_out_invalid else ""), near=near)
         return not leave_out_invalid
     _check_access(reader, row, provider, params, base)
@@ -173,11 +174,11 @@ def _wildcard_problem(name: str, model: str) -> str:
     return ""
 
 
-def _unknown_provider(model: str, provider: str | None) -> tuple[str, str | None]:
+def _unknown_provider(model: str, provider: str | None, own: Table[str, Provider]) -> tuple[str, str | None]:
     name = provider or model.partition("/")[0]
     if name in known.PROVIDERS and (provider or "/" in model):
         return f"{name} is a LiteLLM provider that Headgate does not support yet", None
-    near = nearest(name, providers()) if provider or "/" in model else None
+    near = nearest(name, [*own, *providers()]) if provider or "/" in model else None
     message = f"{shown(provider or model, 'model')} names no provider that Headgate knows"
     if near is None:
         message += ": write it as provider/model, such as openai/gpt-4o"
@@ -192,11 +193,8 @@ def _check_access(
         return
     env, path = reader.references, f"{row.path}.litellm_params"
     base = base or next((env.get(name) for name in provider.base_url_env if env.get(name)), None)
-    if not base and not provider.base_url:
-        names = " or ".join(provider.base_url_env)
-        reader.report.warning(
-            row.place, path, f"{provider.name} needs an address: give api_base or set {names}"
-        )
+    if not base and (message := _address_problem(provider, params, env.env)):
+        reader.report.warning(row.place, path, message)
     auth = provider.auth
     given = ("api_key", *filter(None, [auth.token_param]))
     if (
@@ -208,6 +206,15 @@ def _check_access(
     variables = (*provider.api_key_env, *auth.token_env)
     if not any(params.get(name) for name in given) and not any(env.get(name) for name in variables):
         reader.report.warning(row.place, path, f"no key: give api_key or set {' or '.join(variables)}")
+
+
+def _address_problem(provider: Provider, params: dict[str, Any], env: Table[str, str]) -> str:
+    try:
+        base = own_base(provider, params, env)
+    except HeadgateError as error:
+        return error.message
+    names = "".join(f" or set {name}" for name in provider.base_url_env)
+    return "" if base else f"{provider.name} needs an address: give api_base{names}"
 
 
 def from_environment(env: Table[str, str]) -> tuple[ModelEntry, ...]:
@@ -226,4 +233,4 @@ def _is_configured(row: Provider, env: Table[str, str]) -> bool:
         return True
     key = any(env.get(name) for name in (*row.api_key_env, *row.auth.token_env))
     base = any(env.get(name) for name in row.base_url_env)
-    return base if row.auth.optional else key and bool(base or row.base_url)
+    return base if row.auth.optional else key and (base or not _address_problem(row, {}, env))

@@ -12,9 +12,10 @@ from typing import Final
 
 from headgate.server.config.keys import BLOCKS, Block
 from headgate.server.config.kinds import KINDS
+from headgate.server.config.providers import OWN
 from headgate.server.config.settings import SETTINGS
 
-_MARK: Final = re.compile(r"(<!-- (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+_MARK: Final = re.compile(r"(<!-- (?P<name>[\w.-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
 def updated(document: str) -> str:
@@ -25,7 +26,7 @@ def updated(document: str) -> str:
 
 def _parts() -> dict[str, str]:
     parts = {"start": _start()}
-    for block in BLOCKS.values():
+    for block in (*BLOCKS.values(), *OWN):
         name = block.name or "top"
         parts[name] = _supported(block)
         parts[f"{name}-not-yet"] = _unsupported(block)

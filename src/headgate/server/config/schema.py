@@ -5,11 +5,14 @@ fields of a settings block are the rows of its table in `keys.py`. `repr` shows 
 what they hold.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, TypeAlias
 
 import msgspec
 from msgspec import Struct
 
+from headgate.providers.base import Provider
+from headgate.providers.registry import NO_OWN
 from headgate.server.config.report import Problem
 
 FallbackTable: TypeAlias = tuple[dict[str, tuple[str | dict[str, Any], ...]], ...]
@@ -134,7 +137,8 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
 
 class Config(Discreet, frozen=True, kw_only=True):
     """`environment` is the file's `environment_variables`: it goes over the process's own. `credentials` are
-    the values of `credential_list` by name. `files` are all files that were read, the first one first.
+    the values of `credential_list` by name, `providers` the rows of `custom_providers`. `files` are all files
+    that were read, the first one first.
     """
 
     models: tuple[ModelEntry, ...] = ()
@@ -143,5 +147,6 @@ class Config(Discreet, frozen=True, kw_only=True):
     router: RouterSettings = msgspec.field(default_factory=RouterSettings)
     environment: dict[str, str] = {}
     credentials: dict[str, dict[str, Any]] = {}
+    providers: Mapping[str, Provider] = NO_OWN
     warnings: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()
