@@ -15,7 +15,9 @@ A model is named `provider/model`, for example `groq/llama-3.3-70b-versatile`. `
 left out. The page is written by `scripts/providers_page.py`.
 
 *Recorded traffic*: exchanges with the provider itself are replayed by the tests. *Documented shape*: built from its
-documentation, and no more than that.
+documentation, and no more than that. *Untried*: address, variables and deviations are as LiteLLM has them, and nobody
+has tried them here; reports are welcome. A provider that is not in the list can be added in
+[`custom_providers`](configuration.md#custom_providers).
 
 | provider | name | operations | key | address | tested |
 | --- | --- | --- | --- | --- | --- |

@@ -23,6 +23,8 @@ PROVIDERS = {
     "cerebras": "cerebras",
     "ollama": "ollama",
     "vllm": "hosted_vllm",
+    "aleph-alpha": "aleph_alpha",
+    "aws-bedrock-mantle": "bedrock_mantle",
     "azure-ai-foundry": "azure_ai",
     "ai21": "ai21",
     "cloudflare-workers-ai": "cloudflare",
@@ -35,6 +37,7 @@ PROVIDERS = {
     "novita": "novita",
     "nvidia-nim": "nvidia_nim",
     "sambanova": "sambanova",
+    "snowflake-cortex": "snowflake",
     "vercel-ai-gateway": "vercel_ai_gateway",
     "zai": "zai",
     "avian": "custom_openai",
@@ -61,10 +64,14 @@ LEFT_OUT = {
     "/api/embed": "Ollama's own format",
     "/api/pull": "Ollama's management, no model call",
     "/organization/usage/": "OpenAI's administration, no model call",
+    "pharia.ai/v1/complete": "Aleph Alpha's own format of text completions",
     "/v1/complete": "Anthropic's text completions, replaced by Messages",
     "/models": "lists and management of a provider's own models: a gateway answers with its own list",
     "/j2-": "AI21's own format of text completions, for models that are gone",
     "api.writer.com/v1/completions": "Writer's own format of text completions",
+    "api.aleph-alpha.com/complete": "Aleph Alpha's own format of text completions",
+    "_embed": "Aleph Alpha's own format of embeddings",
+    "pharia.ai/v1/embed": "Aleph Alpha's own format of embeddings",
     "/feature-extraction": "Hugging Face's own format of embeddings",
     "/responses/compact": "a service of OpenAI's beside the model call",
     "/responses/input_tokens": "a service of OpenAI's beside the model call",
@@ -95,6 +102,19 @@ def reason_left_out(record: dict[str, Any]) -> str | None:
     if not isinstance(request.get("body"), dict):
         return "the request's body was not recorded"
     return None
+
+
+_SPEAKS = {"messages": "chat", "generateContent": "chat"}
+
+
+def replayed() -> dict[str, set[str]]:
+    """The operations of each row whose recorded traffic is replayed."""
+    found: dict[str, set[str]] = {}
+    for record in records():
+        if reason_left_out(record) is None:
+            operation = _SPEAKS.get(record["api"], record["api"])
+            found.setdefault(PROVIDERS[record["provider"]], set()).add(operation)
+    return found
 
 
 def answer_bytes(record: dict[str, Any]) -> bytes:

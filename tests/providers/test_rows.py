@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from msgspec import Raw
 
+import recorded
 from headgate.catalog.lookup import Catalog
 from headgate.core.deployment import Deployment
 from headgate.errors import (
@@ -24,6 +25,7 @@ from headgate.providers.address import join, url_of
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
 from headgate.providers.rows import ROWS, hosts, makers, routers, servers
+from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
 ROOT = Path(__file__).parents[2]
@@ -162,6 +164,16 @@ def test_a_provider_without_a_fixed_address_asks_for_one(name: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         deployment(f"{name}/m", api_key="k").route("chat", False)
     assert caught.value.param == "api_base"
+
+
+@pytest.mark.skipif(not recorded.ROOT.exists(), reason="the recorded traffic is not beside the project")
+def test_what_is_called_recorded_is_replayed() -> None:
+    assert {name: set(operations) for name, operations in RECORDED.items()} == recorded.replayed()
+
+
+def test_nobody_is_untried_and_recorded() -> None:
+    assert not UNTRIED & RECORDED.keys()
+    assert {row.id for row in ROWS} >= UNTRIED | RECORDED.keys()
 
 
 def test_the_page_is_as_the_rows_are() -> None:
@@ -393,3 +405,28 @@ def test_what_fills_an_address_is_not_sent_and_the_key_is_asked_for() -> None:
     assert "cloudflare_account_id" not in deployment("cloudflare/@cf/m", cloudflare_account_id="a").defaults
     with pytest.raises(AuthenticationError, match="CLOUDFLARE_API_KEY"):
         deployment("cloudflare/@cf/m", cloudflare_account_id="a").route("chat", False)
+
+
+@pytest.mark.parametrize(
+    ("env", "given", "token", "kind"),
+    [
+        ({"SNOWFLAKE_JWT": "j"}, {}, "j", "KEYPAIR_JWT"),
+        ({"SNOWFLAKE_PAT": "p"}, {}, "p", "PROGRAMMATIC_ACCESS_TOKEN"),
+        ({}, {"api_key": "pat/p"}, "p", "PROGRAMMATIC_ACCESS_TOKEN"),
+    ],
+)
+def test_a_token_of_snowflake_says_its_kind(env: Any, given: Any, token: str, kind: str) -> None:
+    made = deployment("snowflake/m", env, account_id="org-acc", **given)
+    lines = made.route("chat", False).head.decode().split("\r\n")
+    assert {f"authorization: Bearer {token}", f"x-snowflake-authorization-token-type: {kind}"} <= set(lines)
+    assert made.secrets == (token,)
+
+
+def test_a_key_without_a_word_before_it() -> None:
+    assert deployment("assemblyai/m", api_key="k").auth_headers == [("authorization", "k")]
+
+
+@pytest.mark.parametrize("variable", ["BEDROCK_MANTLE_REGION", "AWS_REGION"])
+def test_the_first_variable_that_is_set_fills_an_address(variable: str) -> None:
+    made = deployment("bedrock_mantle/m", {variable: "eu-west-1"}, api_key="k")
+    assert made.route("chat", False).origin.host == "bedrock-mantle.eu-west-1.api.aws"

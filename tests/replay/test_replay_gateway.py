@@ -199,4 +199,4 @@ def test_counted_tokens_come_from_the_provider(
 def test_all_that_is_left_out_has_a_reason() -> None:
     reasons = {record["id"]: recorded.reason_left_out(record) for record in RECORDS}
     left = {name: reason for name, reason in reasons.items() if reason is not None}
-    assert len(left) <= 40, left
+    assert len(left) <= 50, left

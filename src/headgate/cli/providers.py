@@ -49,10 +49,11 @@ def _lines(found: dict[str, Any]) -> list[str]:
         ("format", found["dialect"]),
         ("operations", ", ".join(found["operations"])),
         ("address", found["base_url"] or "none of its own: give api_base"),
+        *((f"  {name}", address) for name, address in found["addresses"].items()),
         ("key from", " or ".join(found["api_key_env"]) + (" (optional)" if found["key_is_optional"] else "")),
         ("address from", " or ".join(found["base_url_env"])),
         ("also reads", ", ".join(found["other_env"])),
-        ("tested by", found["tested"]),
+        ("tested by", found["tested"] + ": " * bool(found["recorded"]) + ", ".join(found["recorded"])),
     ):
         if value:
             lines.append(f"  {label:<13} {value}")
@@ -64,5 +65,12 @@ def _lines(found: dict[str, Any]) -> list[str]:
 
 def _said(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{old} → {new}" for old, new in value.items())
-    return ", ".join(value) if isinstance(value, tuple | list) else "yes"
+        return ", ".join(f"{old}{_sign(new)}{_said(new)}" for old, new in value.items())
+    if isinstance(value, tuple | list):
+        return ", ".join(map(str, value))
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+def _sign(value: Any) -> str:
+    """A name or value that becomes another, or what is true of it."""
+    return ": " if isinstance(value, dict | tuple | list) else " → "

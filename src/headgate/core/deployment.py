@@ -222,7 +222,7 @@ class Deployment:
         if not key and not token:
             token = _first(self._env, auth.token_env)
         if key and auth.token_prefix and str(key).startswith(auth.token_prefix):
-            key, token = None, key
+            key, token = None, str(key)[len(auth.token_prefix) * auth.cut_prefix :]
         if token:
             self.secrets = (str(token),)
             return [("authorization", f"Bearer {token}"), *auth.token_headers.items()]

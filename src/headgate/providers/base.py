@@ -15,7 +15,7 @@ class Auth(Struct, frozen=True, kw_only=True):
 
     Tokens that are no keys travel as `Authorization: Bearer`, with `token_headers` beside them: those given
     by the parameter `token_param`, those in the environment under `token_env`, and keys that begin with
-    `token_prefix`.
+    `token_prefix`, which is cut off where `cut_prefix` says that it is only a mark.
     """
 
     header: str = "authorization"
@@ -24,6 +24,7 @@ class Auth(Struct, frozen=True, kw_only=True):
     token_param: str = ""
     token_env: tuple[str, ...] = ()
     token_prefix: str = ""
+    cut_prefix: bool = False
     token_headers: dict[str, str] = {}
 
 

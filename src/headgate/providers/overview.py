@@ -5,15 +5,11 @@
 
 from typing import Any, Final
 
-from headgate.providers.base import Provider, Quirks
+from headgate.providers.address import join
+from headgate.providers.base import Provider, Quirks, Site
 from headgate.providers.rows import ROWS
+from headgate.providers.tested import RECORDED, UNTRIED
 
-RECORDED: Final = frozenset(
-    """anthropic azure azure_ai cerebras cloudflare crusoe databricks deepseek fireworks_ai gemini groq heroku
-    hosted_vllm huggingface hyperbolic mistral nebius novita nvidia_nim ollama openai openrouter perplexity sambanova
-    together_ai vercel_ai_gateway xai zai""".split()
-)
-"""Those of whom recorded traffic is replayed by the tests. The others are built from their documentation."""
 BUILT: Final = ("chat", "responses", "completions", "embeddings")
 """Operations that the gateway has; rows name addresses of further ones."""
 
@@ -25,7 +21,19 @@ def operations(row: Provider) -> list[str]:
 def tested(row: Provider) -> str:
     if row.id == "mock":
         return "itself"
-    return "recorded traffic" if row.id in RECORDED else "documented shape"
+    if row.id in RECORDED:
+        return "recorded traffic"
+    return "untried" if row.id in UNTRIED else "documented shape"
+
+
+def addresses(row: Provider) -> dict[str, str]:
+    """Operation → where it is, with what the user fills in as placeholders."""
+    base, found = row.base_url or "{api_base}", {}
+    for name in operations(row):
+        site = Site(provider=row, operation=name, model="{model}", base=base, api_version="{api_version}")
+        path = row.path_of(site) if row.path_of else row.paths[name]
+        found[name] = path if path.startswith(("http://", "https://")) else join(base, path)
+    return found
 
 
 def described(row: Provider) -> dict[str, Any]:
@@ -37,25 +45,33 @@ def described(row: Provider) -> dict[str, Any]:
         "aliases": list(row.aliases),
         "dialect": row.dialect,
         "operations": operations(row),
+        "addresses": addresses(row),
         "base_url": row.base_url,
         "api_key_env": list(row.api_key_env),
         "base_url_env": list(row.base_url_env),
-        "other_env": sorted(
-            {*(name for _, *names in row.base_vars.values() for name in names), *row.header_env.values()}
-        ),
+        "other_env": sorted(_other_env(row)),
         "key_is_optional": row.auth.optional,
         "quirks": {models: quirks for models, quirks in quirks.items() if quirks},
         "tested": tested(row),
+        "recorded": list(RECORDED.get(row.id, ())),
     }
+
+
+def _other_env(row: Provider) -> set[str]:
+    filling = (name for _, *names in row.base_vars.values() for name in names)
+    found = {*filling, *row.header_env.values(), *row.auth.token_env, row.api_version_env}
+    return found - {""}
 
 
 def _plain(quirks: Quirks) -> dict[str, Any]:
     return {
-        name: value for name in quirks.__struct_fields__ if (value := getattr(quirks, name)) not in _NOTHING
+        name: value
+        for name in quirks.__struct_fields__
+        if (value := getattr(quirks, name)) != getattr(_NONE, name)
     }
 
 
-_NOTHING: Final[tuple[Any, ...]] = ({}, (), False, True, None)
+_NONE: Final = Quirks()
 
 
 def sorted_rows() -> list[Provider]:

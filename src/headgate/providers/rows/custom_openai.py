@@ -5,7 +5,7 @@ from headgate.providers.base import Auth, Provider
 ROW = Provider(
     id="custom_openai",
     name="OpenAI-compatible server",
-    aliases=("openai_like", "custom"),
+    aliases=("openai_like", "custom", "oobabooga"),
     base_url_env=("OPENAI_LIKE_API_BASE", "OPENAI_BASE_URL", "OPENAI_API_BASE"),
     api_key_env=("OPENAI_LIKE_API_KEY", "OPENAI_API_KEY"),
     auth=Auth(optional=True),

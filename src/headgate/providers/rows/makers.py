@@ -29,6 +29,14 @@ ROWS: tuple[Provider, ...] = (
         stream_usage="always",
     ),
     Provider(
+        id="aleph_alpha",
+        name="Aleph Alpha",
+        base_url="https://api.aleph-alpha.com",
+        base_url_env=("ALEPH_ALPHA_API_BASE",),
+        api_key_env=("ALEPH_ALPHA_API_KEY", "ALEPHALPHA_API_KEY"),
+        paths=_paths("chat"),
+    ),
+    Provider(
         id="amazon_nova",
         name="Amazon Nova API",
         base_url="https://api.nova.amazon.com/v1",

@@ -218,7 +218,8 @@ PRICE_SUFFIX: Final = (
 """What may follow a base, any number of times: `input_cost_per_token_above_200k_tokens_batches`."""
 PROVIDERS: Final = frozenset(
     """
-anyscale azure bedrock fal_ai azure_ai gemini vertex_ai oci github_copilot replicate ollama anthropic chatgpt
+aleph_alpha anyscale
+azure bedrock fal_ai azure_ai gemini vertex_ai oci github_copilot replicate ollama anthropic chatgpt
 cohere gigachat cohere_chat sagemaker nlp_cloud a2a anthropic_text bytez langflow langgraph ollama_chat
 petals predibase ragflow sap triton vertex_ai_beta watsonx_text fireworks_ai openai deepinfra novita
 vercel_ai_gateway perplexity together_ai mistral databricks nebius xai dashscope qwen_ai_platform
