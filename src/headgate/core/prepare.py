@@ -12,6 +12,7 @@ from headgate.core.deployment import Deployment, Route
 from headgate.core.params import OURS
 from headgate.errors import UnsupportedParamsError
 from headgate.providers.quirks import run
+from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source
 
 PASS: Final = "pass"  # noqa: S105 -- no password
@@ -137,7 +138,7 @@ def _take_ours(envelope: dict[str, Raw]) -> None:
     if "metadata" in envelope:
         try:
             _strings.decode(envelope["metadata"])
-        except msgspec.ValidationError:
+        except UNREADABLE:
             del envelope["metadata"]
 
 
@@ -149,7 +150,7 @@ def _ask_for_usage(envelope: dict[str, Raw]) -> bool:
         return True
     try:
         options = _options.decode(given)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return False  # the provider says what is wrong with it
     if options.get("include_usage"):
         return False

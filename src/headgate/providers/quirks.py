@@ -12,6 +12,7 @@ from msgspec import Raw, Struct
 
 from headgate.errors import UnsupportedParamsError
 from headgate.providers.base import Provider, Quirks
+from headgate.wire.envelope import UNREADABLE
 
 _messages = msgspec.json.Decoder(list[dict[str, Raw]])
 _tools = msgspec.json.Decoder(list[dict[str, Raw]])
@@ -116,8 +117,11 @@ def refused(plan: Plan, envelope: Mapping[str, Raw]) -> dict[str, str]:
 
 
 def _value(raw: Raw, inner: str) -> Any:
-    """The value, or that of a key in it; None where there is none."""
-    value = msgspec.json.decode(raw)
+    """The value, or that of a key in it; None where there is none to judge."""
+    try:
+        value = msgspec.json.decode(raw)
+    except UNREADABLE:
+        return None  # the provider's own answer says it best
     if not inner:
         return value
     return value.get(inner) if isinstance(value, dict) else None
@@ -142,7 +146,7 @@ def _has_roles(plan: Plan, envelope: dict[str, Raw]) -> bool:
 def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> None:
     try:
         messages = _messages.decode(envelope.get("messages", b"[]"))
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return  # not a list of objects: the provider's own answer says it best
     for message in messages:
         for key in [
@@ -162,7 +166,7 @@ def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> None:
 def _flat(content: Raw) -> Raw:
     try:
         parts = _parts.decode(content)
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return content
     texts = [part.get("text") for part in parts if part.get("type") == "text"]
     if len(texts) != len(parts) or not all(isinstance(text, str) for text in texts):
@@ -178,6 +182,6 @@ def _strip_strict(envelope: dict[str, Raw]) -> None:
                 function = _object.decode(tool["function"])
                 function.pop("strict", None)
                 tool["function"] = Raw(_encode(function))
-    except msgspec.ValidationError:
+    except UNREADABLE:
         return  # as above
     envelope["tools"] = Raw(_encode(tools))

@@ -10,8 +10,8 @@ from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
-from msgspec import Struct
-from msgspec.structs import astuple
+from msgspec import Raw, Struct
+from msgspec.structs import asdict, astuple
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, IntegrityError
@@ -33,6 +33,7 @@ __all__ = [
     "forget",
     "payers",
     "roll",
+    "salvaged",
     "spent",
 ]
 
@@ -78,8 +79,18 @@ class Record(Struct, array_like=True, kw_only=True):
     response: Any = None
 
 
+class _Unread(Record, array_like=True, kw_only=True):
+    """A record with the parts of its request as they came."""
+
+    metadata: Raw = Raw(b"null")
+    request: Raw = Raw(b"null")
+    response: Raw = Raw(b"null")
+
+
 encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder(Record).decode
+_unread: Final = msgspec.json.Decoder(_Unread).decode
+UNREADABLE: Final = (ValueError, RecursionError)
 _NAMES: Final = [field.name for field in msgspec.structs.fields(Record)]
 _JSON: Final = tuple(map(_NAMES.index, ("tags", "tokens", "legs", "metadata", "request", "response")))
 _json: Final = itemgetter(*_JSON)
@@ -95,6 +106,23 @@ _SIZES: Final = (256, 32, 4, 1)
 
 
 Paid = dict[Scope, int]
+
+
+def salvaged(line: bytes) -> Record:
+    """A record that `decode` can't read for a part of its request, such as the number 1e999: the part becomes a text.
+
+    Whoever sends such a request must not get it for nothing. Raises one of `UNREADABLE` for what is no record.
+    """
+    unread = _unread(line.decode("utf-8", "replace").encode())
+    parts = {name: _part(getattr(unread, name)) for name in ("metadata", "request", "response")}
+    return Record(**{**asdict(unread), **parts})
+
+
+def _part(raw: Raw) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except UNREADABLE:
+        return bytes(raw).decode("utf-8", "replace")
 
 
 def payers(record: Record) -> list[Scope]:

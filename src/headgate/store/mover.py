@@ -146,16 +146,17 @@ class Mover:
 
 
 def _decoded(lines: list[bytes]) -> tuple[list[Record], list[bytes]]:
-    """The records, and what is none. Parts of requests are kept as they came, with what is no UTF-8 in them."""
+    """The records, and what is none. Parts of requests are kept as they came, with what can't be read in them."""
     records: list[Record] = []
     strange: list[bytes] = []
     for line in lines:
         try:
             records.append(ledger.decode(line))
-        except UnicodeDecodeError:
-            records.append(ledger.decode(line.decode("utf-8", "replace").encode()))
-        except ValueError:
-            strange.append(line)
+        except ledger.UNREADABLE:
+            try:
+                records.append(ledger.salvaged(line))
+            except ledger.UNREADABLE:
+                strange.append(line)
     return records, strange
 
 

@@ -17,6 +17,8 @@ _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 _TRUE: Final = Raw(b"true")
 _NULL: Final = Raw(b"null")
+UNREADABLE: Final = (msgspec.DecodeError, ValueError, RecursionError)
+"""What decoding a value of a scanned body may raise: the scan doesn't look at escapes and sizes of numbers."""
 
 
 def read(body: bytes) -> dict[str, Raw]:
@@ -41,7 +43,7 @@ def document(envelope: Mapping[str, Raw]) -> dict[str, Any]:
     for key, raw in envelope.items():
         try:
             values[key] = _DECODE(raw)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        except UNREADABLE as error:
             raise BadRequestError(f"{key}: can't be read: {error}", param=key) from None
     return values
 
@@ -51,7 +53,7 @@ def text(envelope: Mapping[str, Raw], key: str) -> str | None:
     raw = envelope.get(key, _NULL)
     try:
         value = _DECODE(raw)
-    except (msgspec.DecodeError, ValueError, RecursionError):
+    except UNREADABLE:
         value = False
     if value is None or isinstance(value, str):
         return value
