@@ -13,7 +13,7 @@ from headgate.core.params import OURS
 from headgate.errors import UnsupportedParamsError
 from headgate.providers.quirks import run
 from headgate.wire.envelope import UNREADABLE
-from headgate.wire.ir import Echo, Request, Source
+from headgate.wire.ir import Echo, Request, Source, Thinking
 
 PASS: Final = "pass"  # noqa: S105 -- no password
 PATCH: Final = "patch"
@@ -95,6 +95,8 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped:
         _report(written.dropped, call, deployment)
+    if isinstance(request, Request):
+        call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     body: dict[str, Any] = written.body
     if not deployment.plan.idle:  # the row's quirks hold for what we wrote, too
         body = {name: Raw(_encode(value)) for name, value in body.items()}
@@ -110,6 +112,17 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         echo=written.echo,
         remote=remote,
     )
+
+
+def _others_thoughts(request: Request, family: str) -> list[str]:
+    """Reasoning that another vendor signed stays with us: nobody else can read it."""
+    signers = {
+        block.family
+        for turn in request.turns
+        for block in turn.blocks
+        if isinstance(block, Thinking) and (block.signature or block.redacted) and block.family
+    }
+    return [f"reasoning signed by {signer}" for signer in sorted(signers - {family})]
 
 
 def drops(call: Call, deployment: Deployment) -> bool:

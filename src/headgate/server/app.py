@@ -37,6 +37,7 @@ from headgate.server.meters import Meters
 from headgate.server.pace import Pace
 from headgate.server.registry import NOTHING, Registry
 from headgate.server.reload import Reloader
+from headgate.server.repeats import Shelf
 from headgate.server.routes import PAGES, Page, identify
 from headgate.server.shared import Shared
 from headgate.server.shares import Shares
@@ -218,6 +219,7 @@ def build(
         pace=Pace(rates, registry, clock, owner) if rates is not None else None,
         shared=Shared(rates, owner, clock) if rates is not None else None,
         reloader=reloader,
+        shelf=Shelf(database, owner) if shared else None,
     )
     reloader.swap = gateway.swap
     gateway.swap(gateway.snapshot)

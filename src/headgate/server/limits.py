@@ -7,9 +7,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from headgate.core import breaks
 from headgate.core import fallback as fallbacks
 from headgate.core.call import Call
 from headgate.core.fallback import NONE
+from headgate.core.route import Group
 from headgate.errors import (
     BudgetExceededError,
     HeadgateError,
@@ -54,6 +56,7 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
             tokens = ceiling.tokens(call.envelope, body)
         if any(budget.strict for budget in meters.budgets):
             amount = max(ceiling.cost(call.envelope, body), _elsewhere(snapshot, call, body))
+            amount *= _answers(snapshot.lookup(call.model), call)
         elif meters.budgets:
             amount = ceiling.likely_cost(call.envelope, body)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
@@ -67,6 +70,12 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
             raise refused(taken, gateway.clock.time())
         taken = meters.reserve(tokens, amount, gateway.clock.time())
     booking.hold = taken
+
+
+def _answers(group: Group, call: Call) -> int:
+    """How many answers may be paid for: of one that is late, and of one that breaks, another is asked for."""
+    way = (call.options.on_break or group.routing.on_break).way if call.stream else "error"
+    return 1 + (group.hedges is not None) + {"restart": breaks.MOST, "continue": 1}.get(way, 0)
 
 
 def _elsewhere(snapshot: Snapshot, call: Call, body: bytes) -> int:

@@ -168,5 +168,6 @@ def _routing(config: Config) -> Routing:
         ),
         retries=Retries(policy=router.retry_policy, least=router.retry_after),
         on_break=breaks.parse(router.on_stream_break),
+        paced=router.respect_provider_limits,
         hedge_after=None if router.hedge_after is None else hedge.parse(router.hedge_after),
     )

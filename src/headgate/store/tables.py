@@ -15,6 +15,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -363,6 +364,16 @@ leases: Final = _table(
     Column("amount", BigInteger, nullable=False),
     Column("expires", Float, nullable=False, index=True),
     comment="Shares of budgets and limits that a process may hand out by itself",
+)
+
+repeats: Final = _table(
+    "repeats",
+    _text("id", primary_key=True),
+    _text("fingerprint", nullable=False),
+    _text("owner", nullable=False),
+    Column("expires", Float, nullable=False, index=True),
+    Column("answer", LargeBinary),
+    comment="Calls with an Idempotency-Key: who makes them, and what they were answered",
 )
 
 sums: Final = ("spend", *_SUMS)

@@ -369,6 +369,13 @@ ROUTER: Final = _block(
     ),
     ("hedge_after", "hedge_after", "—", "When a second row is asked because the first is late."),
     ("sticky", "stickiness", "—", "Calls of one `user` or `session` keep to one row, by the rows' weights."),
+    (
+        "respect_provider_limits",
+        "flag",
+        "false",
+        "Calls wait where a provider's `x-ratelimit-*` headers say that it would refuse them, also in groups "
+        "without `rpm`, `tpm` and `max_parallel_requests`.",
+    ),
     ("default_max_parallel_requests", "count", "—", "For rows without `max_parallel_requests`."),
     ("num_retries", "count", "2", "Tries after the first one."),
     ("timeout", "seconds", "`request_timeout`", "For rows without a `timeout`."),

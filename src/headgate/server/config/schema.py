@@ -109,6 +109,7 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     on_stream_break: str = "error"
     hedge_after: float | str | None = None
     sticky: str | None = None
+    respect_provider_limits: bool = False
     default_max_parallel_requests: int | None = None
     retry_policy: dict[str, int] = {}
     model_group_retry_policy: dict[str, dict[str, int]] = {}

@@ -162,6 +162,7 @@ async def _serve(
     model = snapshot.only_group or model_of(envelope)
     call.model = model = caller.aliases.get(model, model)
     caller.admit(model)
+    call.share = caller.share
     booking.request = exchange.body
     booking.read(envelope, asked)
     if endpoint.stream:
