@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,8 +21,10 @@ from headgate.core.dialects import dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
-from headgate.ports import Origin, Timeouts
+from headgate.ports import Credential, Origin, Timeouts
 from headgate.providers.address import own_base, url_of
+from headgate.providers.auth import build
+from headgate.providers.auth.base import Surroundings
 from headgate.providers.base import Provider
 from headgate.providers.quirks import Plan, plan, refused
 from headgate.providers.registry import NO_OWN, resolve
@@ -117,6 +120,7 @@ class Deployment:
         self.timeouts = _timeouts(params.get("timeout"))
         self.stream_timeouts = _timeouts(params.get("stream_timeout") or params.get("timeout"))
         self.secrets: tuple[str, ...] = ()
+        self.credential: Credential | None = None
         self.auth_headers = self._authorise()
         self._routes: dict[str, Route] = {}
         self._sheet: PriceSheet | None = None
@@ -188,7 +192,8 @@ class Deployment:
         return (self.base or self.provider.base_url or "").split("?")[0]
 
     def scrubbed(self, text: str) -> str:
-        for secret in self.secrets:
+        own = self.secrets if self.credential is None else self.credential.secrets
+        for secret in own:
             text = text.replace(secret, "***")
         return text
 
@@ -229,6 +234,8 @@ class Deployment:
         if key:
             self.secrets = (str(key),)
             return [(auth.header, f"{auth.scheme} {key}" if auth.scheme else str(key))]
+        if self.provider.credential and self._credentialed():
+            return []
         if not auth.optional and not self._elsewhere:
             variables = " or ".join(self.provider.api_key_env)
             self.problem = self.problem or AuthenticationError(
@@ -238,6 +245,22 @@ class Deployment:
                 code="missing_api_key",
             )
         return []
+
+    def _credentialed(self) -> bool:
+        """Whether the row's scheme finds something to sign with."""
+        around = Surroundings(
+            params=self.params,
+            env=self._env,
+            read=lambda path: Path(path).read_bytes(),
+            base=self.base or "",
+            provider=self.provider.name,
+        )
+        try:
+            self.credential = build(self.provider.credential, around)
+        except HeadgateError as error:
+            self.problem = self.problem or error
+            return True
+        return self.credential is not None
 
     def _route(self, key: str, operation: str) -> Route:
         version = str(
@@ -260,13 +283,14 @@ class Deployment:
             )
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         return Route(
-            origin=self._origin(parts.scheme, parts.hostname, parts.port),
+            origin=self.origin(parts.scheme, parts.hostname, parts.port),
             head=head(target or "/", parts.netloc.rpartition("@")[2], self._headers()),
             url=url,
             dialect=dialect(spoken.get(operation, self.provider.dialect)),
         )
 
-    def _origin(self, scheme: str, host: str, port: int | None) -> Origin:
+    def origin(self, scheme: str, host: str, port: int | None, *, direct: bool = False) -> Origin:
+        """Where a connection of this deployment's goes; `direct`: never over a proxy."""
         port = port or (443 if scheme == "https" else 80)
         verify = self.params.get("ssl_verify")
         return Origin(
@@ -277,7 +301,7 @@ class Deployment:
             ca_file=verify if isinstance(verify, str) else self._env.get("SSL_CERT_FILE"),
             client_cert=self.params.get("ssl_certificate"),
             client_key=self.params.get("client_key"),
-            proxy=None if scheme == "mock" else proxy_for(scheme, host, port, self._env),
+            proxy=None if direct or scheme == "mock" else proxy_for(scheme, host, port, self._env),
         )
 
     def _headers(self) -> dict[str, str]:

@@ -18,6 +18,7 @@ from headgate.core.hedge import race
 from headgate.core.media import inline
 from headgate.core.partial import wasted
 from headgate.core.prepare import prepare
+from headgate.core.signing import ERROR_LIMIT, Signer
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
 from headgate.errors import HeadgateError, NotFoundError, Timeout
 from headgate.ports import Clock, Timeouts, Transport
@@ -276,11 +277,15 @@ class Engine:
         sent = track.take(len(prepared.body) // BYTES_PER_TOKEN, started) if group.paced else None
         incoming = None
         try:
-            incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
+            if deployment.credential is None:
+                incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
+            else:
+                signer = Signer(deployment, deployment.credential, self._transports, self._clock)
+                incoming = await signer.send(prepared, timeouts)
             if sent is not None:
                 track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
             if incoming.status >= 300:
-                body = await incoming.read(_ERROR_LIMIT)
+                body = await incoming.read(ERROR_LIMIT)
                 raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
             answer = Answer(call, deployment, prepared, incoming, self._clock)
             if call.stream:
@@ -376,9 +381,6 @@ class Engine:
             await transport.close()
 
 
-_ERROR_LIMIT = 4 * 1024 * 1024
-
-
 def _less(one: float | None, other: float | None) -> float | None:
     """Of two limits, None for none."""
     return other if one is None else one if other is None else min(one, other)
@@ -388,7 +390,7 @@ def _attributed(error: HeadgateError, deployment: Deployment) -> HeadgateError:
     """Says whose error it is, and takes our credential out of what the provider said."""
     error.model = error.model or deployment.model
     error.llm_provider = error.llm_provider or deployment.provider.id
-    if deployment.secrets:
+    if deployment.secrets or deployment.credential is not None:
         error.message = deployment.scrubbed(error.message)
         error.args = (error.message,)
         if error.body is not None:

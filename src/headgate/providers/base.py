@@ -101,7 +101,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
     a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
     in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
-    parameter that fills it and, after it, the environment variables.
+    parameter that fills it and, after it, the environment variables. `credential` names a scheme of
+    `providers/auth` that signs where no key is given, with its argument after a colon. `dialects` maps an operation
+    to the dialect that it is spoken in, where that isn't the operation's own.
     """
 
     id: str
@@ -127,6 +129,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version_env: str = ""
     api_version: str = ""
     cache_marks: bool = False
+    credential: str = ""
+    dialects: dict[str, str] = {}
 
 
 class Site(Struct, frozen=True, kw_only=True):
