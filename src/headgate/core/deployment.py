@@ -187,6 +187,10 @@ class Deployment:
         return next(iter(refused(self.plan, envelope)), "")
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        return self._env
+
+    @property
     def address(self) -> str:
         """The base URL as an operator may see it."""
         return (self.base or self.provider.base_url or "").split("?")[0]
@@ -317,9 +321,9 @@ class Deployment:
         return headers
 
 
-def head(target: str, host: str, headers: Mapping[str, str]) -> bytes:
+def head(target: str, host: str, headers: Mapping[str, str], method: str = "POST") -> bytes:
     """A request's head as the transport takes it. Raises BadRequestError for a header that would break it."""
-    lines = [f"POST {target} HTTP/1.1", f"host: {host}"]
+    lines = [f"{method} {target} HTTP/1.1", f"host: {host}"]
     for name, value in headers.items():
         if any(ord(char) < 32 or ord(char) == 127 for char in name + value) or not name or ":" in name:
             raise BadRequestError(

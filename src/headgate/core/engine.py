@@ -18,10 +18,10 @@ from headgate.core.hedge import race
 from headgate.core.media import inline
 from headgate.core.partial import wasted
 from headgate.core.prepare import prepare
-from headgate.core.signing import ERROR_LIMIT, Signer
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
+from headgate.core.signing import ERROR_LIMIT, Sending, Signer
 from headgate.errors import HeadgateError, NotFoundError, Timeout
-from headgate.ports import Clock, Timeouts, Transport
+from headgate.ports import Clock, Incoming, Timeouts, Transport
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
@@ -280,8 +280,9 @@ class Engine:
             if deployment.credential is None:
                 incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
             else:
-                signer = Signer(deployment, deployment.credential, self._transports, self._clock)
-                incoming = await signer.send(prepared, timeouts)
+                route = prepared.route
+                sending = Sending("POST", route.url, route.origin, prepared.head, prepared.body)
+                incoming = await self.send(deployment, sending, timeouts)
             if sent is not None:
                 track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
             if incoming.status >= 300:
@@ -316,6 +317,15 @@ class Engine:
         if group.paced:
             group.queue.wake()
         return answer
+
+    async def send(self, deployment: Deployment, sending: Sending, timeouts: Timeouts) -> Incoming:
+        """One request, signed where the deployment's credential does. Raises as the transport does, and
+        AuthenticationError."""
+        if deployment.credential is not None:
+            signer = Signer(deployment, deployment.credential, self._transports, self._clock)
+            return await signer.send(sending, timeouts)
+        transport = self._transports[sending.origin.scheme]
+        return await transport.send(sending.origin, sending.head, sending.body, timeouts)
 
     def _timeouts(self, call: Call, group: Group, deployment: Deployment, now: float) -> Timeouts:
         """What the request asks for, within what is left of the call's time; while there are others to ask a

@@ -3,18 +3,27 @@ tokens. It opens no connection itself.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Final
+from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
 from headgate.core.deployment import Deployment
-from headgate.core.prepare import Prepared
 from headgate.errors import APIConnectionError
-from headgate.ports import Ask, Clock, Credential, Incoming, Signing, Timeouts, Told, Transport
+from headgate.ports import Ask, Clock, Credential, Incoming, Origin, Signing, Timeouts, Told, Transport
 
 MAX_TOLD: Final = 1024 * 1024
 """Bytes of an answer of a token server."""
 REFUSED: Final = (401, 403)
 ERROR_LIMIT: Final = 4 * 1024 * 1024
+
+
+class Sending(NamedTuple):
+    """A request but for its signature. `head` as the transport takes it."""
+
+    method: str
+    url: str
+    origin: Origin
+    head: bytes
+    body: bytes
 
 
 class Signer:
@@ -28,45 +37,47 @@ class Signer:
         self._transports = transports
         self._clock = clock
 
-    async def send(self, prepared: Prepared, timeouts: Timeouts) -> Incoming:
+    async def send(self, sending: Sending, timeouts: Timeouts) -> Incoming:
         """Signs and sends; a second time where the provider says that what it was signed with has expired.
 
         Raises what the transport raises, and AuthenticationError where there is nothing to sign with.
         """
-        answer, lines = await self._once(prepared, timeouts)
+        answer, lines = await self._once(sending, timeouts)
         if answer.status not in REFUSED:
             return answer
-        told = Told(
-            status=answer.status, headers=dict(answer.headers), body=await answer.read(ERROR_LIMIT)
-        )
+        told = Told(status=answer.status, headers=dict(answer.headers), body=await answer.read(ERROR_LIMIT))
         if not self._credential.refused(told, lines, self._clock.time()):
             return _Read(told)
-        answer, _ = await self._once(prepared, timeouts)
+        answer, _ = await self._once(sending, timeouts)
         return answer
 
-    async def _once(
-        self, prepared: Prepared, timeouts: Timeouts
-    ) -> tuple[Incoming, list[tuple[str, str]]]:
-        route, now = prepared.route, self._clock.time()
+    async def _once(self, sending: Sending, timeouts: Timeouts) -> tuple[Incoming, list[tuple[str, str]]]:
+        now = self._clock.time()
         if not self._credential.ready(now):
             await self._credential.renew(self._fetch, now)
-        request = Signing(method="POST", url=route.url, headers=_lines(prepared.head), body=prepared.body)
+        request = Signing(
+            method=sending.method, url=sending.url, headers=_lines(sending.head), body=sending.body
+        )
         lines = self._credential.sign(request, self._clock.time())
-        head = prepared.head + "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
-        transport = self._transports[route.origin.scheme]
-        return await transport.send(route.origin, head, prepared.body, timeouts), lines
+        head = sending.head + "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
+        transport = self._transports[sending.origin.scheme]
+        return await transport.send(sending.origin, head, sending.body, timeouts), lines
 
     async def _fetch(self, ask: Ask) -> Told:
         """See ports.Fetch."""
         parts = urlsplit(ask.url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise APIConnectionError(f"{ask.url.split('?')[0][:200]!r} is no address: expected https://host/path")
+            raise APIConnectionError(
+                f"{ask.url.split('?')[0][:200]!r} is no address: expected https://host/path"
+            )
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         fields = {"user-agent": "headgate", "accept": "*/*", **ask.headers}
         lines = [f"{ask.method} {target} HTTP/1.1", f"host: {parts.netloc.rpartition('@')[2]}"]
         lines += [f"{name}: {value}" for name, value in fields.items()]
         if not all(line.isprintable() for line in lines):
-            raise APIConnectionError(f"what is asked of {parts.hostname!r} holds characters that HTTP forbids")
+            raise APIConnectionError(
+                f"what is asked of {parts.hostname!r} holds characters that HTTP forbids"
+            )
         origin = self._deployment.origin(parts.scheme, parts.hostname, parts.port, direct=ask.direct)
         limits = Timeouts(
             connect=ask.seconds, first_byte=ask.seconds, between_chunks=ask.seconds, total=ask.seconds

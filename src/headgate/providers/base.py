@@ -4,7 +4,7 @@ A provider is a dialect, addresses and a credential scheme; what deviates is nam
 out by one generic mechanism (`quirks.py`). No code anywhere asks for a provider's name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct, field
@@ -103,7 +103,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
     parameter that fills it and, after it, the environment variables. `credential` names a scheme of
     `providers/auth` that signs where no key is given, with its argument after a colon. `dialects` maps an operation
-    to the dialect that it is spoken in, where that isn't the operation's own.
+    to the dialect that it is spoken in, where that isn't the operation's own. `base_of` gives the base URL by a path
+    of its API, the parameters and the environment, where the path decides.
     """
 
     id: str
@@ -130,6 +131,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version: str = ""
     cache_marks: bool = False
     credential: str = ""
+    base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
     dialects: dict[str, str] = {}
 
 
