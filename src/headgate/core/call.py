@@ -40,13 +40,15 @@ class Leg(NamedTuple):
 class Wish(Struct, frozen=True, kw_only=True):
     """What a call asks of the deployments that it may go to. `tags` None: tags are not looked at; `match_any`: one of
     them is enough. `region` is "eu", "us", or a region's own name; calls with the same `stick` share their luck.
-    `team` is the caller's: rows of other teams are not for it."""
+    `team` is the caller's: rows of other teams are not for it. `only` is the id of the one deployment that it may go
+    to."""
 
     tags: frozenset[str] | None = None
     match_any: bool = True
     region: str = ""
     stick: str = ""
     team: str = ""
+    only: str = ""
 
 
 NO_WISH = Wish()

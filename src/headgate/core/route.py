@@ -158,6 +158,8 @@ class Group:
         if deployment.team and deployment.team != wish.team:
             return "team"
         if wish is not NO_WISH:
+            if wish.only and deployment.id != wish.only:
+                return "another one keeps the conversation"
             if wish.tags is not None and not self._tagged(deployment, wish):
                 return "tags"
             if wish.region and not deployment.is_in(wish.region):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.ports import Clock
 from headgate.server.callers import Callers
+from headgate.server.conversations import Conversations
 from headgate.server.health import Health
 from headgate.server.pace import Pace
 from headgate.server.reload import Reloader
@@ -64,6 +65,7 @@ class Gateway:
         self.metrics = Metrics()
         self.health = Health(self)
         self.repeats = Repeats(clock.monotonic, shelf)
+        self.conversations = Conversations(database, clock.time)
         self.ready = True
         self.peers: Path | None = None
         self._prefix = secrets.token_hex(10)

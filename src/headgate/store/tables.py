@@ -376,5 +376,18 @@ repeats: Final = _table(
     comment="Calls with an Idempotency-Key: who makes them, and what they were answered",
 )
 
+responses: Final = _table(
+    "responses",
+    _text("id", primary_key=True),
+    Column("created", Float, nullable=False, index=True),
+    _text("key", nullable=False),
+    _text("team_id"),
+    _text("model", nullable=False),
+    _text("deployment", nullable=False),
+    _json("input"),
+    _json("document"),
+    comment="Answers of the Responses API: whose they are, who gave them, what was said",
+)
+
 sums: Final = ("spend", *_SUMS)
 """The columns of `daily` and `daily_named` that add up."""

@@ -22,6 +22,7 @@ from headgate.server.account import account
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
+from headgate.server.endpoints import responses
 from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
@@ -150,8 +151,8 @@ async def _serve(
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
         caller.reach(exchange.path, exchange.client)
+    again = partial(serve, gateway, endpoint, call.model)
     if repeats.HEADER in asked and not isinstance(exchange, repeats.Tape):
-        again = partial(serve, gateway, endpoint, call.model)
         await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
         booking.booked = True  # by the one call that answers all
         return
@@ -177,6 +178,13 @@ async def _serve(
     if snapshot.wishes or caller.region:
         user = booking.customer or caller.user_id
         call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
+    if call.operation == "responses":
+        if only := await gateway.conversations.resume(call, caller):
+            call.wish = msgspec.structs.replace(call.wish, only=only)
+        if (begun := responses.background(gateway, call, booking, exchange, again)) is not None:
+            booking.booked = True  # by the call that is made in the background
+            exchange.send(200, JSON, begun)
+            return
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, exchange.body)
     if headers.EXPLAIN in asked and caller.admin:
@@ -196,6 +204,8 @@ async def _serve(
             body = renamed(body, call.model)
         if booking.response is not None:
             booking.response.append(body)
+        if call.operation == "responses" and (keep := gateway.conversations.keeper(call, booking, answer)):
+            keep(body)
         account(gateway, call, booking)
         exchange.send(200, JSON + _head(gateway, snapshot, answer, booking), body)
 
@@ -214,7 +224,14 @@ async def _relay(
     if snapshot.requested_name:
         write = renaming(write, answer.call.model)
     if booking.response is not None:
-        write = _copying(write, booking.response)
+        write = _copying(write, booking.response.append)
+    keep = (
+        gateway.conversations.keeper(answer.call, booking, answer)
+        if answer.call.operation == "responses"
+        else None
+    )
+    if keep is not None:
+        write = _copying(write, keep)
     answer.on_end = partial(account, gateway, answer.call, booking)
     try:
         if snapshot.drain is None:
@@ -233,9 +250,9 @@ async def _relay(
     exchange.end()
 
 
-def _copying(write: Callable[[bytes], None], pieces: list[bytes]) -> Callable[[bytes], None]:
+def _copying(write: Callable[[bytes], None], tell: Callable[[bytes], object]) -> Callable[[bytes], None]:
     def copy(data: bytes) -> None:
-        pieces.append(data)
+        tell(data)
         write(data)
 
     return copy
