@@ -59,7 +59,8 @@ class Deployment:
     """One row of a model list, ready to be called.
 
     `secrets` are the texts that must never reach a message. `problem` is why it can't be called at all.
-    `defaults` are request parameters for bodies that don't name them, `extra` goes over any body. `providers` are
+    `defaults` are request parameters for bodies that don't name them, `extra` and the row's `fixed` go over any body.
+    `providers` are
     rows of the user's own, by name.
     """
 
@@ -88,7 +89,8 @@ class Deployment:
         self._elsewhere = self.base is not None and self.base != self.provider.base_url
         self.base = self.base or self._own_base()
         self.id = str(info.get("id") or _fingerprint(group, params))
-        self.model_raw = Raw(msgspec.json.encode(self.model))
+        self.model_raw = Raw(msgspec.json.encode(self.body_model))
+        self.fixed = {name: Raw(msgspec.json.encode(value)) for name, value in self.provider.body.items()}
         self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or ())
         self.drop_params: bool | None = params.get("drop_params")
         self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
@@ -215,11 +217,18 @@ class Deployment:
         self._facts = {**(known or {}), **self.info}
         self._sheet = self._catalog.sheet(name, provider, overrides)
 
+    @property
+    def body_model(self) -> str:
+        """The model as bodies name it."""
+        cut = self.provider.cut_model
+        return self.model.partition(cut)[0] if cut else self.model
+
     def _own_base(self) -> str | None:
         """The provider's own address; `problem` where it can't be made."""
+        made = self.provider.base_vars or self.provider.base_of
         try:
-            return own_base(self.provider, self.params, self._env) if self.provider.base_vars else None
-        except BadRequestError as error:
+            return own_base(self.provider, self.params, self._env) if made else None
+        except (BadRequestError, AuthenticationError) as error:
             self.problem = error
             return None
 
@@ -277,6 +286,7 @@ class Deployment:
             "completions": "completions",
             "responses": "responses",
             "embeddings": self.provider.embeddings,
+            **self.provider.dialects,
         }
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https", "mock"):

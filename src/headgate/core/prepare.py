@@ -62,16 +62,18 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     if addressed:
         envelope.pop("model", None)
         envelope.pop("stream", None)
-    else:
+    elif deployment.provider.body_model:
         envelope["model"] = deployment.model_raw
+    else:
+        envelope.pop("model", None)
     if call.stream and call.dialect.name in _ASKED and deployment.provider.stream_usage == "ask":
         strip = _ask_for_usage(envelope) and not call.options.show_usage
     path = PASS
     if not deployment.plan.idle:
         path = PATCH
         call.dropped = run(deployment.plan, envelope, deployment.provider, drops(call, deployment))
-    if deployment.extra:
-        envelope.update(deployment.extra)
+    if deployment.extra or deployment.fixed:
+        envelope |= deployment.fixed | deployment.extra
     return Prepared(
         route=route,
         head=_head(route, call.forward),
@@ -88,7 +90,7 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
             msgspec.json.decode(_encode({**deployment.defaults, **call.envelope}))
         )
     request = _without(request, deployment.drop + call.options.drop)
-    request.model = deployment.model
+    request.model = deployment.body_model
     if isinstance(request, Request):
         request.stream = call.stream
     remote = route.dialect.remote_media(request) if isinstance(request, Request) else []
@@ -102,8 +104,10 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         body = {name: Raw(_encode(value)) for name, value in body.items()}
         left_out = run(deployment.plan, body, deployment.provider, drops(call, deployment))
         call.dropped = [*call.dropped, *left_out]
-    if deployment.extra:
-        body = {**body, **deployment.extra}
+    if deployment.extra or deployment.fixed:
+        body = {**body, **deployment.fixed, **deployment.extra}
+    if not deployment.provider.body_model:
+        body.pop("model", None)
     return Prepared(
         route=route,
         head=_head(route, tuple(written.headers.items())),

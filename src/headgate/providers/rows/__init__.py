@@ -27,6 +27,7 @@ from headgate.providers.rows import (
     routers,
     servers,
     together_ai,
+    vertex_ai,
     xai,
 )
 
@@ -35,6 +36,7 @@ ROWS: tuple[Provider, ...] = (
     anthropic.ROW,
     gemini.ROW,
     azure.ROW,
+    vertex_ai.ROW,
     groq.ROW,
     mistral.ROW,
     deepseek.ROW,
