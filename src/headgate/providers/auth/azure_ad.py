@@ -45,6 +45,7 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "authority": ("azure_authority_host", "AZURE_AUTHORITY_HOST"),
 }
 """Fact → its parameter, and the variable that counts where the parameter is not given."""
+KEYS: Final = ("AZURE_OPENAI_API_KEY", "AZURE_API_KEY", "AZURE_AI_API_KEY")
 _MANAGED: Final = ("ManagedIdentityCredential", "DefaultAzureCredential")
 
 
@@ -67,8 +68,8 @@ class _Facts(Struct, frozen=True, kw_only=True):
 
 
 def credential(around: Surroundings) -> Credential | None:
-    """What the parameters name; else, where there is no parameter `api_key`, what the environment names; None where
-    neither names anything, so that a key counts.
+    """What the parameters name; else, where there is no parameter `api_key` and no variable of KEYS, what the
+    environment names; None where neither names anything, so that a key counts.
 
     In this order: a given token (or the function `azure_ad_token_provider`), a client secret, a federated token
     file, a user's password, a managed identity. Raises AuthenticationError for something that is given by half.
@@ -78,7 +79,7 @@ def credential(around: Surroundings) -> Credential | None:
     if token := around.param("azure_ad_token"):
         return _given(token)
     own = {name for name, (param, _) in NAMES.items() if around.param(param)} - {"scope", "authority"}
-    if not own and around.param("api_key"):
+    if not own and (around.param("api_key") or around.variable(*KEYS)):
         return None
     if not own and (token := around.variable("AZURE_AD_TOKEN")):
         return _given(token)

@@ -233,7 +233,7 @@ async def _subject_token(source: _Source, audience: str, asking: Asking) -> str:
         what = "the subject token of an external account"
         return _in_format(asking.around.file(source.file, what), source.format, source.file)
     if source.url:
-        ask = Ask(url=source.url, headers=source.headers)
+        ask = Ask(url=source.url, headers={name.lower(): value for name, value in source.headers.items()})
         told = await asked(asking.fetch, ask, "the subject token of an external account", asking.now)
         return _in_format(told.body.decode("utf-8", "replace"), source.format, source.url.partition("?")[0])
     raise missing(
