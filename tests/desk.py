@@ -7,14 +7,14 @@ import asyncio
 import http.client
 import json
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl, urlsplit
-
-from servers import Upstream
 
 from headgate.errors import APIConnectionError
 from headgate.ports import Ask, Credential, Signing, Told
 from headgate.providers.auth.base import Surroundings
+from servers import Upstream
 
 REQUEST = Signing(method="POST", url="https://api.example/v1", headers=(), body=b"{}")
 NOW = 1_700_000_000.0
@@ -92,7 +92,7 @@ def _got(line: str, headers: dict[str, str], body: bytes) -> Got:
 def around(
     params: Mapping[str, Any] = {},
     env: Mapping[str, str] = {},
-    files: Mapping[str, str] | Callable[[str], bytes] = {},
+    files: Mapping[str, str] | Callable[[str], bytes] = MappingProxyType({}),
     base: str = "",
 ) -> Surroundings:
     """Surroundings with these files and no others."""

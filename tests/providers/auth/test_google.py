@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.serialization import (
     NoEncryption,
     PrivateFormat,
 )
-from desk import NOW, REQUEST, Desk, around, hides, lines_of
 
+from desk import NOW, REQUEST, Desk, around, hides, lines_of
 from headgate.errors import AuthenticationError, HeadgateError, RateLimitError, ServiceUnavailableError
 from headgate.ports import Signing, Told
 from headgate.providers.auth import aws_sources, build, google

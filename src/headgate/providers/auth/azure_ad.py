@@ -174,6 +174,7 @@ def _managed(around: Surroundings, facts: _Facts) -> Source:
             return (await asked_json(fetch, ask, Granted, what, now)).token(now)
         except HeadgateError as error:
             error.message += f". Looked for before: {_looked_for()}"
+            error.args = (error.message,)
             raise
 
     return source
@@ -193,16 +194,19 @@ def _provided(provider: Any) -> Source:
         )
 
     async def source(fetch: Fetch, now: float) -> Token:
-        if inspect.iscoroutinefunction(provider):
-            token = await provider()
-        else:
-            token = await asyncio.to_thread(provider)
-            token = await token if inspect.isawaitable(token) else token
-        if not isinstance(token, str) or not token:
-            kind = type(token).__name__
+        try:
+            given = provider() if inspect.iscoroutinefunction(provider) else await asyncio.to_thread(provider)
+            token = await given if inspect.isawaitable(given) else given
+        except HeadgateError:
+            raise
+        except Exception as error:
             raise AuthenticationError(
-                f"azure_ad_token_provider gave {'an empty text' if token == '' else f'a {kind}'}: expected a token",
-                code="unreadable_credentials",
+                f"azure_ad_token_provider raised {type(error).__name__}: {error}", code="token_refused"
+            ) from error
+        if not isinstance(token, str) or not token:
+            kind = "an empty text" if token == "" else f"a {type(token).__name__}"
+            raise AuthenticationError(
+                f"azure_ad_token_provider gave {kind}: expected a token", code="unreadable_credentials"
             )
         return Token(token, now + PROVIDED_SECONDS)
 

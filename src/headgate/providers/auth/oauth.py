@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from headgate.errors import BadRequestError
 from headgate.ports import Credential, Fetch
 from headgate.providers.auth.base import (
     Bearer,
@@ -56,7 +57,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     """One row.
 
     `given` is looked for first. `facts` are what the exchange is made of; all but those in `optional` must be
-    there. `more` finds facts in other places. `url`, `form` and `headers` make the request; `local` makes the
+    there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, `form` and `headers` make the request; `local` makes the
     token without one. `beside` are header lines that travel with the token. `keyed`: the provider takes a
     plain API key as well, so nothing at all is no error, and a parameter `api_key` wins over the environment.
     """
@@ -65,6 +66,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     facts: Mapping[str, Fact]
     given: tuple[Given, ...] = ()
     optional: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
     more: Callable[[Surroundings, Facts], Facts] = lambda around, facts: facts
     url: Callable[[Facts], str] = lambda facts: facts["url"]
     form: Callable[[Facts], Mapping[str, str]] = lambda facts: {"grant_type": "client_credentials"}
@@ -82,9 +84,12 @@ def basic_header(facts: Facts) -> Mapping[str, str]:
 def credential(name: str, around: Surroundings) -> Credential | None:
     """The credential of the row `name`, None where nothing is configured and an API key does as well.
 
-    Raises AuthenticationError that names the parameters and variables of what is lacking.
+    Raises AuthenticationError that names the parameters and variables of what is lacking, BadRequestError for a
+    name that is in no row.
     """
-    row = EXCHANGES[name]
+    row = EXCHANGES.get(name)
+    if row is None:
+        raise BadRequestError(f"no token exchange {name!r}: expected {', '.join(EXCHANGES)}")
     for given in row.given:
         if text := around.param(*given.fact.params.split()):
             return _fixed(row, given, text, around)
@@ -95,15 +100,19 @@ def credential(name: str, around: Surroundings) -> Credential | None:
             if text := around.variable(*given.fact.variables.split()):
                 return _fixed(row, given, text, around)
     facts = found(name, around)
-    lacking = [one for one in row.facts if not facts[one] and one not in row.optional]
+    lacking = [one for one in row.facts if not facts[one] and one not in (*row.optional, *row.holders)]
     if not lacking:
         secrets = [facts[one] for one, fact in row.facts.items() if fact.secret]
         return Bearer(_source(row, facts), secrets, row.beside(facts).items())
     if row.keyed and not any(facts[one] for one, fact in row.facts.items() if fact.secret):
         return None
-    names = "; ".join(row.facts[one].names for one in lacking)
-    tokens = "".join(f"; or {given.fact.names}" for given in row.given)
-    raise missing(f"{row.name}: no credentials: set {names}{tokens}")
+    raise missing(_lacking(row, lacking))
+
+
+def _lacking(row: Exchange, lacking: list[str]) -> str:
+    names = ", ".join(row.facts[one].names for one in lacking)
+    others = [row.facts[one].names for one in row.holders] + [given.fact.names for given in row.given]
+    return f"{row.name}: no credentials: set {'; or '.join([names, *others])}"
 
 
 def found(name: str, around: Surroundings) -> Facts:
@@ -237,7 +246,8 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
             "base": Fact("base_url", "AICORE_BASE_URL"),
             "group": Fact("resource_group", "AICORE_RESOURCE_GROUP", "default"),
         },
-        optional=("key", "base"),
+        optional=("base",),
+        holders=("key",),
         more=_service_key,
         url=lambda facts: facts["url"].rstrip("/").removesuffix("/oauth/token") + "/oauth/token",
         beside=lambda facts: {"ai-resource-group": facts["group"]},
@@ -265,7 +275,8 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
             "file": Fact("private_key_file", "SNOWFLAKE_PRIVATE_KEY_FILE SNOWFLAKE_PRIVATE_KEY_PATH"),
             "passphrase": Fact("private_key_passphrase", "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", secret=True),
         },
-        optional=("file", "passphrase"),
+        optional=("passphrase",),
+        holders=("file",),
         more=_key_file,
         local=_account_jwt,
         keyed=True,
