@@ -360,6 +360,7 @@ SEALED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncry
     ("given", "words"),
     [
         ("/none.json", ["vertex_credentials", "/none.json", "No such file"]),
+        (PEM, ["vertex_credentials is neither the path of a file nor"]),
         ("{no json", ["vertex_credentials", "no JSON"]),
         ('["a"]', ["/home/me", "No such file"]),
         ({"type": "gdch_service_account"}, ["'gdch_service_account'", "service_account", "authorized_user"]),

@@ -176,6 +176,40 @@ async def test_a_service_key_of_sap(desk: Desk, params: Any, env: Any, group: st
     assert {"sap-shh", "tok.one"} <= set(credential.secrets)
 
 
+VARIABLES = {
+    "AICORE_CLIENT_ID": "sb-client",
+    "AICORE_CLIENT_SECRET": "sap-shh",
+    "AICORE_AUTH_URL": SERVICE_KEY["url"],
+    "AICORE_RESOURCE_GROUP": "filed",
+}
+
+
+@pytest.mark.parametrize(
+    ("env", "file", "group"),
+    [
+        ({}, "/home/me/.aicore/config.json", "filed"),
+        ({"AICORE_PROFILE": "default"}, "/home/me/.aicore/config.json", "filed"),
+        ({"AICORE_HOME": "/etc/ai", "AICORE_PROFILE": "prod"}, "/etc/ai/config_prod.json", "filed"),
+        ({"AICORE_CONFIG": "/any.json", "AICORE_RESOURCE_GROUP": "nearer"}, "/any.json", "nearer"),
+        (
+            {"VCAP_SERVICES": json.dumps({"xsuaa": [{}], "aicore": [{"credentials": SERVICE_KEY}]})},
+            "",
+            "default",
+        ),
+    ],
+)
+async def test_what_saps_own_tools_know(desk: Desk, env: Any, file: str, group: str) -> None:
+    place = around({}, env, {file: json.dumps(VARIABLES)})
+    lines = await lines_of(oauth.credential("sap", place), desk)
+    assert lines == {"authorization": "Bearer tok.one", "ai-resource-group": group}
+    assert told_basic(desk) == "sb-client:sap-shh"
+
+
+def test_a_profile_of_saps_tools_that_is_not_there() -> None:
+    with pytest.raises(AuthenticationError, match=r"/home/me/.aicore/config_prod.json"):
+        oauth.credential("sap", around({}, {"AICORE_PROFILE": "prod"}))
+
+
 def test_a_service_key_says_where_the_api_is() -> None:
     held = around({}, {"AICORE_SERVICE_KEY": json.dumps(SERVICE_KEY)})
     assert oauth.found("sap", held)["base"] == "https://api.ai.eu10.hana.ondemand.com"
@@ -266,6 +300,7 @@ def test_a_key_counts_where_an_exchange_is_not_configured(name: str, params: Any
         ("sap", {"client_secret": "x-shh", "client_id": "me"}, ["AICORE_AUTH_URL"]),
         ("sap", {"service_key": "{no json x-shh"}, ["service key", "no JSON"]),
         ("sap", {"service_key": '{"clientid": 7, "clientsecret": "x-shh"}'}, ["service key", "clientid"]),
+        ("sap", {"service_key": "x-shh\nx-shh"}, ["service key", "neither the path"]),
         ("sap", {"service_key": "/none.json"}, ["service key", "/none.json"]),
         ("sap", {"service_key": '{"clientid": "me"}'}, ["AICORE_CLIENT_SECRET"]),
         ("snowflake", {"private_key_passphrase": "x-shh"}, ["SNOWFLAKE_PRIVATE_KEY_FILE"]),

@@ -22,6 +22,7 @@ from headgate.providers.auth.base import (
     granted,
     missing,
 )
+from headgate.providers.auth.documents import json_text, there
 from headgate.providers.auth.rs256 import fingerprint, private_key, signed
 
 Facts: TypeAlias = Mapping[str, str]
@@ -57,9 +58,10 @@ class Exchange(Struct, frozen=True, kw_only=True):
     """One row.
 
     `given` is looked for first. `facts` are what the exchange is made of; all but those in `optional` must be
-    there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, `form` and `headers` make the request; `local` makes the
-    token without one. `beside` are header lines that travel with the token. `keyed`: the provider takes a
-    plain API key as well, so nothing at all is no error, and a parameter `api_key` wins over the environment.
+    there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, `form` and
+    `headers` make the request; `local` makes the token without one. `beside` are header lines that travel with
+    the token. `keyed`: the provider takes a plain API key as well, so nothing at all is no error, and a
+    parameter `api_key` wins over the environment.
     """
 
     name: str
@@ -149,29 +151,53 @@ def _origin(url: str) -> str:
 
 
 class _ServiceKey(Struct):
+    """https://help.sap.com/docs/sap-ai-core/sap-ai-core-service-guide/create-service-key"""
+
     clientid: str = ""
     clientsecret: str = ""
     url: str = ""
     serviceurls: dict[str, str] = {}
     credentials: "_ServiceKey | None" = None
 
+    def facts(self) -> Facts:
+        if self.credentials:
+            return self.credentials.facts()
+        base = self.serviceurls.get("AI_API_URL", "")
+        return {"client": self.clientid, "secret": self.clientsecret, "url": self.url, "base": base}
 
-def _service_key(around: Surroundings, facts: Facts) -> Facts:
-    """A service key, as JSON text or the path of a file, fills what was not given singly."""
-    if not facts["key"]:
-        return facts
-    text = facts["key"]
-    if not text.lstrip().startswith("{"):
-        text = around.file(text, "SAP AI Core's service key")
-    key = decoded(text, _ServiceKey, "SAP AI Core's service key")
-    key = key.credentials or key
-    held = {
-        "client": key.clientid,
-        "secret": key.clientsecret,
-        "url": key.url,
-        "base": key.serviceurls.get("AI_API_URL", ""),
-    }
-    return {**facts, **{name: facts[name] or value for name, value in held.items()}}
+
+class _Services(Struct):
+    """What Cloud Foundry tells an application of the services that are bound to it."""
+
+    aicore: list[_ServiceKey] = []
+
+
+def _sap(around: Surroundings, facts: Facts) -> Facts:
+    """What was not given singly is in a service key, in a file of SAP's own tools, or in a bound service."""
+    layers: list[Facts] = [facts]
+    if facts["key"]:
+        text, what = json_text(around, facts["key"], "SAP AI Core's service key")
+        layers.append(decoded(text, _ServiceKey, what).facts())
+    if config := _sap_config(around):
+        layers.append(config)
+    if bound := around.variable("VCAP_SERVICES"):
+        layers += [one.facts() for one in decoded(bound, _Services, "VCAP_SERVICES").aicore]
+    return {name: next((layer[name] for layer in layers if layer.get(name)), "") for name in facts}
+
+
+def _sap_config(around: Surroundings) -> Facts | None:
+    """https://help.sap.com/doc/generative-ai-hub-sdk/CLOUD/en-US/_reference/README_sphynx.html: a file that holds
+    the variables' names."""
+    named, profile = around.variable("AICORE_CONFIG"), around.variable("AICORE_PROFILE")
+    folder = around.variable("AICORE_HOME") or "~/.aicore"
+    default = profile in ("", "default")
+    path = named or f"{folder}/config{'' if default else '_' + profile}.json"
+    if not named and default and not there(around, path):
+        return None
+    text, what = json_text(around, path, "AICORE_CONFIG" if named else "SAP AI Core's configuration")
+    held = decoded(text, dict[str, Any], what)
+    names = {one: fact.variables for one, fact in EXCHANGES["sap"].facts.items()}
+    return {one: value for one, name in names.items() if isinstance(value := held.get(name), str)}
 
 
 def _key_file(around: Surroundings, facts: Facts) -> Facts:
@@ -244,13 +270,13 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
             "secret": Fact("client_secret", "AICORE_CLIENT_SECRET", secret=True),
             "url": Fact("auth_url", "AICORE_AUTH_URL"),
             "base": Fact("base_url", "AICORE_BASE_URL"),
-            "group": Fact("resource_group", "AICORE_RESOURCE_GROUP", "default"),
+            "group": Fact("resource_group", "AICORE_RESOURCE_GROUP"),
         },
-        optional=("base",),
+        optional=("base", "group"),
         holders=("key",),
-        more=_service_key,
+        more=_sap,
         url=lambda facts: facts["url"].rstrip("/").removesuffix("/oauth/token") + "/oauth/token",
-        beside=lambda facts: {"ai-resource-group": facts["group"]},
+        beside=lambda facts: {"ai-resource-group": facts["group"] or "default"},
     ),
     # https://docs.databricks.com/en/dev-tools/auth/oauth-m2m.html
     "databricks": Exchange(
