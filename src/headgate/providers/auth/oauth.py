@@ -186,7 +186,7 @@ def _sap(around: Surroundings, facts: Facts) -> Facts:
 
 
 def _sap_config(around: Surroundings) -> Facts | None:
-    """https://help.sap.com/doc/generative-ai-hub-sdk/CLOUD/en-US/_reference/README_sphynx.html: a file that holds
+    """https://sap.github.io/ai-sdk/docs/python/overview: a file that holds
     the variables' names."""
     named, profile = around.variable("AICORE_CONFIG"), around.variable("AICORE_PROFILE")
     folder = around.variable("AICORE_HOME") or "~/.aicore"
