@@ -26,6 +26,7 @@ def test_every_file_says_what_it_is(file: Path) -> None:
 ALLOWED = {
     "catalog/lookup.py": "how the price table's own names are made of a provider's",
     "catalog/tokens.py": "a family of tokenizers",
+    "providers/auth/oauth.py": "a token exchange has the name of who wants it",
     "wire/": '"custom" is a kind of tool',
 }
 """Where a provider's name may stand outside its row, beside the names of formats and the built-in one."""

@@ -45,6 +45,7 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "authority": ("azure_authority_host", "AZURE_AUTHORITY_HOST"),
 }
 """Fact → its parameter, and the variable that counts where the parameter is not given."""
+KEYS: Final = ("AZURE_OPENAI_API_KEY", "AZURE_API_KEY", "AZURE_AI_API_KEY")
 _MANAGED: Final = ("ManagedIdentityCredential", "DefaultAzureCredential")
 
 
@@ -67,8 +68,8 @@ class _Facts(Struct, frozen=True, kw_only=True):
 
 
 def credential(around: Surroundings) -> Credential | None:
-    """What the parameters name; else, where there is no parameter `api_key`, what the environment names; None where
-    neither names anything, so that a key counts.
+    """What the parameters name; else, where there is no parameter `api_key` and no variable of KEYS, what the
+    environment names; None where neither names anything, so that a key counts.
 
     In this order: a given token (or the function `azure_ad_token_provider`), a client secret, a federated token
     file, a user's password, a managed identity. Raises AuthenticationError for something that is given by half.
@@ -78,7 +79,7 @@ def credential(around: Surroundings) -> Credential | None:
     if token := around.param("azure_ad_token"):
         return _given(token)
     own = {name for name, (param, _) in NAMES.items() if around.param(param)} - {"scope", "authority"}
-    if not own and around.param("api_key"):
+    if not own and (around.param("api_key") or around.variable(*KEYS)):
         return None
     if not own and (token := around.variable("AZURE_AD_TOKEN")):
         return _given(token)
@@ -173,6 +174,7 @@ def _managed(around: Surroundings, facts: _Facts) -> Source:
             return (await asked_json(fetch, ask, Granted, what, now)).token(now)
         except HeadgateError as error:
             error.message += f". Looked for before: {_looked_for()}"
+            error.args = (error.message,)
             raise
 
     return source
@@ -192,16 +194,19 @@ def _provided(provider: Any) -> Source:
         )
 
     async def source(fetch: Fetch, now: float) -> Token:
-        if inspect.iscoroutinefunction(provider):
-            token = await provider()
-        else:
-            token = await asyncio.to_thread(provider)
-            token = await token if inspect.isawaitable(token) else token
-        if not isinstance(token, str) or not token:
-            kind = type(token).__name__
+        try:
+            given = provider() if inspect.iscoroutinefunction(provider) else await asyncio.to_thread(provider)
+            token = await given if inspect.isawaitable(given) else given
+        except HeadgateError:
+            raise
+        except Exception as error:
             raise AuthenticationError(
-                f"azure_ad_token_provider gave {'an empty text' if token == '' else f'a {kind}'}: expected a token",
-                code="unreadable_credentials",
+                f"azure_ad_token_provider raised {type(error).__name__}: {error}", code="token_refused"
+            ) from error
+        if not isinstance(token, str) or not token:
+            kind = "an empty text" if token == "" else f"a {type(token).__name__}"
+            raise AuthenticationError(
+                f"azure_ad_token_provider gave {kind}: expected a token", code="unreadable_credentials"
             )
         return Token(token, now + PROVIDED_SECONDS)
 

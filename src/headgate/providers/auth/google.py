@@ -7,11 +7,10 @@ credential document holds is known in google_files.py.
 from typing import Any, Final
 from urllib.parse import urlencode
 
-import msgspec
-
 from headgate.errors import APIConnectionError, HeadgateError, Timeout
 from headgate.ports import Ask, Credential, Fetch, Signing
 from headgate.providers.auth.base import Bearer, Granted, Surroundings, Token, asked_json, missing
+from headgate.providers.auth.documents import json_text, there
 from headgate.providers.auth.google_files import CLOUD, Asking, Document, document
 
 CREDENTIAL_PARAMS: Final = ("vertex_credentials", "vertex_ai_credentials")
@@ -68,21 +67,9 @@ def project(around: Surroundings) -> str:
 def _document(around: Surroundings) -> Document | None:
     """None where there is none. Raises AuthenticationError for one that is named and can't be read."""
     for where, given in _given(around):
-        if not isinstance(given, str):
-            return document(msgspec.json.encode(given).decode(), where)
-        if given.lstrip().startswith("{"):
-            return document(given, where)
-        return document(around.file(given, where), f"{where}, the file {around.path(given)}")
+        return document(*json_text(around, given, where))
     path = _login_file(around)
-    try:
-        around.read(path)
-    except FileNotFoundError:
-        return None
-    except NotADirectoryError:
-        return None
-    except OSError:
-        pass  # it is there: the next line says what is wrong with it
-    return document(around.file(path, "gcloud's login"), f"gcloud's login, the file {path}")
+    return document(*json_text(around, path, "gcloud's login")) if there(around, path) else None
 
 
 def _given(around: Surroundings) -> list[tuple[str, Any]]:

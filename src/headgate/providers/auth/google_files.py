@@ -30,6 +30,8 @@ from headgate.providers.auth.sigv4 import Keys
 
 TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 -- an address
 CLOUD: Final = "https://www.googleapis.com/auth/cloud-platform"
+IAM: Final = "https://www.googleapis.com/auth/iam"
+"""Enough for who only impersonates."""
 LIFETIME: Final = 3600
 """Seconds that an assertion and an impersonated account's token are good for: the most that is allowed."""
 _GRANTS: Final = "urn:ietf:params:oauth:"
@@ -154,7 +156,7 @@ class ExternalAccount(Struct, frozen=True, kw_only=True, tag_field="type", tag="
             "grant_type": _GRANTS + "grant-type:token-exchange",
             "requested_token_type": _GRANTS + "token-type:access_token",
             "audience": self.audience,
-            "scope": CLOUD if target else asking.scope,
+            "scope": IAM if target else asking.scope,
             "subject_token_type": self.subject_token_type,
             "subject_token": await _subject_token(self.credential_source, self.audience, asking),
         }
@@ -181,7 +183,7 @@ class Impersonated(Struct, frozen=True, kw_only=True, tag_field="type", tag="imp
     quota_project_id: str = ""
 
     async def token(self, asking: Asking) -> Token:
-        first = await self.source_credentials.token(msgspec.structs.replace(asking, scope=CLOUD))
+        first = await self.source_credentials.token(msgspec.structs.replace(asking, scope=IAM))
         return await _impersonated(
             self.service_account_impersonation_url, first, asking, delegates=self.delegates
         )
@@ -233,7 +235,7 @@ async def _subject_token(source: _Source, audience: str, asking: Asking) -> str:
         what = "the subject token of an external account"
         return _in_format(asking.around.file(source.file, what), source.format, source.file)
     if source.url:
-        ask = Ask(url=source.url, headers=source.headers)
+        ask = Ask(url=source.url, headers={name.lower(): value for name, value in source.headers.items()})
         told = await asked(asking.fetch, ask, "the subject token of an external account", asking.now)
         return _in_format(told.body.decode("utf-8", "replace"), source.format, source.url.partition("?")[0])
     raise missing(

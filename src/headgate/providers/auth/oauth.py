@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from msgspec import Struct
 
+from headgate.errors import BadRequestError
 from headgate.ports import Credential, Fetch
 from headgate.providers.auth.base import (
     Bearer,
@@ -21,6 +22,7 @@ from headgate.providers.auth.base import (
     granted,
     missing,
 )
+from headgate.providers.auth.documents import json_text, there
 from headgate.providers.auth.rs256 import fingerprint, private_key, signed
 
 Facts: TypeAlias = Mapping[str, str]
@@ -56,15 +58,17 @@ class Exchange(Struct, frozen=True, kw_only=True):
     """One row.
 
     `given` is looked for first. `facts` are what the exchange is made of; all but those in `optional` must be
-    there. `more` finds facts in other places. `url`, `form` and `headers` make the request; `local` makes the
-    token without one. `beside` are header lines that travel with the token. `keyed`: the provider takes a
-    plain API key as well, so nothing at all is no error, and a parameter `api_key` wins over the environment.
+    there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, `form` and
+    `headers` make the request; `local` makes the token without one. `beside` are header lines that travel with
+    the token. `keyed`: the provider takes a plain API key as well, so nothing at all is no error, and a
+    parameter `api_key` wins over the environment.
     """
 
     name: str
     facts: Mapping[str, Fact]
     given: tuple[Given, ...] = ()
     optional: tuple[str, ...] = ()
+    holders: tuple[str, ...] = ()
     more: Callable[[Surroundings, Facts], Facts] = lambda around, facts: facts
     url: Callable[[Facts], str] = lambda facts: facts["url"]
     form: Callable[[Facts], Mapping[str, str]] = lambda facts: {"grant_type": "client_credentials"}
@@ -82,9 +86,12 @@ def basic_header(facts: Facts) -> Mapping[str, str]:
 def credential(name: str, around: Surroundings) -> Credential | None:
     """The credential of the row `name`, None where nothing is configured and an API key does as well.
 
-    Raises AuthenticationError that names the parameters and variables of what is lacking.
+    Raises AuthenticationError that names the parameters and variables of what is lacking, BadRequestError for a
+    name that is in no row.
     """
-    row = EXCHANGES[name]
+    row = EXCHANGES.get(name)
+    if row is None:
+        raise BadRequestError(f"no token exchange {name!r}: expected {', '.join(EXCHANGES)}")
     for given in row.given:
         if text := around.param(*given.fact.params.split()):
             return _fixed(row, given, text, around)
@@ -95,15 +102,19 @@ def credential(name: str, around: Surroundings) -> Credential | None:
             if text := around.variable(*given.fact.variables.split()):
                 return _fixed(row, given, text, around)
     facts = found(name, around)
-    lacking = [one for one in row.facts if not facts[one] and one not in row.optional]
+    lacking = [one for one in row.facts if not facts[one] and one not in (*row.optional, *row.holders)]
     if not lacking:
         secrets = [facts[one] for one, fact in row.facts.items() if fact.secret]
         return Bearer(_source(row, facts), secrets, row.beside(facts).items())
     if row.keyed and not any(facts[one] for one, fact in row.facts.items() if fact.secret):
         return None
-    names = "; ".join(row.facts[one].names for one in lacking)
-    tokens = "".join(f"; or {given.fact.names}" for given in row.given)
-    raise missing(f"{row.name}: no credentials: set {names}{tokens}")
+    raise missing(_lacking(row, lacking))
+
+
+def _lacking(row: Exchange, lacking: list[str]) -> str:
+    names = ", ".join(row.facts[one].names for one in lacking)
+    others = [row.facts[one].names for one in row.holders] + [given.fact.names for given in row.given]
+    return f"{row.name}: no credentials: set {'; or '.join([names, *others])}"
 
 
 def found(name: str, around: Surroundings) -> Facts:
@@ -140,29 +151,53 @@ def _origin(url: str) -> str:
 
 
 class _ServiceKey(Struct):
+    """https://help.sap.com/docs/sap-ai-core/sap-ai-core-service-guide/create-service-key"""
+
     clientid: str = ""
     clientsecret: str = ""
     url: str = ""
     serviceurls: dict[str, str] = {}
     credentials: "_ServiceKey | None" = None
 
+    def facts(self) -> Facts:
+        if self.credentials:
+            return self.credentials.facts()
+        base = self.serviceurls.get("AI_API_URL", "")
+        return {"client": self.clientid, "secret": self.clientsecret, "url": self.url, "base": base}
 
-def _service_key(around: Surroundings, facts: Facts) -> Facts:
-    """A service key, as JSON text or the path of a file, fills what was not given singly."""
-    if not facts["key"]:
-        return facts
-    text = facts["key"]
-    if not text.lstrip().startswith("{"):
-        text = around.file(text, "SAP AI Core's service key")
-    key = decoded(text, _ServiceKey, "SAP AI Core's service key")
-    key = key.credentials or key
-    held = {
-        "client": key.clientid,
-        "secret": key.clientsecret,
-        "url": key.url,
-        "base": key.serviceurls.get("AI_API_URL", ""),
-    }
-    return {**facts, **{name: facts[name] or value for name, value in held.items()}}
+
+class _Services(Struct):
+    """What Cloud Foundry tells an application of the services that are bound to it."""
+
+    aicore: list[_ServiceKey] = []
+
+
+def _sap(around: Surroundings, facts: Facts) -> Facts:
+    """What was not given singly is in a service key, in a file of SAP's own tools, or in a bound service."""
+    layers: list[Facts] = [facts]
+    if facts["key"]:
+        text, what = json_text(around, facts["key"], "SAP AI Core's service key")
+        layers.append(decoded(text, _ServiceKey, what).facts())
+    if config := _sap_config(around):
+        layers.append(config)
+    if bound := around.variable("VCAP_SERVICES"):
+        layers += [one.facts() for one in decoded(bound, _Services, "VCAP_SERVICES").aicore]
+    return {name: next((layer[name] for layer in layers if layer.get(name)), "") for name in facts}
+
+
+def _sap_config(around: Surroundings) -> Facts | None:
+    """https://sap.github.io/ai-sdk/docs/python/overview: a file that holds
+    the variables' names."""
+    named, profile = around.variable("AICORE_CONFIG"), around.variable("AICORE_PROFILE")
+    folder = around.variable("AICORE_HOME") or "~/.aicore"
+    default = profile in ("", "default")
+    path = named or f"{folder}/config{'' if default else '_' + profile}.json"
+    if not named and default and not there(around, path):
+        return None
+    text, what = json_text(around, path, "AICORE_CONFIG" if named else "SAP AI Core's configuration")
+    held = decoded(text, dict[str, Any], what)
+    names = {one: fact.variables for one, fact in EXCHANGES["sap"].facts.items()}
+    return {one: value for one, name in names.items() if isinstance(value := held.get(name), str)}
 
 
 def _key_file(around: Surroundings, facts: Facts) -> Facts:
@@ -235,12 +270,13 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
             "secret": Fact("client_secret", "AICORE_CLIENT_SECRET", secret=True),
             "url": Fact("auth_url", "AICORE_AUTH_URL"),
             "base": Fact("base_url", "AICORE_BASE_URL"),
-            "group": Fact("resource_group", "AICORE_RESOURCE_GROUP", "default"),
+            "group": Fact("resource_group", "AICORE_RESOURCE_GROUP"),
         },
-        optional=("key", "base"),
-        more=_service_key,
+        optional=("base", "group"),
+        holders=("key",),
+        more=_sap,
         url=lambda facts: facts["url"].rstrip("/").removesuffix("/oauth/token") + "/oauth/token",
-        beside=lambda facts: {"ai-resource-group": facts["group"]},
+        beside=lambda facts: {"ai-resource-group": facts["group"] or "default"},
     ),
     # https://docs.databricks.com/en/dev-tools/auth/oauth-m2m.html
     "databricks": Exchange(
@@ -265,7 +301,8 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
             "file": Fact("private_key_file", "SNOWFLAKE_PRIVATE_KEY_FILE SNOWFLAKE_PRIVATE_KEY_PATH"),
             "passphrase": Fact("private_key_passphrase", "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE", secret=True),
         },
-        optional=("file", "passphrase"),
+        optional=("passphrase",),
+        holders=("file",),
         more=_key_file,
         local=_account_jwt,
         keyed=True,
