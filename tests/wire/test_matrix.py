@@ -8,6 +8,7 @@ import pytest
 
 from headgate.wire import ir
 from headgate.wire.anthropic import DIALECT as ANTHROPIC
+from headgate.wire.bedrock import DIALECT as CONVERSE
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.fold import fold, unfold
 from headgate.wire.gemini import DIALECT as GEMINI
@@ -19,12 +20,14 @@ DIALECTS: dict[str, Any] = {
     "anthropic": ANTHROPIC,
     "gemini": GEMINI,
     "responses": RESPONSES,
+    "bedrock": CONVERSE,
 }
 MODELS = {
     "chat": "gpt-4o",
     "anthropic": "claude-sonnet-4-5",
     "gemini": "gemini-2.5-flash",
     "responses": "gpt-5",
+    "bedrock": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 }
 FRAME = Frame(id="id-1", created=1, model="m", stream_usage=True)
 PNG = "iVBORw0KGgo="

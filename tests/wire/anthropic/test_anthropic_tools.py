@@ -6,7 +6,7 @@ import pytest
 
 from headgate.wire import ir
 from headgate.wire.anthropic import DIALECT
-from headgate.wire.anthropic.schema import strict, tool_input
+from headgate.wire.schema import strict, tool_input
 from headgate.wire.dialect import Target
 
 OLD, NEW = "claude-3-5-sonnet-20241022", "claude-sonnet-4-5"
