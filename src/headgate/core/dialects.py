@@ -15,6 +15,8 @@ MODULES: Final = {
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
+    "cohere": "headgate.wire.cohere",
+    "cohere_embeddings": "headgate.wire.cohere.embeddings",
 }
 
 
