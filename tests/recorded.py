@@ -11,6 +11,7 @@ PROVIDERS = {
     "openai": "openai",
     "azure-openai": "azure",
     "anthropic": "anthropic",
+    "cohere": "cohere",
     "google-gemini": "gemini",
     "groq": "groq",
     "mistral": "mistral",
@@ -58,7 +59,13 @@ APIS = (
     "models",
 )
 
+NATIVE = {"/v2/chat": "cohere_chat"}
+"""Addresses of formats of their own, where the recording's kind says no more than "chat"."""
+
 LEFT_OUT = {
+    "api.cohere.com/v1/": "Cohere's older API: its row uses v2",
+    "api.cohere.ai/v1/": "Cohere's older API: its row uses v2",
+    "/compatibility/v1/": "OpenAI's format at Cohere: its row uses the native one",
     "/api/chat": "Ollama's own format: its rows use the OpenAI-compatible address",
     "/api/generate": "Ollama's own format",
     "/api/embed": "Ollama's own format",
@@ -83,7 +90,9 @@ def records() -> Iterator[dict[str, Any]]:
     for line in (ROOT / "manifest.jsonl").read_text().splitlines():
         entry = json.loads(line)
         if entry["provider"] in PROVIDERS and entry["api"] in APIS:
-            yield {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
+            record = {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
+            native = (api for path, api in NATIVE.items() if record["request"]["url"].endswith(path))
+            yield {**record, "api": next(native, record["api"])}
 
 
 def reason_left_out(record: dict[str, Any]) -> str | None:
@@ -104,7 +113,7 @@ def reason_left_out(record: dict[str, Any]) -> str | None:
     return None
 
 
-_SPEAKS = {"messages": "chat", "generateContent": "chat"}
+_SPEAKS = {"messages": "chat", "generateContent": "chat", "cohere_chat": "chat"}
 
 
 def replayed() -> dict[str, set[str]]:
@@ -248,6 +257,33 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
     if prompt + output != usage.get("totalTokenCount"):
         output += thoughts
     said.tokens = (prompt, output) if usage else None
+    return said
+
+
+COHERE_FINISH = {"MAX_TOKENS": "length", "TOOL_CALL": "tool_calls", "ERROR_TOXIC": "content_filter"}
+
+
+def said_by_cohere(documents: list[dict[str, Any]], stream: bool) -> Said:
+    said, calls, end = Said(), {}, documents[-1]
+    if stream:
+        end = next(event["delta"] for event in documents if event["type"] == "message-end")
+    for document in documents:
+        message = (document.get("delta", {}) if stream else document).get("message") or {}
+        content = message.get("content") or []
+        for part in [content] if isinstance(content, dict) else content:
+            said.text += part.get("text") or ""
+            said.reasoning += part.get("thinking") or ""
+        said.text += message.get("tool_plan") or ""
+        given = message.get("tool_calls") or []
+        for at, call in enumerate([given] if isinstance(given, dict) else given):
+            row = calls.setdefault(document.get("index", at), ["", ""])
+            row[0] += call["function"].get("name") or ""
+            row[1] += call["function"].get("arguments") or ""
+    said.calls = [(name, _json(arguments)) for name, arguments in calls.values()]
+    said.finish = COHERE_FINISH.get(end["finish_reason"], "stop")
+    usage = end.get("usage") or {}
+    if tokens := usage.get("tokens") or usage.get("billed_units"):
+        said.tokens = (tokens.get("input_tokens", 0), tokens.get("output_tokens", 0))
     return said
 
 

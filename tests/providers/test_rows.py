@@ -34,6 +34,7 @@ CHAT = {
     "anthropic": "https://api.anthropic.com/v1/messages",
     "azure": "https://h.azure.com/openai/deployments/m/chat/completions?api-version=2025-02-01-preview",
     "cerebras": "https://api.cerebras.ai/v1/chat/completions",
+    "cohere": "https://api.cohere.com/v2/chat",
     "custom_openai": "http://own.test/v1/chat/completions",
     "deepseek": "https://api.deepseek.com/chat/completions",
     "fireworks_ai": "https://api.fireworks.ai/inference/v1/chat/completions",

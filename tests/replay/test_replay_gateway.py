@@ -22,6 +22,7 @@ _PATHS = {
     "messages": "/v1/messages",
     "completions": "/v1/completions",
 }
+_NATIVE = ("messages", "generateContent", "cohere_chat")
 
 
 @pytest.fixture(scope="module")
@@ -88,6 +89,16 @@ def in_200(record: dict[str, Any]) -> bool:
     return isinstance(body, dict) and bool(body.get("error")) and not body.get("choices")
 
 
+def fails_late(record: dict[str, Any]) -> bool:
+    """A stream whose last event tells an error."""
+    if "sse" not in record["response"]:
+        return False
+    return any(
+        isinstance(event.get("delta"), dict) and "error" in event["delta"]
+        for event in recorded.events(recorded.answer_bytes(record))[-1:]
+    )
+
+
 @pytest.mark.parametrize("record", [r for r in CHOSEN if same_format(r)], ids=lambda r: r["id"])
 def test_same_format_is_passed_byte_for_byte(
     gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
@@ -118,7 +129,7 @@ def test_same_format_is_passed_byte_for_byte(
 
 @pytest.mark.parametrize(
     "record",
-    [r for r in CHOSEN if r["api"] in ("messages", "generateContent") and r["response"]["status"] == 200],
+    [r for r in CHOSEN if r["api"] in _NATIVE and r["response"]["status"] == 200 and not fails_late(r)],
     ids=lambda r: r["id"],
 )
 def test_other_formats_mean_the_same_to_a_chat_client(
@@ -137,9 +148,22 @@ def test_other_formats_mean_the_same_to_a_chat_client(
     heard = recorded.said_by_chat(recorded.events(data) if stream else [json.loads(data)])
     if record["api"] == "messages":
         said = recorded.said_by_anthropic(documents, stream)
+    elif record["api"] == "cohere_chat":
+        said = recorded.said_by_cohere(documents, stream)
     else:
         said = recorded.said_by_gemini(documents)
     assert heard == said
+
+
+@pytest.mark.parametrize("record", [r for r in CHOSEN if fails_late(r)], ids=lambda r: r["id"])
+def test_an_answer_that_fails_in_its_stream_is_told_as_failed(
+    gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
+) -> None:
+    play(upstream, record)
+    _, data = ask(gateway, record, "/v1/chat/completions", {"messages": [], "stream": True})
+    told = recorded.events(recorded.answer_bytes(record))[-1]["delta"]["error"]
+    assert told in recorded.events(data)[-1]["error"]["message"]
+    assert b"[DONE]" not in data
 
 
 @pytest.mark.parametrize(
@@ -169,13 +193,15 @@ def test_errors_of_other_formats_keep_their_class(
     [r for r in CHOSEN if r["api"] == "embeddings" and not same_format(r) and r["response"]["status"] == 200],
     ids=lambda r: r["id"],
 )
-def test_gemini_embeddings_reach_an_openai_client(
+def test_embeddings_of_other_formats_reach_an_openai_client(
     gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
 ) -> None:
     if "embeddings" not in record["response"].get("body", {}):
         pytest.skip("a single embedContent: the gateway asks by batchEmbedContents")
     play(upstream, record)
     rows = record["response"]["body"]["embeddings"]
+    if isinstance(rows, dict):  # by the type of number
+        rows = [{"values": vector} for vector in rows["float"]]
     status, data = ask(gateway, record, "/v1/embeddings", {"input": ["x"] * len(rows)})
     assert status == 200, data
     assert [row["embedding"] for row in json.loads(data)["data"]] == [row["values"] for row in rows]

@@ -18,7 +18,8 @@ if not recorded.ROOT.exists():
 CHOSEN = [
     record
     for record in recorded.records()
-    if recorded.reason_left_out(record) is None and record["api"] in ("chat", "messages", "generateContent")
+    if recorded.reason_left_out(record) is None
+    and record["api"] in ("chat", "messages", "generateContent", "cohere_chat")
 ]
 ASKED = [{"role": "user", "content": "hi"}]
 
@@ -61,6 +62,8 @@ def said(record: dict[str, Any], stream: bool) -> recorded.Said:
         return recorded.said_by_anthropic(documents, stream)
     if record["api"] == "generateContent":
         return recorded.said_by_gemini(documents)
+    if record["api"] == "cohere_chat":
+        return recorded.said_by_cohere(documents, stream)
     return recorded.said_by_chat(documents)
 
 

@@ -16,6 +16,8 @@ MODULES: Final = {
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
     "bedrock_converse": "headgate.wire.bedrock",
+    "cohere": "headgate.wire.cohere",
+    "cohere_embeddings": "headgate.wire.cohere.embeddings",
 }
 
 

@@ -10,6 +10,7 @@ _TABLE: Final = """
     bedrock_mantle      chat responses
     cerebras            chat
     cloudflare          chat
+    cohere              chat embeddings
     crusoe              chat
     custom_openai       chat
     databricks          chat
