@@ -56,17 +56,14 @@ def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
 
 def play(upstream: Upstream, record: dict[str, Any]) -> None:
     response = record["response"]
-    kind = "text/event-stream" if "sse" in response else "application/json"
-    upstream.reply(response["status"], {"content-type": kind}, recorded.answer_bytes(record))
+    kind = {"content-type": recorded.type_of(record)}
+    upstream.reply(response["status"], kind, recorded.answer_bytes(record))
 
 
 def ask(
     gateway: RunningGateway, record: dict[str, Any], path: str, body: dict[str, Any]
 ) -> tuple[int, bytes]:
-    provider = (
-        "openai" if "/openai/chat" in record["request"]["url"] else recorded.PROVIDERS[record["provider"]]
-    )
-    model = f"{provider}/{recorded.model_of(record)}"
+    model = f"{recorded.row_of(record)}/{recorded.model_of(record)}"
     status, _, data = gateway.request(path, {**body, "model": model})
     return status, data
 
@@ -76,8 +73,15 @@ def same_format(record: dict[str, Any]) -> bool:
     return record["api"] in _PATHS or (
         record["api"] == "embeddings"
         and record["provider"] != "google-gemini"
-        and url.endswith("/embeddings")
+        and url.endswith(("/embeddings", "/api/embed"))
     )
+
+
+def own_path(record: dict[str, Any]) -> str:
+    """The gateway's address for the format of the recording."""
+    if recorded.is_ollama(record):
+        return "/api/embed" if record["api"] == "embeddings" else "/api/chat"
+    return _PATHS.get(record["api"], "/v1/embeddings")
 
 
 def in_200(record: dict[str, Any]) -> bool:
@@ -94,8 +98,7 @@ def test_same_format_is_passed_byte_for_byte(
 ) -> None:
     play(upstream, record)
     body = dict(record["request"]["body"])
-    path = _PATHS.get(record["api"], "/v1/embeddings")
-    status, data = ask(gateway, record, path, body)
+    status, data = ask(gateway, record, own_path(record), body)
     expected = record["response"]["status"]
     if expected == 200 and not in_200(record):
         assert status == 200, data
@@ -108,6 +111,7 @@ def test_same_format_is_passed_byte_for_byte(
         )
     else:
         error = json.loads(data)["error"]
+        error = {"message": error} if recorded.is_ollama(record) else error
         assert error["message"]
         by_code = (
             error.get("code") == "model_not_found" and status == 404
@@ -118,7 +122,12 @@ def test_same_format_is_passed_byte_for_byte(
 
 @pytest.mark.parametrize(
     "record",
-    [r for r in CHOSEN if r["api"] in ("messages", "generateContent") and r["response"]["status"] == 200],
+    [
+        r
+        for r in CHOSEN
+        if r["response"]["status"] == 200
+        and (r["api"] in ("messages", "generateContent") or (r["api"] == "chat" and recorded.is_ollama(r)))
+    ],
     ids=lambda r: r["id"],
 )
 def test_other_formats_mean_the_same_to_a_chat_client(
@@ -126,9 +135,11 @@ def test_other_formats_mean_the_same_to_a_chat_client(
 ) -> None:
     play(upstream, record)
     listed = isinstance(record["response"].get("body"), list)  # a stream without server-sent events
-    stream = "sse" in record["response"] or listed
+    ollama = recorded.is_ollama(record)
+    stream = "sse" in record["response"] or "ndjson" in record["response"] or listed
     raw = recorded.answer_bytes(record)
     documents = json.loads(raw) if listed else recorded.events(raw) if stream else [json.loads(raw)]
+    documents = recorded.lines(raw) if ollama else documents
     body = {"messages": [{"role": "user", "content": "hi"}], "stream": stream}
     if stream:
         body["stream_options"] = {"include_usage": True}
@@ -138,7 +149,7 @@ def test_other_formats_mean_the_same_to_a_chat_client(
     if record["api"] == "messages":
         said = recorded.said_by_anthropic(documents, stream)
     else:
-        said = recorded.said_by_gemini(documents)
+        said = (recorded.said_by_ollama if ollama else recorded.said_by_gemini)(documents)
     assert heard == said
 
 
@@ -147,7 +158,9 @@ def test_other_formats_mean_the_same_to_a_chat_client(
     [
         r
         for r in CHOSEN
-        if r["response"]["status"] >= 400 and not same_format(r) and r["api"] != "count_tokens"
+        if r["response"]["status"] >= 400
+        and (not same_format(r) or recorded.is_ollama(r))
+        and r["api"] != "count_tokens"
     ],
     ids=lambda r: r["id"],
 )
@@ -166,10 +179,16 @@ def test_errors_of_other_formats_keep_their_class(
 
 @pytest.mark.parametrize(
     "record",
-    [r for r in CHOSEN if r["api"] == "embeddings" and not same_format(r) and r["response"]["status"] == 200],
+    [
+        r
+        for r in CHOSEN
+        if r["api"] == "embeddings"
+        and (not same_format(r) or recorded.is_ollama(r))
+        and r["response"]["status"] == 200
+    ],
     ids=lambda r: r["id"],
 )
-def test_gemini_embeddings_reach_an_openai_client(
+def test_embeddings_of_other_formats_reach_an_openai_client(
     gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
 ) -> None:
     if "embeddings" not in record["response"].get("body", {}):
@@ -178,7 +197,8 @@ def test_gemini_embeddings_reach_an_openai_client(
     rows = record["response"]["body"]["embeddings"]
     status, data = ask(gateway, record, "/v1/embeddings", {"input": ["x"] * len(rows)})
     assert status == 200, data
-    assert [row["embedding"] for row in json.loads(data)["data"]] == [row["values"] for row in rows]
+    vectors = [row["values"] if isinstance(row, dict) else row for row in rows]
+    assert [row["embedding"] for row in json.loads(data)["data"]] == vectors
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,7 @@ ROWS: tuple[Provider, ...] = (
     perplexity.ROW,
     cerebras.ROW,
     ollama.ROW,
+    ollama.CLOUD,
     hosted_vllm.ROW,
     lm_studio.ROW,
     custom_openai.ROW,
