@@ -9,7 +9,7 @@ from headgate.providers.rows import ROWS
 
 SRC = Path(__file__).parent.parent / "src" / "headgate"
 FILES = sorted(SRC.rglob("*.py"))
-DIALECTS = ("anthropic", "cohere", "gemini", "openai")
+DIALECTS = ("anthropic", "cohere", "gemini", "ollama", "openai")
 """Names that are formats, too: their code lives in wire/, and core, server and SDK name the formats."""
 
 
@@ -27,7 +27,6 @@ ALLOWED = {
     "catalog/lookup.py": "how the price table's own names are made of a provider's",
     "catalog/tokens.py": "a family of tokenizers",
     "providers/auth/oauth.py": "a token exchange has the name of who wants it",
-    "wire/": '"custom" is a kind of tool',
     "wire/": '"custom" is a kind of tool, "meta" a key of answers',
 }
 """Where a provider's name may stand outside its row, beside the names of formats and the built-in one."""

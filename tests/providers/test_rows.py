@@ -44,7 +44,8 @@ CHAT = {
     "lm_studio": "http://localhost:1234/v1/chat/completions",
     "mistral": "https://api.mistral.ai/v1/chat/completions",
     "mock": "mock://local/v1/chat/completions",
-    "ollama": "http://localhost:11434/v1/chat/completions",
+    "ollama": "http://localhost:11434/api/chat",
+    "ollama_cloud": "https://ollama.com/api/chat",
     "openai": "https://api.openai.com/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "perplexity": "https://api.perplexity.ai/chat/completions",
@@ -113,6 +114,26 @@ def test_a_placeholder_of_an_address_is_filled_or_asked_for() -> None:
 )
 def test_the_addresses_of_foundry(base: str, url: str) -> None:
     assert deployment("azure_ai/m", api_key="k", api_base=base).route("chat", False).url == base + url
+
+
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "/api", "/api/chat", "/v1/chat/completions"])
+@pytest.mark.parametrize("host", ["http://localhost:11434", "https://h.test/ollama"])
+def test_the_addresses_of_ollama(host: str, ending: str) -> None:
+    made = deployment("ollama_chat/m", api_base=host + ending)
+    assert made.route("chat", True).url == host + "/api/chat"
+    assert made.route("embeddings", False).url == host + "/api/embed"
+    assert made.route("completions", False).url == host + "/v1/completions"
+    assert made.route("chat", True).dialect.name == "ollama"
+    assert made.route("completions", False).dialect.name == "completions"
+
+
+def test_ollamas_cloud_wants_a_key() -> None:
+    with pytest.raises(AuthenticationError, match="OLLAMA_API_KEY"):
+        deployment("ollama_cloud/gpt-oss:120b").route("chat", False)
+    assert (
+        b"authorization: Bearer k"
+        in deployment("ollama_cloud/m", {"OLLAMA_API_KEY": "k"}).route("chat", False).head
+    )
 
 
 @pytest.mark.parametrize(("given", "sent"), [(1.7, 1.0), (-1, 0.0), (0.5, 0.5), ("hot", "hot"), (None, None)])

@@ -27,7 +27,7 @@ _TABLE: Final = """
     nebius              chat
     novita              chat
     nvidia_nim          chat
-    ollama              chat
+    ollama              chat embeddings
     openai              chat completions embeddings responses
     openrouter          chat embeddings responses
     perplexity          chat embeddings

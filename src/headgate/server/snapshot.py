@@ -74,18 +74,20 @@ class Snapshot:
 
     def passing(self, provider: str, model: str) -> Deployment:
         """Of requests that are passed through: with the credential of the row that is meant for it, else of the
-        environment. `model` "" for requests that name none; for `custom_openai` it is an address."""
+        environment. `model` "" for requests that name none."""
         key = (provider, model)
         found = self._passing.get(key)
         if found is None:
             meant = self._meant.get(provider, {})
             params = {**meant, "model": f"{provider}/{model or '-'}", "custom_llm_provider": provider}
-            if provider == "custom_openai":
-                params |= {"model": "custom_openai/-", "api_base": model}
             found = self._passing[key] = self._deployment(provider, params, {})
             if len(self._passing) > MAX_CONCRETE:
                 del self._passing[next(iter(self._passing))]
         return found
+
+    def plain(self, address: str) -> Deployment:
+        """Of a configured path: an address that needs no credential of ours."""
+        return Deployment(address, {"model": "mock/-"}, catalog=self.catalog, env=self._env)
 
     @property
     def access_groups(self) -> dict[str, list[str]]:

@@ -46,7 +46,9 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
     def param(self, *names: str) -> str:
         """The first of these parameters that is a text, "" for none."""
-        return next((value for name in names if isinstance(value := self.params.get(name), str) and value), "")
+        return next(
+            (value for name in names if isinstance(value := self.params.get(name), str) and value), ""
+        )
 
     def variable(self, *names: str) -> str:
         return next((self.env[name] for name in names if self.env.get(name)), "")
@@ -339,5 +341,7 @@ def moment(text: str, what: str) -> float:
     try:
         when = msgspec.convert(text, type=datetime)
     except msgspec.ValidationError:
-        raise AuthenticationError(f"{what}: {text[:40]!r} is no time", code="unreadable_credentials") from None
+        raise AuthenticationError(
+            f"{what}: {text[:40]!r} is no time", code="unreadable_credentials"
+        ) from None
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -49,6 +49,7 @@ ROWS: tuple[Provider, ...] = (
     cerebras.ROW,
     cohere.ROW,
     ollama.ROW,
+    ollama.CLOUD,
     hosted_vllm.ROW,
     lm_studio.ROW,
     custom_openai.ROW,

@@ -36,16 +36,18 @@ from headgate.wire import envelope as envelopes
 JSON: Final = b"content-type: application/json\r\n"
 CLIENT_CLOSED: Final = 499
 _TRUE: Final = b"true"
+_NULL: Final = b"null"
 
 
 class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
-    are all that are looked at. `stream`: the path says that a stream is wanted; `spoken` is the dialect's name,
-    which is loaded when somebody speaks it."""
+    are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
+    body says no; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
 
     operation: Operation
     spoken: str
     stream: bool = False
+    unasked: bool = False
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
 
@@ -56,6 +58,8 @@ MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers
 RESPONSES: Final = Endpoint("responses", "responses")
 COMPLETIONS: Final = Endpoint("completions", "completions")
 EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
+OLLAMA: Final = Endpoint("chat", "ollama", unasked=True)
+OLLAMA_EMBED: Final = Endpoint("embeddings", "ollama_embeddings")
 
 PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/chat/completions": CHAT,
@@ -69,6 +73,8 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,
     "/embeddings": EMBEDDINGS,
+    "/api/chat": OLLAMA,
+    "/api/embed": OLLAMA_EMBED,
 }
 _GEMINI: Final[Mapping[str, Endpoint]] = {
     "generateContent": Endpoint("chat", "gemini"),
@@ -166,7 +172,7 @@ async def _serve(
     call.share = caller.share
     booking.request = exchange.body
     booking.read(envelope, asked)
-    if endpoint.stream:
+    if endpoint.stream or (endpoint.unasked and bytes(envelope.get("stream", _NULL)) == _NULL):
         envelope["stream"] = Raw(_TRUE)
     call.stream = bytes(envelope.get("stream", b"")) == _TRUE
     call.options = options_of(snapshot.options, envelope, asked, call.stream)

@@ -69,8 +69,10 @@ TIMEOUTS: Final = Timeouts()
 
 
 class Passage(Struct, frozen=True, kw_only=True):
-    """Where the requests of a path go. `own` are header lines in place of a credential; `open`: without a key; `cost`
-    is what one costs in dollars, where nothing else tells."""
+    """Where the requests of a path go. `name` is that of a configured path, "" for a provider's; `own` are header lines
+    in place of a credential; `open`: without a key; `cost` is what one costs in dollars, where nothing else tells."""
+
+    name: str = ""
 
     deployment: Deployment
     url: str
@@ -98,8 +100,9 @@ def find(snapshot: Snapshot, method: str, path: str) -> Passage:
             continue
         if endpoint.methods and method not in endpoint.methods:
             raise NotFoundError(f"{path} takes {', '.join(endpoint.methods)}, not {method}", status_code=405)
-        made = snapshot.passing("custom_openai", endpoint.target)
+        made = snapshot.plain(endpoint.path)
         return Passage(
+            name=endpoint.path,
             deployment=made,
             url=endpoint.target.rstrip("/") + rest if rest else endpoint.target,
             own=tuple(endpoint.headers.items()),
@@ -252,7 +255,7 @@ def _finish(gateway: Gateway, to: Passage, call: Call, booking: Booking) -> None
 
 
 async def _asked(snapshot: Snapshot, to: Passage, deployment: Deployment, exchange: Exchange) -> Incoming:
-    if deployment.problem is not None and not to.own:
+    if deployment.problem is not None:
         raise deployment.problem
     query = urlencode([(n, v) for n, v in parse_qsl(exchange.query, keep_blank_values=True) if n != "key"])
     raw = exchange.query if "key=" not in exchange.query else query
@@ -303,8 +306,8 @@ def _named(snapshot: Snapshot, to: Passage, call: Call, booking: Booking, exchan
     elif (found := _MODEL.search(exchange.path)) is not None:
         model = unquote(found[1])
     row = to.deployment.provider
-    if not model or to.own:
-        call.model = row.id
+    if not model or to.name:
+        call.model = to.name or row.id
         return to.deployment
     call.model = f"{row.id}/{model}"
     if any(not allow.everything and not allow.admits(call.model) for _, allow in booking.caller.allows):
