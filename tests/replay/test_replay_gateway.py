@@ -22,6 +22,7 @@ _PATHS = {
     "messages": "/v1/messages",
     "completions": "/v1/completions",
 }
+HELLO = [{"role": "user", "content": "hi"}]
 _NATIVE = ("messages", "generateContent", "cohere_chat")
 
 
@@ -172,7 +173,7 @@ def test_an_answer_that_fails_in_its_stream_is_told_as_failed(
     gateway: RunningGateway, upstream: Upstream, record: dict[str, Any]
 ) -> None:
     play(upstream, record)
-    _, data = ask(gateway, record, "/v1/chat/completions", {"messages": [], "stream": True})
+    _, data = ask(gateway, record, "/v1/chat/completions", {"messages": HELLO, "stream": True})
     told = recorded.events(recorded.answer_bytes(record))[-1]["delta"]["error"]
     heard = recorded.events(data) or [json.loads(data)]  # before any content the status tells it
     assert told in heard[-1]["error"]["message"]

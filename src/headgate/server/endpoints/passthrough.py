@@ -69,8 +69,9 @@ TIMEOUTS: Final = Timeouts()
 
 
 class Passage(Struct, frozen=True, kw_only=True):
-    """Where the requests of a path go. `name` is that of a configured path, "" for a provider's; `own` are header lines
-    in place of a credential; `open`: without a key; `cost` is what one costs in dollars, where nothing else tells."""
+    """Where the requests of a path go. `name` is that of a configured path, "" for a provider's; `own` are header
+    lines in place of a credential; `open`: without a key; `cost` is what one costs in dollars, where nothing else
+    tells."""
 
     name: str = ""
 
