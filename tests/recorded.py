@@ -13,6 +13,7 @@ PROVIDERS = {
     "anthropic": "anthropic",
     "cohere": "cohere",
     "google-gemini": "gemini",
+    "google-vertex": "vertex_ai",
     "groq": "groq",
     "mistral": "mistral",
     "deepseek": "deepseek",
@@ -264,6 +265,7 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
         usage.update(document.get("usageMetadata") or {})
         for candidate in (document.get("candidates") or [])[:1]:
             raw = candidate.get("finishReason") or raw
+            raw = {1: "STOP", 2: "MAX_TOKENS"}.get(raw, raw)
             for part in (candidate.get("content") or {}).get("parts") or []:
                 if "functionCall" in part:
                     said.calls.append((part["functionCall"]["name"], part["functionCall"].get("args") or {}))
@@ -271,6 +273,7 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
                     said.reasoning += part["text"]
                 elif "text" in part:
                     said.text += part["text"]
+        raw = (document.get("promptFeedback") or {}).get("blockReason") or raw
     said.finish = "stop" if raw is None else GEMINI_FINISH.get(raw, "content_filter")
     if said.calls and said.finish == "stop":
         said.finish = "tool_calls"
