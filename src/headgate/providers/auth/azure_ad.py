@@ -23,6 +23,7 @@ from headgate.providers.auth.base import (
     granted,
     missing,
 )
+from headgate.providers.auth.values import address, clean, file_text, header_value
 
 SCOPE: Final = "https://cognitiveservices.azure.com/.default"
 AUTHORITY: Final = "https://login.microsoftonline.com"
@@ -64,7 +65,8 @@ class _Facts(Struct, frozen=True, kw_only=True):
 
     def url(self) -> str:
         host = self.authority if "://" in self.authority else f"https://{self.authority}"
-        return f"{host.rstrip('/')}/{self.tenant}/oauth2/v2.0/token"
+        url = f"{host.rstrip('/')}/{self.tenant}/oauth2/v2.0/token"
+        return address(url, "Microsoft Entra ID: what AZURE_AUTHORITY_HOST and the tenant make up")
 
 
 def credential(around: Surroundings) -> Credential | None:
@@ -89,11 +91,15 @@ def credential(around: Surroundings) -> Credential | None:
 
 
 def _given(token: str) -> Credential:
+    token = header_value(token, "azure_ad_token or AZURE_AD_TOKEN")
     return Fixed([("authorization", f"Bearer {token}")], [token])
 
 
 def _facts(around: Surroundings) -> _Facts:
-    found = {name: around.param(param) or around.variable(var) for name, (param, var) in NAMES.items()}
+    found = {
+        name: clean(around.param(param) or around.variable(variable), f"{param} or {variable}")
+        for name, (param, variable) in NAMES.items()
+    }
     found["scope"] = found["scope"] or SCOPE
     found["authority"] = found["authority"] or AUTHORITY
     return _Facts(**found)
@@ -127,7 +133,7 @@ def _require(facts: _Facts, reason: str, *names: str) -> None:
 def _assertion(around: Surroundings, facts: _Facts) -> dict[str, str]:
     """Kubernetes writes a new token into the file every hour or so.
     https://learn.microsoft.com/entra/workload-id/workload-identity-federation"""
-    token = around.file(facts.file, "the federated token of AZURE_FEDERATED_TOKEN_FILE").strip()
+    token = file_text(around, facts.file, "the federated token of AZURE_FEDERATED_TOKEN_FILE").strip()
     return {
         "grant_type": "client_credentials",
         "client_assertion_type": _ASSERTION,
@@ -161,12 +167,19 @@ def _managed(around: Surroundings, facts: _Facts) -> Source:
         query["client_id"] = facts.client
     if found := _identity_endpoint(around):
         url, header = found
-        query, headers = {"api-version": "2019-08-01", **query}, {"x-identity-header": header}
+        query, headers = (
+            {"api-version": "2019-08-01", **query},
+            {"x-identity-header": header_value(header, "IDENTITY_HEADER")},
+        )
     else:
         host = around.variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") or IMDS
         url = f"{host.rstrip('/')}/metadata/identity/oauth2/token"
         query, headers = {"api-version": "2018-02-01", **query}, {"metadata": "true"}
-    ask = Ask(url=f"{url}?{urlencode(query)}", headers=headers, direct=True)
+    ask = Ask(
+        url=address(f"{url}?{urlencode(query)}", "the managed identity's endpoint"),
+        headers=headers,
+        direct=True,
+    )
     what = "a token of the managed identity" + (f" {facts.client}" if facts.client else "")
 
     async def source(fetch: Fetch, now: float) -> Token:

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from headgate.errors import APIConnectionError, HeadgateError, Timeout
 from headgate.ports import Ask, Credential, Fetch, Signing
 from headgate.providers.auth.base import Bearer, Granted, Surroundings, Token, asked_json, missing
-from headgate.providers.auth.documents import json_text, there
 from headgate.providers.auth.google_files import CLOUD, Asking, Document, document
+from headgate.providers.auth.values import address, header_value, json_text, there
 
 CREDENTIAL_PARAMS: Final = ("vertex_credentials", "vertex_ai_credentials")
 CREDENTIAL_VARIABLES: Final = ("VERTEXAI_CREDENTIALS", "VERTEX_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS")
@@ -47,7 +47,7 @@ def credential(around: Surroundings, scope: str = CLOUD) -> Credential:
             return await _metadata(around, fetch, now, scope)
         token = await found.token(Asking(around=around, fetch=fetch, now=now, scope=scope))
         quota = around.variable("GOOGLE_CLOUD_QUOTA_PROJECT") or found.quota_project_id
-        return _Billed(token.text, token.expires, quota)
+        return _Billed(token.text, token.expires, header_value(quota, "the project that pays"))
 
     return _Google(source)
 
@@ -94,7 +94,7 @@ async def _metadata(around: Surroundings, fetch: Fetch, now: float, scope: str) 
     host = around.variable("GCE_METADATA_HOST", "GCE_METADATA_ROOT") or "metadata.google.internal"
     root = f"http://{host}/computeMetadata/v1/instance/service-accounts/default/token"
     ask = Ask(
-        url=f"{root}?{urlencode({'scopes': scope})}",
+        url=address(f"{root}?{urlencode({'scopes': scope})}", "GCE_METADATA_HOST"),
         headers={"metadata-flavor": "Google"},
         seconds=METADATA_SECONDS,
         direct=True,
