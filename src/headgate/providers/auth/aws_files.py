@@ -74,11 +74,13 @@ class Files:
         try:
             parser.read_string(text)
         except configparser.Error as error:  # its own text shows the line, which may hold a key
-            line = getattr(error, "lineno", None) or next((one for one, _ in getattr(error, "errors", ())), "?")
-            raise missing(f"{path}, line {line}: no INI file: expected [profile name] and key = value") from None
-        return {
-            name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()
-        }
+            line = getattr(error, "lineno", None) or next(
+                (one for one, _ in getattr(error, "errors", ())), "?"
+            )
+            raise missing(
+                f"{path}, line {line}: no INI file: expected [profile name] and key = value"
+            ) from None
+        return {name: {key: value or "" for key, value in parser.items(name)} for name in parser.sections()}
 
 
 def profile_source(
@@ -139,9 +141,7 @@ def _role(
     base: Source | None
     if source := profile.get("source_profile"):
         own = _keys(name, profile) if source == name else None
-        base = (
-            sources.static(own) if own else profile_source(files, source, region, by_name, (*seen, name))
-        )
+        base = sources.static(own) if own else profile_source(files, source, region, by_name, (*seen, name))
     elif source := profile.get("credential_source"):
         base = by_name(source)
     else:
