@@ -11,6 +11,7 @@ PROVIDERS = {
     "openai": "openai",
     "azure-openai": "azure",
     "anthropic": "anthropic",
+    "cohere": "cohere",
     "google-gemini": "gemini",
     "groq": "groq",
     "mistral": "mistral",
@@ -44,7 +45,7 @@ PROVIDERS = {
     "gpustack": "custom_openai",
     "llama-cpp": "llamafile",
     "portkey": "custom_openai",
-    "ollama-cloud": "ollama",
+    "ollama-cloud": "ollama_cloud",
     "writer": "custom_openai",
 }
 APIS = (
@@ -58,10 +59,15 @@ APIS = (
     "models",
 )
 
+NATIVE = {"/v2/chat": "cohere_chat"}
+"""Addresses of formats of their own, where the recording's kind says no more than "chat"."""
+
 LEFT_OUT = {
-    "/api/chat": "Ollama's own format: its rows use the OpenAI-compatible address",
-    "/api/generate": "Ollama's own format",
-    "/api/embed": "Ollama's own format",
+    "api.cohere.com/v1/": "Cohere's older API: its row uses v2",
+    "api.cohere.ai/v1/": "Cohere's older API: its row uses v2",
+    "/compatibility/v1/": "OpenAI's format at Cohere: its row uses the native one",
+    "/api/generate": "Ollama's own format of text completions: its rows use the OpenAI-compatible address",
+    "/api/embeddings": "Ollama's older format of embeddings: its rows use /api/embed",
     "/api/pull": "Ollama's management, no model call",
     "/organization/usage/": "OpenAI's administration, no model call",
     "pharia.ai/v1/complete": "Aleph Alpha's own format of text completions",
@@ -83,7 +89,9 @@ def records() -> Iterator[dict[str, Any]]:
     for line in (ROOT / "manifest.jsonl").read_text().splitlines():
         entry = json.loads(line)
         if entry["provider"] in PROVIDERS and entry["api"] in APIS:
-            yield {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
+            record = {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
+            native = (api for path, api in NATIVE.items() if record["request"]["url"].endswith(path))
+            yield {**record, "api": next(native, record["api"])}
 
 
 def reason_left_out(record: dict[str, Any]) -> str | None:
@@ -104,7 +112,20 @@ def reason_left_out(record: dict[str, Any]) -> str | None:
     return None
 
 
-_SPEAKS = {"messages": "chat", "generateContent": "chat"}
+def row_of(record: dict[str, Any]) -> str:
+    """The row that is asked. Ollama's is not for the OpenAI-compatible address: any server with one is like it."""
+    row, url = PROVIDERS[record["provider"]], record["request"]["url"]
+    if "/openai/chat" in url:
+        return "openai"
+    return "custom_openai" if row.startswith("ollama") and "/v1/" in url else row
+
+
+def is_ollama(record: dict[str, Any]) -> bool:
+    """Whether it is in Ollama's own format."""
+    return record["provider"].startswith("ollama") and "/api/" in record["request"]["url"]
+
+
+_SPEAKS = {"messages": "chat", "generateContent": "chat", "cohere_chat": "chat"}
 
 
 def replayed() -> dict[str, set[str]]:
@@ -113,16 +134,26 @@ def replayed() -> dict[str, set[str]]:
     for record in records():
         if reason_left_out(record) is None:
             operation = _SPEAKS.get(record["api"], record["api"])
-            found.setdefault(PROVIDERS[record["provider"]], set()).add(operation)
+            row = row_of(record) if row_of(record) == "custom_openai" else PROVIDERS[record["provider"]]
+            found.setdefault(row, set()).add(operation)
     return found
 
 
 def answer_bytes(record: dict[str, Any]) -> bytes:
     response = record["response"]
-    if "sse" in response:
-        return response["sse"].encode()
+    for kind in ("sse", "ndjson"):
+        if kind in response:
+            return str(response[kind]).encode()
     body = response.get("body")
     return body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+
+
+def type_of(record: dict[str, Any]) -> str:
+    """The answer's content type."""
+    response = record["response"]
+    if "ndjson" in response:
+        return "application/x-ndjson"
+    return "text/event-stream" if "sse" in response else "application/json"
 
 
 def model_of(record: dict[str, Any]) -> str:
@@ -249,6 +280,56 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
         output += thoughts
     said.tokens = (prompt, output) if usage else None
     return said
+
+
+COHERE_FINISH = {"MAX_TOKENS": "length", "TOOL_CALL": "tool_calls", "ERROR_TOXIC": "content_filter"}
+
+
+def said_by_cohere(documents: list[dict[str, Any]], stream: bool) -> Said:
+    said, calls, end = Said(), {}, documents[-1]
+    if stream:
+        end = next(event["delta"] for event in documents if event["type"] == "message-end")
+    for document in documents:
+        message = (document.get("delta", {}) if stream else document).get("message") or {}
+        content = message.get("content") or []
+        for part in [content] if isinstance(content, dict) else content:
+            said.text += part.get("text") or ""
+            said.reasoning += part.get("thinking") or ""
+        said.text += message.get("tool_plan") or ""
+        given = message.get("tool_calls") or []
+        for at, call in enumerate([given] if isinstance(given, dict) else given):
+            row = calls.setdefault(document.get("index", at), ["", ""])
+            row[0] += call["function"].get("name") or ""
+            row[1] += call["function"].get("arguments") or ""
+    said.calls = [(name, _json(arguments)) for name, arguments in calls.values()]
+    said.finish = COHERE_FINISH.get(end["finish_reason"], "stop")
+    usage = end.get("usage") or {}
+    if tokens := usage.get("tokens") or usage.get("billed_units"):
+        said.tokens = (tokens.get("input_tokens", 0), tokens.get("output_tokens", 0))
+    return said
+
+
+def said_by_ollama(documents: list[dict[str, Any]]) -> Said:
+    """Of a whole reply (one document) or the lines of a stream."""
+    said = Said()
+    for document in documents:
+        message = document.get("message") or {}
+        said.text += message.get("content") or ""
+        said.reasoning += message.get("thinking") or ""
+        calls = [call["function"] for call in message.get("tool_calls") or []]
+        said.calls += [(call["name"], call["arguments"]) for call in calls]
+        if document["done"]:
+            said.finish = "length" if document["done_reason"] == "length" else "stop"
+            if "eval_count" in document:
+                said.tokens = (document.get("prompt_eval_count", 0), document["eval_count"])
+    if said.calls and said.finish == "stop":
+        said.finish = "tool_calls"
+    return said
+
+
+def lines(data: bytes) -> list[dict[str, Any]]:
+    """The JSON documents of a stream of lines."""
+    return [json.loads(line) for line in data.splitlines() if line.strip()]
 
 
 def events(data: bytes) -> list[dict[str, Any]]:

@@ -60,6 +60,10 @@ class Incoming(Protocol):
         """Pieces as they come off the socket; reading is paused while nobody asks."""
         ...
 
+    async def next(self) -> bytes:
+        """The next piece, b"" at the end. `relay` goes on from there."""
+        ...
+
     async def relay(self, sink: Callable[[bytes], None]) -> None:
         """Calls `sink` with each piece from within the socket's own callback; returns at the end."""
         ...

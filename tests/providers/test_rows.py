@@ -34,6 +34,7 @@ CHAT = {
     "anthropic": "https://api.anthropic.com/v1/messages",
     "azure": "https://h.azure.com/openai/deployments/m/chat/completions?api-version=2025-02-01-preview",
     "cerebras": "https://api.cerebras.ai/v1/chat/completions",
+    "cohere": "https://api.cohere.com/v2/chat",
     "custom_openai": "http://own.test/v1/chat/completions",
     "deepseek": "https://api.deepseek.com/chat/completions",
     "fireworks_ai": "https://api.fireworks.ai/inference/v1/chat/completions",
@@ -43,7 +44,8 @@ CHAT = {
     "lm_studio": "http://localhost:1234/v1/chat/completions",
     "mistral": "https://api.mistral.ai/v1/chat/completions",
     "mock": "mock://local/v1/chat/completions",
-    "ollama": "http://localhost:11434/v1/chat/completions",
+    "ollama": "http://localhost:11434/api/chat",
+    "ollama_cloud": "https://ollama.com/api/chat",
     "openai": "https://api.openai.com/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "perplexity": "https://api.perplexity.ai/chat/completions",
@@ -75,7 +77,7 @@ CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 
 def test_every_row_of_its_own_is_in_the_table_above() -> None:
-    assert sorted(CHAT) == sorted(row.id for row in ROWS if row not in PLAIN)
+    assert sorted(CHAT) == sorted(row.id for row in ROWS if row not in PLAIN and row.base_of is None)
 
 
 def test_rows_are_sorted_in_their_files() -> None:
@@ -114,6 +116,26 @@ def test_the_addresses_of_foundry(base: str, url: str) -> None:
     assert deployment("azure_ai/m", api_key="k", api_base=base).route("chat", False).url == base + url
 
 
+@pytest.mark.parametrize("ending", ["", "/", "/v1", "/v1/", "/api", "/api/chat", "/v1/chat/completions"])
+@pytest.mark.parametrize("host", ["http://localhost:11434", "https://h.test/ollama"])
+def test_the_addresses_of_ollama(host: str, ending: str) -> None:
+    made = deployment("ollama_chat/m", api_base=host + ending)
+    assert made.route("chat", True).url == host + "/api/chat"
+    assert made.route("embeddings", False).url == host + "/api/embed"
+    assert made.route("completions", False).url == host + "/v1/completions"
+    assert made.route("chat", True).dialect.name == "ollama"
+    assert made.route("completions", False).dialect.name == "completions"
+
+
+def test_ollamas_cloud_wants_a_key() -> None:
+    with pytest.raises(AuthenticationError, match="OLLAMA_API_KEY"):
+        deployment("ollama_cloud/gpt-oss:120b").route("chat", False)
+    assert (
+        b"authorization: Bearer k"
+        in deployment("ollama_cloud/m", {"OLLAMA_API_KEY": "k"}).route("chat", False).head
+    )
+
+
 @pytest.mark.parametrize(("given", "sent"), [(1.7, 1.0), (-1, 0.0), (0.5, 0.5), ("hot", "hot"), (None, None)])
 def test_numbers_are_clamped(given: Any, sent: Any) -> None:
     assert quirked("zai/glm-5", {"temperature": given})[0] == {"temperature": sent}
@@ -146,7 +168,9 @@ def test_the_key_of_the_environment(row: Any) -> None:
         assert deployment(f"{row.id}/m", {variable: "from-env"}).secrets == ("from-env",)
 
 
-@pytest.mark.parametrize("row", [row for row in CHATTING if not row.auth.optional], ids=lambda row: row.id)
+@pytest.mark.parametrize(
+    "row", [row for row in CHATTING if row.api_key_env and not row.auth.optional], ids=lambda row: row.id
+)
 def test_without_a_key_the_error_names_the_variable(row: Any) -> None:
     with pytest.raises(AuthenticationError, match=row.api_key_env[0]) as caught:
         deployment(f"{row.id}/m", filling(row)).route("chat", False)

@@ -15,6 +15,11 @@ MODULES: Final = {
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
+    "bedrock_converse": "headgate.wire.bedrock",
+    "cohere": "headgate.wire.cohere",
+    "cohere_embeddings": "headgate.wire.cohere.embeddings",
+    "ollama": "headgate.wire.ollama",
+    "ollama_embeddings": "headgate.wire.ollama.embeddings",
 }
 
 

@@ -4,7 +4,7 @@ A provider is a dialect, addresses and a credential scheme; what deviates is nam
 out by one generic mechanism (`quirks.py`). No code anywhere asks for a provider's name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct, field
@@ -64,6 +64,15 @@ class ModelRule(Struct, frozen=True, kw_only=True):
     quirks: Quirks
 
 
+class Variant(Struct, frozen=True, kw_only=True):
+    """Models of a provider that are reached another way: those whose name matches the regular expression from its
+    start. `cut` is taken off the beginning of the name."""
+
+    match: str
+    row: "Provider"
+    cut: str = ""
+
+
 PATHS: Final = {
     "chat": "/chat/completions",
     "completions": "/completions",
@@ -101,7 +110,13 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
     a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
     in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
-    parameter that fills it and, after it, the environment variables.
+    parameter that fills it and, after it, the environment variables. `credential` names a scheme of
+    `providers/auth` that signs where no key is given, with its argument after a colon. `dialects` maps an operation
+    to the dialect that it is spoken in, where that isn't the operation's own. `base_of` gives the base URL by a path
+    of its API ("" for calls of models), the parameters and the environment, where a template does not do.
+
+    `variants` are rows for some of its models, the first that matches. `body` are fields of every body;
+    `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
     """
 
     id: str
@@ -127,6 +142,13 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version_env: str = ""
     api_version: str = ""
     cache_marks: bool = False
+    credential: str = ""
+    base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
+    dialects: dict[str, str] = {}
+    variants: tuple[Variant, ...] = ()
+    body: dict[str, Any] = {}
+    body_model: bool = True
+    cut_model: str = ""
 
 
 class Site(Struct, frozen=True, kw_only=True):

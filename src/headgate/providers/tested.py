@@ -10,6 +10,7 @@ _TABLE: Final = """
     bedrock_mantle      chat responses
     cerebras            chat
     cloudflare          chat
+    cohere              chat embeddings
     crusoe              chat
     custom_openai       chat
     databricks          chat
@@ -26,7 +27,7 @@ _TABLE: Final = """
     nebius              chat
     novita              chat
     nvidia_nim          chat
-    ollama              chat
+    ollama              chat embeddings
     openai              chat completions embeddings responses
     openrouter          chat embeddings responses
     perplexity          chat embeddings

@@ -46,7 +46,9 @@ class Surroundings(Struct, frozen=True, kw_only=True):
 
     def param(self, *names: str) -> str:
         """The first of these parameters that is a text, "" for none."""
-        return next((value for name in names if isinstance(value := self.params.get(name), str) and value), "")
+        return next(
+            (value for name in names if isinstance(value := self.params.get(name), str) and value), ""
+        )
 
     def variable(self, *names: str) -> str:
         return next((self.env[name] for name in names if self.env.get(name)), "")
@@ -220,7 +222,7 @@ async def asked(fetch: Fetch, ask: Ask, what: str, now: float) -> Told:
     if told.status not in (200, 201):
         kind = for_status(told.status) if told.status == 429 or told.status >= 500 else AuthenticationError
         raise kind(
-            f"{what}: {shown(ask.url)} answered with status {told.status}: {_scrubbed(_reason(told.body), ask)}"
+            f"{what}: {shown(ask.url)} answered with status {told.status}: {_scrubbed(_reason(told.body), ask)[:500]}"
             + _skew(told.headers, now),
             status_code=None if kind is AuthenticationError else told.status,
             code="token_refused",
@@ -296,10 +298,10 @@ def _reason(body: bytes) -> str:
     try:
         told = msgspec.json.decode(body, type=_Refusal)
     except (msgspec.DecodeError, UnicodeDecodeError):
-        return " ".join(body[:300].decode("utf-8", "replace").split()) or "nothing"
+        return " ".join(body[:10_000].decode("utf-8", "replace").split()) or "nothing"
     error = told.error.get("message") if isinstance(told.error, dict) else told.error
     parts = [error, told.error_description, told.message, told.errorMessage]
-    return " ".join(": ".join(str(part) for part in parts if part).split())[:500] or "nothing"
+    return " ".join(": ".join(str(part) for part in parts if part).split()) or "nothing"
 
 
 _SECRET: Final = frozenset(
@@ -339,5 +341,7 @@ def moment(text: str, what: str) -> float:
     try:
         when = msgspec.convert(text, type=datetime)
     except msgspec.ValidationError:
-        raise AuthenticationError(f"{what}: {text[:40]!r} is no time", code="unreadable_credentials") from None
+        raise AuthenticationError(
+            f"{what}: {text[:40]!r} is no time", code="unreadable_credentials"
+        ) from None
     return (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp()

@@ -9,6 +9,7 @@ from headgate.providers.rows import (
     anthropic,
     azure,
     cerebras,
+    cohere,
     custom_openai,
     deepseek,
     fireworks_ai,
@@ -27,6 +28,7 @@ from headgate.providers.rows import (
     routers,
     servers,
     together_ai,
+    vertex_ai,
     xai,
 )
 
@@ -35,6 +37,7 @@ ROWS: tuple[Provider, ...] = (
     anthropic.ROW,
     gemini.ROW,
     azure.ROW,
+    vertex_ai.ROW,
     groq.ROW,
     mistral.ROW,
     deepseek.ROW,
@@ -44,7 +47,9 @@ ROWS: tuple[Provider, ...] = (
     fireworks_ai.ROW,
     perplexity.ROW,
     cerebras.ROW,
+    cohere.ROW,
     ollama.ROW,
+    ollama.CLOUD,
     hosted_vllm.ROW,
     lm_studio.ROW,
     custom_openai.ROW,

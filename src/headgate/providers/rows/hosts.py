@@ -2,7 +2,7 @@
 each as its row: address, variables, what is renamed or refused."""
 
 from headgate.providers.base import TO_MAX_TOKENS as _TO_MAX_TOKENS
-from headgate.providers.base import Auth, Provider, Quirks, Site
+from headgate.providers.base import Auth, Provider, Quirks, Site, Variant
 from headgate.providers.base import paths as _paths
 
 
@@ -18,6 +18,18 @@ def _azure_ai(site: Site) -> str:
     return name if "/v1" in site.base else "/v1" + name
 
 
+AZURE_CLAUDE = Provider(
+    id="azure_ai",
+    name="Azure AI Foundry / Azure AI inference",
+    dialect="anthropic",
+    base_url_env=("AZURE_AI_API_BASE",),
+    api_key_env=("AZURE_AI_API_KEY",),
+    paths={"chat": "/anthropic/v1/messages", "count_tokens": "/anthropic/v1/messages/count_tokens"},
+    auth=Auth(header="x-api-key", scheme="", token_param="azure_ad_token"),
+    credential="azure_ad",
+    headers={"anthropic-version": "2023-06-01"},
+    stream_usage="always",
+)
 ROWS: tuple[Provider, ...] = (
     Provider(
         id="abliteration",
@@ -57,6 +69,8 @@ ROWS: tuple[Provider, ...] = (
         api_key_env=("AZURE_AI_API_KEY",),
         paths={"chat": "", "embeddings": "", "responses": ""},
         auth=Auth(header="api-key", scheme="", token_param="azure_ad_token"),
+        credential="azure_ad",
+        variants=(Variant(match=r"claude", row=AZURE_CLAUDE),),
         path_of=_azure_ai,
         api_version_env="AZURE_AI_API_VERSION",
         api_version="2024-05-01-preview",
