@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from headgate.errors import AuthenticationError
 from headgate.ports import Ask, Fetch, Signing
-from headgate.providers.auth.base import asked, asked_json, decoded, missing, moment, posted
+from headgate.providers.auth.base import asked, asked_json, decoded, missing, moment, posted, shown
 from headgate.providers.auth.sigv4 import Keys, sign
 
 Source: TypeAlias = Callable[[Fetch, float], Awaitable[Keys]]
@@ -41,6 +41,14 @@ def sts_url(region: str, endpoint: str = "") -> str:
     return endpoint.rstrip("/") or f"https://sts.{region}.{domain(region)}"
 
 
+def signing_region(url: str, region: str) -> str:
+    """STS is signed for the region in its address; sts.amazonaws.com is in us-east-1.
+    https://docs.aws.amazon.com/general/latest/gr/sts.html"""
+    host = urlsplit(url).hostname or ""
+    named = re.search(r"(?:^|\.)sts(?:-fips)?(?:\.([a-z0-9-]+))?(?:\.vpce)?\.amazonaws\.com", host)
+    return (named[1] or "us-east-1") if named else region
+
+
 def assume_role(base: Source, form: dict[str, str], *, url: str, region: str) -> Source:
     """`form` has RoleArn, RoleSessionName and what else AssumeRole takes; `base` gives the keys that sign it.
     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html"""
@@ -50,7 +58,7 @@ def assume_role(base: Source, form: dict[str, str], *, url: str, region: str) ->
         asking = posted(url + "/", {"Action": "AssumeRole", "Version": "2011-06-15", **form})
         given = tuple(asking.headers.items())
         signing = Signing(method="POST", url=asking.url, headers=given, body=asking.body)
-        lines = sign(signing, keys, region=region, service="sts", now=now)
+        lines = sign(signing, keys, region=signing_region(url, region), service="sts", now=now)
         ask = Ask(method="POST", url=asking.url, headers={**asking.headers, **dict(lines)}, body=asking.body)
         told = await asked(fetch, ask, f"assuming the role {form['RoleArn']}", now)
         return _from_xml(told.body, ask.url)
@@ -101,7 +109,7 @@ def container(url: str, token: Callable[[], str]) -> Source:
     parts = urlsplit(url)
     if parts.scheme != "https" and parts.hostname not in _CONTAINER_HOSTS:
         raise missing(
-            f"AWS_CONTAINER_CREDENTIALS_FULL_URI is {url!r}: expected https, or a loopback or container address"
+            f"AWS_CONTAINER_CREDENTIALS_FULL_URI is {shown(url)}: expected https, or a loopback or container address"
         )
 
     async def source(fetch: Fetch, now: float) -> Keys:

@@ -18,10 +18,12 @@ from headgate.ports import Signing
 
 _UNSIGNED: Final = frozenset(
     """authorization baggage connection expect keep-alive proxy-authenticate proxy-authorization te traceparent
-    tracestate trailer transfer-encoding upgrade user-agent x-amz-date x-amz-security-token
+    tracestate trailer transfer-encoding upgrade user-agent x-amz-content-sha256 x-amz-date x-amz-security-token
     x-amzn-trace-id""".split()
 )
 """Who passes a request on may change them; or they are made here."""
+STAMP: Final = "%Y%m%dT%H%M%SZ"
+"""The form of x-amz-date."""
 _PORTS: Final = {"http": ":80", "https": ":443"}
 
 
@@ -40,9 +42,15 @@ class Keys(Struct, frozen=True, kw_only=True):
 
 def sign(request: Signing, keys: Keys, *, region: str, service: str, now: float) -> list[tuple[str, str]]:
     """x-amz-date, x-amz-security-token where there is a session, and authorization. All headers of the request
-    are signed but those that may change on the way."""
-    moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+    are signed but those that may change on the way.
+
+    S3 is the one service that takes the path as it travels, and wants the body's hash as a header as well.
+    """
+    moment = time.strftime(STAMP, time.gmtime(now))
+    hashed = hashlib.sha256(request.body).hexdigest()
     added = [("x-amz-date", moment)]
+    if service == "s3":
+        added.append(("x-amz-content-sha256", hashed))
     if keys.session:
         added.append(("x-amz-security-token", keys.session))
     given = [(name.lower(), value) for name, value in request.headers if name.lower() not in _UNSIGNED]
@@ -55,12 +63,12 @@ def sign(request: Signing, keys: Keys, *, region: str, service: str, now: float)
     canonical = "\n".join(
         [
             request.method.upper(),
-            canonical_path(url.path),
+            (url.path or "/") if service == "s3" else canonical_path(url.path),
             "&".join(f"{key}={value}" for key, value in sorted(_pairs(url.query))),
             *(f"{name}:{value}" for name, value in headers.items()),
             "",
             names,
-            hashlib.sha256(request.body).hexdigest(),
+            hashed,
         ]
     )
     scope = f"{moment[:8]}/{region}/{service}/aws4_request"
