@@ -15,6 +15,8 @@ MODULES: Final = {
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
+    "feature_extraction": "headgate.wire.feature_extraction",
+    "watsonx_embeddings": "headgate.wire.watsonx",
     "ollama": "headgate.wire.ollama",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
 }

@@ -16,6 +16,7 @@ from headgate.providers.rows import (
     groq,
     hosted_vllm,
     hosts,
+    huggingface,
     lm_studio,
     makers,
     mistral,
@@ -27,6 +28,7 @@ from headgate.providers.rows import (
     routers,
     servers,
     together_ai,
+    watsonx,
     xai,
 )
 
@@ -46,6 +48,8 @@ ROWS: tuple[Provider, ...] = (
     cerebras.ROW,
     ollama.ROW,
     ollama.CLOUD,
+    huggingface.ROW,
+    watsonx.ROW,
     hosted_vllm.ROW,
     lm_studio.ROW,
     custom_openai.ROW,
