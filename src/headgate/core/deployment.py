@@ -110,10 +110,12 @@ class Deployment:
         """Its own until whoever knows all deployments gives it the one that outlives it."""
         self.mark = self.id.encode()
         filling = (name for name, *_ in self.provider.base_vars.values())
-        own = names.CONNECTION.union(filling, self.provider.header_params.values())
+        own = names.CONNECTION.union(
+            filling, self.provider.header_params.values(), [self.provider.auth.token_param]
+        )
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
-            for name, value in params.items()
+            for name, value in {**self._body_env(), **params}.items()
             if name not in own and not names.is_price(name) and value is not None
         }
         self.extra = {
@@ -222,6 +224,14 @@ class Deployment:
         """The model as bodies name it."""
         cut = self.provider.cut_model
         return self.model.partition(cut)[0] if cut else self.model
+
+    def _body_env(self) -> dict[str, str]:
+        """The row's parameter that the environment holds, where none of its like is given."""
+        wanted = self.provider.body_env
+        if not wanted.keys().isdisjoint(self.params):
+            return {}
+        found = ((name, _first(self._env, variables)) for name, variables in wanted.items())
+        return dict([(name, value) for name, value in found if value][:1])
 
     def _own_base(self) -> str | None:
         """The provider's own address; `problem` where it can't be made."""

@@ -18,6 +18,8 @@ MODULES: Final = {
     "bedrock_converse": "headgate.wire.bedrock",
     "cohere": "headgate.wire.cohere",
     "cohere_embeddings": "headgate.wire.cohere.embeddings",
+    "feature_extraction": "headgate.wire.feature_extraction",
+    "watsonx_embeddings": "headgate.wire.watsonx",
     "ollama": "headgate.wire.ollama",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
 }

@@ -20,7 +20,7 @@ _TABLE: Final = """
     groq                chat
     heroku              chat
     hosted_vllm         chat completions
-    huggingface         chat
+    huggingface         chat embeddings
     hyperbolic          chat
     llamafile           chat
     mistral             chat embeddings

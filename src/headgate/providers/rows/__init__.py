@@ -17,6 +17,7 @@ from headgate.providers.rows import (
     groq,
     hosted_vllm,
     hosts,
+    huggingface,
     lm_studio,
     makers,
     mistral,
@@ -29,6 +30,7 @@ from headgate.providers.rows import (
     servers,
     together_ai,
     vertex_ai,
+    watsonx,
     xai,
 )
 
@@ -50,6 +52,8 @@ ROWS: tuple[Provider, ...] = (
     cohere.ROW,
     ollama.ROW,
     ollama.CLOUD,
+    huggingface.ROW,
+    watsonx.ROW,
     hosted_vllm.ROW,
     lm_studio.ROW,
     custom_openai.ROW,

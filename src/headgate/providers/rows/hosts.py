@@ -249,15 +249,6 @@ ROWS: tuple[Provider, ...] = (
         quirks=Quirks(flatten=True),
     ),
     Provider(
-        id="huggingface",
-        name="Hugging Face",
-        base_url="https://router.huggingface.co/v1",
-        base_url_env=("HF_API_BASE", "HUGGINGFACE_API_BASE"),
-        api_key_env=("HUGGINGFACE_API_KEY", "HF_TOKEN"),
-        paths=_paths("chat", "models"),
-        quirks=Quirks(roles={"developer": "system"}),
-    ),
-    Provider(
         id="hyperbolic",
         name="Hyperbolic",
         base_url="https://api.hyperbolic.xyz/v1",
