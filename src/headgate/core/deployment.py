@@ -263,7 +263,7 @@ class Deployment:
             origin=self._origin(parts.scheme, parts.hostname, parts.port),
             head=head(target or "/", parts.netloc.rpartition("@")[2], self._headers()),
             url=url,
-            dialect=dialect(spoken.get(operation, self.provider.dialect)),
+            dialect=dialect(spoken.get(operation, self.provider.spoken(self.model))),
         )
 
     def _origin(self, scheme: str, host: str, port: int | None) -> Origin:

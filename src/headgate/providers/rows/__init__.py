@@ -8,6 +8,7 @@ from headgate.providers.base import Provider
 from headgate.providers.rows import (
     anthropic,
     azure,
+    bedrock,
     cerebras,
     custom_openai,
     deepseek,
@@ -35,6 +36,7 @@ ROWS: tuple[Provider, ...] = (
     anthropic.ROW,
     gemini.ROW,
     azure.ROW,
+    bedrock.ROW,
     groq.ROW,
     mistral.ROW,
     deepseek.ROW,
