@@ -11,6 +11,7 @@ SRC = Path(__file__).parent.parent / "src" / "headgate"
 FILES = sorted(SRC.rglob("*.py"))
 DIALECTS = ("anthropic", "cohere", "gemini", "ollama", "openai")
 DIALECTS = ("anthropic", "gemini", "ollama", "openai")
+DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "gemini", "openai")
 """Names that are formats, too: their code lives in wire/, and core, server and SDK name the formats."""
 
 

@@ -22,11 +22,25 @@ MODULES: Final = {
     "watsonx_embeddings": "headgate.wire.watsonx",
     "ollama": "headgate.wire.ollama",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
+    "bedrock_prompt": "headgate.wire.invoke.prompt",
+    "bedrock_embeddings": "headgate.wire.invoke.embeddings",
 }
+
+COMPOSED: Final = {
+    "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
+    "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),
+    "bedrock_openai": ("headgate.wire.invoke.makers:OpenAI", "openai_chat"),
+}
+"""Dialects around another: the class that makes one, and the dialect inside."""
 
 
 @cache
 def dialect(name: str) -> Dialect:
     """Raises KeyError for a name that no row should hold."""
+    if name in COMPOSED:
+        place, inner = COMPOSED[name]
+        module, _, maker = place.partition(":")
+        composed: Dialect = getattr(import_module(module), maker)(dialect(inner))
+        return composed
     found: Dialect = import_module(MODULES[name]).DIALECT
     return found

@@ -109,6 +109,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
     the user must give one. `path_of` makes the template where it depends on more than the operation.
 
+    `dialects` are regular expressions of model names, matched at the start, and what those speak for chat: the
+    first match wins. `credential` is the name of a scheme that makes the credential, and after a colon its argument.
+
     `bare` is a regular expression of model names that mean this provider without its prefix.
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps

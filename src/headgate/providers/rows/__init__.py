@@ -8,6 +8,7 @@ from headgate.providers.base import Provider
 from headgate.providers.rows import (
     anthropic,
     azure,
+    bedrock,
     cerebras,
     cohere,
     custom_openai,
@@ -40,6 +41,7 @@ ROWS: tuple[Provider, ...] = (
     gemini.ROW,
     azure.ROW,
     vertex_ai.ROW,
+    bedrock.ROW,
     groq.ROW,
     mistral.ROW,
     deepseek.ROW,
