@@ -24,7 +24,7 @@ from headgate.errors import (
 from headgate.providers.address import join, url_of
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS, hosts, makers, routers, servers
+from headgate.providers.rows import ROWS, hosts, makers, routers, servers, vectors
 from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
@@ -70,7 +70,7 @@ def filling(row: Any) -> dict[str, str]:
     return {names[0]: "acc" for _, *names in row.base_vars.values()}
 
 
-PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS]
+PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS, *vectors.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 

@@ -19,7 +19,17 @@ from headgate.wire.dialect import Dialect
 if TYPE_CHECKING:
     from headgate.core.deployment import Deployment
 
-Operation: TypeAlias = Literal["chat", "responses", "completions", "embeddings", "count_tokens"]
+Operation: TypeAlias = Literal[
+    "chat",
+    "responses",
+    "completions",
+    "embeddings",
+    "count_tokens",
+    "rerank",
+    "moderations",
+    "ocr",
+    "fim",
+]
 
 
 class Leg(NamedTuple):

@@ -15,11 +15,57 @@ MODULES: Final = {
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
+    "vertex_embeddings": "headgate.wire.gemini.predict",
+    "fim": "headgate.wire.fim",
+    "moderations": "headgate.wire.moderations",
+    "ocr": "headgate.wire.ocr",
+    "rerank": "headgate.wire.rerank",
 }
+TABLES: Final = {
+    "headgate.wire.moderations": ("mistral_moderations",),
+    "headgate.wire.rerank": (
+        "bedrock_invoke_rerank",
+        "bedrock_rerank",
+        "cohere_rerank",
+        "fireworks_rerank",
+        "infinity_rerank",
+        "nim_rerank",
+        "scores_rerank",
+        "tei_rerank",
+        "vertex_rerank",
+        "voyage_rerank",
+        "watsonx_rerank",
+        "workers_ai_rerank",
+    ),
+    "headgate.wire.vendor_embeddings": (
+        "feature_extraction",
+        "jina_embeddings",
+        "nim_embeddings",
+        "semantic_embeddings",
+        "sentences_embeddings",
+        "triton_embeddings",
+        "voyage_embeddings",
+    ),
+}
+"""Modules whose `DIALECTS` hold several formats of one operation."""
+_HOME: Final = {name: module for module, names in TABLES.items() for name in names}
+
+OPERATIONS: Final = {
+    "completions": "completions",
+    "fim": "fim",
+    "moderations": "moderations",
+    "ocr": "ocr",
+    "rerank": "rerank",
+    "responses": "responses",
+}
+"""Operation → the format that it is spoken in where a row doesn't say otherwise."""
 
 
 @cache
 def dialect(name: str) -> Dialect:
     """Raises KeyError for a name that no row should hold."""
+    if name in _HOME:
+        one: Dialect = import_module(_HOME[name]).DIALECTS[name]
+        return one
     found: Dialect = import_module(MODULES[name]).DIALECT
     return found

@@ -76,6 +76,7 @@ PATHS: Final = {
     "moderations": "/moderations",
     "rerank": "/rerank",
     "fim": "/fim/completions",
+    "ocr": "/ocr",
 }
 
 
@@ -92,7 +93,8 @@ TO_MAX_TOKENS: Final = {"max_completion_tokens": "max_tokens"}
 class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
-    `dialect` is what it speaks for chat. `paths` maps an operation to what is appended to the base URL, with
+    `dialect` is what it speaks for chat, `dialects` maps an operation to what it speaks there, where that isn't the
+    operation's own. `paths` maps an operation to what is appended to the base URL, with
     "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
     the user must give one. `path_of` makes the template where it depends on more than the operation.
 
@@ -109,6 +111,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     dialect: str = "openai_chat"
     embeddings: str = "openai_embeddings"
+    dialects: dict[str, str] = {}
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
     base_vars: dict[str, tuple[str, ...]] = {}

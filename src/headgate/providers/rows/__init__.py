@@ -27,6 +27,7 @@ from headgate.providers.rows import (
     routers,
     servers,
     together_ai,
+    vectors,
     xai,
 )
 
@@ -53,4 +54,5 @@ ROWS: tuple[Provider, ...] = (
     *hosts.ROWS,
     *routers.ROWS,
     *servers.ROWS,
+    *vectors.ROWS,
 )
