@@ -105,10 +105,9 @@ def records() -> Iterator[dict[str, Any]]:
         if entry["provider"] in PROVIDERS and entry["api"] in APIS:
             record = {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
             native = (api for path, api in NATIVE.items() if record["request"]["url"].endswith(path))
-            yield {**record, "api": next(native, record["api"])}
             if record["api"] == "hf-inference" and "messages" in record["request"]["body"]:
                 record["api"] = "chat"
-            yield record
+            yield {**record, "api": next(native, record["api"])}
 
 
 def reason_left_out(record: dict[str, Any]) -> str | None:

@@ -9,9 +9,7 @@ from headgate.providers.rows import ROWS
 
 SRC = Path(__file__).parent.parent / "src" / "headgate"
 FILES = sorted(SRC.rglob("*.py"))
-DIALECTS = ("anthropic", "cohere", "gemini", "ollama", "openai")
-DIALECTS = ("anthropic", "gemini", "ollama", "openai")
-DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "gemini", "openai")
+DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "cohere", "gemini", "ollama", "openai")
 """Names that are formats, too: their code lives in wire/, and core, server and SDK name the formats."""
 
 
@@ -58,6 +56,8 @@ def test_no_code_names_a_provider() -> None:
         "deepseek",
         "meta",
     }
+    spoken = {name for file, where in named.items() if file.startswith("wire/") for name in where}
+    assert spoken == {"custom", "meta"}
 
 
 def test_an_openai_compatible_row_is_short() -> None:

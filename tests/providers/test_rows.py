@@ -24,7 +24,7 @@ from headgate.errors import (
 from headgate.providers.address import join, url_of
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS, hosts, makers, routers, servers
+from headgate.providers.rows import ROWS, hosts, makers, routers, servers, vectors
 from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
@@ -78,12 +78,12 @@ def filling(row: Any) -> dict[str, str]:
     return {names[0]: "acc" for _, *names in row.base_vars.values()}
 
 
-PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS]
+PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS, *vectors.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 
 def test_every_row_of_its_own_is_in_the_table_above() -> None:
-    assert sorted(CHAT) == sorted(row.id for row in ROWS if row not in PLAIN and row.base_of is None)
+    assert sorted(CHAT) == sorted(row.id for row in ROWS if row not in PLAIN and not row.variants)
 
 
 def test_rows_are_sorted_in_their_files() -> None:
@@ -257,7 +257,9 @@ def test_the_key_of_the_environment(row: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in CHATTING if row.api_key_env and not row.auth.optional], ids=lambda row: row.id
+    "row",
+    [row for row in CHATTING if row.api_key_env and not row.auth.optional and not row.credential],
+    ids=lambda row: row.id,
 )
 def test_without_a_key_the_error_names_the_variable(row: Any) -> None:
     with pytest.raises(AuthenticationError, match=row.api_key_env[0]) as caught:

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
-from headgate.core.dialects import dialect
+from headgate.core.dialects import OPERATIONS, dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
@@ -292,12 +292,7 @@ class Deployment:
             or self.provider.api_version
         )
         url = url_of(self.provider, key, self.model, self.base, version)
-        spoken = {
-            "completions": "completions",
-            "responses": "responses",
-            "embeddings": self.provider.embeddings,
-            **self.provider.dialects,
-        }
+        spoken = {**OPERATIONS, "embeddings": self.provider.embeddings, **self.provider.dialects}
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https", "mock"):
             raise BadRequestError(

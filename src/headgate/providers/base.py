@@ -89,6 +89,7 @@ PATHS: Final = {
     "moderations": "/moderations",
     "rerank": "/rerank",
     "fim": "/fim/completions",
+    "ocr": "/ocr",
 }
 
 
@@ -105,12 +106,10 @@ TO_MAX_TOKENS: Final = {"max_completion_tokens": "max_tokens"}
 class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
-    `dialect` is what it speaks for chat. `paths` maps an operation to what is appended to the base URL, with
+    `dialect` is what it speaks for chat, `dialects` maps an operation to what it speaks there, where that isn't the
+    operation's own. `paths` maps an operation to what is appended to the base URL, with
     "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
     the user must give one. `path_of` makes the template where it depends on more than the operation.
-
-    `dialects` are regular expressions of model names, matched at the start, and what those speak for chat: the
-    first match wins. `credential` is the name of a scheme that makes the credential, and after a colon its argument.
 
     `bare` is a regular expression of model names that mean this provider without its prefix.
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
@@ -119,9 +118,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
     parameter that fills it and, after it, the environment variables. `body_env` maps parameters of which a call needs
     one to environment variables: where nobody gives any of them, the first that is found is sent. `credential` names
-    a scheme of `providers/auth` that signs where no key is given, with its argument after a colon. `dialects` maps an
-    operation to the dialect that it is spoken in, where that isn't the operation's own. `base_of` gives the base URL
-    by a path of its API ("" for calls of models), the parameters and the environment, where a template does not do.
+    a scheme of `providers/auth` that signs where no key is given, with its argument after a colon. `base_of` gives
+    the base URL by a path of its API ("" for calls of models), the parameters and the environment, where a template
+    does not do.
 
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body;
     `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
@@ -132,6 +131,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     dialect: str = "openai_chat"
     embeddings: str = "openai_embeddings"
+    dialects: dict[str, str] = {}
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
     base_vars: dict[str, tuple[str, ...]] = {}
@@ -153,7 +153,6 @@ class Provider(Struct, frozen=True, kw_only=True):
     body_env: dict[str, tuple[str, ...]] = {}
     credential: str = ""
     base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
-    dialects: dict[str, str] = {}
     variants: tuple[Variant, ...] = ()
     body: dict[str, Any] = {}
     body_model: bool = True

@@ -183,6 +183,9 @@ def test_recorded_answers() -> None:
         blocks = found.choices[0].turn.blocks
         assert "".join(block.text for block in blocks if isinstance(block, ir.Text)) == said
         counted = meta.get("tokens") or meta.get("billed_units")
+        if counted is None:  # not every answer of that time tells
+            assert found.usage is None
+            continue
         assert found.usage is not None
         assert (found.usage.input, found.usage.output) == (counted["input_tokens"], counted["output_tokens"])
     assert seen >= 5

@@ -30,6 +30,7 @@ from headgate.providers.rows import (
     routers,
     servers,
     together_ai,
+    vectors,
     vertex_ai,
     watsonx,
     xai,
@@ -64,4 +65,5 @@ ROWS: tuple[Provider, ...] = (
     *hosts.ROWS,
     *routers.ROWS,
     *servers.ROWS,
+    *vectors.ROWS,
 )

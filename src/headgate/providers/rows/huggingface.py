@@ -30,7 +30,8 @@ ROW = Provider(
     base_url=f"https://{_ROUTER}/v1",
     base_url_env=("HF_API_BASE", "HUGGINGFACE_API_BASE"),
     api_key_env=("HUGGINGFACE_API_KEY", "HF_TOKEN"),
-    paths={**paths("chat", "models"), "embeddings": "/pipeline/feature-extraction"},
+    paths={**paths("chat", "models", "rerank"), "embeddings": "/pipeline/feature-extraction"},
+    dialects={"rerank": "tei_rerank"},
     path_of=_path,
     quirks=Quirks(roles={"developer": "system"}),
 )
