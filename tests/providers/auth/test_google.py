@@ -20,7 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from desk import NOW, REQUEST, Desk, around, hides, lines_of
-from headgate.errors import AuthenticationError, HeadgateError, RateLimitError, ServiceUnavailableError
+from headgate.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    HeadgateError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
 from headgate.ports import Signing, Told
 from headgate.providers.auth import aws_sources, build, google
 from headgate.providers.auth.sigv4 import Keys, sign
@@ -340,6 +346,14 @@ async def test_nothing_at_all_names_everything(desk: Desk) -> None:
     assert error.code == "missing_credentials"
     words = ["vertex_credentials", "GOOGLE_APPLICATION_CREDENTIALS", "VERTEXAI_CREDENTIALS", LOGIN]
     assert all(word in error.message for word in [*words, "metadata.google.internal", "gcloud auth"])
+
+
+async def test_a_machine_of_googles_is_asked_again(desk: Desk) -> None:
+    files = {"/sys/class/dmi/id/product_name": "Google Compute Engine\n"}
+    error = await problem(google.credential(around(files=files)), desk)
+    assert isinstance(error, APIConnectionError)
+    desk.answer(METADATA, {"access_token": "ya29.vm", "expires_in": 300})
+    assert await lines_of(google.credential(around(files=files)), desk)
 
 
 async def test_nobody_is_asked_where_that_is_forbidden(desk: Desk) -> None:

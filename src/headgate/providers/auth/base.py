@@ -11,7 +11,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
@@ -246,7 +246,7 @@ class Granted(Struct):
     """A token server's answer. RFC 6749, 5.1; `expires_on`, `expires_at`, `expiration` are Azure's, GigaChat's
     and IBM's own, Unix seconds or milliseconds."""
 
-    access_token: str
+    access_token: Annotated[str, msgspec.Meta(pattern="^[!-~]+$")]
     expires_in: float | None = None
     expires_on: float | None = None
     expires_at: float | None = None
