@@ -374,9 +374,10 @@ SEALED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncry
     ("given", "words"),
     [
         ("/none.json", ["vertex_credentials", "/none.json", "No such file"]),
+        (["a"], ["vertex_credentials is a list"]),
         (PEM, ["vertex_credentials is neither the path of a file nor"]),
         ("{no json", ["vertex_credentials", "no JSON"]),
-        ('["a"]', ["/home/me", "No such file"]),
+        ("~/list", ["/home/me", "No such file"]),
         ({"type": "gdch_service_account"}, ["'gdch_service_account'", "service_account", "authorized_user"]),
         ({"client_email": "x"}, ["type is ''", "external_account"]),
         ({"type": "service_account", "client_email": "x"}, ["private_key"]),
@@ -388,8 +389,7 @@ SEALED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncry
     ],
 )
 async def test_a_document_that_is_no_good(desk: Desk, given: Any, words: list[str]) -> None:
-    place = around({"vertex_credentials": given if given != '["a"]' else "~/list"})
-    error = await problem(google.credential(place), desk)
+    error = await problem(of(given), desk)
     assert isinstance(error, AuthenticationError)
     assert all(word in error.message for word in words), error.message
     assert hides(error.message, [PEM[30:80], "shh", "BEGIN"])
@@ -427,6 +427,13 @@ async def test_a_refusal_is_told_without_what_was_sent(desk: Desk, document: Any
     assert error.code == "token_refused"
     assert "invalid_grant: Bad ***" in error.message
     assert hides(error.message, secrets)
+
+
+async def test_what_a_server_repeats_as_it_came_is_not_shown(desk: Desk) -> None:
+    desk.answer("/token", lambda got: (400, f"bad request: {got.body.decode()}"))
+    error = await problem(of(USER), desk)
+    assert "client_secret=***" in error.message
+    assert hides(error.message, ["refresh-shh", "GOCSPX-shh"])
 
 
 @pytest.mark.parametrize("before", [0, 200, 480])

@@ -364,7 +364,7 @@ async def test_a_refusal_says_who_and_where_and_no_secret(
         {"access_token": None},
         {"access_token": 7},
         {"access_token": ""},
-        {"access_token": "a\nb"},
+        {"access_token": "a\n"},
     ],
 )
 async def test_an_answer_that_is_no_token(desk: Desk, answer: Any) -> None:

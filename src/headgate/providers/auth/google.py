@@ -76,9 +76,7 @@ def _given(around: Surroundings) -> list[tuple[str, Any]]:
     """What names a document, the nearest first, with the name that it has in messages."""
     params = [(name, around.params.get(name)) for name in CREDENTIAL_PARAMS]
     variables = [(name, around.env.get(name)) for name in CREDENTIAL_VARIABLES]
-    return [
-        (name, value) for name, value in (*params, *variables) if value and isinstance(value, (str, dict))
-    ]
+    return [(name, value) for name, value in (*params, *variables) if value]
 
 
 def _login_file(around: Surroundings) -> str:
