@@ -133,6 +133,13 @@ async def test_where_a_document_may_stand(desk: Desk, params: Any, env: Any) -> 
     assert opened(desk.forms[0]["assertion"])[1]["iss"] == ACCOUNT["client_email"]
 
 
+def test_a_key_counts_where_nothing_else_is_nearer() -> None:
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": "/key.json"}
+    assert build("google", around({"api_key": "AIza"}, env)) is None
+    assert build("google", around({"api_key": "AIza", "vertex_credentials": ACCOUNT})) is not None
+    assert build("google", around({}, env)) is not None
+
+
 async def test_another_scope(desk: Desk) -> None:
     place = around({"vertex_credentials": ACCOUNT})
     await lines_of(google.credential(place, "https://www.googleapis.com/auth/other"), desk)

@@ -52,6 +52,12 @@ def credential(around: Surroundings, scope: str = CLOUD) -> Credential:
     return _Google(source)
 
 
+def keyed(around: Surroundings) -> bool:
+    """Whether a parameter `api_key` counts, because no other parameter says who the deployment is.
+    https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/overview"""
+    return bool(around.param("api_key")) and not any(around.params.get(name) for name in CREDENTIAL_PARAMS)
+
+
 def project(around: Surroundings) -> str:
     """The project's id, "" where neither a parameter, a variable nor the credential document names it.
 
