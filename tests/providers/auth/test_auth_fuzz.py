@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from desk import NOW, REQUEST, around, hides
 from headgate.errors import HeadgateError
 from headgate.ports import Ask, Told
-from headgate.providers.auth import build, google, google_files, oauth
+from headgate.providers.auth import azure_ad, build, google, google_files, oauth
 
 SECRET = "zq9-hidden-7f"
 SCHEMES = ("google", "azure_ad", *(f"oauth:{name}" for name in oauth.EXCHANGES))
 NAMES = (
     *google.CREDENTIAL_PARAMS,
     "azure_ad_token_provider",
-    *"tenant_id client_id client_secret azure_credential azure_username azure_password azure_scope".split(),
+    *(param for param, _ in azure_ad.NAMES.values()),
     *(
         name
         for row in oauth.EXCHANGES.values()
@@ -129,7 +129,9 @@ def test_nothing_but_our_errors(
         if credential is not None:
             for name, value in credential.sign(REQUEST, NOW):
                 assert name.islower()
-                assert body or (value.isascii() and value.isprintable())
+                assert value.isascii()
+                assert value.isprintable()
+                assert not value.endswith(" ")
     except HeadgateError as error:
         assert error.message
         assert hides(error.message, [SECRET])

@@ -150,7 +150,7 @@ def _source(row: Exchange, facts: Facts) -> Source:
 
 def _host(around: Surroundings, facts: Facts) -> Facts:
     """The workspace is named by the base URL of its API."""
-    host = facts["host"] or around.base
+    host = around.base or facts["host"]
     return {**facts, "host": host if "://" in host or not host else f"https://{host}"}
 
 

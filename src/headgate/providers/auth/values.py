@@ -51,10 +51,13 @@ def file_text(around: Surroundings, path: str, what: str) -> str:
     return around.file(path, what)
 
 
-def json_text(around: Surroundings, given: str | Mapping[str, Any], what: str) -> tuple[str, str]:
+def json_text(around: Surroundings, given: Any, what: str) -> tuple[str, str]:
     """The text of a document in JSON, given as an object, as text or as a file's path, and what it is called."""
-    if not isinstance(given, str):
+    if isinstance(given, Mapping):
         return _encoded(given, what), what
+    if not isinstance(given, str):
+        kind = type(given).__name__
+        raise missing(f"{what} is a {kind}: expected the path of a file, an object or its text in JSON")
     given = clean(given, what)
     if given.startswith("{"):
         return given, what
