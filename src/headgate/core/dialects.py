@@ -17,6 +17,7 @@ MODULES: Final = {
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
     "feature_extraction": "headgate.wire.feature_extraction",
     "watsonx_embeddings": "headgate.wire.watsonx",
+    "tgi": "headgate.wire.tgi",
     "ollama": "headgate.wire.ollama",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
 }
