@@ -141,6 +141,14 @@ def test_an_error_under_a_good_status() -> None:
         DIALECT.read_reply(b'{"error":"no memory","error_type":"generation"}')
 
 
+@pytest.mark.parametrize("size", [1, 1000])
+def test_a_whole_answer_in_place_of_a_stream(size: int) -> None:
+    reader = DIALECT.stream_reader(from_chat().echo)
+    data = b'[{"generated_text":"one plus two equals three"}]'
+    out = [event for at in range(0, len(data), size) for event in reader.feed(data[at : at + size])]
+    assert text_of(fold([*out, *reader.close()])) == " three"
+
+
 def test_a_cut_stream_is_no_answer() -> None:
     with pytest.raises(APIConnectionError):
         fold(events(b'data: {"token":{"text":"a"},"generated_text":null}\n\n', 9))

@@ -5,7 +5,7 @@ text: whoever wants the model's own template calls an OpenAI-shaped address. Cou
 only where the server tells `details`; some servers repeat the prompt before the answer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -13,7 +13,7 @@ import msgspec
 from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
-from headgate.wire.fold import Folder
+from headgate.wire.fold import Folder, unfold
 from headgate.wire.shape import Malformed, bad_reply, bad_request, expect, optional, required
 
 FAMILY: Final = "tgi"
@@ -212,33 +212,51 @@ def _details(finish: ir.Finish | None, usage: ir.Usage | None) -> dict[str, Any]
 
 
 class StreamReader:
-    """Each event is a token; the last one repeats the whole text."""
+    """Each event is a token; the last one repeats the whole text. A JSON document in place of a stream is the whole
+    answer."""
 
-    def __init__(self) -> None:
+    def __init__(self, echo: ir.Echo | None = None) -> None:
         self._sse = sse.Decoder()
+        self._echo = echo
+        self._whole: bytearray | None = None
+        self._begun = False
         self._started = False
         self._done = False
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        return self._read(self._sse.feed, data)
+        if not self._begun and (first := data.lstrip()[:1]):
+            self._begun = True
+            self._whole = bytearray() if first in (b"[", b"{") else None
+        if self._whole is not None:
+            self._whole += data[: sse.MAX_EVENT - len(self._whole)]
+            return []
+        return self._guarded(lambda out: self._events(self._sse.feed(data), out))
 
     def close(self) -> list[ir.Event]:
-        out = self._read(lambda _: self._sse.close(), b"")
-        if not self._done:
-            self._done = True
-            out.append(ir.StreamFailure(APIConnectionError(CUT)))
-        return out
+        return self._guarded(self._last)
 
-    def _read(self, decode: Any, data: bytes) -> list[ir.Event]:
+    def _last(self, out: list[ir.Event]) -> None:
+        if self._whole is not None:
+            out += unfold(read_reply(bytes(self._whole), self._echo))
+            self._done = True
+        self._events(self._sse.close(), out)
+        if not self._done:
+            raise APIConnectionError(CUT)
+
+    def _guarded(self, read: Callable[[list[ir.Event]], None]) -> list[ir.Event]:
         out: list[ir.Event] = []
         try:
-            for _, payload in [] if self._done else decode(data):
-                if not self._done and payload != b"[DONE]":
-                    self._event(payload, out)
+            if not self._done:
+                read(out)
         except HeadgateError as error:
             self._done = True
             out.append(ir.StreamFailure(error))
         return out
+
+    def _events(self, events: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
+        for _, payload in events:
+            if not self._done and payload != b"[DONE]":
+                self._event(payload, out)
 
     def _event(self, payload: bytes, out: list[ir.Event]) -> None:
         try:
@@ -348,7 +366,7 @@ class TextGeneration:
         return write_reply(reply)
 
     def stream_reader(self, echo: ir.Echo | None = None) -> StreamReader:
-        return StreamReader()
+        return StreamReader(echo)
 
     def stream_writer(self, frame: Frame) -> StreamWriter:
         return StreamWriter()
