@@ -50,6 +50,8 @@ CHAT = {
     "openai": "https://api.openai.com/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "perplexity": "https://api.perplexity.ai/chat/completions",
+    "sagemaker": "https://h.test/endpoints/m/invocations",
+    "sagemaker_chat": "https://h.test/endpoints/m/invocations",
     "together_ai": "https://api.together.xyz/v1/chat/completions",
     "watsonx": "https://us-south.ml.cloud.ibm.com/ml/v1/text/chat?version=2024-03-13",
     "xai": "https://api.x.ai/v1/chat/completions",
@@ -57,6 +59,8 @@ CHAT = {
 BASES = {
     "azure": "https://h.azure.com",
     "custom_openai": "http://own.test/v1",
+    "sagemaker": "https://h.test",
+    "sagemaker_chat": "https://h.test",
     "watsonx": "https://us-south.ml.cloud.ibm.com",
 }
 KEYED = {"anthropic": "x-api-key: k", "azure": "api-key: k", "gemini": "x-goog-api-key: k"}

@@ -20,6 +20,7 @@ MODULES: Final = {
     "cohere_embeddings": "headgate.wire.cohere.embeddings",
     "feature_extraction": "headgate.wire.feature_extraction",
     "watsonx_embeddings": "headgate.wire.watsonx",
+    "tgi": "headgate.wire.tgi",
     "ollama": "headgate.wire.ollama",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
     "bedrock_prompt": "headgate.wire.invoke.prompt",
