@@ -169,7 +169,7 @@ def test_documented_request_of_bedrock_types_everything() -> None:
 
 
 def test_bedrock_without_an_arn_says_which_one_it_wants() -> None:
-    with pytest.raises(errors.BadRequestError, match="foundation-model/cohere.rerank") as caught:
+    with pytest.raises(errors.BadRequestError, match="foundation-model/cohere") as caught:
         sent("bedrock_rerank", ASKED, "cohere.rerank-v3-5:0")
     assert caught.value.param == "model"
 
@@ -197,7 +197,28 @@ def test_rank_fields_choose_what_is_sent(name: str) -> None:
     assert "title" in said and "T" in said and "rank_fields" not in said
 
 
-@pytest.mark.parametrize("name", sorted(set(DIALECTS) - {"nim_rerank", "workers_ai_rerank", "watsonx_rerank"}))
+@pytest.mark.parametrize(
+    "document, text",
+    [
+        ({"text": "Rome", "id": 7}, "Rome"),
+        ({"title": "Rome", "size": [1]}, "title: Rome\nsize: [1]\n"),
+        ({"text": {"a": 1}}, 'text: {"a":1}\n'),
+    ],
+)
+def test_the_text_of_an_object_counts_or_else_all_of_it(document: dict[str, Any], text: str) -> None:
+    assert sent("cohere_rerank", {**ASKED, "documents": [document]}).body["documents"] == [text]
+
+
+def test_an_object_without_a_field_to_rank_by_is_refused() -> None:
+    for document, fields in (({"a": 1}, ["b"]), ({}, None)):
+        with pytest.raises(errors.BadRequestError) as caught:
+            sent("cohere_rerank", {**ASKED, "documents": [document], "rank_fields": fields})
+        assert caught.value.param == "documents[0]"
+
+
+@pytest.mark.parametrize(
+    "name", sorted(set(DIALECTS) - {"nim_rerank", "workers_ai_rerank", "watsonx_rerank"})
+)
 def test_a_picture_for_a_model_of_texts_is_refused_with_its_place(name: str) -> None:
     with pytest.raises(errors.BadRequestError, match="text only") as caught:
         sent(name, {**ASKED, "documents": ["a", {"image": "https://x/y.png"}]}, ARN)
@@ -233,7 +254,10 @@ def test_bad_input_is_named(body: dict[str, Any], param: str) -> None:
 
 USAGE = {"usage": {"prompt_tokens": 5, "total_tokens": 5}}
 ANSWERS: dict[str, Any] = {
-    "rerank": {"results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}], **USAGE},
+    "rerank": {
+        "results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}],
+        **USAGE,
+    },
     "cohere_rerank": {
         "id": "i",
         "results": [{"index": 1, "relevance_score": 0.9}, {"index": 0, "relevance_score": 0.1}],
