@@ -118,7 +118,7 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
             "embeddings",
             "huggingface/m",
             {"api_base": "https://h.test"},
-            "https://h.test/",
+            "https://h.test",
             "feature_extraction",
         ),
         ("embeddings", "triton/m", OWN, "https://h.test/v1/v2/models/m/infer", "triton_embeddings"),
