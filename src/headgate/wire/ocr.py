@@ -104,10 +104,9 @@ class Ocr(Operation):
 
 
 def _document(value: Any) -> dict[str, Any]:
-    """LiteLLM's users may name neither kind nor address: then the provider says what it misses."""
     if not isinstance(value, dict):
         raise bad("document", 'required, expected an object such as {"type": "document_url", …}')
-    kind = value.get("type")
+    kind = text(value.get("type"))
     if kind not in _KINDS:
         raise bad("document.type", f"expected {', '.join(sorted(_KINDS))}")
     place = value.get(_KINDS[kind])

@@ -228,8 +228,8 @@ def _tensor(document: Any, count: int) -> Any:
     for output in outputs if isinstance(outputs, list) else ():
         shape, data = (output.get("shape"), output.get("data")) if isinstance(output, dict) else (None, None)
         if isinstance(shape, list) and len(shape) == 2 and isinstance(data, list):
-            width = tokens(shape[1])
-            if not width or len(data) != width * len(range(0, len(data), width)):
+            texts, width = map(tokens, shape)
+            if not texts or not width or len(data) != texts * width:
                 raise unreadable("outputs", "the numbers don't fill the shape")
             return [data[at : at + width] for at in range(0, len(data), width)]
     raise unreadable("outputs", "expected one of shape [texts, size]")

@@ -21,15 +21,17 @@ def as_it_came(document: Document, fields: Sequence[str] | None, where: str) -> 
 
 
 def as_text(document: Document, fields: Sequence[str] | None, where: str) -> Any:
-    """An object as lines "key: value", as Cohere advises (https://docs.cohere.com/docs/rerank-overview); a sole text
-    is itself. Raises BadRequestError for what is no text."""
+    """Of an object its `text` counts, or the fields that the caller chose, as lines "key: value": Cohere's rule, and
+    its advice where only texts are taken (https://docs.cohere.com/docs/rerank-overview). Raises BadRequestError for
+    what is no text."""
     if isinstance(document, str):
         return document
     if "image" in document:
         raise bad(where, _TEXT_ONLY)
-    chosen = {key: document[key] for key in fields if key in document} if fields else document
+    fields = fields or (("text",) if isinstance(document.get("text"), str) else tuple(document))
+    chosen = {key: document[key] for key in fields if key in document}
     if not chosen:
-        raise bad(where, f"has none of the rank_fields {', '.join(fields or ())}")
+        raise bad(where, f"has none of the fields to rank by: {', '.join(fields) or 'it is empty'}")
     if list(chosen) == ["text"] and isinstance(chosen["text"], str):
         return chosen["text"]
     return "".join(f"{key}: {_plain(value)}\n" for key, value in chosen.items())
