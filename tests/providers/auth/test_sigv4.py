@@ -20,7 +20,9 @@ ARN = "arn:aws:bedrock:eu-west-1:123456789012:inference-profile/eu.anthropic.cla
 
 _raw = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), max_size=12)
 _travelling = st.builds(quote, _raw, safe=st.sampled_from(["", ":", ":@!$&'()*+,;=~", "~"]))
-_segments = st.one_of(_travelling, st.sampled_from(["", ".", "..", "a.b", quote(ARN, safe=""), quote(ARN, safe=":")]))
+_segments = st.one_of(
+    _travelling, st.sampled_from(["", ".", "..", "a.b", quote(ARN, safe=""), quote(ARN, safe=":")])
+)
 _paths = st.lists(_segments, min_size=1, max_size=6).map(lambda parts: "/".join(["", *parts]))
 _pairs = st.tuples(_travelling, st.one_of(st.just(""), _travelling.map("={}".format)))
 _queries = st.lists(_pairs.map("".join), max_size=5).map("&".join)
@@ -57,7 +59,12 @@ def oracle(request: Signing, keys: Keys, *, region: str, service: str, now: floa
 @given(
     method=st.sampled_from(["GET", "POST", "PUT", "DELETE"]),
     host=st.sampled_from(
-        ["https://bedrock-runtime.eu-west-1.amazonaws.com", "http://127.0.0.1:8080", "https://h.test:443", "http://h:80"]
+        [
+            "https://bedrock-runtime.eu-west-1.amazonaws.com",
+            "http://127.0.0.1:8080",
+            "https://h.test:443",
+            "http://h:80",
+        ]
     ),
     path=_paths,
     query=_queries,
@@ -103,7 +110,9 @@ def test_a_host_that_is_sent_is_the_one_that_is_signed() -> None:
     """A deployment behind a tunnel: the connection goes elsewhere."""
     given_ = Signing(method="POST", url="http://127.0.0.1:9/x", headers=(("host", "real.test"),), body=b"")
     named = Signing(method="POST", url="http://real.test/x", headers=(), body=b"")
-    assert sign(given_, KEYS, region="r", service="s", now=NOW) == sign(named, KEYS, region="r", service="s", now=NOW)
+    assert sign(given_, KEYS, region="r", service="s", now=NOW) == sign(
+        named, KEYS, region="r", service="s", now=NOW
+    )
 
 
 def test_lines_of_an_earlier_signature_do_not_count() -> None:
