@@ -322,4 +322,6 @@ def _plain(around: Surroundings, text: str) -> str:
     for prefix in ("os.environ/", "oidc/env/", "oidc/env_path/"):
         if text.startswith(prefix):
             return around.variable(text.removeprefix(prefix))
-    return around.env.get(text) or text.removeprefix("oidc/file")
+    if text.startswith("oidc/file/"):
+        return "/" + text.removeprefix("oidc/file/").lstrip("/")
+    return around.env.get(text) or text
