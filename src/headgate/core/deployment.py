@@ -85,6 +85,7 @@ class Deployment:
         )
         self._env = env
         self._catalog = catalog
+        self.base = self.base or params.get(self.provider.base_url_param)
         self.base = self.base or _first(env, self.provider.base_url_env)
         self._elsewhere = self.base is not None and self.base != self.provider.base_url
         self.base = self.base or self._own_base()
@@ -116,7 +117,10 @@ class Deployment:
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
             for name, value in {**self._body_env(), **params}.items()
-            if name not in own and not names.is_price(name) and value is not None
+            if name not in own
+            and not names.describes(name)
+            and not names.is_price(name)
+            and value is not None
         }
         self.extra = {
             name: Raw(msgspec.json.encode(value)) for name, value in (params.get("extra_body") or {}).items()

@@ -21,6 +21,28 @@ CONNECTION: Final = frozenset(
 )
 """Keys of a deployment that describe it and are not sent as request parameters."""
 
+CLOUDS: Final = (
+    "aws_",
+    "azure_",
+    "vertex_",
+    "watsonx_",
+    "sap_",
+    "aicore_",
+    "snowflake_",
+    "databricks_",
+    "gigachat_",
+    "oci_",
+    "s3_",
+    "gcs_",
+)
+"""How the names of credentials, projects and regions begin: none of them is ever sent in a body."""
+
+
+def describes(name: str) -> bool:
+    """Whether a key describes a deployment."""
+    return name in CONNECTION or name.startswith(CLOUDS)
+
+
 OURS: Final = frozenset(
     """fallbacks context_window_fallbacks context_window_fallback_dict content_policy_fallbacks
     default_fallbacks num_retries timeout stream_timeout request_timeout drop_params

@@ -59,6 +59,7 @@ CONVERSE = Provider(
     embeddings="bedrock_embeddings",
     base_url="https://bedrock-runtime.{region}.amazonaws.com",
     base_url_env=("AWS_BEDROCK_RUNTIME_ENDPOINT",),
+    base_url_param="aws_bedrock_runtime_endpoint",
     base_vars={"region": ("aws_region_name", "AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")},
     api_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
     auth=Auth(optional=True),

@@ -69,6 +69,10 @@ def _secret(value: Any, written: str | None) -> str | None:
     return text or None
 
 
+def _credentials(value: Any, written: str | None) -> str | dict[str, Any]:
+    return value if isinstance(value, dict) and value else _name(value, written)
+
+
 _FLAGS: Final = {
     "true": True,
     "yes": True,
@@ -329,6 +333,7 @@ KINDS: Final[dict[str, Kind]] = {
     "on_disconnect": Kind(
         "cancel | drain | drain(tokens, seconds)", "cancel, drain or drain(max_tokens, seconds)", _disconnect
     ),
+    "credentials": Kind("path, JSON text or mapping", "a path, JSON text or a mapping", _credentials),
     "flag_or_path": Kind("true | false | path", "true, false or the path of a file", _flag_or_path),
     "fallbacks": Kind(
         "list of {group: [groups]}",
