@@ -33,6 +33,7 @@ from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
 
 JSON: Final = b"content-type: application/json\r\n"
+LINES: Final = b"content-type: application/x-ndjson\r\n"
 CLIENT_CLOSED: Final = 499
 _TRUE: Final = b"true"
 _NULL: Final = b"null"
@@ -41,23 +42,26 @@ _NULL: Final = b"null"
 class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
     are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
-    body says no; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
+    body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
+    out; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
 
     operation: Operation
     spoken: str
     stream: bool = False
     unasked: bool = False
+    strange: frozenset[str] = frozenset()
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
 
 
+_FLAT: Final = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens"))
 CHAT: Final = Endpoint("chat", "openai_chat")
 _ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
 MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
 RESPONSES: Final = Endpoint("responses", "responses")
 COMPLETIONS: Final = Endpoint("completions", "completions")
 EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
-OLLAMA: Final = Endpoint("chat", "ollama", unasked=True)
+OLLAMA: Final = Endpoint("chat", "ollama", unasked=True, strange=_FLAT)
 OLLAMA_EMBED: Final = Endpoint("embeddings", "ollama_embeddings")
 
 PATHS: Final[Mapping[str, Endpoint]] = {
@@ -76,8 +80,8 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/api/embed": OLLAMA_EMBED,
 }
 _GEMINI: Final[Mapping[str, Endpoint]] = {
-    "generateContent": Endpoint("chat", "gemini"),
-    "streamGenerateContent": Endpoint("chat", "gemini", stream=True),
+    "generateContent": Endpoint("chat", "gemini", strange=_FLAT),
+    "streamGenerateContent": Endpoint("chat", "gemini", stream=True, strange=_FLAT),
     "embedContent": Endpoint("embeddings", "gemini_embed_content"),
     "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
 }
@@ -164,6 +168,8 @@ async def _serve(
     envelope = envelopes.read(exchange.body)
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
+    for key in endpoint.strange:
+        envelope.pop(key, None)
     call.envelope = envelope
     model = snapshot.only_group or model_of(envelope)
     call.model = model = caller.aliases.get(model, model)
@@ -217,7 +223,7 @@ async def _relay(
     exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
     exchange.flow(answer.pause, answer.resume)
     if snapshot.requested_name:
-        write = renaming(write, answer.call.model)
+        write = renaming(write, answer.call.model, lines=kind.startswith(LINES))
     if booking.response is not None:
         write = _copying(write, booking.response)
     answer.on_end = partial(account, gateway, answer.call, booking)
