@@ -235,7 +235,7 @@ def test_a_star_without_quotes_gets_a_hint(only):
     [
         ("opnai/gpt-4o", "names no provider", "openai/…"),
         ("my-model", "write it as provider/model", None),
-        ("sagemaker/x", "sagemaker is a LiteLLM provider that Headgate does not support yet", None),
+        ("nlp_cloud/x", "nlp_cloud is a LiteLLM provider that Headgate does not support yet", None),
     ],
 )
 def test_unknown_providers(only, model, words, near):
@@ -247,7 +247,7 @@ def test_unknown_providers(only, model, words, near):
 def test_invalid_rows_are_left_out_where_that_is_asked_for(loaded):
     config = loaded(
         "model_list:\n"
-        "  - {model_name: a, litellm_params: {model: sagemaker/x}}\n"
+        "  - {model_name: a, litellm_params: {model: nlp_cloud/x}}\n"
         "  - {model_name: b, litellm_params: {model: openai/b}}\n"
         "router_settings: {ignore_invalid_deployments: true}\n"
     )
