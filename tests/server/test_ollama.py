@@ -190,6 +190,33 @@ def test_an_error_in_the_first_line_is_told_by_the_status(
     assert "memory" in json.loads(data)["error"]
 
 
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_of_ollama_reaches_any_provider(
+    gateway: RunningGateway, upstream: Upstream, stream: bool
+) -> None:
+    text = {
+        "id": "c",
+        "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}],
+        "usage": CHAT["usage"],
+    }
+    if stream:
+        answers(
+            upstream, b"data: " + json.dumps(text).encode() + b"\n\ndata: [DONE]\n\n", "text/event-stream"
+        )
+    else:
+        answers(upstream, text)
+    asked = {"model": "plain", "prompt": "hi", **({} if stream else {"stream": False})}
+    status, _, data = gateway.request("/api/generate", asked)
+    assert status == 200, data
+    lines = [json.loads(line) for line in data.splitlines()]
+    assert "".join(line["response"] for line in lines) == "Hello"
+    assert lines[-1]["done"] is True
+    assert lines[-1]["eval_count"] == 2
+    path, body = sent(upstream)
+    assert path == "/v1/completions"
+    assert body["prompt"] == "hi"
+
+
 def test_embeddings_go_both_ways(gateway: RunningGateway, upstream: Upstream) -> None:
     answers(upstream, VECTORS)
     status, _, data = gateway.request("/v1/embeddings", {"model": "qwen", "input": "a"})

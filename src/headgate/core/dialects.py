@@ -19,6 +19,7 @@ MODULES: Final = {
     "watsonx_embeddings": "headgate.wire.watsonx",
     "tgi": "headgate.wire.tgi",
     "ollama": "headgate.wire.ollama",
+    "ollama_generate": "headgate.wire.ollama.generate",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
 }
 

@@ -62,6 +62,7 @@ RESPONSES: Final = Endpoint("responses", "responses")
 COMPLETIONS: Final = Endpoint("completions", "completions")
 EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
 OLLAMA: Final = Endpoint("chat", "ollama", unasked=True, strange=_FLAT)
+OLLAMA_TEXT: Final = Endpoint("completions", "ollama_generate", unasked=True, strange=_FLAT)
 OLLAMA_EMBED: Final = Endpoint("embeddings", "ollama_embeddings")
 
 PATHS: Final[Mapping[str, Endpoint]] = {
@@ -77,6 +78,7 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/embeddings": EMBEDDINGS,
     "/embeddings": EMBEDDINGS,
     "/api/chat": OLLAMA,
+    "/api/generate": OLLAMA_TEXT,
     "/api/embed": OLLAMA_EMBED,
 }
 _GEMINI: Final[Mapping[str, Endpoint]] = {
