@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headgate.server.callers import matches
 from servers import KEY, RunningGateway, Upstream, running
 
 ASKED = [{"role": "user", "content": "hi"}]
@@ -188,6 +189,11 @@ def test_an_error_in_the_first_line_is_told_by_the_status(
     status, _, data = gateway.request("/api/chat", {"model": "qwen", "messages": ASKED})
     assert status == 500
     assert "memory" in json.loads(data)["error"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed"])
+def test_keys_for_model_calls_may_come_here(path: str) -> None:
+    assert matches(path, "llm_api_routes")
 
 
 @pytest.mark.parametrize("stream", [False, True])
