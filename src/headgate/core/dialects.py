@@ -22,6 +22,7 @@ MODULES: Final = {
     "watsonx_embeddings": "headgate.wire.watsonx",
     "tgi": "headgate.wire.tgi",
     "ollama": "headgate.wire.ollama",
+    "ollama_generate": "headgate.wire.ollama.generate",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
     "bedrock_prompt": "headgate.wire.invoke.prompt",
     "bedrock_embeddings": "headgate.wire.invoke.embeddings",

@@ -39,8 +39,8 @@ _TIER: Final = "service_tier"
 _DROP: Final = "additional_drop_params"
 _ELSEWHERE: Final = tuple(
     rb"""
-    "image" "image_url" "input_image" "inlineData" "file" "input_file" "fileData" "document" "input_audio" "video"
-    "video_url" "container "web_search "web_fetch "google_search "code_execution "code_interpreter "mcp_
+    "image" "images" "image_url" "input_image" "inlineData" "file" "input_file" "fileData" "document" "input_audio"
+    "video" "video_url" "container "web_search "web_fetch "google_search "code_execution "code_interpreter "mcp_
     "previous_response_id" \u005 \u006 \u007
     """.split()
 )

@@ -34,6 +34,7 @@ from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
 
 JSON: Final = b"content-type: application/json\r\n"
+LINES: Final = b"content-type: application/x-ndjson\r\n"
 CLIENT_CLOSED: Final = 499
 _TRUE: Final = b"true"
 _NULL: Final = b"null"
@@ -100,6 +101,8 @@ async def _serve(
     envelope = envelopes.read(exchange.body)
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
+    for key in endpoint.strange:
+        envelope.pop(key, None)
     call.envelope = envelope
     model = snapshot.only_group or model_of(envelope)
     call.model = model = caller.aliases.get(model, model)
@@ -163,7 +166,7 @@ async def _relay(
     exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
     exchange.flow(answer.pause, answer.resume)
     if snapshot.requested_name:
-        write = renaming(write, answer.call.model)
+        write = renaming(write, answer.call.model, lines=kind.startswith(LINES))
     if booking.response is not None:
         write = _copying(write, booking.response.append)
     keep = (

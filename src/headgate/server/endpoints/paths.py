@@ -13,23 +13,27 @@ from headgate.server import headers
 class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
     are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
-    body says no; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
+    body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
+    out; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
 
     operation: Operation
     spoken: str
     stream: bool = False
     unasked: bool = False
+    strange: frozenset[str] = frozenset()
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
 
 
+_FLAT: Final = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens"))
 CHAT: Final = Endpoint("chat", "openai_chat")
 _ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
 MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
 RESPONSES: Final = Endpoint("responses", "responses")
 COMPLETIONS: Final = Endpoint("completions", "completions")
 EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
-OLLAMA: Final = Endpoint("chat", "ollama", unasked=True)
+OLLAMA: Final = Endpoint("chat", "ollama", unasked=True, strange=_FLAT)
+OLLAMA_TEXT: Final = Endpoint("completions", "ollama_generate", unasked=True, strange=_FLAT)
 OLLAMA_EMBED: Final = Endpoint("embeddings", "ollama_embeddings")
 
 RERANK: Final = Endpoint("rerank", "rerank")
@@ -59,11 +63,12 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/fim/completions": FIM,
     "/fim/completions": FIM,
     "/api/chat": OLLAMA,
+    "/api/generate": OLLAMA_TEXT,
     "/api/embed": OLLAMA_EMBED,
 }
 _GEMINI: Final[Mapping[str, Endpoint]] = {
-    "generateContent": Endpoint("chat", "gemini"),
-    "streamGenerateContent": Endpoint("chat", "gemini", stream=True),
+    "generateContent": Endpoint("chat", "gemini", strange=_FLAT),
+    "streamGenerateContent": Endpoint("chat", "gemini", stream=True, strange=_FLAT),
     "embedContent": Endpoint("embeddings", "gemini_embed_content"),
     "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
 }
