@@ -24,6 +24,6 @@ def test_an_exchange_takes_what_it_looks_for() -> None:
     assert taken("google") == taken("aws:bedrock") == taken("azure_ad") == taken("") == frozenset()
 
 
-def test_which_schemes_make_a_token_of_the_key() -> None:
+def test_which_schemes_are_asked_before_a_key() -> None:
     assert exchanges("oauth:watsonx")
     assert not any(exchanges(scheme) for scheme in ("", "google", "azure_ad", "aws:bedrock"))

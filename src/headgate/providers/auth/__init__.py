@@ -36,7 +36,7 @@ def build(scheme: str, around: Surroundings) -> Credential | None:
 
 
 def exchanges(scheme: str) -> bool:
-    """Whether the scheme makes its token of the very key, which is then good for nothing else."""
+    """Whether the scheme is asked before the key counts: it may make its token of the very key."""
     return scheme.startswith("oauth:")
 
 
