@@ -14,6 +14,7 @@ from msgspec import Raw
 import recorded
 from headgate.catalog.lookup import Catalog
 from headgate.core.deployment import Deployment
+from headgate.core.params import CREDENTIALS
 from headgate.errors import (
     AuthenticationError,
     BadRequestError,
@@ -22,6 +23,8 @@ from headgate.errors import (
     UnsupportedParamsError,
 )
 from headgate.providers.address import join, url_of
+from headgate.providers.auth import exchanges, taken
+from headgate.providers.auth.oauth import EXCHANGES
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
 from headgate.providers.rows import ROWS, hosts, makers, routers, servers, vectors
@@ -191,7 +194,8 @@ def test_one_of_the_parameters_that_the_environment_holds(
 ) -> None:
     made = deployment("watsonx/m", env, token="t", api_base="https://w.test", **params)
     assert {key: msgspec.json.decode(raw) for key, raw in made.defaults.items()} == body
-    assert made.secrets == ("t",)
+    assert made.credential is not None
+    assert made.credential.secrets == ("t",)
 
 
 def test_a_chat_of_watsonx() -> None:
@@ -246,7 +250,37 @@ def test_the_address_of_a_chat(name: str) -> None:
     assert made.route("chat", False).url == CHAT[name]
 
 
-@pytest.mark.parametrize("name", CHAT)
+EXCHANGED = [
+    row.id
+    for row in ROWS
+    if exchanges(row.credential) and not EXCHANGES[row.credential.partition(":")[2]].keyed
+]
+"""Those whose key is good for nothing but a token."""
+
+
+@pytest.mark.parametrize("name", EXCHANGED)
+def test_a_key_that_is_exchanged_is_not_sent(name: str) -> None:
+    made = deployment(f"{name}/m", api_key="k-shh", api_base=BASES.get(name))
+    assert b"k-shh" not in made.route("chat", False).head
+    assert made.credential is not None
+    assert not made.credential.ready(0.0)
+    assert made.scrubbed("no k-shh") == "no ***"
+
+
+SAYING_WHO = dict.fromkeys(CREDENTIALS, "said-shh") | {
+    "aws_region_name": "eu-west-1",
+    "vertex_location": "eu",
+}
+
+
+@pytest.mark.parametrize("row", CHATTING, ids=lambda row: row.id)
+def test_what_says_who_a_deployment_is_never_stands_in_a_body(row: Any) -> None:
+    names = dict.fromkeys(taken(row.credential), "said-shh")
+    made = deployment(f"{row.id}/m", filling(row), **names | SAYING_WHO | {"api_key": "k"})
+    assert not made.defaults.keys() & (names.keys() | CREDENTIALS)
+
+
+@pytest.mark.parametrize("name", [name for name in CHAT if name not in EXCHANGED])
 def test_the_credential(name: str) -> None:
     made = deployment(f"{name}/m", api_key="k", api_base=BASES.get(name))
     lines = made.route("chat", False).head.decode().split("\r\n")
@@ -257,7 +291,8 @@ def test_the_credential(name: str) -> None:
 @pytest.mark.parametrize("row", [row for row in CHATTING if row.api_key_env], ids=lambda row: row.id)
 def test_the_key_of_the_environment(row: Any) -> None:
     for variable in row.api_key_env:
-        assert deployment(f"{row.id}/m", {variable: "from-env"}).secrets == ("from-env",)
+        made = deployment(f"{row.id}/m", {variable: "from-env"})
+        assert made.scrubbed("from-env") == "***"
 
 
 @pytest.mark.parametrize(

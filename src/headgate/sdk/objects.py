@@ -293,8 +293,8 @@ ResponsesItem._views = {"content": ResponsesItem, "summary": ResponsesItem}
 
 class ResponsesAPIResponse(Response):
     _known = _names(
-        """id object created_at status background error incomplete_details instructions max_output_tokens metadata model
-        output parallel_tool_calls previous_response_id reasoning store temperature text tool_choice tools top_p
+        """id object created_at status background error incomplete_details instructions max_output_tokens metadata
+        model output parallel_tool_calls previous_response_id reasoning store temperature text tool_choice tools top_p
         truncation usage user"""
     )
     _views = {"output": ResponsesItem, "usage": View}

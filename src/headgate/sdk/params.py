@@ -9,17 +9,16 @@ from msgspec import Raw
 
 from headgate.core.call import Options
 from headgate.core.fallback import Fallback, Fallbacks
-from headgate.core.params import CLOUDS, CONNECTION, OURS, is_price
+from headgate.core.params import CLOUDS, CONNECTION, CREDENTIALS, OURS, is_price
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
 from headgate.sdk import settings
 
 _DEPLOYMENT: Final = frozenset(
     """custom_llm_provider api_base base_url api_key api_version organization project extra_headers headers
-    extra_body tenant_id client_id client_secret region_name ssl_verify ssl_certificate client_key
-    allowed_openai_params base_model
+    extra_body region_name ssl_verify ssl_certificate client_key allowed_openai_params base_model
     additional_drop_params modify_params""".split()
-)
+).union(CREDENTIALS)
 _STEERING: Final = (OURS | CONNECTION) - _DEPLOYMENT - {"model"}
 _NEVER_SENT: Final = frozenset(
     """metadata litellm_metadata model_list deployment_id shared_session logger_fn verbose acompletion
