@@ -89,7 +89,7 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
             f"{FOUNDRY}/providers/cohere/v2/rerank",
             "cohere_rerank",
         ),
-        ("ocr", "azure_ai/m", {"api_base": FOUNDRY}, f"{FOUNDRY}/providers/mistral/azure/ocr", "ocr"),
+        ("ocr", "azure_ai/m", {"api_base": FOUNDRY}, f"{FOUNDRY}/providers/mistral/azure/ocr", "inline_ocr"),
         ("ocr", "mistral/mistral-ocr-latest", {}, "https://api.mistral.ai/v1/ocr", "ocr"),
         ("fim", "mistral/codestral-latest", {}, "https://api.mistral.ai/v1/fim/completions", "fim"),
         ("fim", "codestral/m", {}, "https://codestral.mistral.ai/v1/fim/completions", "fim"),

@@ -6,7 +6,7 @@ Knows no format and no provider.
 
 from typing import Any, TypeAlias
 
-from headgate.wire.ir import Echo, Node, Usage
+from headgate.wire.ir import Echo, Node, Source, Usage
 
 Document: TypeAlias = str | dict[str, Any]
 """A text, or an object: {"text": …}, {"image": …}, or fields of the caller's own."""
@@ -85,11 +85,13 @@ class ModerationReply(Node):
 
 
 class OcrRequest(Node):
-    """A document to be read, as the caller wrote it: {"type": "document_url", "document_url": …} and the like.
-    `pages` are numbers from 0, or text such as "0-3"."""
+    """A document to be read: `picture` says that it is one, `fields` are its further keys as the caller wrote them
+    (a name, an object instead of a plain address). `pages` are numbers from 0, or text such as "0-3"."""
 
     model: str
-    document: dict[str, Any]
+    source: Source
+    picture: bool = False
+    fields: dict[str, Any] = {}
     pages: list[int] | str | None = None
     include_image_base64: bool | None = None
 

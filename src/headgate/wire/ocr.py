@@ -1,8 +1,10 @@
 """OCR: a document's pages as Markdown, in Mistral's format, which clients and upstreams speak.
 
-https://docs.mistral.ai/api/#tag/ocr. Billed by pages. Knows no provider.
+https://docs.mistral.ai/api/#tag/ocr. Billed by pages. `DIALECTS` has the same for servers that fetch nothing. Knows
+no provider.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
@@ -31,6 +33,8 @@ FAMILY: Final = "ocr"
 
 _KINDS: Final = {"document_url": "document_url", "image_url": "image_url", "file": "file_id"}
 """Kind of a document → where it is told."""
+_DATA: Final = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
+_PDF: Final = "application/pdf"
 _KNOWN: Final = frozenset({"model", "document", "pages", "include_image_base64"})
 _HARMLESS: Final = frozenset({"metadata", "stream", "user"})
 _REPLY: Final = frozenset({"pages", "model", "document_annotation", "usage_info"})
@@ -44,16 +48,19 @@ class Ocr(Operation):
 
     def read_request(self, body: Mapping[str, Any]) -> OcrRequest:
         """Raises BadRequestError."""
+        source, kind, fields = _document(body.get("document"))
         return OcrRequest(
             model=take(body, "model", str) or "",
-            document=_document(body.get("document")),
+            source=source,
+            picture=kind == "image_url",
+            fields=fields,
             pages=_pages(body.get("pages")),
             include_image_base64=take(body, "include_image_base64", bool),
             extra=left(body, _KNOWN, FAMILY),
         )
 
     def write_request(self, request: OcrRequest, target: Target) -> ir.Written:
-        body = {**own(request, FAMILY), "model": target.model, "document": request.document}
+        body = {**own(request, FAMILY), "model": target.model, "document": _place(request)}
         for key in ("pages", "include_image_base64"):
             if (value := getattr(request, key)) is not None:
                 body[key] = value
@@ -103,7 +110,8 @@ class Ocr(Operation):
         return Glance(usage=_usage(known.get("usage_info")), model=text(known.get("model")))
 
 
-def _document(value: Any) -> dict[str, Any]:
+def _document(value: Any) -> tuple[ir.Source, str, dict[str, Any]]:
+    """Where it is, its kind, and what else is said of it."""
     if not isinstance(value, dict):
         raise bad("document", 'required, expected an object such as {"type": "document_url", …}')
     kind = text(value.get("type"))
@@ -113,7 +121,29 @@ def _document(value: Any) -> dict[str, Any]:
     named = place.get("url") if kind == "image_url" and isinstance(place, dict) else place
     if not isinstance(named, str) or not named:
         raise bad(f"document.{_KINDS[kind]}", "required, expected a non-empty string")
-    return value
+    known = {"type"} if isinstance(place, dict) else {"type", _KINDS[kind]}
+    fields = {key: one for key, one in value.items() if key not in known}
+    if kind == "file":
+        return ir.Source(kind="id", value=named, family=FAMILY), kind, fields
+    if data := _DATA.fullmatch(named):
+        return ir.Source(kind="data", value=data[2], media_type=data[1]), kind, fields
+    return ir.Source(kind="url", value=named), kind, fields
+
+
+def _place(request: OcrRequest) -> dict[str, Any]:
+    """The document as the format has it. An object in place of an address keeps what it says besides."""
+    source = request.source
+    if source.kind == "id":
+        return {**request.fields, "type": "file", "file_id": source.value}
+    kind = "image_url" if request.picture else "document_url"
+    media_type = source.media_type or _PDF
+    named = f"data:{media_type};base64,{source.value}" if source.kind == "data" else source.value
+    given = request.fields.get(kind)
+    return {
+        **request.fields,
+        "type": kind,
+        kind: {**given, "url": named} if isinstance(given, dict) else named,
+    }
 
 
 def _pages(value: Any) -> list[int] | str | None:
@@ -155,4 +185,16 @@ def _usage(info: Any) -> ir.Usage | None:
     return None if pages is None else ir.Usage(pages=pages)
 
 
+class InlineOcr(Ocr):
+    """For servers that take documents as data only: https://learn.microsoft.com/azure/ai-foundry (Mistral's OCR)."""
+
+    name: ClassVar[str] = "inline_ocr"
+
+    def remote_media(self, request: object) -> list[ir.Source]:
+        if isinstance(request, OcrRequest) and request.source.kind == "url":
+            return [request.source]
+        return []
+
+
 DIALECT: Final = Ocr()
+DIALECTS: Final[Mapping[str, Ocr]] = {InlineOcr.name: InlineOcr()}

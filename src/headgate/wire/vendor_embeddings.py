@@ -105,12 +105,15 @@ def _bare(body: bytes) -> Any:
 
 
 def _voyage(request: EmbeddingsRequest, model: str) -> Body:
+    """Base64 is asked for floats alone: of other types (`output_dtype`) it would hold other bytes."""
     purpose = (request.input_type or "").lower()
+    dtype = ((request.extra or {}).get(FAMILY) or {}).get("output_dtype") or "float"
+    base64 = request.encoding_format == "base64" and dtype == "float"
     return _given(
         model=model,
         input=_flat(request),
         output_dimension=request.dimensions,
-        encoding_format="base64" if request.encoding_format == "base64" else None,
+        encoding_format="base64" if base64 else None,
         input_type=_purpose(purpose, "query", "document"),
     )
 

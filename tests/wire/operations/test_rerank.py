@@ -338,6 +338,19 @@ def test_documents_nobody_wants_are_taken_out_and_without_top_n_all_are_there(na
     assert [(one.index, one.document) for one in reply.results] == [(1, None), (0, None)]
 
 
+@pytest.mark.parametrize(
+    "given_, document",
+    [
+        ({"type": "TEXT", "textDocument": {"text": "Rome"}}, {"text": "Rome"}),
+        ({"type": "JSON", "jsonDocument": {"city": "Rome"}}, {"city": "Rome"}),
+    ],
+)
+def test_documents_that_bedrock_returns_unasked_are_plain(given_: Any, document: Any) -> None:
+    row = {"index": 0, "relevanceScore": 1, "document": given_}
+    (one,) = dialect("bedrock_rerank").read_reply(json.dumps({"results": [row]}).encode()).results
+    assert one.document == document
+
+
 @pytest.mark.parametrize("sizes, searches", [(1, 1), (100, 1), (101, 2)])
 def test_a_hundred_documents_are_one_search_where_the_answer_doesn_t_tell(sizes: int, searches: int) -> None:
     echo = sent("bedrock_rerank", {**ASKED, "documents": ["a"] * sizes}, ARN).echo

@@ -108,6 +108,11 @@ def test_recorded_vertex_predict(url: str, asked: dict[str, Any], status: int, a
     [
         (
             "voyage_embeddings",
+            {"input": ["a"], "encoding_format": "base64", "output_dtype": "int8", "input_type": "passage"},
+            {"model": "m", "input": ["a"], "output_dtype": "int8", "input_type": "document"},
+        ),
+        (
+            "voyage_embeddings",
             {
                 "input": "a",
                 "dimensions": 8,

@@ -90,7 +90,7 @@ ROWS: tuple[Provider, ...] = (
         base_url_env=("AZURE_AI_API_BASE",),
         api_key_env=("AZURE_AI_API_KEY",),
         paths={"chat": "", "embeddings": "", "responses": "", "rerank": "", "ocr": ""},
-        dialects={"rerank": "cohere_rerank"},
+        dialects={"rerank": "cohere_rerank", "ocr": "inline_ocr"},
         auth=Auth(header="api-key", scheme="", token_param="azure_ad_token"),
         path_of=_azure_ai,
         api_version_env="AZURE_AI_API_VERSION",

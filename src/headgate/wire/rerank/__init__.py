@@ -220,7 +220,10 @@ def _ranked(shape: Shape, row: Any, at: int, asked: RerankEcho) -> Ranked:
 
 
 def _given(shape: Shape, row: dict[str, Any]) -> Document | None:
+    """What the answer holds of the document: Bedrock has it typed."""
     found = row.get(shape.document)
+    if isinstance(found, dict):
+        found = found.get("textDocument") or found.get("jsonDocument") or found
     return found if isinstance(found, str | dict) else None
 
 
