@@ -34,6 +34,8 @@ FAMILY: Final = "ocr"
 _KINDS: Final = {"document_url": "document_url", "image_url": "image_url", "file": "file_id"}
 """Kind of a document → where it is told."""
 _DATA: Final = re.compile(r"data:([^;,]+);base64,(.*)", re.DOTALL)
+_ANNOTATED: Final = re.compile(rb'[^\\]"image_annotation"\s*:\s*[^n\s]')
+_FACTS: Final = ("usage_info", "document_annotation", "model")
 _PDF: Final = "application/pdf"
 _KNOWN: Final = frozenset({"model", "document", "pages", "include_image_base64"})
 _HARMLESS: Final = frozenset({"metadata", "stream", "user"})
@@ -78,7 +80,7 @@ class Ocr(Operation):
             model=text(document.get("model")),
             annotation=document.get("document_annotation"),
             size=tokens(info.get("doc_size_bytes")) if isinstance(info, dict) else None,
-            usage=_usage(info) or ir.Usage(pages=len(pages)),
+            usage=_usage(info, _is_annotated(body, document), len(pages)),
             extra=left(document, _REPLY, FAMILY),
         )
 
@@ -104,10 +106,11 @@ class Ocr(Operation):
             facts = _GLANCE(body)
             if "pages" not in facts and ("error" in facts or "detail" in facts or "message" in facts):
                 return Glance(error=failures.read_error(200, {}, body))
-            known = {key: msgspec.json.decode(facts[key]) for key in ("usage_info", "model") if key in facts}
+            known: dict[str, Any] = {key: msgspec.json.decode(facts[key]) for key in _FACTS if key in facts}
         except UNREADABLE:
             return Glance()
-        return Glance(usage=_usage(known.get("usage_info")), model=text(known.get("model")))
+        usage = _usage(known.get("usage_info"), _is_annotated(body, known))
+        return Glance(usage=usage, model=text(known.get("model")))
 
 
 def _document(value: Any) -> tuple[ir.Source, str, dict[str, Any]]:
@@ -180,9 +183,17 @@ def _written(page: OcrPage) -> dict[str, Any]:
     }
 
 
-def _usage(info: Any) -> ir.Usage | None:
-    pages = tokens(info.get("pages_processed")) if isinstance(info, dict) else None
-    return None if pages is None else ir.Usage(pages=pages)
+def _usage(info: Any, annotated: bool, seen: int | None = None) -> ir.Usage | None:
+    """`seen` are the pages that came, for answers that don't count them. Annotations are billed by pages, all of
+    them: https://docs.mistral.ai/capabilities/document_ai/annotations"""
+    told = tokens(info.get("pages_processed")) if isinstance(info, dict) else None
+    pages = seen if told is None else told
+    return None if pages is None else ir.Usage(pages=pages, annotated_pages=pages if annotated else None)
+
+
+def _is_annotated(body: bytes, document: Mapping[str, Any]) -> bool:
+    """Whether the document or a picture in it was."""
+    return document.get("document_annotation") is not None or _ANNOTATED.search(body) is not None
 
 
 class InlineOcr(Ocr):

@@ -98,6 +98,23 @@ def test_pages_are_counted_where_the_answer_doesn_t_tell() -> None:
 
 
 @pytest.mark.parametrize(
+    "document, annotated",
+    [
+        ({"document_annotation": "{}"}, 1),
+        ({"document_annotation": None}, None),
+        ({"pages": [{"markdown": "a", "images": [{"id": "i", "image_annotation": "{}"}]}]}, 1),
+        ({"pages": [{"markdown": "a", "images": [{"id": "i", "image_annotation": None}]}]}, None),
+        ({"pages": [{"markdown": '"image_annotation": 1', "images": []}]}, None),
+    ],
+)
+def test_documented_annotations_are_counted_by_pages(document: dict[str, Any], annotated: int | None) -> None:
+    whole = {"pages": [{"markdown": "a"}], "usage_info": {"pages_processed": 1}, **document}
+    raw = json.dumps(whole).encode()
+    assert DIALECT.read_reply(raw).usage == DIALECT.glance(raw).usage
+    assert DIALECT.glance(raw).usage == ir.Usage(pages=1, annotated_pages=annotated)
+
+
+@pytest.mark.parametrize(
     "body", [b"", b"[]", b"{}", b'{"pages": 1}', b'{"pages": [1]}', b'{"pages": [{"index": 0}]}']
 )
 def test_an_unreadable_answer_says_so(body: bytes) -> None:
