@@ -16,7 +16,7 @@ class RerankRequest(Node):
     """Documents to be put in the order in which they answer `query`.
 
     `top_n` is how many to return; `rank_fields` are the fields of an object that count, in their order. A long
-    document is cut into chunks of a model's size, of which `max_chunks` count, or after `max_tokens` tokens.
+    document is cut into chunks of a model's size, of which `max_chunks_per_doc` count, or after `max_tokens_per_doc`.
     """
 
     model: str
@@ -25,8 +25,8 @@ class RerankRequest(Node):
     top_n: int | None = None
     return_documents: bool | None = None
     rank_fields: list[str] | None = None
-    max_chunks: int | None = None
-    max_tokens: int | None = None
+    max_chunks_per_doc: int | None = None
+    max_tokens_per_doc: int | None = None
 
 
 class Ranked(Node):

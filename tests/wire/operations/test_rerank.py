@@ -408,8 +408,8 @@ requests = st.builds(
     top_n=st.none() | st.integers(1, 9),
     return_documents=st.none() | st.booleans(),
     rank_fields=st.none() | st.lists(st.text(max_size=4), max_size=3),
-    max_chunks=st.none() | st.integers(1, 9),
-    max_tokens=st.none() | st.integers(1, 9),
+    max_chunks_per_doc=st.none() | st.integers(1, 9),
+    max_tokens_per_doc=st.none() | st.integers(1, 9),
     extra=st.none() | st.just({"rerank": {"priority": 1}}),
 )
 scores = st.floats(-1e9, 1e9, allow_nan=False)

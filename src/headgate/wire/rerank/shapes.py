@@ -72,13 +72,7 @@ def flat(body: Body, target: Target) -> Body:
     return body
 
 
-OPTIONS: Final = {
-    "top_n": "top_n",
-    "return_documents": "return_documents",
-    "rank_fields": "rank_fields",
-    "max_chunks": "max_chunks_per_doc",
-    "max_tokens": "max_tokens_per_doc",
-}
+OPTIONS: Final = ("top_n", "return_documents", "rank_fields", "max_chunks_per_doc", "max_tokens_per_doc")
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -94,7 +88,7 @@ class Shape(Struct, frozen=True, kw_only=True):
     model: str = "model"
     query: str = "query"
     documents: str = "documents"
-    options: Mapping[str, str] = field(default_factory=lambda: OPTIONS)
+    options: Mapping[str, str] = field(default_factory=lambda: dict(zip(OPTIONS, OPTIONS, strict=True)))
     form: Callable[[Document, Sequence[str] | None, str], Any] = as_text
     texts: bool = True
     arrange: Callable[[Body, Target], Body] = flat
@@ -169,7 +163,7 @@ COMMON: Final = Shape(name="rerank", form=as_it_came, texts=False, results=("res
 
 SHAPES: Final = (
     # https://docs.cohere.com/reference/rerank: texts only, documents are not returned
-    Shape(name="cohere_rerank", options=_options(top_n="top_n", max_tokens="max_tokens_per_doc")),
+    Shape(name="cohere_rerank", options=_options(top_n="top_n", max_tokens_per_doc="max_tokens_per_doc")),
     # https://docs.voyageai.com/reference/reranker-api
     Shape(
         name="voyage_rerank",
@@ -218,7 +212,9 @@ SHAPES: Final = (
         name="watsonx_rerank",
         model="model_id",
         documents="inputs",
-        options=_options(top_n="top_n", return_documents="inputs_back", max_tokens="truncate_input_tokens"),
+        options=_options(
+            top_n="top_n", return_documents="inputs_back", max_tokens_per_doc="truncate_input_tokens"
+        ),
         form=as_object,
         arrange=_parameters,
         score="score",
