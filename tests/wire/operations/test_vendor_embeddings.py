@@ -176,6 +176,19 @@ def test_token_ids_are_refused_with_words(name: str) -> None:
     assert caught.value.param == "input"
 
 
+@pytest.mark.parametrize(
+    "model, key", [("123", "inputs"), ("bge-large", "prompt"), ("text-embedding-005", "content")]
+)
+def test_documented_models_of_ones_own_on_vertex(model: str, key: str) -> None:
+    request = OPENAI.read_request({"input": ["a"], "input_type": "query"})
+    (one,) = PREDICT.write_request(request, target(model)).body["instances"]
+    assert one[key] == "a"
+    assert ("task_type" in one) is (key == "content")
+    for answered in ([[[1.0, 2.0]], [[3.0, 4.0]]], [[1.0, 2.0], [3.0, 4.0]]):
+        reply = PREDICT.read_reply(json.dumps({"predictions": answered}).encode())
+        assert reply.vectors == [[1.0, 2.0], [3.0, 4.0]]
+
+
 # --- documented: answers ---------------------------------------------------------------------------------
 
 ROWS = [{"embedding": [1.0, 2.0], "index": 0}, {"embedding": [3.0, 4.0], "index": 1}]
