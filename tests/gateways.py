@@ -96,13 +96,15 @@ class Process:
             assert time.monotonic() < end, self.log
             time.sleep(0.02)
 
-    def ask(self, path: str, body: Any = None, key: str = KEY) -> tuple[int, Any]:
+    def ask(
+        self, path: str, body: Any = None, key: str = KEY, headers: Mapping[str, str] = {}
+    ) -> tuple[int, Any]:
         """One request: status and JSON."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         try:
             data = None if body is None else json.dumps(body)
-            headers = {"authorization": f"Bearer {key}", "content-type": "application/json"}
-            connection.request("GET" if data is None else "POST", path, data, headers)
+            own = {"authorization": f"Bearer {key}", "content-type": "application/json"}
+            connection.request("GET" if data is None else "POST", path, data, {**own, **headers})
             answer = connection.getresponse()
             content = answer.read()
             return answer.status, json.loads(content) if content[:1] in b'{["' else content

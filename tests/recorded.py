@@ -11,7 +11,9 @@ PROVIDERS = {
     "openai": "openai",
     "azure-openai": "azure",
     "anthropic": "anthropic",
+    "cohere": "cohere",
     "google-gemini": "gemini",
+    "google-vertex": "vertex_ai",
     "groq": "groq",
     "mistral": "mistral",
     "deepseek": "deepseek",
@@ -39,12 +41,13 @@ PROVIDERS = {
     "sambanova": "sambanova",
     "snowflake-cortex": "snowflake",
     "vercel-ai-gateway": "vercel_ai_gateway",
+    "watsonx": "watsonx",
     "zai": "zai",
     "avian": "custom_openai",
     "gpustack": "custom_openai",
     "llama-cpp": "llamafile",
     "portkey": "custom_openai",
-    "ollama-cloud": "ollama",
+    "ollama-cloud": "ollama_cloud",
     "writer": "custom_openai",
 }
 APIS = (
@@ -56,12 +59,18 @@ APIS = (
     "embeddings",
     "count_tokens",
     "models",
+    "hf-inference",
 )
 
+NATIVE = {"/v2/chat": "cohere_chat"}
+"""Addresses of formats of their own, where the recording's kind says no more than "chat"."""
+
 LEFT_OUT = {
-    "/api/chat": "Ollama's own format: its rows use the OpenAI-compatible address",
-    "/api/generate": "Ollama's own format",
-    "/api/embed": "Ollama's own format",
+    "api.cohere.com/v1/": "Cohere's older API: its row uses v2",
+    "api.cohere.ai/v1/": "Cohere's older API: its row uses v2",
+    "/compatibility/v1/": "OpenAI's format at Cohere: its row uses the native one",
+    "/api/generate": "Ollama's own format of text completions: its rows use the OpenAI-compatible address",
+    "/api/embeddings": "Ollama's older format of embeddings: its rows use /api/embed",
     "/api/pull": "Ollama's management, no model call",
     "/organization/usage/": "OpenAI's administration, no model call",
     "pharia.ai/v1/complete": "Aleph Alpha's own format of text completions",
@@ -72,24 +81,42 @@ LEFT_OUT = {
     "api.aleph-alpha.com/complete": "Aleph Alpha's own format of text completions",
     "_embed": "Aleph Alpha's own format of embeddings",
     "pharia.ai/v1/embed": "Aleph Alpha's own format of embeddings",
-    "/feature-extraction": "Hugging Face's own format of embeddings",
+    "/generation/text": "watsonx's older text generation: its chat is OpenAI's format",
     "/responses/compact": "a service of OpenAI's beside the model call",
     "/responses/input_tokens": "a service of OpenAI's beside the model call",
     "#stream": "a marker of the recorder in the address",
 }
 
 
+HF_TASKS = {
+    "source_sentence": "sentence similarity: scores without documents, for which a gateway has no operation",
+    "summary_text": "a summary: no gateway has an operation for it",
+    "generated_text": "text generation in Hugging Face's own format: its router's chat is OpenAI's",
+    "max_new_tokens": "text generation, as above",
+    "zephyr-7b-beta": "text generation, as above",
+    "inputs": "another task (classification, translation, tables …): no gateway has an operation for it",
+}
+"""Why an exchange with Hugging Face's inference API is left out, by what its bodies hold."""
+
+
 def records() -> Iterator[dict[str, Any]]:
     for line in (ROOT / "manifest.jsonl").read_text().splitlines():
         entry = json.loads(line)
         if entry["provider"] in PROVIDERS and entry["api"] in APIS:
-            yield {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
+            record = {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
+            native = (api for path, api in NATIVE.items() if record["request"]["url"].endswith(path))
+            if record["api"] == "hf-inference" and "messages" in record["request"]["body"]:
+                record["api"] = "chat"
+            yield {**record, "api": next(native, record["api"])}
 
 
 def reason_left_out(record: dict[str, Any]) -> str | None:
     url, request = record["request"]["url"], record["request"]
     if record["api"] == "models" or request["method"] != "POST":
         return LEFT_OUT["/models"] if "usage" not in url else LEFT_OUT["/organization/usage/"]
+    if record["api"] == "hf-inference":
+        bodies = json.dumps([request, record["response"]])
+        return next(reason for mark, reason in HF_TASKS.items() if mark in bodies)
     path = url.split("?")[0]
     for mark, reason in LEFT_OUT.items():
         if (
@@ -104,7 +131,20 @@ def reason_left_out(record: dict[str, Any]) -> str | None:
     return None
 
 
-_SPEAKS = {"messages": "chat", "generateContent": "chat"}
+def row_of(record: dict[str, Any]) -> str:
+    """The row that is asked. Ollama's is not for the OpenAI-compatible address: any server with one is like it."""
+    row, url = PROVIDERS[record["provider"]], record["request"]["url"]
+    if "/openai/chat" in url:
+        return "openai"
+    return "custom_openai" if row.startswith("ollama") and "/v1/" in url else row
+
+
+def is_ollama(record: dict[str, Any]) -> bool:
+    """Whether it is in Ollama's own format."""
+    return record["provider"].startswith("ollama") and "/api/" in record["request"]["url"]
+
+
+_SPEAKS = {"messages": "chat", "generateContent": "chat", "cohere_chat": "chat"}
 
 
 def replayed() -> dict[str, set[str]]:
@@ -113,16 +153,26 @@ def replayed() -> dict[str, set[str]]:
     for record in records():
         if reason_left_out(record) is None:
             operation = _SPEAKS.get(record["api"], record["api"])
-            found.setdefault(PROVIDERS[record["provider"]], set()).add(operation)
+            row = row_of(record) if row_of(record) == "custom_openai" else PROVIDERS[record["provider"]]
+            found.setdefault(row, set()).add(operation)
     return found
 
 
 def answer_bytes(record: dict[str, Any]) -> bytes:
     response = record["response"]
-    if "sse" in response:
-        return response["sse"].encode()
+    for kind in ("sse", "ndjson"):
+        if kind in response:
+            return str(response[kind]).encode()
     body = response.get("body")
     return body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
+
+
+def type_of(record: dict[str, Any]) -> str:
+    """The answer's content type."""
+    response = record["response"]
+    if "ndjson" in response:
+        return "application/x-ndjson"
+    return "text/event-stream" if "sse" in response else "application/json"
 
 
 def model_of(record: dict[str, Any]) -> str:
@@ -233,6 +283,7 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
         usage.update(document.get("usageMetadata") or {})
         for candidate in (document.get("candidates") or [])[:1]:
             raw = candidate.get("finishReason") or raw
+            raw = {1: "STOP", 2: "MAX_TOKENS"}.get(raw, raw)
             for part in (candidate.get("content") or {}).get("parts") or []:
                 if "functionCall" in part:
                     said.calls.append((part["functionCall"]["name"], part["functionCall"].get("args") or {}))
@@ -240,6 +291,7 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
                     said.reasoning += part["text"]
                 elif "text" in part:
                     said.text += part["text"]
+        raw = (document.get("promptFeedback") or {}).get("blockReason") or raw
     said.finish = "stop" if raw is None else GEMINI_FINISH.get(raw, "content_filter")
     if said.calls and said.finish == "stop":
         said.finish = "tool_calls"
@@ -249,6 +301,66 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
         output += thoughts
     said.tokens = (prompt, output) if usage else None
     return said
+
+
+COHERE_FINISH = {"MAX_TOKENS": "length", "TOOL_CALL": "tool_calls", "ERROR_TOXIC": "content_filter"}
+
+
+def said_by_cohere(documents: list[dict[str, Any]], stream: bool) -> Said:
+    said, calls, end = Said(), {}, documents[-1]
+    if stream:
+        end = next(event["delta"] for event in documents if event["type"] == "message-end")
+    for document in documents:
+        message = (document.get("delta", {}) if stream else document).get("message") or {}
+        content = message.get("content") or []
+        for part in [content] if isinstance(content, dict) else content:
+            said.text += part.get("text") or ""
+            said.reasoning += part.get("thinking") or ""
+        said.text += message.get("tool_plan") or ""
+        given = message.get("tool_calls") or []
+        for at, call in enumerate([given] if isinstance(given, dict) else given):
+            row = calls.setdefault(document.get("index", at), ["", ""])
+            row[0] += call["function"].get("name") or ""
+            row[1] += call["function"].get("arguments") or ""
+    said.calls = [(name, _json(arguments)) for name, arguments in calls.values()]
+    said.finish = COHERE_FINISH.get(end["finish_reason"], "stop")
+    usage = end.get("usage") or {}
+    if tokens := usage.get("tokens") or usage.get("billed_units"):
+        said.tokens = (tokens.get("input_tokens", 0), tokens.get("output_tokens", 0))
+    return said
+
+
+def said_by_ollama(documents: list[dict[str, Any]]) -> Said:
+    """Of a whole reply (one document) or the lines of a stream."""
+    said = Said()
+    for document in documents:
+        message = document.get("message") or {}
+        said.text += message.get("content") or ""
+        said.reasoning += message.get("thinking") or ""
+        calls = [call["function"] for call in message.get("tool_calls") or []]
+        said.calls += [(call["name"], call["arguments"]) for call in calls]
+        if document["done"]:
+            said.finish = "length" if document["done_reason"] == "length" else "stop"
+            if "eval_count" in document:
+                said.tokens = (document.get("prompt_eval_count", 0), document["eval_count"])
+    if said.calls and said.finish == "stop":
+        said.finish = "tool_calls"
+    return said
+
+
+def vectors_of(body: Any) -> list[list[float]]:
+    """The vectors of an answer in one of the formats that are not OpenAI's."""
+    if "predictions" in body:
+        return [row["embeddings"]["values"] for row in body["predictions"]]
+    rows = body["embeddings"] if isinstance(body, dict) else [body]
+    if isinstance(rows, dict):  # by the type of number
+        rows = rows["float"]
+    return [row["values"] if isinstance(row, dict) else row for row in rows]
+
+
+def lines(data: bytes) -> list[dict[str, Any]]:
+    """The JSON documents of a stream of lines."""
+    return [json.loads(line) for line in data.splitlines() if line.strip()]
 
 
 def events(data: bytes) -> list[dict[str, Any]]:

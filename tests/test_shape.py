@@ -9,7 +9,7 @@ from headgate.providers.rows import ROWS
 
 SRC = Path(__file__).parent.parent / "src" / "headgate"
 FILES = sorted(SRC.rglob("*.py"))
-DIALECTS = ("anthropic", "gemini", "openai")
+DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "cohere", "gemini", "ollama", "openai")
 """Names that are formats, too: their code lives in wire/, and core, server and SDK name the formats."""
 
 
@@ -26,7 +26,8 @@ def test_every_file_says_what_it_is(file: Path) -> None:
 ALLOWED = {
     "catalog/lookup.py": "how the price table's own names are made of a provider's",
     "catalog/tokens.py": "a family of tokenizers",
-    "wire/": '"custom" is a kind of tool, "meta" a key of answers',
+    "providers/auth/oauth.py": "a token exchange has the name of who wants it",
+    "wire/": '"custom" is a kind of tool, "meta" a key of answers, "deepseek" a maker',
 }
 """Where a provider's name may stand outside its row, beside the names of formats and the built-in one."""
 
@@ -50,8 +51,11 @@ def test_no_code_names_a_provider() -> None:
     named = {file: where for file, where in found.items() if where}
     assert {file: where for file, where in named.items() if not file.startswith(tuple(ALLOWED))} == {}
     assert {where for file in named for where in ALLOWED if file.startswith(where)} == ALLOWED.keys()
-    spoken = {name for file, where in named.items() if file.startswith("wire/") for name in where}
-    assert spoken == {"custom", "meta"}
+    assert {name for file, where in named.items() if file.startswith("wire/") for name in where} == {
+        "custom",
+        "deepseek",
+        "meta",
+    }
 
 
 def test_an_openai_compatible_row_is_short() -> None:

@@ -3,8 +3,8 @@
 This module knows no driver, no dialect and no provider.
 """
 
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from typing import Protocol, TypeAlias
 
 from msgspec import Struct
 
@@ -103,3 +103,75 @@ class Clock(Protocol):
         ...
 
     def monotonic(self) -> float: ...
+
+
+class Ask(Struct, frozen=True, kw_only=True):
+    """A small request beside the calls: for a token, or to a metadata service. `seconds` bound it as a whole.
+
+    `direct`: never over a proxy, which is how the link-local services of the clouds are reached.
+    """
+
+    url: str
+    method: str = "GET"
+    headers: dict[str, str] = {}
+    body: bytes = b""
+    seconds: float = 10.0
+    direct: bool = False
+
+
+class Told(Struct, frozen=True, kw_only=True):
+    """An answer, whole. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+Fetch: TypeAlias = Callable[[Ask], Awaitable[Told]]
+"""Follows no redirects. Raises APIConnectionError or Timeout; any status is an answer."""
+
+
+class Signing(Struct, frozen=True, kw_only=True):
+    """A request that is about to be sent. `url` is absolute, its path and query as they travel; header names are
+    lower case."""
+
+    method: str
+    url: str
+    headers: tuple[tuple[str, str], ...]
+    body: bytes
+
+
+class Credential(Protocol):
+    """What signs the requests of a deployment. `now` is Unix seconds.
+
+    It may serve several event loops, one after the other or at once; it holds no connection.
+    """
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Texts that must never reach a message."""
+        ...
+
+    def ready(self, now: float) -> bool:
+        """Whether it can sign at once, from memory."""
+        ...
+
+    async def renew(self, fetch: Fetch, now: float) -> None:
+        """Gets or refreshes what it signs with. Who comes while that is under way shares it; nobody waits while
+        the old is still good.
+
+        Raises AuthenticationError saying which parameters, variables, files and addresses were looked for, the
+        error of a token server's status, APIConnectionError or Timeout.
+        """
+        ...
+
+    def sign(self, request: Signing, now: float) -> list[tuple[str, str]]:
+        """The header lines to add. Only after `ready` or `renew`; no I/O."""
+        ...
+
+    def refused(self, told: Told, lines: list[tuple[str, str]], now: float) -> bool:
+        """The provider answered 401 or 403 to a request with these lines: whether new ones may be taken.
+
+        If so, it has forgotten what was refused, and is asked again: `ready`, `renew`, `sign`.
+        """
+        ...

@@ -1,5 +1,6 @@
 """Streams that break: before their first content nobody notices, after it `on_stream_break` says what happens."""
 
+import json
 import re
 from typing import Any
 
@@ -137,6 +138,14 @@ async def test_when_nobody_is_left_to_begin_anew_the_break_is_told() -> None:
     assert "[DONE]" not in found
 
 
+def said(stream: str) -> str:
+    """All text in OpenAI's chunks."""
+    chunks = [json.loads(line[6:]) for line in stream.splitlines() if line.startswith("data: {")]
+    return "".join(
+        row["delta"].get("content") or "" for chunk in chunks for row in chunk.get("choices") or ()
+    )
+
+
 PREFILL = {"supports_assistant_prefill": True}
 
 
@@ -154,9 +163,102 @@ async def test_another_deployment_goes_on_from_what_was_said(end: list[Any]) -> 
     assert hosts == ["a", "c"]  # b is not known to go on from what was said
     first, comment, second = found.partition(": headgate: the stream broke and goes on\n\n")
     assert (first.encode(), bool(comment)) == (ROLE + text("Hel"), True)
-    assert second.encode() == ROLE + text("lo") + text("!") + FINISH + DONE
+    assert said(second) == "lo!"
+    assert '"role"' not in second
+    assert second.endswith("data: [DONE]\n\n")
     last = bench.transport.sent[-1][1]["messages"][-1]
     assert last == {"role": "assistant", "content": "Hel", "prefix": True}
+
+
+async def test_white_space_that_was_sent_is_not_said_twice() -> None:
+    bench = going_on(stream(ROLE, text("Hello "), RESET), whole(" ", "world"))
+    found, _ = await answered(bench, on_break=OnBreak("continue"))
+    assert bench.transport.sent[-1][1]["messages"][-1]["content"] == "Hello"
+    assert said(found) == "Hello world"
+
+
+def sse(**event: Any) -> bytes:
+    return b"event: %b\ndata: %b\n\n" % (str(event["type"]).encode(), msgspec.json.encode(event))
+
+
+START = sse(
+    type="message_start",
+    message={
+        "id": "m",
+        "type": "message",
+        "role": "assistant",
+        "model": "c",
+        "content": [],
+        "stop_reason": None,
+        "stop_sequence": None,
+        "usage": {"input_tokens": 5, "output_tokens": 1},
+    },
+)
+BLOCK = sse(type="content_block_start", index=0, content_block={"type": "text", "text": ""})
+ENDS = (
+    sse(type="content_block_stop", index=0),
+    sse(
+        type="message_delta",
+        delta={"stop_reason": "end_turn", "stop_sequence": None},
+        usage={"output_tokens": 2},
+    ),
+    sse(type="message_stop"),
+)
+
+
+def piece(words: str) -> bytes:
+    return sse(type="content_block_delta", index=0, delta={"type": "text_delta", "text": words})
+
+
+@pytest.mark.parametrize("other", ["anthropic/claude-3-haiku-20240307", "openai/gpt-4o"])
+async def test_anthropics_clients_see_one_message(other: str) -> None:
+    bench = Bench(
+        stream(START, BLOCK, piece("Hel"), RESET),
+        stream(START, BLOCK, piece("lo"), *ENDS) if "claude" in other else whole("lo"),
+    )
+    rows = [
+        deployment("anthropic/claude-3-haiku-20240307", api_base="http://a", info=PREFILL),
+        deployment(other, api_base="http://b/v1", info=PREFILL),
+    ]
+    bench.group("group", *rows, routing=Routing(strategy="simple-shuffle"))
+    asked = {"dialect_name": "anthropic", "body": {"max_tokens": 9}}
+    found, hosts = await answered(bench, on_break=OnBreak("continue"), **asked)
+    assert hosts == ["a", "b"]
+    assert bench.transport.sent[-1][1]["messages"][-1]["role"] == "assistant"
+    events = [json.loads(line[6:]) for line in found.splitlines() if line.startswith("data: ")]
+    assert [event["type"] for event in events] == [
+        "message_start",
+        "content_block_start",
+        "content_block_delta",
+        "content_block_delta",
+        "content_block_stop",
+        "message_delta",
+        "message_stop",
+    ]
+    assert (
+        "".join(event["delta"]["text"] for event in events if event["type"] == "content_block_delta")
+        == "Hello"
+    )
+
+
+async def test_what_the_broken_piece_cost_is_kept() -> None:
+    bench = going_on(stream(ROLE, text("Hel"), RESET), whole("lo"))
+    asked = call(stream=True, on_break=OnBreak("restart"))
+    answer = await bench.run(asked)
+    await answer.relay([].append)
+    (leg,) = asked.legs
+    assert (leg.deployment, leg.output) == (bench.groups["group"].deployments[0].id, 2)
+    assert leg.input > 0
+    assert leg.cost == asked.lost > 0
+
+
+async def test_a_call_begins_anew_twice_at_most() -> None:
+    broken = [stream(ROLE, text("Hel"), RESET) for _ in range(4)]
+    bench = Bench(*broken)
+    bench.group("group", *(deployment(api_base=f"http://{name}/v1") for name in "abcd"))
+    found, hosts = await answered(bench, on_break=OnBreak("restart"))
+    assert hosts == ["a", "b", "c"]
+    assert '"error"' in found
 
 
 @pytest.mark.parametrize(

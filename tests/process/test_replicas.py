@@ -8,6 +8,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -95,6 +96,25 @@ def test_a_change_of_a_key_is_known_to_all_within_a_second(shared: Shared, tmp_p
         while other.ask("/v1/chat/completions", BODY, key)[0] == 200 and time.monotonic() < until:
             time.sleep(0.02)
         assert other.ask("/v1/chat/completions", BODY, key)[0] == 401
+
+
+def test_a_repeated_call_is_one_call_on_whatever_replica(shared: Shared, tmp_path: Path) -> None:
+    with replicas(tmp_path, shared.env) as processes:
+        key = key_for(processes[0])
+
+        def ask(at: int, model: str = "m") -> tuple[int, Any]:
+            named = {"idempotency-key": "one"}
+            status, answer = processes[at % 4].ask(
+                "/v1/chat/completions", {**BODY, "model": model}, key, named
+            )
+            return status, answer
+
+        with ThreadPoolExecutor(8) as pool:
+            answers = list(pool.map(ask, range(8)))
+        assert [status for status, _ in answers] == [200] * 8
+        assert len({answer["id"] for _, answer in answers}) == 1
+        assert ask(3) == answers[0]
+        assert ask(1, "n")[0] == 409
 
 
 def test_ten_replicas_may_start_at_once_on_an_empty_database(shared: Shared, tmp_path: Path) -> None:

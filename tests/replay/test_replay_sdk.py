@@ -18,7 +18,8 @@ if not recorded.ROOT.exists():
 CHOSEN = [
     record
     for record in recorded.records()
-    if recorded.reason_left_out(record) is None and record["api"] in ("chat", "messages", "generateContent")
+    if recorded.reason_left_out(record) is None
+    and record["api"] in ("chat", "messages", "generateContent", "cohere_chat")
 ]
 ASKED = [{"role": "user", "content": "hi"}]
 
@@ -32,11 +33,9 @@ def upstream() -> Iterator[Upstream]:
 
 async def hear(upstream: Upstream, record: dict[str, Any], stream: bool) -> recorded.Said:
     response = record["response"]
-    kind = "text/event-stream" if "sse" in response else "application/json"
-    upstream.reply(response["status"], {"content-type": kind}, recorded.answer_bytes(record))
-    provider = recorded.PROVIDERS[record["provider"]]
-    if "/openai/chat" in record["request"]["url"]:
-        provider = "openai"
+    kind = {"content-type": recorded.type_of(record)}
+    upstream.reply(response["status"], kind, recorded.answer_bytes(record))
+    provider = recorded.row_of(record)
     answer = await headgate.acompletion(
         f"{provider}/{recorded.model_of(record)}",
         ASKED,
@@ -55,17 +54,22 @@ async def hear(upstream: Upstream, record: dict[str, Any], stream: bool) -> reco
 
 def said(record: dict[str, Any], stream: bool) -> recorded.Said:
     raw = recorded.answer_bytes(record)
+    if recorded.is_ollama(record):
+        return recorded.said_by_ollama(recorded.lines(raw))
     documents = recorded.events(raw) if "sse" in record["response"] else json.loads(raw)
     documents = documents if isinstance(documents, list) else [documents]
     if record["api"] == "messages":
         return recorded.said_by_anthropic(documents, stream)
     if record["api"] == "generateContent":
         return recorded.said_by_gemini(documents)
+    if record["api"] == "cohere_chat":
+        return recorded.said_by_cohere(documents, stream)
     return recorded.said_by_chat(documents)
 
 
 def is_stream(record: dict[str, Any]) -> bool:
-    return "sse" in record["response"] or isinstance(record["response"].get("body"), list)
+    streamed = "sse" in record["response"] or "ndjson" in record["response"]
+    return streamed or isinstance(record["response"].get("body"), list)
 
 
 def plain(record: dict[str, Any]) -> bool:

@@ -66,6 +66,7 @@ def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGatew
         row("gpt", "openai/gpt-5"),
         row("claude", "anthropic/claude-sonnet-4-5"),
         {"model_name": "echo", "litellm_params": {"model": "mock/echo"}},
+        {"model_name": "bad", "litellm_params": {"model": "mock/error-400"}},
     ]
     with running({"model_list": models, "general_settings": {"master_key": KEY}}, tmp_path) as served:
         yield served
@@ -145,6 +146,91 @@ def test_the_sdks_stream_of_another_providers_model(client: openai.OpenAI) -> No
     assert kinds[-1] == "response.completed"
     for kind in ("output_item.added", "content_part.added", "output_text.done", "output_item.done"):
         assert f"response.{kind}" in kinds
+
+
+def test_a_conversation_goes_on_where_no_provider_keeps_it(client: openai.OpenAI, upstream: Upstream) -> None:
+    play(upstream, CLAUDE)
+    first = client.responses.create(
+        model="claude", instructions="Be brief.", input="Weather?", tools=[WEATHER]
+    )
+    result = {"type": "function_call_output", "call_id": "toolu_1", "output": "sunny"}
+    second = client.responses.create(
+        model="claude", input=[result], tools=[WEATHER], previous_response_id=first.id
+    )
+    sent = json.loads(upstream.requests[-1][2])
+    assert [message["role"] for message in sent["messages"]] == ["user", "assistant", "user"]
+    assert sent["messages"][1]["content"][0]["signature"] == "sig=="
+    assert "system" not in sent, "instructions are of one answer"
+    client.responses.create(model="claude", input="Thanks", tools=[WEATHER], previous_response_id=second.id)
+    assert len(json.loads(upstream.requests[-1][2])["messages"]) == 5
+
+
+def test_answers_can_be_asked_for_again(client: openai.OpenAI) -> None:
+    made = client.responses.create(model="echo", input="one two", metadata={"a": "b"})
+    found = client.responses.retrieve(made.id)
+    assert (found.output_text, found.metadata, found.store) == ("one two", {"a": "b"}, True)
+    items = client.responses.input_items.list(made.id)
+    assert [item.content[0].text for item in items.data] == ["one two"]
+    client.responses.delete(made.id)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(made.id)
+
+
+def test_streamed_answers_are_kept_too(client: openai.OpenAI) -> None:
+    with client.responses.stream(model="echo", input="one two") as stream:
+        made = stream.get_final_response()
+    assert client.responses.retrieve(made.id).output_text == "one two"
+
+
+def test_what_is_not_to_be_stored_is_not(client: openai.OpenAI) -> None:
+    made = client.responses.create(model="echo", input="one", store=False)
+    with pytest.raises(openai.NotFoundError):
+        client.responses.retrieve(made.id)
+
+
+def test_nobody_else_sees_an_answer(gateway: RunningGateway) -> None:
+    admin = {"authorization": f"Bearer {KEY}"}
+    keys = [json.loads(gateway.request("/key/generate", {}, admin)[2])["key"] for _ in range(2)]
+    one, two = ({"authorization": f"Bearer {key}"} for key in keys)
+    made = json.loads(gateway.request("/v1/responses", {"model": "echo", "input": "secret"}, one)[2])
+    path = f"/v1/responses/{made['id']}"
+    assert [gateway.request(path, None, who, "GET")[0] for who in (one, two, admin)] == [200, 404, 200]
+    body = {"model": "echo", "input": "go on", "previous_response_id": made["id"]}
+    assert gateway.request("/v1/responses", body, two)[0] == 400
+
+
+def test_the_provider_that_keeps_a_conversation_is_asked(client: openai.OpenAI, upstream: Upstream) -> None:
+    play(upstream, ANSWER)
+    made = client.responses.create(model="gpt", input="Hello")
+    client.responses.retrieve(made.id, include=["reasoning.encrypted_content"])
+    line, headers, _ = upstream.requests[-1]
+    assert line == f"GET /responses/{made.id}?include%5B%5D=reasoning.encrypted_content HTTP/1.1"
+    assert headers["authorization"].startswith("Bearer ")
+    client.responses.input_items.list(made.id)
+    assert upstream.requests[-1][0].startswith(f"GET /responses/{made.id}/input_items")
+
+
+def test_an_answer_is_made_in_the_background(client: openai.OpenAI) -> None:
+    made = client.responses.create(model="echo", input="one two", background=True)
+    assert (made.status, made.background) == ("queued", True)
+    while (found := client.responses.retrieve(made.id)).status in ("queued", "in_progress"):
+        pass
+    assert (found.status, found.output_text, found.id) == ("completed", "one two", made.id)
+    assert client.responses.cancel(made.id).status == "completed"
+
+
+def test_an_answer_in_the_background_may_fail(client: openai.OpenAI) -> None:
+    made = client.responses.create(model="bad", input="one", background=True)
+    while (found := client.responses.retrieve(made.id)).status in ("queued", "in_progress"):
+        pass
+    assert found.status == "failed"
+    assert found.error is not None
+
+
+def test_only_what_is_made_in_the_background_is_cancelled(client: openai.OpenAI) -> None:
+    made = client.responses.create(model="echo", input="one")
+    with pytest.raises(openai.BadRequestError):
+        client.responses.cancel(made.id)
 
 
 def test_what_needs_the_providers_memory_is_refused_elsewhere(client: openai.OpenAI) -> None:

@@ -8,9 +8,12 @@ import pytest
 
 from headgate.wire import ir
 from headgate.wire.anthropic import DIALECT as ANTHROPIC
+from headgate.wire.bedrock import DIALECT as CONVERSE
+from headgate.wire.cohere import DIALECT as COHERE
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.fold import fold, unfold
 from headgate.wire.gemini import DIALECT as GEMINI
+from headgate.wire.ollama import DIALECT as OLLAMA
 from headgate.wire.openai_chat import DIALECT as CHAT
 from headgate.wire.responses import DIALECT as RESPONSES
 
@@ -19,13 +22,21 @@ DIALECTS: dict[str, Any] = {
     "anthropic": ANTHROPIC,
     "gemini": GEMINI,
     "responses": RESPONSES,
+    "bedrock": CONVERSE,
+    "cohere": COHERE,
+    "ollama": OLLAMA,
 }
 MODELS = {
     "chat": "gpt-4o",
     "anthropic": "claude-sonnet-4-5",
     "gemini": "gemini-2.5-flash",
     "responses": "gpt-5",
+    "bedrock": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "cohere": "command-a-03-2025",
+    "ollama": "qwen3",
 }
+UNSAYABLE = {("ollama", "pdf"), ("ollama", "forced tool")}
+"""What a format has no words for: its own tests hold that it is reported."""
 FRAME = Frame(id="id-1", created=1, model="m", stream_usage=True)
 PNG = "iVBORw0KGgo="
 
@@ -124,15 +135,25 @@ def meaning(request: ir.Request) -> dict[str, Any]:
             turns[-1][1].extend(said)
         else:
             turns.append([role, said])
-    choice = request.tool_choice
     return {
         "turns": turns,
         "tools": [(tool.name, tool.description) for tool in request.tools or () if isinstance(tool, ir.Tool)],
-        "choice": (choice.mode, choice.name) if choice and choice.mode != "auto" else None,
+        "choice": _chosen(request),
         "temperature": request.temperature,
         "stop": request.stop,
         "schema": bool(request.output and request.output.kind == "schema"),
     }
+
+
+def _chosen(request: ir.Request) -> tuple[str, str | None] | None:
+    """Where there is but one tool, some tool is that tool."""
+    choice = request.tool_choice
+    if choice is None or choice.mode == "auto":
+        return None
+    only = request.tools[0] if request.tools and len(request.tools) == 1 else None
+    if choice.mode == "required" and isinstance(only, ir.Tool):
+        return "named", only.name
+    return choice.mode, choice.name
 
 
 def _said(block: ir.Block) -> Any:
@@ -152,7 +173,11 @@ def _said(block: ir.Block) -> Any:
 @pytest.mark.parametrize("source", DIALECTS)
 @pytest.mark.parametrize("case", REQUESTS)
 def test_requests_mean_the_same_in_every_dialect(case: str, source: str, target: str) -> None:
+    if not UNSAYABLE.isdisjoint({(source, case), (target, case)}):
+        pytest.skip("the format has no words for it")
     request = REQUESTS[case]
+    if case == "pdf" and "cohere" in (source, target):
+        pytest.skip("the format has no files but texts")
     if "responses" in (source, target):
         request = msgspec.structs.replace(request, stop=None)  # the format has no stop sequences
     first = DIALECTS[source].write_request(request, Target(model=MODELS[source]))
@@ -189,7 +214,8 @@ REPLIES = {
 }
 
 
-def heard(reply_: ir.Reply) -> dict[str, Any]:
+def heard(reply_: ir.Reply, *names: str) -> dict[str, Any]:
+    """`names` are the formats it went through: Ollama's says nothing of caches."""
     choice = reply_.choices[0]
     assert choice.finish is not None
     assert reply_.usage is not None
@@ -197,7 +223,11 @@ def heard(reply_: ir.Reply) -> dict[str, Any]:
         "said": [said for said in map(_said, choice.turn.blocks) if said],
         "thought": "".join(b.text for b in choice.turn.blocks if isinstance(b, ir.Thinking)),
         "finish": choice.finish.reason,
-        "tokens": (reply_.usage.input, reply_.usage.output, reply_.usage.cache_read),
+        "tokens": (
+            reply_.usage.input,
+            reply_.usage.output,
+            "ollama" in names or reply_.usage.cache_read,
+        ),
     }
 
 
@@ -207,7 +237,7 @@ def heard(reply_: ir.Reply) -> dict[str, Any]:
 def test_replies_mean_the_same_in_every_dialect(case: str, source: str, target: str) -> None:
     read = DIALECTS[source].read_reply(DIALECTS[source].write_reply(REPLIES[case], FRAME))
     again = DIALECTS[target].read_reply(DIALECTS[target].write_reply(read, FRAME))
-    assert heard(again) == heard(REPLIES[case])
+    assert heard(again, source, target) == heard(REPLIES[case], source, target)
 
 
 @pytest.mark.parametrize("size", [1, 7, 100_000])
@@ -217,7 +247,8 @@ def test_replies_mean_the_same_in_every_dialect(case: str, source: str, target: 
 def test_streams_mean_the_same_in_every_dialect(case: str, source: str, target: str, size: int) -> None:
     data = DIALECTS[source].stream_writer(FRAME).write(unfold(REPLIES[case]))
     translated = DIALECTS[target].stream_writer(FRAME).write(_events(DIALECTS[source], data, size))
-    assert heard(fold(_events(DIALECTS[target], translated, size))) == heard(REPLIES[case])
+    again = fold(_events(DIALECTS[target], translated, size))
+    assert heard(again, source, target) == heard(REPLIES[case], source, target)
 
 
 def _events(dialect: Any, data: bytes, size: int) -> list[ir.Event]:

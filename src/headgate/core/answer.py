@@ -4,41 +4,21 @@ Watches the bytes go by for usage, end and errors; what it learns goes into the 
 whole of a stream. A stream that breaks ends with an error event in the client's dialect, never silently.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from typing import Protocol
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 from headgate.core.breaks import OnBreak
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
+from headgate.core.filters import Continuation, Filter, Passage, Translation
+from headgate.core.partial import charged
 from headgate.core.prepare import TRANSLATE, Prepared
-from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
+from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.ports import Clock, Incoming
 from headgate.wire import fold, ir
-from headgate.wire.dialect import Frame, Sniffer
-from headgate.wire.openai_chat.sniff import UsageStripper
+from headgate.wire.dialect import Frame
 
 LIMIT = 512 * 1024 * 1024
 """Bytes of a whole answer that we hold in memory."""
-
-
-class Filter(Protocol):
-    """Upstream's bytes → client's bytes, piece by piece. `end` gives what is left and raises nothing. `failure` is
-    what an event of the stream said, or what is wrong with it."""
-
-    @property
-    def failure(self) -> HeadgateError | None: ...
-
-    def feed(self, data: bytes) -> bytes: ...
-
-    def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        """`feed` and `write` in one step, for the socket's callback."""
-        ...
-
-    def end(self) -> bytes: ...
-
-    def cut(self) -> None:
-        """Tells the call what went by until now."""
-        ...
 
 
 class Answer:
@@ -118,7 +98,10 @@ class Answer:
         if kind.startswith("application/json"):
             await self._take_as_stream()
             return
-        self._filter = watch = Translation(self) if self.prepared.path is TRANSLATE else Passage(self)
+        kind_of = (
+            Continuation if self.call.said else Translation if self.prepared.path is TRANSLATE else Passage
+        )
+        self._filter = watch = kind_of(self)
         self._opening = True
         is_opening, begun = self.prepared.route.dialect.is_opening, False
         self._kept = [] if on_break.way == "continue" else None
@@ -181,17 +164,24 @@ class Answer:
             if isinstance(event, ir.BlockStart) and not isinstance(event.block, ir.Text):
                 return None
             if isinstance(event, ir.BlockDelta):
-                if event.kind != "text" or event.choice:
+                if event.kind != "text" or event.choice or event.index:
                     return None
                 text += event.text
         return text
 
     async def _restart(self, write: Callable[[bytes], None], broken: HeadgateError) -> None:
         """Another deployment answers from the beginning, or goes on; a comment in the stream says so."""
+        call = self.call
+        before = call.usage, call.pieces, call.body_bytes
         self._depart(broken)
+        at, paid = len(call.legs) - 1, charged(call, self.deployment)
+        call.usage, call.pieces, call.body_bytes = None, 0, 0
         other = await self.again(broken) if self.again is not None else None
-        if other is None:
-            self.call.error = broken
+        if other is not None:
+            call.legs[at] = call.legs[at]._replace(**paid)
+        else:
+            call.usage, call.pieces, call.body_bytes = before
+            call.error = broken
             self.finish()
             write(self.call.dialect.write_stream_error(broken))
             return
@@ -292,7 +282,11 @@ class Answer:
             raise error
         reply = dialect.read_reply(raw, self.prepared.echo)
         call.usage, call.upstream_model = reply.usage, reply.model
-        self.body = call.dialect.stream_writer(self.frame).write(fold.unfold(reply))
+        events = fold.unfold(reply)
+        if call.said:
+            self.body = Continuation(self).write(events)
+        else:
+            self.body = call.dialect.stream_writer(self.frame).write(events)
         settle(call, self.deployment)
 
 
@@ -302,145 +296,6 @@ def _keeping(kept: list[bytes], sink: Callable[[bytes], None]) -> Callable[[byte
         sink(data)
 
     return keep
-
-
-class Passage:
-    """A stream whose bytes travel as they are; the usage event that only we asked for is taken out."""
-
-    __slots__ = ("_answer", "_failure", "_sniffer", "_strip")
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._sniffer: Sniffer = answer.prepared.route.dialect.sniffer()
-        self._strip = UsageStripper() if answer.prepared.strip_usage else None
-        self._failure: HeadgateError | None = None
-
-    @property
-    def failure(self) -> HeadgateError | None:
-        return self._sniffer.error or self._failure
-
-    def feed(self, data: bytes) -> bytes:
-        self._sniffer.feed(data)
-        if self._sniffer.done:
-            self.cut()
-            self._answer.finish()
-        return data if self._strip is None else self._strip.feed(data)
-
-    def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        answer, sniffer, sniff = self._answer, self._sniffer, self._sniffer.feed
-        strip = self._strip.feed if self._strip is not None else None
-        call = answer.call
-
-        def sink(data: bytes) -> None:
-            if not call.first_byte:
-                answer.mark()
-            call.pieces += data.count(b"\n\n") or 1
-            call.body_bytes += len(data)
-            sniff(data)
-            if sniffer.error is not None and answer.again is not None:
-                return  # nobody needs to see it: another deployment is asked
-            if sniffer.done:
-                self.cut()
-                answer.finish()
-            if strip is None:
-                write(data)
-            elif out := strip(data):
-                write(out)
-
-        return sink
-
-    def cut(self) -> None:
-        self._answer.call.usage, self._answer.call.upstream_model = self._sniffer.usage, self._sniffer.model
-
-    def end(self) -> bytes:
-        call, sniffer = self._answer.call, self._sniffer
-        self.cut()
-        rest = self._strip.close() if self._strip is not None else b""
-        if sniffer.error is not None:
-            call.error = sniffer.error  # its event has gone to the client as it came
-            return rest
-        if call.error is None and not sniffer.ended:
-            call.error = self._failure = _cut(self._answer.deployment, call)
-        return rest + call.dialect.write_stream_error(call.error) if call.error else rest
-
-
-class Translation:
-    """A stream read in one dialect and written in another."""
-
-    __slots__ = ("_answer", "_over", "_reader", "_writer", "failure")
-
-    def __init__(self, answer: Answer) -> None:
-        self._answer = answer
-        self._reader = answer.prepared.route.dialect.stream_reader(answer.prepared.echo)
-        self._writer = answer.call.dialect.stream_writer(answer.frame)
-        self._over = False
-        self.failure: HeadgateError | None = None
-
-    def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
-        def sink(data: bytes) -> None:
-            call = self._answer.call
-            if not call.first_byte:
-                self._answer.mark()
-            call.pieces += data.count(b"\n\n") or 1
-            call.body_bytes += len(data)
-            if out := self.feed(data):
-                write(out)
-
-        return sink
-
-    def cut(self) -> None:
-        """The call knows: every event has told it."""
-
-    def feed(self, data: bytes) -> bytes:
-        if self._over:
-            return b""
-        try:
-            return self._write(self._reader.feed(data))
-        except HeadgateError as error:
-            return self._fail(error)
-
-    def end(self) -> bytes:
-        if self._over:
-            return b""
-        if (error := self._answer.call.error) is not None:
-            return self._fail(error)
-        try:
-            return self._write(self._reader.close())
-        except HeadgateError as failure:
-            return self._fail(failure)
-
-    def _write(self, events: Iterable[ir.Event]) -> bytes:
-        call = self._answer.call
-        fine: list[ir.Event] = []
-        for event in events:
-            if type(event) is ir.StreamFailure:
-                return self._writer.write(fine) + self._fail(event.error)
-            if type(event) is ir.UsageUpdate:
-                call.usage = event.usage
-            elif type(event) is ir.ReplyStart:
-                call.upstream_model = event.model
-            fine.append(event)
-        out = self._writer.write(fine)
-        if fine and type(fine[-1]) is ir.ReplyEnd:
-            self._answer.finish()
-        return out
-
-    def _fail(self, error: HeadgateError) -> bytes:
-        self._over = True
-        self.failure = error
-        call = self._answer.call
-        call.error = error
-        if self._answer.again is not None:
-            return b""  # nobody needs to see it: another deployment is asked
-        return call.dialect.write_stream_error(error)
-
-
-def _cut(deployment: Deployment, call: Call) -> HeadgateError:
-    return APIConnectionError(
-        f"{deployment.provider.name} ended the stream before the answer was complete, after {call.pieces} events",
-        model=deployment.model,
-        llm_provider=deployment.provider.id,
-    )
 
 
 def settle(call: Call, deployment: Deployment) -> None:

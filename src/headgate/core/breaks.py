@@ -1,7 +1,7 @@
 """`on_stream_break`: what happens when a stream breaks after its first content. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 import msgspec
@@ -14,8 +14,8 @@ Way: TypeAlias = Literal["error", "hold", "restart", "continue"]
 EXPECTED: Final = "error, hold(20), hold(500ms), restart or continue"
 PREFILL: Final = "supports_assistant_prefill"
 """The catalog's fact: the model goes on from an assistant's turn that was begun."""
-_NEVER: Final = ("tools", "functions", "response_format", "logprobs", "audio")
-"""What an answer can't be put together of two pieces with."""
+MOST: Final = 2
+"""How often a call begins anew."""
 _HOLD: Final = re.compile(r"hold\((\d{1,6})(ms)?\)")
 _PLAIN: Final[tuple[Way, ...]] = ("error", "restart", "continue")
 
@@ -50,15 +50,54 @@ def parse(text: str) -> OnBreak:
 
 
 def continuable(call: "Call") -> bool:
-    """Whether an answer may be put together of two."""
+    """Whether an answer to it may be put together of two."""
+    rule = _RULES.get(call.dialect.name)
+    if rule is None or call.operation != "chat":
+        return False
     envelope = call.envelope
-    return all(bytes(envelope.get(name, b"null")) == b"null" for name in _NEVER) and bytes(
-        envelope.get("n", b"1")
-    ) in (b"1", b"null")
+    return all(bytes(envelope.get(name, b"null")) in _UNSET for name in rule.never) and not any(
+        word in envelope.get(name, b"") for name, word in rule.without
+    )
 
 
-def continued(envelope: Mapping[str, Raw], text: str) -> dict[str, Raw]:
-    """The request with what was said as a turn that is begun: `prefix` is how Mistral and DeepSeek are told so."""
-    messages: list[Any] = msgspec.json.decode(envelope["messages"])
-    begun = {"role": "assistant", "content": text, "prefix": True}
-    return {**envelope, "messages": Raw(msgspec.json.encode([*messages, begun]))}
+def continued(call: "Call", text: str) -> dict[str, Raw]:
+    """The request with what was said as a turn that is begun. White space at its end is left out: Anthropic refuses
+    it (https://docs.anthropic.com/en/api/errors)."""
+    rule = _RULES[call.dialect.name]
+    turns: list[Any] = msgspec.json.decode(call.envelope[rule.turns])
+    return {**call.envelope, rule.turns: Raw(msgspec.json.encode([*turns, rule.turn(text.rstrip())]))}
+
+
+class _Rule(Struct, frozen=True):
+    """Of one format: where its turns are, how one of the model's is written, which keys an answer of two pieces can't
+    have, and which words in one."""
+
+    turns: str
+    turn: Callable[[str], dict[str, Any]]
+    never: tuple[str, ...]
+    without: tuple[tuple[str, bytes], ...] = ()
+
+
+_UNSET: Final = (b"null", b"1")
+_RULES: Final[Mapping[str, _Rule]] = {
+    "openai_chat": _Rule(  # `prefix` is how Mistral and DeepSeek are told
+        "messages",
+        lambda text: {"role": "assistant", "content": text, "prefix": True},
+        ("tools", "functions", "response_format", "logprobs", "audio", "n"),
+    ),
+    "anthropic": _Rule(
+        "messages",
+        lambda text: {"role": "assistant", "content": text},
+        ("tools", "thinking", "output_format", "output_config", "container", "mcp_servers"),
+    ),
+    "gemini": _Rule(
+        "contents",
+        lambda text: {"role": "model", "parts": [{"text": text}]},
+        ("tools", "cachedContent"),
+        (
+            ("generationConfig", b'"response'),
+            ("generationConfig", b'"thinkingConfig"'),
+            ("generationConfig", b'"candidateCount"'),
+        ),
+    ),
+}

@@ -10,7 +10,7 @@ from msgspec import Raw, Struct
 
 from headgate.core.breaks import OnBreak
 from headgate.core.fallback import NONE, Fallbacks
-from headgate.core.queue import DEFAULT_PRIORITY
+from headgate.core.queue import DEFAULT_PRIORITY, NOBODY, Share
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.ports import Timeouts
 from headgate.wire import ir
@@ -29,28 +29,35 @@ Operation: TypeAlias = Literal[
     "moderations",
     "ocr",
     "fim",
+    "pass_through",
 ]
 
 
 class Leg(NamedTuple):
-    """One attempt that failed: on which deployment, why it was made, the error's class, and how long it took."""
+    """One attempt that failed: on which deployment, why it was made, the error's class, and how long it took. What it
+    used is told where it had begun to answer."""
 
     deployment: str
     cause: str
     error: str
     seconds: float
+    input: int = 0
+    output: int = 0
+    cost: Decimal | None = None
 
 
 class Wish(Struct, frozen=True, kw_only=True):
     """What a call asks of the deployments that it may go to. `tags` None: tags are not looked at; `match_any`: one of
     them is enough. `region` is "eu", "us", or a region's own name; calls with the same `stick` share their luck.
-    `team` is the caller's: rows of other teams are not for it."""
+    `team` is the caller's: rows of other teams are not for it. `only` is the id of the one deployment that it may go
+    to."""
 
     tags: frozenset[str] | None = None
     match_any: bool = True
     region: str = ""
     stick: str = ""
     team: str = ""
+    only: str = ""
 
 
 NO_WISH = Wish()
@@ -79,6 +86,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_OPTIONS = Options()
+_NOTHING = Decimal(0)
 
 
 class Call:
@@ -87,7 +95,8 @@ class Call:
     `envelope` is the body as the client sent it, by top-level key; `model` what was asked for; `forward`
     are request headers that go along when the dialects agree. What became of it: `deployment`, `attempts`
     (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
-    `pieces` and `body_bytes` are what a stream has brought until now.
+    `pieces` and `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a
+    stream that broke and is gone on with.
     """
 
     __slots__ = (
@@ -115,6 +124,9 @@ class Call:
         "path",
         "pieces",
         "request",
+        "restarts",
+        "said",
+        "share",
         "started",
         "status",
         "stream",
@@ -151,6 +163,9 @@ class Call:
         self.request: ir.Request | None = None
         self.deployment: Deployment | None = None
         self.wish = NO_WISH
+        self.share: Share = NOBODY
+        self.restarts = 0
+        self.said = ""
         self.deadline = 0.0
         self.legs: list[Leg] = []
         self.attempts = 0
@@ -194,6 +209,11 @@ class Call:
         for name in self.__slots__:
             setattr(self, name, getattr(other, name))
         self.legs = legs + other.legs
+
+    @property
+    def lost(self) -> Decimal:
+        """What attempts cost that came to nothing."""
+        return sum((leg.cost for leg in self.legs if leg.cost), Decimal(0)) if self.legs else _NOTHING
 
     @property
     def size(self) -> int:

@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -20,8 +21,10 @@ from headgate.core.dialects import OPERATIONS, dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
-from headgate.ports import Origin, Timeouts
+from headgate.ports import Credential, Origin, Timeouts
 from headgate.providers.address import own_base, url_of
+from headgate.providers.auth import build
+from headgate.providers.auth.base import Surroundings
 from headgate.providers.base import Provider
 from headgate.providers.quirks import Plan, plan, refused
 from headgate.providers.registry import NO_OWN, resolve
@@ -56,7 +59,8 @@ class Deployment:
     """One row of a model list, ready to be called.
 
     `secrets` are the texts that must never reach a message. `problem` is why it can't be called at all.
-    `defaults` are request parameters for bodies that don't name them, `extra` goes over any body. `providers` are
+    `defaults` are request parameters for bodies that don't name them, `extra` and the row's `fixed` go over any body.
+    `providers` are
     rows of the user's own, by name.
     """
 
@@ -85,7 +89,8 @@ class Deployment:
         self._elsewhere = self.base is not None and self.base != self.provider.base_url
         self.base = self.base or self._own_base()
         self.id = str(info.get("id") or _fingerprint(group, params))
-        self.model_raw = Raw(msgspec.json.encode(self.model))
+        self.model_raw = Raw(msgspec.json.encode(self.body_model))
+        self.fixed = {name: Raw(msgspec.json.encode(value)) for name, value in self.provider.body.items()}
         self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or ())
         self.drop_params: bool | None = params.get("drop_params")
         self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
@@ -105,10 +110,12 @@ class Deployment:
         """Its own until whoever knows all deployments gives it the one that outlives it."""
         self.mark = self.id.encode()
         filling = (name for name, *_ in self.provider.base_vars.values())
-        own = names.CONNECTION.union(filling, self.provider.header_params.values())
+        own = names.CONNECTION.union(
+            filling, self.provider.header_params.values(), [self.provider.auth.token_param]
+        )
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
-            for name, value in params.items()
+            for name, value in {**self._body_env(), **params}.items()
             if name not in own and not names.is_price(name) and value is not None
         }
         self.extra = {
@@ -117,6 +124,7 @@ class Deployment:
         self.timeouts = _timeouts(params.get("timeout"))
         self.stream_timeouts = _timeouts(params.get("stream_timeout") or params.get("timeout"))
         self.secrets: tuple[str, ...] = ()
+        self.credential: Credential | None = None
         self.auth_headers = self._authorise()
         self._routes: dict[str, Route] = {}
         self._sheet: PriceSheet | None = None
@@ -183,12 +191,17 @@ class Deployment:
         return next(iter(refused(self.plan, envelope)), "")
 
     @property
+    def environment(self) -> Mapping[str, str]:
+        return self._env
+
+    @property
     def address(self) -> str:
         """The base URL as an operator may see it."""
         return (self.base or self.provider.base_url or "").split("?")[0]
 
     def scrubbed(self, text: str) -> str:
-        for secret in self.secrets:
+        own = self.secrets if self.credential is None else self.credential.secrets
+        for secret in own:
             text = text.replace(secret, "***")
         return text
 
@@ -206,11 +219,26 @@ class Deployment:
         self._facts = {**(known or {}), **self.info}
         self._sheet = self._catalog.sheet(name, provider, overrides)
 
+    @property
+    def body_model(self) -> str:
+        """The model as bodies name it."""
+        cut = self.provider.cut_model
+        return self.model.partition(cut)[0] if cut else self.model
+
+    def _body_env(self) -> dict[str, str]:
+        """The row's parameter that the environment holds, where none of its like is given."""
+        wanted = self.provider.body_env
+        if not wanted.keys().isdisjoint(self.params):
+            return {}
+        found = ((name, _first(self._env, variables)) for name, variables in wanted.items())
+        return dict([(name, value) for name, value in found if value][:1])
+
     def _own_base(self) -> str | None:
         """The provider's own address; `problem` where it can't be made."""
+        made = self.provider.base_vars or self.provider.base_of
         try:
-            return own_base(self.provider, self.params, self._env) if self.provider.base_vars else None
-        except BadRequestError as error:
+            return own_base(self.provider, self.params, self._env) if made else None
+        except (BadRequestError, AuthenticationError) as error:
             self.problem = error
             return None
 
@@ -229,6 +257,8 @@ class Deployment:
         if key:
             self.secrets = (str(key),)
             return [(auth.header, f"{auth.scheme} {key}" if auth.scheme else str(key))]
+        if self.provider.credential and self._credentialed():
+            return []
         if not auth.optional and not self._elsewhere:
             variables = " or ".join(self.provider.api_key_env)
             self.problem = self.problem or AuthenticationError(
@@ -238,6 +268,22 @@ class Deployment:
                 code="missing_api_key",
             )
         return []
+
+    def _credentialed(self) -> bool:
+        """Whether the row's scheme finds something to sign with."""
+        around = Surroundings(
+            params=self.params,
+            env=self._env,
+            read=lambda path: Path(path).read_bytes(),
+            base=self.base or "",
+            provider=self.provider.name,
+        )
+        try:
+            self.credential = build(self.provider.credential, around)
+        except HeadgateError as error:
+            self.problem = self.problem or error
+            return True
+        return self.credential is not None
 
     def _route(self, key: str, operation: str) -> Route:
         version = str(
@@ -256,13 +302,14 @@ class Deployment:
             )
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         return Route(
-            origin=self._origin(parts.scheme, parts.hostname, parts.port),
+            origin=self.origin(parts.scheme, parts.hostname, parts.port),
             head=head(target or "/", parts.netloc.rpartition("@")[2], self._headers()),
             url=url,
             dialect=dialect(spoken.get(operation, self.provider.dialect)),
         )
 
-    def _origin(self, scheme: str, host: str, port: int | None) -> Origin:
+    def origin(self, scheme: str, host: str, port: int | None, *, direct: bool = False) -> Origin:
+        """Where a connection of this deployment's goes; `direct`: never over a proxy."""
         port = port or (443 if scheme == "https" else 80)
         verify = self.params.get("ssl_verify")
         return Origin(
@@ -273,7 +320,7 @@ class Deployment:
             ca_file=verify if isinstance(verify, str) else self._env.get("SSL_CERT_FILE"),
             client_cert=self.params.get("ssl_certificate"),
             client_key=self.params.get("client_key"),
-            proxy=None if scheme == "mock" else proxy_for(scheme, host, port, self._env),
+            proxy=None if direct or scheme == "mock" else proxy_for(scheme, host, port, self._env),
         )
 
     def _headers(self) -> dict[str, str]:
@@ -289,9 +336,9 @@ class Deployment:
         return headers
 
 
-def head(target: str, host: str, headers: Mapping[str, str]) -> bytes:
+def head(target: str, host: str, headers: Mapping[str, str], method: str = "POST") -> bytes:
     """A request's head as the transport takes it. Raises BadRequestError for a header that would break it."""
-    lines = [f"POST {target} HTTP/1.1", f"host: {host}"]
+    lines = [f"{method} {target} HTTP/1.1", f"host: {host}"]
     for name, value in headers.items():
         if any(ord(char) < 32 or ord(char) == 127 for char in name + value) or not name or ":" in name:
             raise BadRequestError(

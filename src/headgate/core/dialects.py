@@ -15,6 +15,16 @@ MODULES: Final = {
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
+    "bedrock_converse": "headgate.wire.bedrock",
+    "cohere": "headgate.wire.cohere",
+    "cohere_embeddings": "headgate.wire.cohere.embeddings",
+    "feature_extraction": "headgate.wire.feature_extraction",
+    "watsonx_embeddings": "headgate.wire.watsonx",
+    "tgi": "headgate.wire.tgi",
+    "ollama": "headgate.wire.ollama",
+    "ollama_embeddings": "headgate.wire.ollama.embeddings",
+    "bedrock_prompt": "headgate.wire.invoke.prompt",
+    "bedrock_embeddings": "headgate.wire.invoke.embeddings",
     "vertex_embeddings": "headgate.wire.gemini.predict",
     "fim": "headgate.wire.fim",
     "moderations": "headgate.wire.moderations",
@@ -39,7 +49,6 @@ TABLES: Final = {
         "workers_ai_rerank",
     ),
     "headgate.wire.vendor_embeddings": (
-        "feature_extraction",
         "jina_embeddings",
         "nim_embeddings",
         "semantic_embeddings",
@@ -61,10 +70,22 @@ OPERATIONS: Final = {
 }
 """Operation → the format that it is spoken in where a row doesn't say otherwise."""
 
+COMPOSED: Final = {
+    "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
+    "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),
+    "bedrock_openai": ("headgate.wire.invoke.makers:OpenAI", "openai_chat"),
+}
+"""Dialects around another: the class that makes one, and the dialect inside."""
+
 
 @cache
 def dialect(name: str) -> Dialect:
     """Raises KeyError for a name that no row should hold."""
+    if name in COMPOSED:
+        place, inner = COMPOSED[name]
+        module, _, maker = place.partition(":")
+        composed: Dialect = getattr(import_module(module), maker)(dialect(inner))
+        return composed
     if name in _HOME:
         one: Dialect = import_module(_HOME[name]).DIALECTS[name]
         return one

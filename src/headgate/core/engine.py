@@ -11,15 +11,17 @@ import msgspec
 
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
-from headgate.core.breaks import PREFILL, Way, continuable, continued
-from headgate.core.call import Call, Leg
+from headgate.core.breaks import MOST, PREFILL, Way, continuable, continued
+from headgate.core.call import NO_WISH, Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.hedge import race
 from headgate.core.media import inline
+from headgate.core.partial import wasted
 from headgate.core.prepare import prepare
-from headgate.core.route import Busy, Group
+from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
+from headgate.core.signing import ERROR_LIMIT, Sending, Signer
 from headgate.errors import HeadgateError, NotFoundError, Timeout
-from headgate.ports import Clock, Timeouts, Transport
+from headgate.ports import Clock, Incoming, Timeouts, Transport
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
@@ -66,13 +68,11 @@ class Engine:
         return answer
 
     def _prepare_for_breaks(self, answer: Answer, lookup: Lookup, tried: list[Deployment], way: Way) -> None:
+        if answer.call.restarts >= MOST:
+            return
         if way == "restart":
             answer.again = partial(self._again, answer.call, lookup, tried, answer, None)
-        elif (
-            way == "continue"
-            and answer.call.operation == "chat"
-            and answer.call.dialect.name == "openai_chat"
-        ):
+        elif way == "continue":
             answer.again = partial(self._again, answer.call, lookup, tried, answer, "text")
 
     async def _again(
@@ -87,12 +87,19 @@ class Engine:
         """Another answer for a stream that broke, None where nobody is left that was not asked, or where nobody can
         go on from what was said."""
         group = lookup(call.model)
+        call.restarts += 1
         if go_on is not None:
             text = answer.said()
-            if not text or not continuable(call) or not self._can_go_on(group, call, tried):
+            if (
+                not text
+                or not text.strip()
+                or not continuable(call)
+                or not self._can_go_on(group, call, tried)
+            ):
                 return None
             tried += [one for one in group.deployments if not one.facts.get(PREFILL) and one not in tried]
-            call.changed(call.model, continued(call.envelope, text))
+            call.changed(call.model, continued(call, text))
+            call.said = text
         call.error = None
         try:
             if group.left(call, tried, self._clock.monotonic()):
@@ -150,12 +157,13 @@ class Engine:
         own: list[Deployment] = []
         last: HeadgateError | None = None
         while True:
-            now = self._clock.monotonic()
             try:
-                deployment = group.pick(call, tried, now, self._dice)
-            except Busy:
-                await group.queue.wait(call.options.priority, self._patience(call, now))
-                continue
+                if group.queue.promised:
+                    deployment = await self._wait(call, group, tried, last)
+                else:
+                    deployment = group.pick(call, tried, self._clock.monotonic(), self._dice)
+            except Busy as busy:
+                deployment = await self._wait(call, group, tried, last, busy)
             except HeadgateError as error:
                 raise last or error from None
             tried.append(deployment)
@@ -180,8 +188,37 @@ class Engine:
             if wait:
                 await self._sleep(wait)
 
-    def _patience(self, call: Call, now: float) -> float:
-        return max(0.0, call.deadline - now) if call.deadline else QUEUE_SECONDS
+    async def _wait(
+        self,
+        call: Call,
+        group: Group,
+        tried: list[Deployment],
+        last: HeadgateError | None,
+        busy: Busy | None = None,
+    ) -> Deployment:
+        """The one that is free when it is the call's turn. Raises as `pick` does, and as the queue does."""
+        began = self._clock.monotonic()
+        whole = max(0.0, call.deadline - began) if call.deadline else QUEUE_SECONDS
+        if busy is not None and busy.least > whole:
+            raise last or busy
+        ticket = group.queue.ticket(call.options.priority, call.share, whole)
+        while True:
+            if busy is not None and busy.seconds is not None:
+                group.queue.wake_in(busy.seconds)
+            await group.queue.wait(ticket, began + whole - self._clock.monotonic(), whole)
+            try:
+                found = group.pick(call, tried, self._clock.monotonic(), self._dice)
+            except Busy as still:
+                busy = still
+                if call.wish is not NO_WISH or group.routing.checks:
+                    group.queue.wake(after=ticket)  # what is free is not for this one, perhaps for the next
+                continue
+            except HeadgateError as error:
+                raise last or error from None
+            group.queue.served()
+            if busy is not None and busy.seconds is not None:
+                group.queue.wake()  # a provider may allow several at once
+            return found
 
     def _in_time(self, call: Call, wait: float) -> bool:
         return not call.deadline or self._clock.monotonic() + wait < call.deadline
@@ -212,7 +249,8 @@ class Engine:
         answer, hedged, failed = await race(self._attempt(call, group, deployment), late, second)
         if other and failed is None:
             loser = deployment if hedged else other[0]
-            call.legs.append(Leg(loser.id, "hedge", "Hedged", self._clock.monotonic() - started))
+            took = self._clock.monotonic() - started
+            call.legs.append(Leg(loser.id, "hedge", "Hedged", took, **wasted(call, loser)))
         if hedged:
             fork.attempts = call.attempts + 1
             call.adopt(fork)
@@ -236,11 +274,19 @@ class Engine:
         on_break = call.options.on_break or group.routing.on_break
         track = deployment.track
         probe = track.begin(started)
+        sent = track.take(len(prepared.body) // BYTES_PER_TOKEN, started) if group.paced else None
         incoming = None
         try:
-            incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
+            if deployment.credential is None:
+                incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
+            else:
+                route = prepared.route
+                sending = Sending("POST", route.url, route.origin, prepared.head, prepared.body)
+                incoming = await self.send(deployment, sending, timeouts)
+            if sent is not None:
+                track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
             if incoming.status >= 300:
-                body = await incoming.read(_ERROR_LIMIT)
+                body = await incoming.read(ERROR_LIMIT)
                 raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
             answer = Answer(call, deployment, prepared, incoming, self._clock)
             if call.stream:
@@ -268,9 +314,18 @@ class Engine:
             track.answered(started, now, 0, 0, probe)
         else:
             track.answered(started, now, usage.input + usage.output, usage.output, probe)
-        if group.bounded:
+        if group.paced:
             group.queue.wake()
         return answer
+
+    async def send(self, deployment: Deployment, sending: Sending, timeouts: Timeouts) -> Incoming:
+        """One request, signed where the deployment's credential does. Raises as the transport does, and
+        AuthenticationError."""
+        if deployment.credential is not None:
+            signer = Signer(deployment, deployment.credential, self._transports, self._clock)
+            return await signer.send(sending, timeouts)
+        transport = self._transports[sending.origin.scheme]
+        return await transport.send(sending.origin, sending.head, sending.body, timeouts)
 
     def _timeouts(self, call: Call, group: Group, deployment: Deployment, now: float) -> Timeouts:
         """What the request asks for, within what is left of the call's time; while there are others to ask a
@@ -328,15 +383,12 @@ class Engine:
 
     def _end(self, group: Group, deployment: Deployment, probe: bool) -> None:
         deployment.track.end(probe)
-        if group.bounded:
+        if group.paced:
             group.queue.wake()
 
     async def close(self) -> None:
         for transport in self._transports.values():
             await transport.close()
-
-
-_ERROR_LIMIT = 4 * 1024 * 1024
 
 
 def _less(one: float | None, other: float | None) -> float | None:
@@ -348,7 +400,7 @@ def _attributed(error: HeadgateError, deployment: Deployment) -> HeadgateError:
     """Says whose error it is, and takes our credential out of what the provider said."""
     error.model = error.model or deployment.model
     error.llm_provider = error.llm_provider or deployment.provider.id
-    if deployment.secrets:
+    if deployment.secrets or deployment.credential is not None:
         error.message = deployment.scrubbed(error.message)
         error.args = (error.message,)
         if error.body is not None:

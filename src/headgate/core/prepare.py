@@ -13,7 +13,7 @@ from headgate.core.params import OURS
 from headgate.errors import UnsupportedParamsError
 from headgate.providers.quirks import run
 from headgate.wire.envelope import UNREADABLE
-from headgate.wire.ir import Echo, Request, Source
+from headgate.wire.ir import Echo, Request, Source, Thinking
 
 PASS: Final = "pass"  # noqa: S105 -- no password
 PATCH: Final = "patch"
@@ -21,6 +21,9 @@ TRANSLATE: Final = "translate"
 
 _ASKED: Final = ("openai_chat", "completions")
 """Formats whose streams tell their usage only when they are asked to."""
+_NESTED: Final = ("ollama", "ollama_embeddings")
+"""Formats whose parameters stand inside another key: settings of a deployment, which are flat, don't fit in as they
+are."""
 _ASK: Final = Raw(b'{"include_usage":true}')
 _TRUE: Final = Raw(b"true")
 _encode = msgspec.json.encode
@@ -45,7 +48,8 @@ def prepare(call: Call, deployment: Deployment) -> Prepared:
     expressed."""
     operation = deployment.operation_for(call.operation)
     route = deployment.route(operation, call.stream)
-    if route.dialect is call.dialect and call.dialect.names_model != "parts":
+    fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
+    if route.dialect is call.dialect and fits:
         return _same(call, deployment, route)
     return _translate(call, deployment, route)
 
@@ -62,16 +66,18 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     if addressed:
         envelope.pop("model", None)
         envelope.pop("stream", None)
-    else:
+    elif deployment.provider.body_model:
         envelope["model"] = deployment.model_raw
+    else:
+        envelope.pop("model", None)
     if call.stream and call.dialect.name in _ASKED and deployment.provider.stream_usage == "ask":
         strip = _ask_for_usage(envelope) and not call.options.show_usage
     path = PASS
     if not deployment.plan.idle:
         path = PATCH
         call.dropped = run(deployment.plan, envelope, deployment.provider, drops(call, deployment))
-    if deployment.extra:
-        envelope.update(deployment.extra)
+    if deployment.extra or deployment.fixed:
+        envelope |= deployment.fixed | deployment.extra
     return Prepared(
         route=route,
         head=_head(route, call.forward),
@@ -88,20 +94,24 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
             msgspec.json.decode(_encode({**deployment.defaults, **call.envelope}))
         )
     request = _without(request, deployment.drop + call.options.drop)
-    request.model = deployment.model
+    request.model = deployment.body_model
     if isinstance(request, Request):
         request.stream = call.stream
     remote = route.dialect.remote_media(request)
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped:
         _report(written.dropped, call, deployment)
+    if isinstance(request, Request):
+        call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     body: dict[str, Any] = written.body
     if not deployment.plan.idle:  # the row's quirks hold for what we wrote, too
         body = {name: Raw(_encode(value)) for name, value in body.items()}
         left_out = run(deployment.plan, body, deployment.provider, drops(call, deployment))
         call.dropped = [*call.dropped, *left_out]
-    if deployment.extra:
-        body = {**body, **deployment.extra}
+    if deployment.extra or deployment.fixed:
+        body = {**body, **deployment.fixed, **deployment.extra}
+    if not deployment.provider.body_model:
+        body.pop("model", None)
     return Prepared(
         route=route,
         head=_head(route, tuple(written.headers.items())),
@@ -110,6 +120,17 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         echo=written.echo,
         remote=remote,
     )
+
+
+def _others_thoughts(request: Request, family: str) -> list[str]:
+    """Reasoning that another vendor signed stays with us: nobody else can read it."""
+    signers = {
+        block.family
+        for turn in request.turns
+        for block in turn.blocks
+        if isinstance(block, Thinking) and (block.signature or block.redacted) and block.family
+    }
+    return [f"reasoning signed by {signer}" for signer in sorted(signers - {family})]
 
 
 def drops(call: Call, deployment: Deployment) -> bool:

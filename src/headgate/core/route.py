@@ -31,13 +31,16 @@ from headgate.errors import (
 
 BYTES_PER_TOKEN: Final = 4
 BUSY: Final = "busy"
+PACED: Final = "paced"
+"""Its provider would refuse the call now, by what its last answers said."""
 PREFIX: Final = 1_024
 """Bytes of a conversation's beginning that tell it from others."""
 
 
 class Routing(Struct, frozen=True, kw_only=True):
     """How calls go through a group. `strategy` "" is ours: by weight where weights are given, `p2c` from three
-    deployments on. `checks`: the context window, rates and parameters are checked before a call."""
+    deployments on. `checks`: the context window, rates and parameters are checked before a call. `paced`: calls wait
+    where a provider's headers say that it would refuse them."""
 
     strategy: str = ""
     arguments: Mapping[str, Any] = {}
@@ -46,10 +49,16 @@ class Routing(Struct, frozen=True, kw_only=True):
     cooldown: Cooldown = Cooldown()
     on_break: OnBreak = breaks.DEFAULT
     hedge_after: HedgeAfter | None = None
+    paced: bool = False
 
 
 class Busy(RateLimitError):  # noqa: N818 -- a state, seen by the engine alone
-    """All that may be asked have as many calls as they take at once: who waits may be lucky."""
+    """All that may be asked have as many calls as they take at once, or are about to refuse them: who waits may be
+    lucky. `seconds` until that changes by itself, None where only the end of a call changes it; `least` is what it
+    takes in any case."""
+
+    seconds: float | None = None
+    least: float = 0.0
 
 
 DEFAULT: Final = Routing()
@@ -77,10 +86,12 @@ class Group:
         self._well: Sequence[Deployment] = self._first
         self._only = self.deployments[0] if len(self.deployments) == 1 else None
         self.bounded = any(deployment.max_parallel is not None for deployment in self.deployments)
+        self.paced = routing.paced or self.bounded or self._limited
         teams = any(deployment.team for deployment in self.deployments)
         self._quick = not (routing.checks or self.bounded or teams)
         only = self._only
-        self._plain = only if only is not None and self._quick and not only.blocked else None
+        plain = only is not None and self._quick and not self.paced and not only.blocked
+        self._plain = only if plain else None
         self.queue = Queue(name)
         after = routing.hedge_after
         self.hedges = Hedges(after) if after is not None and self._only is None else None
@@ -104,7 +115,7 @@ class Group:
     def candidates(self, call: Call, tried: Sequence[Deployment], now: float) -> Sequence[Deployment]:
         """Those that the strategy chooses among. Raises as `pick` does."""
         if call.wish is NO_WISH and not tried and self._quick:
-            if self._only is not None:
+            if self._only is not None and not self._only.track.ill:
                 return self.deployments
             ill = [deployment for deployment in self._first if deployment.track.ill]
             if not ill:
@@ -147,6 +158,8 @@ class Group:
         if deployment.team and deployment.team != wish.team:
             return "team"
         if wish is not NO_WISH:
+            if wish.only and deployment.id != wish.only:
+                return "another one keeps the conversation"
             if wish.tags is not None and not self._tagged(deployment, wish):
                 return "tags"
             if wish.region and not deployment.is_in(wish.region):
@@ -168,6 +181,8 @@ class Group:
             and track.in_flight >= deployment.max_parallel
         ):
             return BUSY
+        if self.paced and track.pace is not None and track.pace.wait(call.size // BYTES_PER_TOKEN, now):
+            return PACED
         return ""
 
     def _tagged(self, deployment: Deployment, wish: Wish) -> bool:
@@ -185,8 +200,8 @@ class Group:
                 f"{self.name!r} takes",
                 model=self.name,
             )
-        if BUSY in why:
-            return Busy(f"all deployments of {self.name!r} are busy", model=self.name, retry_after=1.0)
+        if BUSY in why or PACED in why:
+            return self._busy(call, reasons, now)
         rests = [one.track.resting - now for one, reason in reasons.items() if reason == "resting"]
         if rests or why & {"rpm", "tpm"}:
             wait = max(0.0, min(rests, default=60.0 - now % 60.0))
@@ -202,6 +217,21 @@ class Group:
             model=self.name,
             code="no_deployments_allowed",
         )
+
+    def _busy(self, call: Call, reasons: Mapping[Deployment, str], now: float) -> Busy:
+        tokens = call.size // BYTES_PER_TOKEN
+        paces = [one.track.pace for one, reason in reasons.items() if reason == PACED]
+        waits = [pace.wait(tokens, now) for pace in paces if pace is not None]
+        seconds = min(waits, default=None)
+        busy = Busy(
+            f"all deployments of {self.name!r} are busy: {_listed(reasons)}",
+            model=self.name,
+            code="deployments_busy",
+            retry_after=max(1.0, seconds or 0.0),
+        )
+        busy.seconds = seconds
+        busy.least = 0.0 if seconds is None or BUSY in reasons.values() else seconds
+        return busy
 
     def _moment(self, call: Call, now: float, dice: Callable[[], float]) -> Moment:
         prefix, tokens = b"", 0

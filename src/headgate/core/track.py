@@ -5,8 +5,11 @@ of the engine's monotonic clock, handed in.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from math import exp
 from typing import Any, Final
+
+from headgate.core.pacing import Pace
 
 MINUTE: Final = 60.0
 DECAY_SECONDS: Final = 10.0
@@ -54,6 +57,7 @@ class Track:
         "ill",
         "in_flight",
         "others",
+        "pace",
         "probing",
         "reason",
         "requests",
@@ -67,7 +71,9 @@ class Track:
     def __init__(self) -> None:
         self.in_flight = 0
         self.ill = False
-        """Whether it rests or was found unhealthy: all that most calls look at."""
+        """Whether it rests, was found unhealthy, or is about to refuse calls: all that most calls look at."""
+        self.pace: Pace | None = None
+        """What its provider still allows, None where that was never told."""
         self.resting = 0.0
         self.rests = 0
         self.probing = False
@@ -118,7 +124,7 @@ class Track:
         self.calls += 1
         if self.ill:
             self.resting, self.rests, self.probing, self.reason = 0.0, 0, False, ""
-            self.ill = bool(self.unhealthy)
+            self._judge(now)
 
     def answered(self, began: float, now: float, tokens: int, output: int, probe: bool) -> None:
         """A whole answer is here: all of the above, and what it took and used."""
@@ -140,10 +146,28 @@ class Track:
         self.rests += 1
         self.ill = True
 
-    def found(self, problem: str) -> None:
+    def found(self, problem: str, now: float) -> None:
         """What a health check said, "" for nothing."""
         self.unhealthy = problem
-        self.ill = bool(problem or self.resting)
+        self._judge(now)
+
+    def take(self, tokens: int, now: float) -> tuple[int, int]:
+        """A call of about so many tokens goes there; what it gets is for `learn`."""
+        pace = self.pace = self.pace or Pace()
+        sent = pace.take(tokens, now)
+        self._judge(now)
+        return sent
+
+    def learn(
+        self, headers: Sequence[tuple[str, str]], sent: tuple[int, int], now: float, time: float
+    ) -> None:
+        """What its provider allows, by the headers of an answer. `time` is Unix seconds."""
+        if self.pace is not None:
+            self.pace.learn(headers, sent, now, time)
+            self._judge(now)
+
+    def _judge(self, now: float) -> None:
+        self.ill = bool(self.resting or self.unhealthy or (self.pace is not None and self.pace.low(now)))
 
     def rests_at(self, now: float) -> bool:
         """Whether no call may go there: it rests, or its one probe is under way."""

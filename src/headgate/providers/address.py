@@ -8,7 +8,7 @@ from urllib.parse import quote, urlsplit
 from headgate.errors import BadRequestError, NotFoundError
 from headgate.providers.base import Provider, Site
 
-_LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What may stand for a placeholder: it must not lead to another host or path."""
 
 
@@ -17,11 +17,13 @@ def own_base(provider: Provider, params: Mapping[str, Any], env: Mapping[str, st
 
     Raises BadRequestError naming what is missing, or what can't be part of an address.
     """
+    if provider.base_of is not None:
+        return provider.base_of("", params, env)
     found: dict[str, str] = {}
     missing: list[str] = []
     for place, (name, *variables) in provider.base_vars.items():
         value = str(params.get(name) or next((env[key] for key in variables if env.get(key)), ""))
-        if value and not _LABEL.fullmatch(value):
+        if value and not LABEL.fullmatch(value):
             raise BadRequestError(
                 f"{name} can't be part of {provider.name}'s address: "
                 "expected letters, digits, dots, hyphens and underscores",
@@ -59,7 +61,10 @@ def url_of(provider: Provider, operation: str, model: str, base: str | None, api
 
 
 def join(base: str, path: str) -> str:
-    """Base and path, without repeating what the base ends with: "h/v1" + "/v1/messages" → "h/v1/messages"."""
+    """Base and path, without repeating what the base ends with: "h/v1" + "/v1/messages" → "h/v1/messages". A path
+    that begins with a colon is a method of what the base names."""
+    if path.startswith(":"):
+        return base + path
     path, mark, query = path.partition("?")
     parts = path.strip("/").split("/")
     ending = urlsplit(base).path.strip("/").split("/")

@@ -4,7 +4,7 @@ A provider is a dialect, addresses and a credential scheme; what deviates is nam
 out by one generic mechanism (`quirks.py`). No code anywhere asks for a provider's name.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
 from msgspec import Struct, field
@@ -39,6 +39,8 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null       keys whose value is null are removed from messages
     strip_message   keys removed from every message (leftovers of other APIs' answers)
     tool_strict     False: `strict` is removed from function tools
+    strip_schema    keys removed from the parameters of function tools, at every depth
+    rename_text     as `rename`, where the value is a text: with an object it keeps its name
     only            key → the values it takes; with another one the key is refused. "key.inner" looks into an object
     clamp           key → (least, most): numbers beyond are set to the bound
     roles           role of a message → the role this API knows
@@ -52,6 +54,8 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null: bool = False
     strip_message: tuple[str, ...] = ()
     tool_strict: bool = True
+    strip_schema: tuple[str, ...] = ()
+    rename_text: dict[str, str] = {}
     only: dict[str, tuple[Any, ...]] = {}
     clamp: dict[str, tuple[float, float]] = {}
     roles: dict[str, str] = {}
@@ -62,6 +66,15 @@ class ModelRule(Struct, frozen=True, kw_only=True):
 
     match: str
     quirks: Quirks
+
+
+class Variant(Struct, frozen=True, kw_only=True):
+    """Models of a provider that are reached another way: those whose name matches the regular expression from its
+    start. `cut` is taken off the beginning of the name."""
+
+    match: str
+    row: "Provider"
+    cut: str = ""
 
 
 PATHS: Final = {
@@ -103,7 +116,14 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
     a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
     in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
-    parameter that fills it and, after it, the environment variables.
+    parameter that fills it and, after it, the environment variables. `body_env` maps parameters of which a call needs
+    one to environment variables: where nobody gives any of them, the first that is found is sent. `credential` names
+    a scheme of `providers/auth` that signs where no key is given, with its argument after a colon. `base_of` gives
+    the base URL by a path of its API ("" for calls of models), the parameters and the environment, where a template
+    does not do.
+
+    `variants` are rows for some of its models, the first that matches. `body` are fields of every body;
+    `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
     """
 
     id: str
@@ -130,6 +150,13 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version_env: str = ""
     api_version: str = ""
     cache_marks: bool = False
+    body_env: dict[str, tuple[str, ...]] = {}
+    credential: str = ""
+    base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
+    variants: tuple[Variant, ...] = ()
+    body: dict[str, Any] = {}
+    body_model: bool = True
+    cut_model: str = ""
 
 
 class Site(Struct, frozen=True, kw_only=True):

@@ -55,16 +55,23 @@ def resolve(
             raise _unknown(provider, model, table)
         prefix, slash, rest = model.partition("/")
         named = slash and table.get(prefix) is table[provider]
-        return table[provider], _full(table[provider], rest if named else model)
+        return _varied(table[provider], rest if named else model)
     prefix, slash, rest = model.partition("/")
     if slash and rest and prefix in table:
-        return table[prefix], _full(table[prefix], rest)
+        return _varied(table[prefix], rest)
     if api_base and (row := _hosts().get(urlsplit(api_base).hostname or "")):
-        return row, _full(row, model)
+        return _varied(row, model)
     for pattern, row in _bare_names():
         if pattern.match(model):
             return row, model
     raise _unknown(prefix if slash else "", model, table)
+
+
+def _varied(row: Provider, model: str) -> tuple[Provider, str]:
+    for variant in row.variants:
+        if re.match(variant.match, model):
+            return variant.row, _full(variant.row, model.removeprefix(variant.cut))
+    return row, _full(row, model)
 
 
 def _full(row: Provider, model: str) -> str:

@@ -10,6 +10,7 @@ _TABLE: Final = """
     bedrock_mantle      chat responses
     cerebras            chat
     cloudflare          chat
+    cohere              chat embeddings
     crusoe              chat
     custom_openai       chat
     databricks          chat
@@ -19,14 +20,14 @@ _TABLE: Final = """
     groq                chat
     heroku              chat
     hosted_vllm         chat completions
-    huggingface         chat
+    huggingface         chat embeddings
     hyperbolic          chat
     llamafile           chat
     mistral             chat embeddings
     nebius              chat
     novita              chat
     nvidia_nim          chat
-    ollama              chat
+    ollama              chat embeddings
     openai              chat completions embeddings responses
     openrouter          chat embeddings responses
     perplexity          chat embeddings
@@ -34,6 +35,7 @@ _TABLE: Final = """
     snowflake           chat
     together_ai         chat completions
     vercel_ai_gateway   chat
+    vertex_ai           chat count_tokens embeddings
     xai                 chat responses
     zai                 chat
 """

@@ -257,7 +257,8 @@ async def _closing(engine: Engine) -> AsyncIterator[None]:
 def _same_provider(name: str, first: str, fields: Mapping[str, Any]) -> bool:
     try:
         return (
-            resolve(name)[0] is resolve(first, fields.get("custom_llm_provider"), fields.get("api_base"))[0]
+            resolve(name)[0].id
+            == resolve(first, fields.get("custom_llm_provider"), fields.get("api_base"))[0].id
         )
     except HeadgateError:
         return True  # a bare name: the same provider's

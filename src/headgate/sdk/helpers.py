@@ -36,6 +36,8 @@ _ABSENT: Final[Mapping[str, frozenset[str]]] = {
     "anthropic": _ONLY_OPENAI
     | frozenset("frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio".split()),
     "gemini": _ONLY_OPENAI | {"user"},
+    "ollama": _ONLY_OPENAI
+    | frozenset("n modalities audio tool_choice parallel_tool_calls service_tier web_search_options".split()),
 }
 """What a dialect has no form for."""
 

@@ -50,6 +50,7 @@ SETTINGS: Final[Mapping[str, Any]] = {
     "routing_strategy_args": {},
     "on_stream_break": "error",
     "hedge_after": None,
+    "respect_provider_limits": False,
     "set_verbose": False,
     "debug_level": "INFO",
 }
@@ -330,6 +331,7 @@ def _plan(settings: Mapping[str, Any]) -> Plan:
         ),
         on_break=breaks.parse(settings["on_stream_break"]),
         hedge_after=None if after is None else hedge.parse(after),
+        paced=bool(settings["respect_provider_limits"]),
     )
     table = fallback_table(
         settings["fallbacks"],

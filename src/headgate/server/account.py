@@ -5,9 +5,9 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.catalog.tokens import estimate_json
 from headgate.core.answer import settle
-from headgate.core.call import Call
+from headgate.core.call import Call, Leg
+from headgate.core.partial import estimated
 from headgate.server.booking import Booking
 from headgate.server.gateway import Gateway
 from headgate.server.headers import plain
@@ -15,9 +15,6 @@ from headgate.store.ledger import Record
 from headgate.store.money import units
 from headgate.telemetry.logs import CallLine
 from headgate.wire import ir
-
-OVERHEAD: Final = 200
-"""Bytes of a stream's event that are no text, where only its size is known."""
 
 
 def account(gateway: Gateway, call: Call, booking: Booking) -> None:
@@ -28,13 +25,18 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
     usage = call.usage if isinstance(call.usage, ir.Usage) else None
     source = "provider" if usage is not None and (usage.output or not call.pieces) else None
     if source is None and call.pieces and call.deployment is not None and call.operation != "embeddings":
-        usage, source = _estimated(call, booking), "estimated"
+        usage, source = estimated(call), "estimated"
+        call.usage = usage
+        settle(call, call.deployment)
+    if call.legs and (lost := call.lost):
+        call.cost = lost + (call.cost or 0)
     cost = units(call.cost) if call.cost is not None else None
     now = gateway.clock.time()
     kinds = _kinds(usage) if usage is not None else {}
     overhead = _overhead(call)
     if booking.hold is not None:
-        booking.hold.settle((usage.input + usage.output) if usage else 0, cost or 0, now)
+        used = sum(leg.input + leg.output for leg in call.legs) + (usage.input + usage.output if usage else 0)
+        booking.hold.settle(used, cost or 0, now)
         if booking.ceiling is not None and usage is not None and call.error is None and not call.hops:
             booking.ceiling.learn(usage.output, cost or 0)
     if gateway.ledger is not None:
@@ -48,17 +50,6 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
     _measure(gateway, call, usage, kinds, overhead)
     if gateway.log is not None:
         gateway.log.add(_line(call, booking, usage, overhead, now))
-
-
-def _estimated(call: Call, booking: Booking) -> ir.Usage:
-    """A stream that was cut before the provider told its usage: what was relayed is charged."""
-    told = call.usage if isinstance(call.usage, ir.Usage) else ir.Usage(input=estimate_json(booking.request))
-    text = max(0, call.body_bytes - call.pieces * OVERHEAD) // 4
-    usage = msgspec.structs.replace(told, output=max(call.pieces, text), total=None)
-    call.usage = usage
-    if call.deployment is not None:
-        settle(call, call.deployment)
-    return usage
 
 
 def _record(
@@ -102,13 +93,18 @@ def _record(
         cause=call.cause,
         attempts=call.attempts,
         fallbacks=call.hops,
-        legs=[[*leg[:3], round(leg.seconds * 1000, 3)] for leg in call.legs] if call.legs else None,
+        legs=[_leg(leg) for leg in call.legs] if call.legs else None,
         client=booking.client,
         session=booking.session,
         metadata=booking.metadata,
         request=msgspec.Raw(booking.request) if booking.response is not None and booking.request else None,
         response=_shown(booking.response) if booking.response else None,
     )
+
+
+def _leg(leg: Leg) -> list[Any]:
+    known = [*leg[:3], round(leg.seconds * 1000, 3)]
+    return known if leg.cost is None else [*known, leg.input, leg.output, units(leg.cost)]
 
 
 def _shown(pieces: list[bytes]) -> Any:

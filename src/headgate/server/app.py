@@ -30,13 +30,14 @@ from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
 from headgate.server.config.schema import Config
-from headgate.server.endpoints import llm
+from headgate.server.endpoints import llm, passthrough
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.meters import Meters
 from headgate.server.pace import Pace
 from headgate.server.registry import NOTHING, Registry
 from headgate.server.reload import Reloader
+from headgate.server.repeats import Shelf
 from headgate.server.routes import PAGES, Page, identify
 from headgate.server.shared import Shared
 from headgate.server.shares import Shares
@@ -85,7 +86,13 @@ class App:
         handler = self._handlers.get(path)
         if handler is None and (found := llm.find(path)) is not None:
             handler = partial(llm.serve, self.gateway, *found)
-        return handler
+        return handler or self._passage("POST", path)
+
+    def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
+        snapshot = self.gateway.snapshot
+        if not passthrough.takes(snapshot, path):
+            return None
+        return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """The answer to a request that was not read to its end, in the words of its path's dialect."""
@@ -93,8 +100,9 @@ class App:
         exchange.send(status, llm.JSON, _spoken(exchange.path).write_error(error))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] == "POST":
-            handler = self.handler(path_of(scope))
+        if scope["type"] == "http":
+            method, path = scope["method"], path_of(scope)
+            handler = self.handler(path) if method == "POST" else self._passage(method, path)
             if handler is not None:
                 await self._model_call(handler, scope, receive, send)
                 return
@@ -218,6 +226,7 @@ def build(
         pace=Pace(rates, registry, clock, owner) if rates is not None else None,
         shared=Shared(rates, owner, clock) if rates is not None else None,
         reloader=reloader,
+        shelf=Shelf(database, owner) if shared else None,
     )
     reloader.swap = gateway.swap
     gateway.swap(gateway.snapshot)

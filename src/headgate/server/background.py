@@ -10,7 +10,7 @@ from typing import Final
 from headgate.errors import HeadgateError
 from headgate.server.gateway import Gateway
 from headgate.server.shares import BEAT_SECONDS
-from headgate.store import changes, ledger
+from headgate.store import changes, ledger, responses
 from headgate.store.mover import EVERY_SECONDS
 from headgate.store.periods import seconds
 
@@ -102,6 +102,7 @@ class Background:
         if database is None:
             return
         await database.run(changes.forget)
+        await database.run(responses.forget)
         if period.maximum_spend_logs_retention_period is None:
             return
         before = self._gateway.clock.time() - seconds(period.maximum_spend_logs_retention_period)

@@ -12,6 +12,7 @@ import msgspec
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
+from headgate.core.queue import NOBODY, Share
 from headgate.core.route import Group
 from headgate.errors import AuthenticationError, PermissionDeniedError
 from headgate.server.allow import Allow
@@ -64,6 +65,7 @@ class Caller(Struct, kw_only=True):
     restricted: bool = False
     region: str = ""
     customer: str | None = None
+    share: Share = NOBODY
 
     @property
     def admin(self) -> bool:
@@ -316,6 +318,7 @@ class Callers:
             limits={name: key[name] for name in ("rpm_limit", "tpm_limit", "max_budget")},
             restricted=key["key_type"] == LLM_API,
             region=_region(key, team),
+            share=Share(key["id"], _weight(key, team)),
         )
 
     def _meters(self, entry: directory.Entry, now: float) -> Meters:
@@ -360,6 +363,13 @@ def _region(*rows: directory.Row | None) -> str:
     return next(
         (str(one["allowed_model_region"]).lower() for one in given if one.get("allowed_model_region")), ""
     )
+
+
+def _weight(*rows: directory.Row | None) -> float:
+    """Turns in the queue of a busy group for one of others, by `queue_weight` in the metadata of key and team."""
+    given = (((row or {}).get("metadata") or {}).get("queue_weight") for row in rows)
+    found = next((one for one in given if isinstance(one, int | float) and not isinstance(one, bool)), 1.0)
+    return min(max(float(found), 0.01), 100.0)
 
 
 def _role(key: Mapping[str, Any], user: Mapping[str, Any] | None, heads: bool) -> str:

@@ -5,6 +5,7 @@ names what is not in it: pictures, files, tools of the provider's. The output is
 for, else by the model's own limit.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
@@ -22,6 +23,9 @@ DEFAULT_INPUT: Final = 128_000
 """Tokens of an input that is not in the body, where the model's window is not known."""
 TOOLS: Final = 1_000
 """Tokens that a provider may add to explain tools to the model."""
+SEARCHES: Final = 10
+"""Searches of a call that may search and names no limit."""
+_USES: Final = re.compile(rb'"max_uses"\s*:\s*(\d{1,6})')
 _LIMITS: Final = ("max_completion_tokens", "max_tokens")
 _OUTPUT_LIMIT: Final = ("max_output_tokens",)
 _ANSWERS: Final = ("n", "best_of")
@@ -60,7 +64,11 @@ class Ceiling:
         sheets = [deployment.sheet for deployment in deployments if deployment.sheet is not None]
         self._plain = _steps(sheets, ("standard",))
         self._any = _steps(sheets, ())
-        self._request = max((ceil((sheet.request + sheet.search) * UNITS) for sheet in sheets), default=0)
+        self._request = max((ceil(sheet.request * UNITS) for sheet in sheets), default=0)
+        self._search = max((ceil(sheet.search * UNITS) for sheet in sheets), default=0)
+        self._searches = any(
+            not deployment.facts.get("supports_function_calling") for deployment in deployments
+        )
         self._window = _limit(deployments, ("max_input_tokens",))
         self._output = _limit(deployments, ("max_output_tokens", "max_tokens"))
         given = [{**deployment.defaults, **deployment.extra} for deployment in deployments]
@@ -100,7 +108,14 @@ class Ceiling:
                 amount = size * step.input + wanted * step.output
                 if amount > dearest:
                     dearest = amount
-        return dearest + self._request
+        return dearest + self._request + (self._search and self._search * self._most_searches(body))
+
+    def _most_searches(self, body: bytes) -> int:
+        """Models that take tools search where they are told to, others always."""
+        if b"search" not in body:
+            return int(self._searches)
+        uses = _USES.findall(body)
+        return max(map(int, uses)) if uses else SEARCHES
 
     def likely_cost(self, envelope: Mapping[str, Raw], body: bytes) -> int:
         """What such calls have cost until now; for the first ones, the most."""

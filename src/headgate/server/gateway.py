@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from headgate.ports import Clock
 from headgate.server.callers import Callers
+from headgate.server.conversations import Conversations
 from headgate.server.health import Health
 from headgate.server.pace import Pace
 from headgate.server.reload import Reloader
-from headgate.server.repeats import Repeats
+from headgate.server.repeats import Repeats, Shelf
 from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
 from headgate.store.database import Database
@@ -45,6 +46,7 @@ class Gateway:
         pace: Pace | None = None,
         shared: "Shared | None" = None,
         reloader: Reloader | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.clock = clock
@@ -62,7 +64,8 @@ class Gateway:
         self.mirrors: set[asyncio.Task[None]] = set()
         self.metrics = Metrics()
         self.health = Health(self)
-        self.repeats = Repeats(clock.monotonic)
+        self.repeats = Repeats(clock.monotonic, shelf)
+        self.conversations = Conversations(database, clock.time)
         self.ready = True
         self.peers: Path | None = None
         self._prefix = secrets.token_hex(10)

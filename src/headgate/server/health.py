@@ -69,7 +69,8 @@ class Health:
         for target, found in zip(targets, await self.check(targets), strict=True):
             if settings.enable_health_check_routing:
                 ignored = found.passing and settings.health_check_ignore_transient_errors
-                target.track.found("" if ignored else found.problem)
+                now = self._gateway.clock.monotonic()
+                target.track.found("" if ignored else found.problem, now)
 
     @property
     def _settings(self) -> GeneralSettings:

@@ -3,13 +3,15 @@ limit it was, what is left and when to come back."""
 
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Final
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
+from headgate.core import breaks
 from headgate.core import fallback as fallbacks
 from headgate.core.call import Call
 from headgate.core.fallback import NONE
+from headgate.core.route import Group
 from headgate.errors import (
     BudgetExceededError,
     HeadgateError,
@@ -20,10 +22,10 @@ from headgate.errors import (
 )
 from headgate.server.allow import Allow
 from headgate.server.booking import Booking
+from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.headers import plain
 from headgate.server.meters import Leased, Meters, Refusal, SharedParallel, SharedWindow
-from headgate.server.snapshot import Snapshot
 from headgate.store.money import dollars
 from headgate.telemetry.times import iso
 
@@ -36,7 +38,15 @@ _NAMES: Final[Mapping[str, str]] = {
 }
 
 
-async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Booking, body: bytes) -> None:
+class Prices(Protocol):
+    """What calls to a model may cost, and where they may come to. A snapshot is one."""
+
+    def lookup(self, model: str) -> Group: ...
+
+    def ceiling(self, model: str) -> Ceiling: ...
+
+
+async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking, body: bytes) -> None:
     """Sets `booking.hold`. Raises RateLimitError, BudgetExceededError, PermissionDeniedError for a customer or tag
     that may not use the model, ServiceUnavailableError where the ledger can't be written."""
     ledger = gateway.ledger
@@ -49,11 +59,12 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
         meters = await _with_payers(gateway, call, booking, meters)
     tokens = amount = 0
     if meters.tokens or meters.budgets:
-        booking.ceiling = ceiling = snapshot.ceiling(call.model)
+        booking.ceiling = ceiling = prices.ceiling(call.model)
         if meters.tokens:
             tokens = ceiling.tokens(call.envelope, body)
         if any(budget.strict for budget in meters.budgets):
-            amount = max(ceiling.cost(call.envelope, body), _elsewhere(snapshot, call, body))
+            amount = max(ceiling.cost(call.envelope, body), _elsewhere(prices, call, body))
+            amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
             amount = ceiling.likely_cost(call.envelope, body)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
@@ -69,9 +80,15 @@ async def reserve(gateway: Gateway, snapshot: Snapshot, call: Call, booking: Boo
     booking.hold = taken
 
 
-def _elsewhere(snapshot: Snapshot, call: Call, body: bytes) -> int:
+def _answers(group: Group, call: Call) -> int:
+    """How many answers may be paid for: of one that is late, and of one that breaks, another is asked for."""
+    way = (call.options.on_break or group.routing.on_break).way if call.stream else "error"
+    return 1 + (group.hedges is not None) + {"restart": breaks.MOST, "continue": 1}.get(way, 0)
+
+
+def _elsewhere(prices: Prices, call: Call, body: bytes) -> int:
     """The most that the call can cost where it comes to when its own model fails."""
-    lists = call.options.fallbacks.over(snapshot.lookup(call.model).fallbacks)
+    lists = call.options.fallbacks.over(prices.lookup(call.model).fallbacks)
     if lists is NONE:
         return 0
     amount, waiting, seen = 0, list(lists.all()), {call.model}
@@ -81,11 +98,11 @@ def _elsewhere(snapshot: Snapshot, call: Call, body: bytes) -> int:
             continue
         seen.add(model)
         with suppress(NotFoundError):  # nothing is spent there
-            ceiling = snapshot.ceiling(model)
+            ceiling = prices.ceiling(model)
             amount = max(
                 amount, ceiling.cost({**call.envelope, **fields}, b"".join((body, *fields.values())))
             )
-            waiting += snapshot.lookup(model).fallbacks.all()
+            waiting += prices.lookup(model).fallbacks.all()
     return amount
 
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from headgate.errors import PermissionDeniedError
 from headgate.server.admin import activity, audit, keys, models, organizations, simple, spend, teams, users
 from headgate.server.callers import ANYBODY, Caller
-from headgate.server.endpoints import count_tokens, info
+from headgate.server.endpoints import count_tokens, info, responses
 from headgate.server.gateway import Gateway
 from headgate.server.headers import scan
 
@@ -71,6 +71,16 @@ OWN: Final = (
     Page("POST", "/messages/count_tokens", count_tokens.count_tokens, KEY),
     Page("POST", "/v1beta/models/{name:path}:countTokens", count_tokens.count_gemini, KEY),
     Page("POST", "/v1/models/{name:path}:countTokens", count_tokens.count_gemini, KEY),
+    *(
+        page
+        for root in ("/v1/responses", "/responses", "/openai/v1/responses")
+        for page in (
+            Page("GET", root + "/{response_id}", responses.get, KEY),
+            Page("DELETE", root + "/{response_id}", responses.delete, KEY),
+            Page("POST", root + "/{response_id}/cancel", responses.cancel, KEY),
+            Page("GET", root + "/{response_id}/input_items", responses.input_items, KEY),
+        )
+    ),
     Page("GET", "/health", info.health, VIEWER),
     Page("GET", "/health/services", info.services, VIEWER),
     Page("GET", "/metrics", info.metrics, VIEWER),

@@ -43,10 +43,17 @@ class Snapshot:
         self._env = env
         self._identities: dict[str, bytes] = {}
         self._ceilings: dict[str, Ceiling] = {}
+        self._passing: dict[tuple[str, str], Deployment] = {}
         self.options = _options(config)
         self._models = ModelList(config.models, self._deployment, _plan(config))
         self.groups = self._models.groups
         self.lookup = self._models.lookup
+        self._meant = {
+            one.provider.id: one.params
+            for group in self.groups.values()
+            for one in group.deployments
+            if one.params.get("use_in_pass_through")
+        }
         self._teams = any(entry.info.get("team_id") for entry in config.models)
         router = config.router
         self.wishes = router.enable_tag_filtering or router.sticky is not None or self._teams
@@ -64,6 +71,23 @@ class Snapshot:
         """Where a request that brings its own answer (`mock_response`) goes."""
         params = {"model": f"mock/{model}"}
         return Group(model, [Deployment(model, params, catalog=self.catalog, env={})])
+
+    def passing(self, provider: str, model: str) -> Deployment:
+        """Of requests that are passed through: with the credential of the row that is meant for it, else of the
+        environment. `model` "" for requests that name none."""
+        key = (provider, model)
+        found = self._passing.get(key)
+        if found is None:
+            meant = self._meant.get(provider, {})
+            params = {**meant, "model": f"{provider}/{model or '-'}", "custom_llm_provider": provider}
+            found = self._passing[key] = self._deployment(provider, params, {})
+            if len(self._passing) > MAX_CONCRETE:
+                del self._passing[next(iter(self._passing))]
+        return found
+
+    def plain(self, address: str) -> Deployment:
+        """Of a configured path: an address that needs no credential of ours."""
+        return Deployment(address, {"model": "mock/-"}, catalog=self.catalog, env=self._env)
 
     @property
     def access_groups(self) -> dict[str, list[str]]:
@@ -168,5 +192,6 @@ def _routing(config: Config) -> Routing:
         ),
         retries=Retries(policy=router.retry_policy, least=router.retry_after),
         on_break=breaks.parse(router.on_stream_break),
+        paced=router.respect_provider_limits,
         hedge_after=None if router.hedge_after is None else hedge.parse(router.hedge_after),
     )

@@ -41,7 +41,8 @@ __all__ = [
 class Record(Struct, array_like=True, kw_only=True):
     """One call: the columns of `calls`, in their order. Cost is in units, None where the price is unknown.
     `usage_from` is provider, counted or estimated; `cause` why the money was spent: first, retry, fallback,
-    hedge, cache. `legs` are the attempts that failed: deployment, cause, class of error, milliseconds."""
+    hedge, cache. `legs` are the attempts that failed: deployment, cause, class of error, milliseconds, and
+    where they had begun to answer their tokens of input and output and their cost, which is part of `cost`."""
 
     id: str
     started: float

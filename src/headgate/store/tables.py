@@ -15,6 +15,7 @@ from sqlalchemy import (
     Float,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Table,
     Text,
@@ -363,6 +364,29 @@ leases: Final = _table(
     Column("amount", BigInteger, nullable=False),
     Column("expires", Float, nullable=False, index=True),
     comment="Shares of budgets and limits that a process may hand out by itself",
+)
+
+repeats: Final = _table(
+    "repeats",
+    _text("id", primary_key=True),
+    _text("fingerprint", nullable=False),
+    _text("owner", nullable=False),
+    Column("expires", Float, nullable=False, index=True),
+    Column("answer", LargeBinary),
+    comment="Calls with an Idempotency-Key: who makes them, and what they were answered",
+)
+
+responses: Final = _table(
+    "responses",
+    _text("id", primary_key=True),
+    Column("created", Float, nullable=False, index=True),
+    _text("key", nullable=False),
+    _text("team_id"),
+    _text("model", nullable=False),
+    _text("deployment", nullable=False),
+    _json("input"),
+    _json("document"),
+    comment="Answers of the Responses API: whose they are, who gave them, what was said",
 )
 
 sums: Final = ("spend", *_SUMS)

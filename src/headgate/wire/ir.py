@@ -434,11 +434,13 @@ class Echo(Struct, kw_only=True):
     """What a request writer changed and its reply reader must change back.
 
     `tool_names` maps a name as written to the caller's; `json_tool` is the tool that stands in for a JSON
-    schema the model can't take: its input is the answer's text.
+    schema the model can't take: its input is the answer's text; `signs` is the family whose seal the model's
+    reasoning bears, where the format carries that of several.
     """
 
     tool_names: dict[str, str] = field(default_factory=dict)
     json_tool: str | None = None
+    signs: Family | None = None
 
 
 class Written(Struct, kw_only=True):

@@ -129,6 +129,13 @@ def test_documented_request_of_watsonx_nests_its_options() -> None:
     assert "parameters" not in sent("watsonx_rerank", {"query": "q", "documents": ["a"]}).body
 
 
+@pytest.mark.parametrize("given_", [[1], {"return_options": "all"}])
+def test_parameters_of_watsonx_that_are_no_objects_are_named(given_: Any) -> None:
+    with pytest.raises(errors.BadRequestError, match="expected an object") as caught:
+        sent("watsonx_rerank", {**ASKED, "parameters": given_})
+    assert str(caught.value.param).startswith("parameters")
+
+
 def test_documented_request_of_vertex_numbers_its_records() -> None:
     documents = ["Paris", {"text": "Rome"}, {"title": "t", "content": "c"}]
     written = sent("vertex_rerank", {**ASKED, "documents": documents, "return_documents": False})

@@ -19,7 +19,6 @@ from wire.operations.exchanges import FRAME, JSON, exchanges, target
 
 PREDICT = dialect("vertex_embeddings")
 VOYAGE = [pytest.param(*one, id=str(at)) for at, one in enumerate(exchanges("embeddings", "voyage"))]
-HUGGING = [pytest.param(*one, id=str(at)) for at, one in enumerate(exchanges("embeddings", "huggingface"))]
 ALEPH = [
     pytest.param(*one, id=str(at))
     for at, one in enumerate(exchanges("embeddings", "aleph-alpha"))
@@ -54,18 +53,6 @@ def test_recorded_voyage(url: str, asked: dict[str, Any], status: int, answered:
         assert base64.b64decode(row["embedding"]) == struct.pack(f"<{len(vector)}f", *vector)
     assert reply.usage == upstream.glance(answered).usage
     assert reply.usage.input == document["usage"]["total_tokens"]
-
-
-@pytest.mark.skipif(not HUGGING, reason="no recorded traffic here")
-@pytest.mark.parametrize("url, asked, status, answered", HUGGING)
-def test_recorded_feature_extraction(url: str, asked: dict[str, Any], status: int, answered: bytes) -> None:
-    upstream = dialect("feature_extraction")
-    if status >= 400:
-        assert upstream.read_error(status, {}, answered).message
-        return
-    reply = upstream.read_reply(answered, sent("feature_extraction", input=asked["inputs"]).echo)
-    assert reply.vectors == [json.loads(answered)]
-    assert upstream.glance(answered).error is None
 
 
 @pytest.mark.skipif(not ALEPH, reason="no recorded traffic here")
@@ -147,7 +134,6 @@ def test_recorded_vertex_predict(url: str, asked: dict[str, Any], status: int, a
             {"input": ["a"], "input_type": "search_query", "truncate": "END"},
             {"model": "m", "input": ["a"], "input_type": "query", "truncate": "END"},
         ),
-        ("feature_extraction", {"input": "a", "normalize": True}, {"inputs": ["a"], "normalize": True}),
         ("sentences_embeddings", {"input": ["a", "b"]}, {"sentences": ["a", "b"]}),
         (
             "triton_embeddings",
@@ -198,7 +184,6 @@ ANSWERS: dict[str, Any] = {
     "voyage_embeddings": LIST,
     "jina_embeddings": LIST,
     "nim_embeddings": LIST,
-    "feature_extraction": [[1.0, 2.0], [3.0, 4.0]],
     "sentences_embeddings": {"embeddings": [[1.0, 2.0], [3.0, 4.0]]},
     "triton_embeddings": {
         "model_name": "m",
@@ -221,22 +206,6 @@ def test_documented_answers_reach_openai_clients(name: str) -> None:
     assert dialect(name).glance(raw).usage == reply.usage
     rows = json.loads(OPENAI.write_reply(reply, FRAME))["data"]
     assert base64.b64decode(rows[1]["embedding"]) == struct.pack("<2f", 3.0, 4.0)
-
-
-@pytest.mark.parametrize(
-    "answered, texts, vectors",
-    [
-        ([1, 2], 1, [[1, 2]]),
-        ([[1, 2]], 1, [[1, 2]]),
-        ([[1, 2], [3, 4]], 1, [[2, 3]]),
-        ([[1, 2], [3, 4]], 2, [[1, 2], [3, 4]]),
-        ([[[1, 2], [3, 4]], [[5, 6]]], 2, [[2, 3], [5, 6]]),
-        ([[[1, 2], [3, 4]]], 1, [[2, 3]]),
-    ],
-)
-def test_documented_token_vectors_are_averaged(answered: Any, texts: int, vectors: Any) -> None:
-    echo = sent("feature_extraction", input=["a"] * texts).echo
-    assert dialect("feature_extraction").read_reply(json.dumps(answered).encode(), echo).vectors == vectors
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))

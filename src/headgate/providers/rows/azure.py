@@ -31,6 +31,7 @@ ROW = Provider(
     base_url_env=("AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"),
     api_key_env=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
     auth=Auth(header="api-key", scheme="", token_param="azure_ad_token", token_env=("AZURE_AD_TOKEN",)),
+    credential="azure_ad",
     paths={"chat": "", "completions": "", "embeddings": "", "models": "", "responses": ""},
     path_of=_path,
     api_version_env="AZURE_API_VERSION",

@@ -4,7 +4,7 @@ each as its row: address, variables, what is renamed or refused."""
 from urllib.parse import quote
 
 from headgate.providers.base import TO_MAX_TOKENS as _TO_MAX_TOKENS
-from headgate.providers.base import Auth, Provider, Quirks, Site
+from headgate.providers.base import Auth, Provider, Quirks, Site, Variant
 from headgate.providers.base import paths as _paths
 
 
@@ -23,6 +23,18 @@ def _azure_ai(site: Site) -> str:
     return name if "/v1" in site.base else "/v1" + name
 
 
+AZURE_CLAUDE = Provider(
+    id="azure_ai",
+    name="Azure AI Foundry / Azure AI inference",
+    dialect="anthropic",
+    base_url_env=("AZURE_AI_API_BASE",),
+    api_key_env=("AZURE_AI_API_KEY",),
+    paths={"chat": "/anthropic/v1/messages", "count_tokens": "/anthropic/v1/messages/count_tokens"},
+    auth=Auth(header="x-api-key", scheme="", token_param="azure_ad_token"),
+    credential="azure_ad",
+    headers={"anthropic-version": "2023-06-01"},
+    stream_usage="always",
+)
 _AZURE_AI = {
     "rerank": ("/providers/cohere/v2/rerank", "/v1/rerank"),
     "ocr": ("/providers/mistral/azure/ocr", "/v1/ocr"),
@@ -35,14 +47,6 @@ def _deepinfra(site: Site) -> str:
     if site.operation == "rerank":
         return site.base.removesuffix("/openai") + "/inference/{model}"
     return site.provider.paths[site.operation]
-
-
-def _huggingface(site: Site) -> str:
-    """An endpoint of one's own has one model, at its root."""
-    if site.operation != "embeddings":
-        return site.provider.paths[site.operation]
-    hosted = site.base.startswith("https://router.huggingface.co")
-    return site.provider.paths["embeddings"] if hosted else ""
 
 
 def _nvidia_nim(site: Site) -> str:
@@ -92,6 +96,8 @@ ROWS: tuple[Provider, ...] = (
         paths={"chat": "", "embeddings": "", "responses": "", "rerank": "", "ocr": ""},
         dialects={"rerank": "cohere_rerank", "ocr": "inline_ocr"},
         auth=Auth(header="api-key", scheme="", token_param="azure_ad_token"),
+        credential="azure_ad",
+        variants=(Variant(match=r"claude", row=AZURE_CLAUDE),),
         path_of=_azure_ai,
         api_version_env="AZURE_AI_API_VERSION",
         api_version="2024-05-01-preview",
@@ -273,20 +279,6 @@ ROWS: tuple[Provider, ...] = (
             "models": "/v1/models",
         },
         quirks=Quirks(flatten=True),
-    ),
-    Provider(
-        id="huggingface",
-        name="Hugging Face",
-        base_url="https://router.huggingface.co/v1",
-        base_url_env=("HF_API_BASE", "HUGGINGFACE_API_BASE"),
-        api_key_env=("HUGGINGFACE_API_KEY", "HF_TOKEN"),
-        paths={
-            **_paths("chat", "models", "rerank"),
-            "embeddings": "https://router.huggingface.co/hf-inference/models/{model}/pipeline/feature-extraction",
-        },
-        dialects={"embeddings": "feature_extraction", "rerank": "tei_rerank"},
-        path_of=_huggingface,
-        quirks=Quirks(roles={"developer": "system"}),
     ),
     Provider(
         id="hyperbolic",

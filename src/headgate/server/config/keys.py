@@ -107,6 +107,7 @@ PARAMS: Final = _block(
     ("api_key", "secret", "the provider's variable", "The key."),
     ("api_base", "url", "the provider's", "Base URL."),
     ("base_url", "url", "—", "Another name for `api_base`."),
+    ("use_in_pass_through", "flag", "false", "`/{provider}/…` goes there, with this row's credential."),
     ("api_version", "text", "the provider's", "Azure's api-version."),
     ("organization", "text", "—", "OpenAI's organization header."),
     ("project", "text", "—", "OpenAI's project header."),
@@ -276,6 +277,20 @@ JWT: Final = _block(
     inner={"issuers": ISSUER},
 )
 
+PASS_THROUGH: Final = _block(
+    "pass_through_endpoints",
+    "guardrails",
+    ("path", "name", "required", "The path here, such as `/v1/rerank-eu`."),
+    ("target", "url", "required", "Where its requests go."),
+    ("headers", "headers", "—", "Header lines for the target: its credential."),
+    ("include_subpath", "flag", "false", "Paths below it, too; the rest is appended to `target`."),
+    ("methods", "texts", "all", "Only these methods."),
+    ("auth", "flag", "true", "`false`: anybody may ask, without a key."),
+    ("forward_headers", "flag", "true", "The client's own header lines go along, but for its key."),
+    ("cost_per_request", "price", "0", "Dollars that are booked for each request."),
+    ("timeout", "seconds", "600", "Seconds without a byte of the answer."),
+)
+
 GENERAL: Final = _block(
     "general_settings",
     known.GENERAL,
@@ -315,6 +330,12 @@ GENERAL: Final = _block(
         "false",
         "Models of the database count: names that only it may have are let pass.",
     ),
+    (
+        "pass_through_endpoints",
+        "list",
+        "—",
+        "Paths whose requests go to another address as they are: below.",
+    ),
     ("disable_spend_logs", "flag", "false", "Keep sums only, no record of each call."),
     ("maximum_spend_logs_retention_period", "duration", "—", "Delete older records of calls."),
     (
@@ -332,7 +353,7 @@ GENERAL: Final = _block(
         "upstream",
         "`model` in answers; LiteLLM's way is `requested`.",
     ),
-    inner={"litellm_jwtauth": JWT},
+    inner={"litellm_jwtauth": JWT, "pass_through_endpoints": PASS_THROUGH},
 )
 
 ROUTER: Final = _block(
@@ -369,6 +390,13 @@ ROUTER: Final = _block(
     ),
     ("hedge_after", "hedge_after", "—", "When a second row is asked because the first is late."),
     ("sticky", "stickiness", "—", "Calls of one `user` or `session` keep to one row, by the rows' weights."),
+    (
+        "respect_provider_limits",
+        "flag",
+        "false",
+        "Calls wait where a provider's `x-ratelimit-*` headers say that it would refuse them, also in groups "
+        "without `rpm`, `tpm` and `max_parallel_requests`.",
+    ),
     ("default_max_parallel_requests", "count", "—", "For rows without `max_parallel_requests`."),
     ("num_retries", "count", "2", "Tries after the first one."),
     ("timeout", "seconds", "`request_timeout`", "For rows without a `timeout`."),
@@ -396,7 +424,7 @@ ROUTER: Final = _block(
 SETTINGS: Final = {block.name: block for block in (LITELLM, GENERAL, ROUTER)}
 BLOCKS: Final = {
     block.name: block
-    for block in (TOP, MODEL, CREDENTIAL, PARAMS, INFO, LITELLM, GENERAL, JWT, ISSUER, ROUTER)
+    for block in (TOP, MODEL, CREDENTIAL, PARAMS, INFO, LITELLM, GENERAL, PASS_THROUGH, JWT, ISSUER, ROUTER)
 }
 
 

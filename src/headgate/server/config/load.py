@@ -22,7 +22,13 @@ from headgate.server.config.links import check_links
 from headgate.server.config.models import from_environment, public_names, read_credentials, read_models
 from headgate.server.config.providers import read_providers
 from headgate.server.config.report import ConfigError, Place, Problem, Report, ordered, shown_name
-from headgate.server.config.schema import Config, GeneralSettings, LitellmSettings, RouterSettings
+from headgate.server.config.schema import (
+    Config,
+    GeneralSettings,
+    LitellmSettings,
+    PassThrough,
+    RouterSettings,
+)
 from headgate.server.config.secrets import References
 
 ENVIRONMENT: Final = "environment"
@@ -102,9 +108,12 @@ def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report]:
 
 
 def _config(settings: dict[str, dict[str, Any]], **parts: Any) -> Config:
+    general = dict(settings["general_settings"])
+    rows = [row for row in general.pop("pass_through_endpoints", ()) if {"path", "target"} <= row.keys()]
+    endpoints = tuple(PassThrough(**{**row, "path": "/" + row["path"].strip("/")}) for row in rows)
     return Config(
         litellm=LitellmSettings(**settings["litellm_settings"]),
-        general=GeneralSettings(**settings["general_settings"]),
+        general=GeneralSettings(**general, pass_through_endpoints=endpoints),
         router=RouterSettings(**settings["router_settings"]),
         **parts,
     )

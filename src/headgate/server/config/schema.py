@@ -49,6 +49,20 @@ class ModelEntry(Discreet, frozen=True, kw_only=True):
         return f"ModelEntry({self.name!r}, {self.params.get('model')!r}, {self.file}:{self.line})"
 
 
+class PassThrough(Discreet, frozen=True, kw_only=True):
+    """A path whose requests go to `target` as they are. `headers` replace the client's credential."""
+
+    path: str
+    target: str
+    headers: dict[str, str] = {}
+    include_subpath: bool = False
+    methods: tuple[str, ...] = ()
+    auth: bool = True
+    forward_headers: bool = True
+    cost_per_request: float = 0.0
+    timeout: float | None = None
+
+
 class LitellmSettings(Discreet, frozen=True, kw_only=True):
     max_budget: float | None = None
     budget_duration: str | None = None
@@ -93,6 +107,7 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     always_include_stream_usage: bool = False
     user_url_validation: bool | None = None
     user_url_allowed_hosts: tuple[str, ...] = ()
+    pass_through_endpoints: tuple[PassThrough, ...] = ()
     model_name_in_response: Literal["upstream", "requested"] = "upstream"
 
 
@@ -109,6 +124,7 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     on_stream_break: str = "error"
     hedge_after: float | str | None = None
     sticky: str | None = None
+    respect_provider_limits: bool = False
     default_max_parallel_requests: int | None = None
     retry_policy: dict[str, int] = {}
     model_group_retry_policy: dict[str, dict[str, int]] = {}

@@ -22,6 +22,7 @@ from headgate.server.account import account
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
+from headgate.server.endpoints import responses
 from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
@@ -35,16 +36,18 @@ from headgate.wire import envelope as envelopes
 JSON: Final = b"content-type: application/json\r\n"
 CLIENT_CLOSED: Final = 499
 _TRUE: Final = b"true"
+_NULL: Final = b"null"
 
 
 class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
-    are all that are looked at. `stream`: the path says that a stream is wanted; `spoken` is the dialect's name,
-    which is loaded when somebody speaks it."""
+    are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
+    body says no; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
 
     operation: Operation
     spoken: str
     stream: bool = False
+    unasked: bool = False
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
 
@@ -55,6 +58,8 @@ MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers
 RESPONSES: Final = Endpoint("responses", "responses")
 COMPLETIONS: Final = Endpoint("completions", "completions")
 EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
+OLLAMA: Final = Endpoint("chat", "ollama", unasked=True)
+OLLAMA_EMBED: Final = Endpoint("embeddings", "ollama_embeddings")
 
 PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/chat/completions": CHAT,
@@ -68,6 +73,8 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/completions": COMPLETIONS,
     "/v1/embeddings": EMBEDDINGS,
     "/embeddings": EMBEDDINGS,
+    "/api/chat": OLLAMA,
+    "/api/embed": OLLAMA_EMBED,
 }
 _GEMINI: Final[Mapping[str, Endpoint]] = {
     "generateContent": Endpoint("chat", "gemini"),
@@ -150,8 +157,8 @@ async def _serve(
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
         caller.reach(exchange.path, exchange.client)
+    again = partial(serve, gateway, endpoint, call.model)
     if repeats.HEADER in asked and not isinstance(exchange, repeats.Tape):
-        again = partial(serve, gateway, endpoint, call.model)
         await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
         booking.booked = True  # by the one call that answers all
         return
@@ -162,9 +169,10 @@ async def _serve(
     model = snapshot.only_group or model_of(envelope)
     call.model = model = caller.aliases.get(model, model)
     caller.admit(model)
+    call.share = caller.share
     booking.request = exchange.body
     booking.read(envelope, asked)
-    if endpoint.stream:
+    if endpoint.stream or (endpoint.unasked and bytes(envelope.get("stream", _NULL)) == _NULL):
         envelope["stream"] = Raw(_TRUE)
     call.stream = bytes(envelope.get("stream", b"")) == _TRUE
     call.options = options_of(snapshot.options, envelope, asked, call.stream)
@@ -176,6 +184,13 @@ async def _serve(
     if snapshot.wishes or caller.region:
         user = booking.customer or caller.user_id
         call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
+    if call.operation == "responses":
+        if only := await gateway.conversations.resume(call, caller):
+            call.wish = msgspec.structs.replace(call.wish, only=only)
+        if (begun := responses.background(gateway, call, booking, exchange, again)) is not None:
+            booking.booked = True  # by the call that is made in the background
+            exchange.send(200, JSON, begun)
+            return
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, exchange.body)
     if headers.EXPLAIN in asked and caller.admin:
@@ -195,6 +210,8 @@ async def _serve(
             body = renamed(body, call.model)
         if booking.response is not None:
             booking.response.append(body)
+        if call.operation == "responses" and (keep := gateway.conversations.keeper(call, booking, answer)):
+            keep(body)
         account(gateway, call, booking)
         exchange.send(200, JSON + _head(gateway, snapshot, answer, booking), body)
 
@@ -213,7 +230,14 @@ async def _relay(
     if snapshot.requested_name:
         write = renaming(write, answer.call.model)
     if booking.response is not None:
-        write = _copying(write, booking.response)
+        write = _copying(write, booking.response.append)
+    keep = (
+        gateway.conversations.keeper(answer.call, booking, answer)
+        if answer.call.operation == "responses"
+        else None
+    )
+    if keep is not None:
+        write = _copying(write, keep)
     answer.on_end = partial(account, gateway, answer.call, booking)
     try:
         if snapshot.drain is None:
@@ -232,9 +256,9 @@ async def _relay(
     exchange.end()
 
 
-def _copying(write: Callable[[bytes], None], pieces: list[bytes]) -> Callable[[bytes], None]:
+def _copying(write: Callable[[bytes], None], tell: Callable[[bytes], object]) -> Callable[[bytes], None]:
     def copy(data: bytes) -> None:
-        pieces.append(data)
+        tell(data)
         write(data)
 
     return copy

@@ -18,8 +18,9 @@ from headgate.wire.anthropic.blocks_write import mark
 from headgate.wire.anthropic.check import FAMILY, Malformed, bad_request
 from headgate.wire.anthropic.models import Facts, facts_of
 from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
-from headgate.wire.anthropic.turns import Conversation, Fitter
+from headgate.wire.anthropic.turns import Conversation
 from headgate.wire.dialect import Target
+from headgate.wire.words import Fitter
 
 MAX_MARKS: Final = 4
 NAME_LIMIT: Final = 128

@@ -9,12 +9,12 @@ from typing import Any, Final
 from msgspec import Struct, field
 
 from headgate.wire import ir
-from headgate.wire.anthropic import schema as schemas
+from headgate.wire import schema as schemas
 from headgate.wire.anthropic.blocks_write import finish, own
 from headgate.wire.anthropic.check import FAMILY, Malformed
 from headgate.wire.anthropic.models import Facts
 from headgate.wire.anthropic.request import OLD_FORMAT
-from headgate.wire.anthropic.turns import Fitter
+from headgate.wire.words import Fitter
 
 JSON_TOOL: Final = "json_tool_call"
 JSON_ORDER: Final = "Answer with one JSON object and nothing else: no words around it, no code fence."

@@ -5,7 +5,6 @@ and tool calls close it, empty texts vanish, names and ids are put into the char
 What can't be said is listed in `dropped`, never left out in silence.
 """
 
-import re
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -14,77 +13,14 @@ from msgspec import Struct
 from headgate.wire import ir
 from headgate.wire.anthropic import blocks_write as write
 from headgate.wire.anthropic.check import FAMILY
+from headgate.wire.words import Fitter, Ids
 
-_ALLOWED: Final = re.compile(r"[a-zA-Z0-9_-]+")
-_REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 _RANK: Final = {"thinking": 0, "redacted_thinking": 0, "tool_use": 2}
 _OPEN: Final = frozenset({"text", "image", "document", *_RANK})
 
 _NOT_IN_SYSTEM: Final = frozenset({"image", "document", "container_upload", "tool_result", *_RANK})
 
 PLACEHOLDER: Final = "."
-
-
-class Fitter:
-    """Words in the characters that the API takes, each distinct. `changed` maps a written one to its own."""
-
-    def __init__(self, limit: int, fallback: str) -> None:
-        self.changed: dict[str, str] = {}
-        self._limit = limit
-        self._fallback = fallback
-        self._written: dict[str, str] = {}
-        self._used: set[str] = set()
-
-    def fit(self, word: str) -> str:
-        written = self._written.get(word)
-        if written is None:
-            written = self._fresh(word)
-            self._written[word] = written
-            self._used.add(written)
-            if written != word:
-                self.changed[written] = word
-        return written
-
-    def reserve(self, word: str) -> str:
-        """A word of our own, unlike any that was fitted."""
-        written = self._fresh(word)
-        self._used.add(written)
-        return written
-
-    def _fresh(self, word: str) -> str:
-        fits = len(word) <= self._limit and _ALLOWED.fullmatch(word)
-        base = word if fits else _REFUSED.sub("_", word)[: self._limit] or self._fallback
-        candidate, count = base, 1
-        while candidate in self._used:
-            count += 1
-            candidate = f"{base[: self._limit - 8]}_{count}"
-        return candidate
-
-
-class Ids:
-    """Tool call ids. Calls of formats without ids get one, and results find theirs by name and order."""
-
-    def __init__(self) -> None:
-        self._fitter = Fitter(256, "toolu")
-        self._count = 0
-        self._open: list[tuple[str, str]] = []
-
-    def call(self, call: ir.ToolCall) -> str:
-        word = call.id or f"toolu_{self._count}_{call.name}"
-        self._count += 1
-        written = self._fitter.fit(word)
-        self._open.append((call.name, written))
-        return written
-
-    def result(self, result: ir.ToolResult) -> str:
-        """The id of the call that it answers; without an id, of the first open one of that name."""
-        written = self._fitter.fit(result.call_id) if result.call_id else self._oldest(result.name)
-        self._open = [entry for entry in self._open if entry[1] != written]
-        return written
-
-    def _oldest(self, name: str | None) -> str:
-        same = [written for called, written in self._open if called == name]
-        return same[0] if same else self._open[0][1] if self._open else self._fitter.fit("")
 
 
 class Message(Struct):
@@ -104,7 +40,7 @@ class Conversation:
         self.dropped: list[str] = []
         self.marks: list[dict[str, Any]] = []
         self._names = names
-        self._ids = Ids()
+        self._ids = Ids(Fitter(256, "toolu"), "toolu")
         self._mid_system = mid_system
         self._keep_thinking = keep_thinking
 
@@ -246,14 +182,17 @@ class Conversation:
     def _tool_call(self, block: ir.ToolCall, where: str) -> dict[str, Any]:
         node = {
             "type": "server_tool_use" if block.id.startswith("srvtoolu_") else "tool_use",
-            "id": self._ids.call(block),
+            "id": self._ids.call(block.id, block.name),
             "name": self._names.fit(block.name),
             "input": write.tool_input(block),
         }
         return write.finish(node, block.cache, block.extra)
 
     def _tool_result(self, block: ir.ToolResult, where: str) -> dict[str, Any]:
-        node: dict[str, Any] = {"type": "tool_result", "tool_use_id": self._ids.result(block)}
+        node: dict[str, Any] = {
+            "type": "tool_result",
+            "tool_use_id": self._ids.result(block.call_id, block.name),
+        }
         if block.content or not block.flat:
             node["content"] = self._result_content(block, where)
         if block.is_error is not None:

@@ -118,12 +118,19 @@ def _parameters(body: Body, target: Target) -> Body:
     wanted = {
         name: body.pop(key) for key, name in (("top_n", "top_n"), ("inputs_back", "inputs")) if key in body
     }
-    inner = dict(body.pop("parameters", None) or {})
+    inner = dict(_object(body.pop("parameters", None), "parameters"))
     if "truncate_input_tokens" in body:
         inner["truncate_input_tokens"] = body.pop("truncate_input_tokens")
     if wanted:
-        inner["return_options"] = {**(inner.get("return_options") or {}), **wanted}
+        asked = _object(inner.get("return_options"), "parameters.return_options")
+        inner["return_options"] = {**asked, **wanted}
     return {**body, "parameters": inner} if inner else body
+
+
+def _object(value: Any, where: str) -> Body:
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise bad(where, "expected an object")
 
 
 def _records(body: Body, target: Target) -> Body:

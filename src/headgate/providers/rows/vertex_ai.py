@@ -1,0 +1,137 @@
+"""Google Vertex AI: Gemini, and the models of partners that are served there.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference and
+https://cloud.google.com/vertex-ai/generative-ai/docs/partner-models/use-partner-models. The base URL ends with
+project and location; what follows is the publisher's.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headgate.errors import BadRequestError
+from headgate.providers.address import LABEL
+from headgate.providers.base import TO_MAX_TOKENS, Auth, Provider, Quirks, Site, Variant
+
+LOCATION = "us-central1"
+_LOCATIONS = ("VERTEXAI_LOCATION", "VERTEX_LOCATION", "GOOGLE_CLOUD_LOCATION")
+_IN_PATH = re.compile(r"/locations/([a-z0-9-]+)(?:/|$)")
+_VERSION = re.compile(r"/v1(?:beta1)?/")
+
+
+def _base(path: str, params: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    """Of a path of the API: the host of the location that it names. Else with project and location, too."""
+    found = _IN_PATH.search(path)
+    named = found[1] if found else params.get("vertex_location") or params.get("vertex_ai_location")
+    location = str(named or next((env[name] for name in _LOCATIONS if env.get(name)), LOCATION))
+    if not LABEL.fullmatch(location):
+        raise BadRequestError("vertex_location can't be part of an address", param="vertex_location")
+    host = f"{location}-aiplatform.googleapis.com"
+    if "-" not in location:  # https://cloud.google.com/vertex-ai/generative-ai/docs/learn/locations
+        host = (
+            "aiplatform.googleapis.com"
+            if location == "global"
+            else f"aiplatform.{location}.rep.googleapis.com"
+        )
+    if path:
+        return f"https://{host}" + ("" if _VERSION.match(path) else "/v1")
+    if params.get("api_key"):  # express mode: the key belongs to the project
+        return "https://aiplatform.googleapis.com/v1"
+    return f"https://{host}/v1/projects/{_project(params, env)}/locations/{location}"
+
+
+def _project(params: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    from headgate.providers.auth import google  # only who calls Vertex needs it
+    from headgate.providers.auth.base import Surroundings
+
+    around = Surroundings(params=params, env=env, read=lambda path: Path(path).read_bytes(), provider=_NAME)
+    project = google.project(around)
+    if not project:
+        raise BadRequestError(
+            f"{_NAME}'s address is made of the project: set vertex_project (VERTEXAI_PROJECT in the environment)",
+            llm_provider="vertex_ai",
+            param="vertex_project",
+        )
+    if not LABEL.fullmatch(project.replace(":", "")):
+        raise BadRequestError("vertex_project can't be part of an address", param="vertex_project")
+    return project
+
+
+_NAME = "Google Vertex AI"
+_METHODS = {
+    "chat": ":generateContent",
+    "chat_stream": ":streamGenerateContent?alt=sse",
+    "embeddings": ":predict",
+    "count_tokens": ":countTokens",
+    "images": ":predict",
+}
+_RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
+
+
+def _of(publisher: str, methods: Mapping[str, str]) -> Any:
+    def path(site: Site) -> str:
+        """A base that is a model or an endpoint itself gets the method alone."""
+        method = methods[site.operation]
+        if re.search(r"/(models|endpoints)/[^/]+$", site.base):
+            return method
+        if site.model.isdecimal():  # a tuned model, deployed
+            return f"/endpoints/{{model}}{method}"
+        return f"/publishers/{publisher}/models/{{model}}{method}"
+
+    return path
+
+
+def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
+    given: dict[str, Any] = {"path_of": _of(publisher, methods), "paths": dict(methods), **fields}
+    return Provider(
+        id="vertex_ai",
+        name=_NAME,
+        base_url_env=("VERTEXAI_API_BASE", "VERTEX_API_BASE"),
+        base_of=_base,
+        auth=Auth(header="x-goog-api-key", scheme=""),
+        credential="google",
+        **given,
+    )
+
+
+CLAUDE = _row(
+    "anthropic",
+    _RAW,
+    dialect="anthropic",
+    stream_usage="always",
+    body={"anthropic_version": "vertex-2023-10-16"},
+    body_model=False,
+)
+MISTRAL = _row("mistralai", _RAW, cut_model="@", quirks=Quirks(rename=TO_MAX_TOKENS))
+AI21 = _row("ai21", _RAW, cut_model="@", quirks=Quirks(rename=TO_MAX_TOKENS))
+OPEN = _row(
+    "",
+    {},
+    paths={"chat": "/endpoints/openapi/chat/completions"},
+    path_of=None,
+    quirks=Quirks(rename=TO_MAX_TOKENS),
+)
+SELF_DEPLOYED = _row(
+    "",
+    {},
+    paths={"chat": "/endpoints/{model}/chat/completions"},
+    path_of=None,
+    body_model=False,
+    quirks=Quirks(rename=TO_MAX_TOKENS),
+)
+ROW = _row(
+    "google",
+    _METHODS,
+    aliases=("vertex_ai_beta", "google-vertex"),
+    dialect="gemini",
+    embeddings="vertex_embeddings",
+    stream_usage="always",
+    variants=(
+        Variant(match=r"claude", row=CLAUDE),
+        Variant(match=r"mistral|codestral|ministral", row=MISTRAL),
+        Variant(match=r"jamba", row=AI21),
+        Variant(match=r"openai/\d+$", row=SELF_DEPLOYED, cut="openai/"),
+        Variant(match=r"[a-z0-9-]+/", row=OPEN),
+    ),
+)
