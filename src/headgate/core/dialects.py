@@ -34,6 +34,7 @@ MODULES: Final = {
 }
 TABLES: Final = {
     "headgate.wire.moderations": ("mistral_moderations",),
+    "headgate.wire.ocr": ("inline_ocr",),
     "headgate.wire.rerank": (
         "bedrock_invoke_rerank",
         "bedrock_rerank",

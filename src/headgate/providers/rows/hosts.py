@@ -94,7 +94,7 @@ ROWS: tuple[Provider, ...] = (
         base_url_env=("AZURE_AI_API_BASE",),
         api_key_env=("AZURE_AI_API_KEY",),
         paths={"chat": "", "embeddings": "", "responses": "", "rerank": "", "ocr": ""},
-        dialects={"rerank": "cohere_rerank"},
+        dialects={"rerank": "cohere_rerank", "ocr": "inline_ocr"},
         auth=Auth(header="api-key", scheme="", token_param="azure_ad_token"),
         credential="azure_ad",
         variants=(Variant(match=r"claude", row=AZURE_CLAUDE),),
