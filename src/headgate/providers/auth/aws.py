@@ -25,7 +25,7 @@ _BEARERS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK"})
 """Services that take an API key: https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html."""
 _REGIONS: Final = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
 _PROFILES: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-_SESSIONS: Final = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_SESSIONS: Final = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 _IMDS_IPV6: Final = "http://[fd00:ec2::254]"
 _STALE: Final = re.compile(
     rb"ExpiredToken|InvalidClientTokenId|UnrecognizedClient|InvalidAccessKeyId|InvalidToken"
@@ -297,7 +297,7 @@ def _given(around: Surroundings) -> list[str]:
         around.param("aws_secret_access_key"),
         around.param("aws_session_token"),
         around.variable("AWS_SECRET_ACCESS_KEY"),
-        around.variable(*_SESSIONS),
+        *map(around.variable, _SESSIONS),
         around.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         "" if _PATH.match(token) else token,
     ]

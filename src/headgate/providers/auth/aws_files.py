@@ -16,6 +16,7 @@ from headgate.providers.auth.sigv4 import Keys
 
 SESSION: Final = "headgate"
 """The name of a session where none was given; CloudTrail shows it."""
+_KEYS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token"})
 
 Profile = Mapping[str, str]
 
@@ -39,7 +40,10 @@ class Files:
             if name == "default" or name.startswith("profile "):
                 self._profiles[name.removeprefix("profile ").strip()] = dict(section)
         for name, section in credentials.items():
-            self._profiles.setdefault(name, {}).update(section)
+            own = self._profiles.setdefault(name, {})
+            if section.keys() & _KEYS:  # never half of a pair from each file
+                own = {key: value for key, value in own.items() if key not in _KEYS}
+            self._profiles[name] = {**own, **section}
 
     @property
     def names(self) -> list[str]:
