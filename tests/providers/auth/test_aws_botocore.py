@@ -125,7 +125,7 @@ def ours(desk: Desk, env: dict[str, str], named: str | None) -> Outcome | None:
 
 
 @settings(
-    max_examples=200,
+    max_examples=60,
     deadline=None,
     report_multiple_bugs=False,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
