@@ -13,6 +13,7 @@ PROVIDERS = {
     "anthropic": "anthropic",
     "cohere": "cohere",
     "google-gemini": "gemini",
+    "google-vertex": "vertex_ai",
     "groq": "groq",
     "mistral": "mistral",
     "deepseek": "deepseek",
@@ -40,6 +41,7 @@ PROVIDERS = {
     "sambanova": "sambanova",
     "snowflake-cortex": "snowflake",
     "vercel-ai-gateway": "vercel_ai_gateway",
+    "watsonx": "watsonx",
     "zai": "zai",
     "avian": "custom_openai",
     "gpustack": "custom_openai",
@@ -57,6 +59,7 @@ APIS = (
     "embeddings",
     "count_tokens",
     "models",
+    "hf-inference",
 )
 
 NATIVE = {"/v2/chat": "cohere_chat"}
@@ -78,11 +81,22 @@ LEFT_OUT = {
     "api.aleph-alpha.com/complete": "Aleph Alpha's own format of text completions",
     "_embed": "Aleph Alpha's own format of embeddings",
     "pharia.ai/v1/embed": "Aleph Alpha's own format of embeddings",
-    "/feature-extraction": "Hugging Face's own format of embeddings",
+    "/generation/text": "watsonx's older text generation: its chat is OpenAI's format",
     "/responses/compact": "a service of OpenAI's beside the model call",
     "/responses/input_tokens": "a service of OpenAI's beside the model call",
     "#stream": "a marker of the recorder in the address",
 }
+
+
+HF_TASKS = {
+    "source_sentence": "sentence similarity: scores without documents, for which a gateway has no operation",
+    "summary_text": "a summary: no gateway has an operation for it",
+    "generated_text": "text generation in Hugging Face's own format: its router's chat is OpenAI's",
+    "max_new_tokens": "text generation, as above",
+    "zephyr-7b-beta": "text generation, as above",
+    "inputs": "another task (classification, translation, tables …): no gateway has an operation for it",
+}
+"""Why an exchange with Hugging Face's inference API is left out, by what its bodies hold."""
 
 
 def records() -> Iterator[dict[str, Any]]:
@@ -91,6 +105,8 @@ def records() -> Iterator[dict[str, Any]]:
         if entry["provider"] in PROVIDERS and entry["api"] in APIS:
             record = {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
             native = (api for path, api in NATIVE.items() if record["request"]["url"].endswith(path))
+            if record["api"] == "hf-inference" and "messages" in record["request"]["body"]:
+                record["api"] = "chat"
             yield {**record, "api": next(native, record["api"])}
 
 
@@ -98,6 +114,9 @@ def reason_left_out(record: dict[str, Any]) -> str | None:
     url, request = record["request"]["url"], record["request"]
     if record["api"] == "models" or request["method"] != "POST":
         return LEFT_OUT["/models"] if "usage" not in url else LEFT_OUT["/organization/usage/"]
+    if record["api"] == "hf-inference":
+        bodies = json.dumps([request, record["response"]])
+        return next(reason for mark, reason in HF_TASKS.items() if mark in bodies)
     path = url.split("?")[0]
     for mark, reason in LEFT_OUT.items():
         if (
@@ -264,6 +283,7 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
         usage.update(document.get("usageMetadata") or {})
         for candidate in (document.get("candidates") or [])[:1]:
             raw = candidate.get("finishReason") or raw
+            raw = {1: "STOP", 2: "MAX_TOKENS"}.get(raw, raw)
             for part in (candidate.get("content") or {}).get("parts") or []:
                 if "functionCall" in part:
                     said.calls.append((part["functionCall"]["name"], part["functionCall"].get("args") or {}))
@@ -271,6 +291,7 @@ def said_by_gemini(documents: list[dict[str, Any]]) -> Said:
                     said.reasoning += part["text"]
                 elif "text" in part:
                     said.text += part["text"]
+        raw = (document.get("promptFeedback") or {}).get("blockReason") or raw
     said.finish = "stop" if raw is None else GEMINI_FINISH.get(raw, "content_filter")
     if said.calls and said.finish == "stop":
         said.finish = "tool_calls"
@@ -325,6 +346,16 @@ def said_by_ollama(documents: list[dict[str, Any]]) -> Said:
     if said.calls and said.finish == "stop":
         said.finish = "tool_calls"
     return said
+
+
+def vectors_of(body: Any) -> list[list[float]]:
+    """The vectors of an answer in one of the formats that are not OpenAI's."""
+    if "predictions" in body:
+        return [row["embeddings"]["values"] for row in body["predictions"]]
+    rows = body["embeddings"] if isinstance(body, dict) else [body]
+    if isinstance(rows, dict):  # by the type of number
+        rows = rows["float"]
+    return [row["values"] if isinstance(row, dict) else row for row in rows]
 
 
 def lines(data: bytes) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from headgate.providers.rows import ROWS
 
 SRC = Path(__file__).parent.parent / "src" / "headgate"
 FILES = sorted(SRC.rglob("*.py"))
-DIALECTS = ("anthropic", "cohere", "gemini", "ollama", "openai")
+DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "cohere", "gemini", "ollama", "openai")
 """Names that are formats, too: their code lives in wire/, and core, server and SDK name the formats."""
 
 

@@ -215,3 +215,61 @@ def test_the_total_is_the_sum_of_the_parts_and_never_negative(spent: Usage, tier
     assert cost.total == sum(parts) >= 0
     assert all(part >= 0 for part in parts)
     assert sheet(output_cost_per_reasoning_token=1e-6).total(spent, tier) == cost.total
+
+
+@pytest.mark.parametrize(
+    "prices, spent, cost",
+    [
+        ({"input_cost_per_query": 0.002}, Usage(searches=3), "0.006"),
+        ({"ocr_cost_per_page": 0.001}, Usage(pages=4), "0.004"),
+        ({"input_cost_per_character": 1.5e-05}, Usage(characters=100), "0.0015"),
+        ({"input_cost_per_second": 0.0001}, Usage(seconds=2.5), "0.00025"),
+        ({"input_cost_per_audio_per_second": 0.0001}, Usage(seconds=2.5), "0.00025"),
+        ({"input_cost_per_second": 0.0001, "output_cost_per_second": 0.0}, Usage(seconds=1), "0.0001"),
+        ({"input_cost_per_second": 0.0001, "output_cost_per_second": 0.0001}, Usage(seconds=1), "0.0001"),
+        ({"output_cost_per_image": 0.04}, Usage(images=2), "0.08"),
+        ({"input_cost_per_image": 0.04}, Usage(images=2), "0.08"),
+        (
+            {"input_cost_per_token": 1e-6, "input_cost_per_query": 0.002},
+            Usage(input=10, searches=1),
+            "0.00201",
+        ),
+    ],
+)
+def test_what_is_counted_by_something_else_than_tokens(
+    prices: dict[str, float], spent: Usage, cost: str
+) -> None:
+    made = PriceSheet.of(prices)
+    assert made is not None and made.covers(spent)
+    assert made.total(spent) == made.cost(spent).total == Decimal(cost)
+
+
+def test_a_count_without_a_price_is_not_known_to_be_free() -> None:
+    made = PriceSheet.of({"ocr_cost_per_page": 0.001})
+    assert made is not None
+    assert not made.covers(Usage(input=10, searches=1))
+    assert sheet().covers(Usage(searches=1))
+    assert made.total(Usage(pages=0)) == 0 and made.covers(Usage(pages=0))
+
+
+def test_a_batch_of_pages_has_its_own_price() -> None:
+    made = PriceSheet.of({"ocr_cost_per_page": 0.002, "ocr_cost_per_page_batches": 0.001})
+    assert made is not None
+    spent = Usage(pages=2)
+    assert [made.total(spent, tier) for tier in ("standard", "batch", "flex")] == [
+        Decimal("0.004"),
+        Decimal("0.002"),
+        Decimal("0.004"),
+    ]
+
+
+def test_a_new_price_of_a_unit_replaces_all_that_the_table_has_for_it() -> None:
+    table = {
+        "input_cost_per_second": 1,
+        "input_cost_per_second_batches": 1,
+        "input_cost_per_audio_per_second": 1,
+        "input_cost_per_token": 1,
+    }
+    made = overridden(table, {"input_cost_per_audio_per_second": 2, "mode": "x"})
+    assert made == {"input_cost_per_token": 1, "input_cost_per_audio_per_second": 2}
+    assert overridden(table, {"ocr_cost_per_page": "dear"}) == table

@@ -24,7 +24,7 @@ from headgate.errors import (
 from headgate.providers.address import join, url_of
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS, hosts, makers, routers, servers
+from headgate.providers.rows import ROWS, hosts, makers, routers, servers, vectors
 from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
@@ -41,6 +41,7 @@ CHAT = {
     "gemini": "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent",
     "groq": "https://api.groq.com/openai/v1/chat/completions",
     "hosted_vllm": "http://localhost:8000/v1/chat/completions",
+    "huggingface": "https://router.huggingface.co/v1/chat/completions",
     "lm_studio": "http://localhost:1234/v1/chat/completions",
     "mistral": "https://api.mistral.ai/v1/chat/completions",
     "mock": "mock://local/v1/chat/completions",
@@ -49,10 +50,19 @@ CHAT = {
     "openai": "https://api.openai.com/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "perplexity": "https://api.perplexity.ai/chat/completions",
+    "sagemaker": "https://h.test/endpoints/m/invocations",
+    "sagemaker_chat": "https://h.test/endpoints/m/invocations",
     "together_ai": "https://api.together.xyz/v1/chat/completions",
+    "watsonx": "https://us-south.ml.cloud.ibm.com/ml/v1/text/chat?version=2024-03-13",
     "xai": "https://api.x.ai/v1/chat/completions",
 }
-BASES = {"azure": "https://h.azure.com", "custom_openai": "http://own.test/v1"}
+BASES = {
+    "azure": "https://h.azure.com",
+    "custom_openai": "http://own.test/v1",
+    "sagemaker": "https://h.test",
+    "sagemaker_chat": "https://h.test",
+    "watsonx": "https://us-south.ml.cloud.ibm.com",
+}
 KEYED = {"anthropic": "x-api-key: k", "azure": "api-key: k", "gemini": "x-goog-api-key: k"}
 
 
@@ -72,12 +82,12 @@ def filling(row: Any) -> dict[str, str]:
     return {names[0]: "acc" for _, *names in row.base_vars.values()}
 
 
-PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS]
+PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS, *vectors.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 
 def test_every_row_of_its_own_is_in_the_table_above() -> None:
-    assert sorted(CHAT) == sorted(row.id for row in ROWS if row not in PLAIN and row.base_of is None)
+    assert sorted(CHAT) == sorted(row.id for row in ROWS if row not in PLAIN and not row.variants)
 
 
 def test_rows_are_sorted_in_their_files() -> None:
@@ -136,6 +146,88 @@ def test_ollamas_cloud_wants_a_key() -> None:
     )
 
 
+def test_the_addresses_of_hugging_face() -> None:
+    task = "/pipeline/feature-extraction"
+    root = "https://router.huggingface.co/hf-inference/models/"
+    for name in ("BAAI/bge-m3", "hf-inference/BAAI/bge-m3"):
+        assert (
+            deployment(f"huggingface/{name}", api_key="k").route("embeddings", False).url
+            == root + "BAAI/bge-m3" + task
+        )
+    for base in ("https://own.test", "https://own.test/v1"):
+        made = deployment("huggingface/tei", api_key="k", api_base=base)
+        assert made.route("embeddings", False).url == "https://own.test"
+        assert made.route("embeddings", False).head.startswith(b"POST / HTTP/1.1")
+
+
+@pytest.mark.parametrize(
+    ("model", "operation", "stream", "path"),
+    [
+        ("ibm/granite", "chat", False, "text/chat"),
+        ("ibm/granite", "chat", True, "text/chat_stream"),
+        ("ibm/slate", "embeddings", False, "text/embeddings"),
+        ("deployment/a1/../b", "chat", False, "deployments/a1%2F..%2Fb/text/chat"),
+        ("deployment/a1", "chat", True, "deployments/a1/text/chat_stream"),
+    ],
+)
+def test_the_addresses_of_watsonx(model: str, operation: str, stream: bool, path: str) -> None:
+    made = deployment(f"watsonx/{model}", api_key="k", watsonx_region_name="eu-de")
+    url = f"https://eu-de.ml.cloud.ibm.com/ml/v1/{path}?version=2024-03-13"
+    assert made.route(operation, stream).url == url
+
+
+@pytest.mark.parametrize(
+    ("env", "params", "body"),
+    [
+        ({}, {}, {}),
+        ({"WATSONX_PROJECT_ID": "p"}, {}, {"project_id": "p"}),
+        ({"WATSONX_SPACE_ID": "s"}, {}, {"space_id": "s"}),
+        ({"WATSONX_PROJECT_ID": "p", "WATSONX_SPACE_ID": "s"}, {}, {"project_id": "p"}),
+        ({"WATSONX_PROJECT_ID": "p"}, {"space_id": "own"}, {"space_id": "own"}),
+    ],
+)
+def test_one_of_the_parameters_that_the_environment_holds(
+    env: dict[str, str], params: dict[str, str], body: dict[str, str]
+) -> None:
+    made = deployment("watsonx/m", env, token="t", api_base="https://w.test", **params)
+    assert {key: msgspec.json.decode(raw) for key, raw in made.defaults.items()} == body
+    assert made.secrets == ("t",)
+
+
+def test_a_chat_of_watsonx() -> None:
+    schema = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {"additionalProperties": {"type": "string"}},
+    }
+    tool = {"type": "function", "function": {"name": "f", "strict": True, "parameters": schema}}
+    named = {"type": "function", "function": {"name": "f"}}
+    asked = {"model": "m", "project_id": "p", "messages": [], "stream": True, "user": "u", "tools": [tool]}
+    body, dropped = quirked("watsonx/m", {**asked, "tool_choice": "auto"})
+    assert dropped == []
+    assert body == {
+        "model_id": "m",
+        "project_id": "p",
+        "messages": [],
+        "tool_choice_option": "auto",
+        "tools": [
+            {
+                "type": "function",
+                "function": {
+                    "name": "f",
+                    "parameters": {
+                        "type": "object",
+                        "properties": {"additionalProperties": {"type": "string"}},
+                    },
+                },
+            }
+        ],
+    }
+    assert quirked("watsonx/m", {**asked, "tool_choice": named})[0]["tool_choice"] == named
+    own, _ = quirked("watsonx/deployment/d", asked)
+    assert own.keys() == {"messages", "tools"}
+
+
 @pytest.mark.parametrize(("given", "sent"), [(1.7, 1.0), (-1, 0.0), (0.5, 0.5), ("hot", "hot"), (None, None)])
 def test_numbers_are_clamped(given: Any, sent: Any) -> None:
     assert quirked("zai/glm-5", {"temperature": given})[0] == {"temperature": sent}
@@ -169,7 +261,9 @@ def test_the_key_of_the_environment(row: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "row", [row for row in CHATTING if row.api_key_env and not row.auth.optional], ids=lambda row: row.id
+    "row",
+    [row for row in CHATTING if row.api_key_env and not row.auth.optional and not row.credential],
+    ids=lambda row: row.id,
 )
 def test_without_a_key_the_error_names_the_variable(row: Any) -> None:
     with pytest.raises(AuthenticationError, match=row.api_key_env[0]) as caught:

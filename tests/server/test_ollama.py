@@ -38,7 +38,12 @@ def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGatew
         params = {"model": model, "api_base": upstream.base + "/v1", "api_key": "k", "num_retries": 0, **more}
         return {"model_name": name, "litellm_params": params}
 
-    models = [row("gpt", "openai/gpt-4o"), row("qwen", "ollama_chat/qwen3", num_ctx=4096)]
+    models = [
+        row("gpt", "openai/gpt-4o", temperature=0),
+        row("plain", "ollama/qwen3"),
+        row("vectors", "openai/text-embedding-3-small"),
+        row("qwen", "ollama_chat/qwen3", num_ctx=4096),
+    ]
     with running({"model_list": models, "general_settings": {"master_key": KEY}}, tmp_path) as served:
         yield served
 
@@ -99,9 +104,23 @@ def test_a_client_of_openai_reaches_ollama(gateway: RunningGateway, upstream: Up
 
 def test_ollama_to_ollama_passes_byte_for_byte(gateway: RunningGateway, upstream: Upstream) -> None:
     answers(upstream, b"".join(LINES), "application/x-ndjson")
-    status, _, data = gateway.request("/api/chat", {"model": "qwen", "messages": ASKED, "keep_alive": "5m"})
+    status, _, data = gateway.request("/api/chat", {"model": "plain", "messages": ASKED, "keep_alive": "5m"})
     assert (status, data) == (200, b"".join(LINES))
     assert sent(upstream)[1]["keep_alive"] == "5m"
+
+
+def test_settings_of_a_deployment_hold_for_clients_of_ollama(
+    gateway: RunningGateway, upstream: Upstream
+) -> None:
+    answers(upstream, b"".join(LINES), "application/x-ndjson")
+    assert gateway.request("/api/chat", {"model": "qwen", "messages": ASKED})[0] == 200
+    assert sent(upstream)[1]["options"] == {"num_ctx": 4096}
+    asked = {"model": "qwen", "messages": ASKED, "options": {"num_ctx": 1, "seed": 2}}
+    assert gateway.request("/api/chat", asked)[0] == 200
+    assert sent(upstream)[1]["options"] == {"num_ctx": 1, "seed": 2}
+    answers(upstream, CHAT)
+    assert gateway.request("/api/chat", {"model": "gpt", "messages": ASKED, "stream": False})[0] == 200
+    assert sent(upstream)[1]["temperature"] == 0
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
@@ -145,6 +164,6 @@ def test_embeddings_go_both_ways(gateway: RunningGateway, upstream: Upstream) ->
         upstream,
         {"object": "list", "data": [{"index": 0, "embedding": [0.5]}], "usage": {"prompt_tokens": 1}},
     )
-    status, _, data = gateway.request("/api/embed", {"model": "gpt", "input": ["a"]})
+    status, _, data = gateway.request("/api/embed", {"model": "vectors", "input": ["a"]})
     assert status == 200
     assert json.loads(data)["embeddings"] == [[0.5]]

@@ -1,8 +1,9 @@
-"""What tokens cost, in exact decimals: US dollars, by LiteLLM's field names. Knows no model and no request.
+"""What calls cost, in exact decimals: US dollars, by LiteLLM's field names. Knows no model and no request.
 
 A request whose input is larger than a context size is billed at that size's prices as a whole. Cached, written,
 audio and image tokens are parts of the input, reasoning, audio and image tokens parts of the output: a part
-without a price of its own has the price of the whole.
+without a price of its own has the price of the whole. What is billed by something else than tokens has one price,
+for whatever is counted.
 """
 
 import re
@@ -29,6 +30,20 @@ _PARTS: Final = {
     "output_cost_per_image_token": "image_output",
 }
 _OTHERS: Final = ("input_cost_per_request", "search_context_cost_per_query")
+_UNITS: Final = {
+    "searches": ("input_cost_per_query",),
+    "pages": ("ocr_cost_per_page",),
+    "characters": ("input_cost_per_character", "output_cost_per_character"),
+    "seconds": ("output_cost_per_second", "input_cost_per_second", "input_cost_per_audio_per_second"),
+    "images": ("output_cost_per_image", "input_cost_per_image"),
+}
+"""What is counted → its price; the first that isn't zero holds, as LiteLLM has it: rows may name the same price for
+what goes in and what comes out."""
+_UNIT_FIELD: Final = re.compile(
+    rf"({'|'.join(sorted((name for names in _UNITS.values() for name in names), key=len, reverse=True))})"
+    r"(_batches|_priority|_flex)?"
+)
+_RIVALS: Final = {name: names for names in _UNITS.values() for name in names}
 _FIELD: Final = re.compile(
     rf"({'|'.join(sorted(_PARTS, key=len, reverse=True))})"
     r"(?:_above_(\d+)(k?)_tokens)?(_batches|_priority|_flex)?"
@@ -69,6 +84,7 @@ class Cost(Struct, frozen=True):
     image: Decimal = _ZERO
     searches: Decimal = _ZERO
     request: Decimal = _ZERO
+    units: Decimal = _ZERO
 
 
 class PriceSheet(Struct, frozen=True):
@@ -76,28 +92,39 @@ class PriceSheet(Struct, frozen=True):
 
     `tiers` maps a service tier ("standard", "batch", "priority", also as "fast", "flex") to its rates by input
     size, rising; a tier that the model has no prices for costs the standard ones. `search` is for one web
-    search, `request` for the call as such.
+    search, `request` for the call as such. `units` maps a service tier to the price of one search, page,
+    character, second or image; `tokens` says that tokens have a price at all.
     """
 
     tiers: dict[str, tuple[tuple[int, Rates], ...]]
+    units: dict[str, dict[str, Decimal]] = {}
+    tokens: bool = True
     search: Decimal = _ZERO
     request: Decimal = _ZERO
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "PriceSheet | None":
-        """From a row in LiteLLM's schema, None where it has no price for plain tokens."""
+        """From a row in LiteLLM's schema, None where it has no price for plain tokens or another unit."""
         curves = _curves(row)
         standard = curves["standard"]
-        if not {"input", "output"} & standard.keys():
+        units = _units(row)
+        tokens = bool({"input", "output"} & standard.keys())
+        if not tokens and not units:
             return None
-        tiers = {tier: _steps(standard, own) for tier, own in curves.items() if own}
+        tiers = {tier: _steps(standard, own) for tier, own in curves.items() if own or tier == "standard"}
         if "priority" in tiers:  # renamed: https://developers.openai.com/api/docs/guides/fast-mode
             tiers["fast"] = tiers["priority"]
         return cls(
             tiers=tiers,
+            units=units,
+            tokens=tokens,
             search=_search_price(row.get("search_context_cost_per_query")),
             request=price_of(row.get("input_cost_per_request")) or _ZERO,
         )
+
+    def covers(self, usage: Usage) -> bool:
+        """Whether something that was used has a price here: otherwise a cost of 0 would be no knowledge."""
+        return self.tokens or any(getattr(usage, name) is not None for name in self.units.get("standard", ()))
 
     def total(self, usage: Usage, tier: str = "standard") -> Decimal:
         """The whole cost. Input, output and perhaps cached input alone take the short way."""
@@ -113,6 +140,7 @@ class PriceSheet(Struct, frozen=True):
             or usage.web_searches
             or (usage.reasoning and rates.reasoning is not None)
             or self.request
+            or self.units
             or read > usage.input
         ):
             return self.cost(usage, tier).total
@@ -144,8 +172,13 @@ class PriceSheet(Struct, frozen=True):
             "image": seen + drawn,
             "searches": (usage.web_searches or 0) * self.search,
             "request": self.request,
+            "units": self._units(usage, tier),
         }
         return Cost(total=sum(parts.values(), _ZERO), **parts)
+
+    def _units(self, usage: Usage, tier: str) -> Decimal:
+        prices = {**self.units.get("standard", {}), **self.units.get(tier, {})}
+        return sum((Decimal(str(getattr(usage, name) or 0)) * one for name, one in prices.items()), _ZERO)
 
     def _rates(self, size: int, tier: str) -> Rates:
         steps = self.tiers.get(tier) or self.tiers["standard"]
@@ -174,12 +207,15 @@ def overridden(row: Mapping[str, Any], prices: Mapping[str, Any]) -> dict[str, A
     """
     given = {name: value for name, value in _flat(prices) if _is_price(name, value)}
     gone = {found[1] for name in given if (found := _FIELD.fullmatch(name)) and found[1] == name}
-    kept = {
-        name: value
-        for name, value in _flat(row)
-        if not ((found := _FIELD.fullmatch(name)) and found[1] in gone)
-    }
+    gone.update(rival for name in given for rival in _RIVALS.get(name, ()))
+    kept = {name: value for name, value in _flat(row) if _base(name) not in gone}
     return kept | given
+
+
+def _base(name: str) -> str | None:
+    """The plain price's name, of which this one is for a size or tier; None for what is no price."""
+    found = _FIELD.fullmatch(name) or _UNIT_FIELD.fullmatch(name)
+    return found[1] if found else None
 
 
 def _flat(row: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -204,7 +240,7 @@ def _above(step: Any) -> int | None:
 def _is_price(name: str, value: Any) -> bool:
     if name == "search_context_cost_per_query" and isinstance(value, dict):
         return True
-    return (name in _OTHERS or _FIELD.fullmatch(name) is not None) and price_of(value) is not None
+    return (name in _OTHERS or _base(name) is not None) and price_of(value) is not None
 
 
 def _part(count: int | None, price: Decimal | None, whole: int) -> tuple[Decimal, int]:
@@ -225,6 +261,19 @@ def _curves(row: Mapping[str, Any]) -> dict[str, dict[str, Curve]]:
             above = int(size or 0) * (1000 if thousands else 1)
             curves[_TIERS[suffix or ""]].setdefault(_PARTS[field], {})[above] = price
     return curves
+
+
+def _units(row: Mapping[str, Any]) -> dict[str, dict[str, Decimal]]:
+    """Prices of what is no token, by tier and what is counted."""
+    tiers: dict[str, dict[str, Decimal]] = {}
+    for suffix, tier in _TIERS.items():
+        for unit, names in _UNITS.items():
+            prices = [price for name in names if (price := price_of(row.get(name + suffix))) is not None]
+            if prices:
+                tiers.setdefault(tier, {})[unit] = next((price for price in prices if price), _ZERO)
+    if "priority" in tiers:
+        tiers["fast"] = tiers["priority"]
+    return tiers
 
 
 def _steps(standard: Mapping[str, Curve], own: Mapping[str, Curve]) -> tuple[tuple[int, Rates], ...]:

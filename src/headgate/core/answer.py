@@ -300,7 +300,7 @@ def _keeping(kept: list[bytes], sink: Callable[[bytes], None]) -> Callable[[byte
 
 def settle(call: Call, deployment: Deployment) -> None:
     """What the usage costs. Unknown prices leave None, never 0."""
-    if call.usage is not None and (sheet := deployment.sheet) is not None:
+    if call.usage is not None and (sheet := deployment.sheet) is not None and sheet.covers(call.usage):
         call.cost = sheet.total(call.usage, call.usage.service_tier or "standard")
 
 

@@ -20,7 +20,16 @@ if TYPE_CHECKING:
     from headgate.core.deployment import Deployment
 
 Operation: TypeAlias = Literal[
-    "chat", "responses", "completions", "embeddings", "count_tokens", "pass_through"
+    "chat",
+    "responses",
+    "completions",
+    "embeddings",
+    "count_tokens",
+    "rerank",
+    "moderations",
+    "ocr",
+    "fim",
+    "pass_through",
 ]
 
 

@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
-from headgate.core.dialects import dialect
+from headgate.core.dialects import OPERATIONS, dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
@@ -110,10 +110,12 @@ class Deployment:
         """Its own until whoever knows all deployments gives it the one that outlives it."""
         self.mark = self.id.encode()
         filling = (name for name, *_ in self.provider.base_vars.values())
-        own = names.CONNECTION.union(filling, self.provider.header_params.values())
+        own = names.CONNECTION.union(
+            filling, self.provider.header_params.values(), [self.provider.auth.token_param]
+        )
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
-            for name, value in params.items()
+            for name, value in {**self._body_env(), **params}.items()
             if name not in own and not names.is_price(name) and value is not None
         }
         self.extra = {
@@ -223,6 +225,14 @@ class Deployment:
         cut = self.provider.cut_model
         return self.model.partition(cut)[0] if cut else self.model
 
+    def _body_env(self) -> dict[str, str]:
+        """The row's parameter that the environment holds, where none of its like is given."""
+        wanted = self.provider.body_env
+        if not wanted.keys().isdisjoint(self.params):
+            return {}
+        found = ((name, _first(self._env, variables)) for name, variables in wanted.items())
+        return dict([(name, value) for name, value in found if value][:1])
+
     def _own_base(self) -> str | None:
         """The provider's own address; `problem` where it can't be made."""
         made = self.provider.base_vars or self.provider.base_of
@@ -282,12 +292,7 @@ class Deployment:
             or self.provider.api_version
         )
         url = url_of(self.provider, key, self.model, self.base, version)
-        spoken = {
-            "completions": "completions",
-            "responses": "responses",
-            "embeddings": self.provider.embeddings,
-            **self.provider.dialects,
-        }
+        spoken = {**OPERATIONS, "embeddings": self.provider.embeddings, **self.provider.dialects}
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https", "mock"):
             raise BadRequestError(

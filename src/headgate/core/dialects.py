@@ -18,13 +18,75 @@ MODULES: Final = {
     "bedrock_converse": "headgate.wire.bedrock",
     "cohere": "headgate.wire.cohere",
     "cohere_embeddings": "headgate.wire.cohere.embeddings",
+    "feature_extraction": "headgate.wire.feature_extraction",
+    "watsonx_embeddings": "headgate.wire.watsonx",
+    "tgi": "headgate.wire.tgi",
     "ollama": "headgate.wire.ollama",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
+    "bedrock_prompt": "headgate.wire.invoke.prompt",
+    "bedrock_embeddings": "headgate.wire.invoke.embeddings",
+    "vertex_embeddings": "headgate.wire.gemini.predict",
+    "fim": "headgate.wire.fim",
+    "moderations": "headgate.wire.moderations",
+    "ocr": "headgate.wire.ocr",
+    "rerank": "headgate.wire.rerank",
 }
+TABLES: Final = {
+    "headgate.wire.moderations": ("mistral_moderations",),
+    "headgate.wire.rerank": (
+        "bedrock_invoke_rerank",
+        "bedrock_rerank",
+        "cohere_rerank",
+        "fireworks_rerank",
+        "infinity_rerank",
+        "nim_rerank",
+        "scores_rerank",
+        "tei_rerank",
+        "vertex_rerank",
+        "voyage_rerank",
+        "watsonx_rerank",
+        "workers_ai_rerank",
+    ),
+    "headgate.wire.vendor_embeddings": (
+        "jina_embeddings",
+        "nim_embeddings",
+        "semantic_embeddings",
+        "sentences_embeddings",
+        "triton_embeddings",
+        "voyage_embeddings",
+    ),
+}
+"""Modules whose `DIALECTS` hold several formats of one operation."""
+_HOME: Final = {name: module for module, names in TABLES.items() for name in names}
+
+OPERATIONS: Final = {
+    "completions": "completions",
+    "fim": "fim",
+    "moderations": "moderations",
+    "ocr": "ocr",
+    "rerank": "rerank",
+    "responses": "responses",
+}
+"""Operation → the format that it is spoken in where a row doesn't say otherwise."""
+
+COMPOSED: Final = {
+    "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
+    "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),
+    "bedrock_openai": ("headgate.wire.invoke.makers:OpenAI", "openai_chat"),
+}
+"""Dialects around another: the class that makes one, and the dialect inside."""
 
 
 @cache
 def dialect(name: str) -> Dialect:
     """Raises KeyError for a name that no row should hold."""
+    if name in COMPOSED:
+        place, inner = COMPOSED[name]
+        module, _, maker = place.partition(":")
+        composed: Dialect = getattr(import_module(module), maker)(dialect(inner))
+        return composed
+    if name in _HOME:
+        one: Dialect = import_module(_HOME[name]).DIALECTS[name]
+        return one
     found: Dialect = import_module(MODULES[name]).DIALECT
     return found

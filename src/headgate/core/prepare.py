@@ -21,6 +21,9 @@ TRANSLATE: Final = "translate"
 
 _ASKED: Final = ("openai_chat", "completions")
 """Formats whose streams tell their usage only when they are asked to."""
+_NESTED: Final = ("ollama", "ollama_embeddings")
+"""Formats whose parameters stand inside another key: settings of a deployment, which are flat, don't fit in as they
+are."""
 _ASK: Final = Raw(b'{"include_usage":true}')
 _TRUE: Final = Raw(b"true")
 _encode = msgspec.json.encode
@@ -45,7 +48,8 @@ def prepare(call: Call, deployment: Deployment) -> Prepared:
     expressed."""
     operation = deployment.operation_for(call.operation)
     route = deployment.route(operation, call.stream)
-    if route.dialect is call.dialect and call.dialect.names_model != "parts":
+    fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
+    if route.dialect is call.dialect and fits:
         return _same(call, deployment, route)
     return _translate(call, deployment, route)
 

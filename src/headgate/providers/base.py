@@ -39,6 +39,8 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null       keys whose value is null are removed from messages
     strip_message   keys removed from every message (leftovers of other APIs' answers)
     tool_strict     False: `strict` is removed from function tools
+    strip_schema    keys removed from the parameters of function tools, at every depth
+    rename_text     as `rename`, where the value is a text: with an object it keeps its name
     only            key → the values it takes; with another one the key is refused. "key.inner" looks into an object
     clamp           key → (least, most): numbers beyond are set to the bound
     roles           role of a message → the role this API knows
@@ -52,6 +54,8 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     drop_null: bool = False
     strip_message: tuple[str, ...] = ()
     tool_strict: bool = True
+    strip_schema: tuple[str, ...] = ()
+    rename_text: dict[str, str] = {}
     only: dict[str, tuple[Any, ...]] = {}
     clamp: dict[str, tuple[float, float]] = {}
     roles: dict[str, str] = {}
@@ -85,6 +89,7 @@ PATHS: Final = {
     "moderations": "/moderations",
     "rerank": "/rerank",
     "fim": "/fim/completions",
+    "ocr": "/ocr",
 }
 
 
@@ -101,7 +106,8 @@ TO_MAX_TOKENS: Final = {"max_completion_tokens": "max_tokens"}
 class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
-    `dialect` is what it speaks for chat. `paths` maps an operation to what is appended to the base URL, with
+    `dialect` is what it speaks for chat, `dialects` maps an operation to what it speaks there, where that isn't the
+    operation's own. `paths` maps an operation to what is appended to the base URL, with
     "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
     the user must give one. `path_of` makes the template where it depends on more than the operation.
 
@@ -110,10 +116,11 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
     a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
     in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
-    parameter that fills it and, after it, the environment variables. `credential` names a scheme of
-    `providers/auth` that signs where no key is given, with its argument after a colon. `dialects` maps an operation
-    to the dialect that it is spoken in, where that isn't the operation's own. `base_of` gives the base URL by a path
-    of its API ("" for calls of models), the parameters and the environment, where a template does not do.
+    parameter that fills it and, after it, the environment variables. `body_env` maps parameters of which a call needs
+    one to environment variables: where nobody gives any of them, the first that is found is sent. `credential` names
+    a scheme of `providers/auth` that signs where no key is given, with its argument after a colon. `base_of` gives
+    the base URL by a path of its API ("" for calls of models), the parameters and the environment, where a template
+    does not do.
 
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body;
     `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
@@ -124,6 +131,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     dialect: str = "openai_chat"
     embeddings: str = "openai_embeddings"
+    dialects: dict[str, str] = {}
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
     base_vars: dict[str, tuple[str, ...]] = {}
@@ -142,9 +150,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version_env: str = ""
     api_version: str = ""
     cache_marks: bool = False
+    body_env: dict[str, tuple[str, ...]] = {}
     credential: str = ""
     base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
-    dialects: dict[str, str] = {}
     variants: tuple[Variant, ...] = ()
     body: dict[str, Any] = {}
     body_model: bool = True

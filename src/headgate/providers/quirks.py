@@ -36,6 +36,8 @@ class Plan(Struct, frozen=True, kw_only=True):
     drop_null: bool
     strip_message: frozenset[str]
     strip_strict: bool
+    strip_schema: frozenset[str]
+    rename_text: tuple[tuple[str, str], ...]
     clamp: tuple[tuple[str, float, float], ...]
     roles: dict[bytes, Raw]
 
@@ -69,6 +71,10 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
         clamp=tuple((key, *bounds) for quirks in layers for key, bounds in quirks.clamp.items()),
         roles={_encode(old): Raw(_encode(new)) for quirks in layers for old, new in quirks.roles.items()},
         strip_strict=not all(quirks.tool_strict for quirks in layers),
+        strip_schema=frozenset(key for quirks in layers for key in quirks.strip_schema),
+        rename_text=tuple(
+            (old, new) for quirks in layers for old, new in quirks.rename_text.items() if old not in allowed
+        ),
     )
     return msgspec.structs.replace(made, idle=all(quirks == Quirks() for quirks in layers))
 
@@ -93,6 +99,9 @@ def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: b
         if old in envelope:
             value = envelope.pop(old)
             envelope.setdefault(new, value)
+    for old, new in plan.rename_text:
+        if bytes(envelope.get(old, b"")).startswith(b'"'):
+            envelope.setdefault(new, envelope.pop(old))
     for key, table in plan.values:
         if key in envelope and (substitute := table.get(bytes(envelope[key]).strip())) is not None:
             envelope[key] = substitute
@@ -101,8 +110,8 @@ def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: b
             envelope[key] = _clamped(envelope[key], least, most)
     if plan.flatten or plan.drop_null or plan.strip_message or _has_roles(plan, envelope):
         _edit_messages(plan, envelope)
-    if plan.strip_strict and "tools" in envelope:
-        _strip_strict(envelope)
+    if (plan.strip_strict or plan.strip_schema) and "tools" in envelope:
+        _edit_tools(plan, envelope)
     return list(dropped)
 
 
@@ -174,14 +183,33 @@ def _flat(content: Raw) -> Raw:
     return Raw(_encode("".join(str(text) for text in texts)))
 
 
-def _strip_strict(envelope: dict[str, Raw]) -> None:
+def _edit_tools(plan: Plan, envelope: dict[str, Raw]) -> None:
     try:
         tools = _tools.decode(envelope["tools"])
         for tool in tools:
             if "function" in tool:
                 function = _object.decode(tool["function"])
-                function.pop("strict", None)
+                if plan.strip_strict:
+                    function.pop("strict", None)
+                if plan.strip_schema and "parameters" in function:
+                    schema = msgspec.json.decode(function["parameters"])
+                    function["parameters"] = Raw(_encode(_stripped(schema, plan.strip_schema)))
                 tool["function"] = Raw(_encode(function))
     except UNREADABLE:
         return  # as above
     envelope["tools"] = Raw(_encode(tools))
+
+
+def _stripped(node: Any, keys: frozenset[str]) -> Any:
+    """A schema without the keywords. The names of properties are no keywords."""
+    if isinstance(node, list):
+        return [_stripped(item, keys) for item in node]
+    if not isinstance(node, dict):
+        return node
+    return {
+        key: {name: _stripped(inner, keys) for name, inner in value.items()}
+        if key == "properties" and isinstance(value, dict)
+        else _stripped(value, keys)
+        for key, value in node.items()
+        if key not in keys
+    }

@@ -20,7 +20,7 @@ _TABLE: Final = """
     groq                chat
     heroku              chat
     hosted_vllm         chat completions
-    huggingface         chat
+    huggingface         chat embeddings
     hyperbolic          chat
     llamafile           chat
     mistral             chat embeddings
@@ -35,6 +35,7 @@ _TABLE: Final = """
     snowflake           chat
     together_ai         chat completions
     vercel_ai_gateway   chat
+    vertex_ai           chat count_tokens embeddings
     xai                 chat responses
     zai                 chat
 """

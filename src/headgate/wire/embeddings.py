@@ -86,7 +86,7 @@ class NoStream:
 
 
 def _no_stream() -> NoReturn:
-    raise BadRequestError("embeddings have no stream: leave out `stream`", param="stream")
+    raise BadRequestError("this operation has no stream: leave out `stream`", param="stream")
 
 
 class OpenAIEmbeddings(NoStream):

@@ -279,7 +279,9 @@ class TokenLogprob(Struct, kw_only=True, omit_defaults=True):
 class Usage(Node):
     """Tokens. `input` holds the cached and written ones, `output` the reasoning: parts, not additions.
 
-    `cache_write_long` is the part of `cache_write` written for an hour rather than five minutes.
+    `cache_write_long` is the part of `cache_write` written for an hour rather than five minutes. What is billed by
+    something else than tokens: `searches` of a rerank, `pages` read, `characters` spoken, `seconds` of sound or
+    film, `images`; None where the answer doesn't tell, 0 where there were none.
     """
 
     input: int = 0
@@ -296,6 +298,11 @@ class Usage(Node):
     accepted_prediction: int | None = None
     rejected_prediction: int | None = None
     web_searches: int | None = None
+    searches: float | None = None
+    pages: int | None = None
+    characters: int | None = None
+    seconds: float | None = None
+    images: int | None = None
     service_tier: str | None = None
 
 

@@ -1,9 +1,22 @@
 """Tokens of Microsoft Entra ID: which way is taken, what is sent, and what is said where something is lacking."""
 
+import base64
+import datetime
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
+import jwt
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.hashes import SHA1, SHA256
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    NoEncryption,
+    PrivateFormat,
+)
 
 from desk import NOW, Desk, around, hides, lines_of
 from headgate.errors import AuthenticationError, HeadgateError, ServiceUnavailableError
@@ -147,6 +160,57 @@ async def test_a_federated_token_is_read_anew_each_time(desk: Desk) -> None:
         "scope": SCOPE,
     }
     assert desk.forms[1]["client_assertion"] == "jwt-two"
+
+
+KEY = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+
+
+def certificate() -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "headgate")])
+    made = x509.CertificateBuilder(name, name, KEY.public_key(), 7)
+    start = datetime.datetime.fromtimestamp(NOW, datetime.UTC)
+    made = made.not_valid_before(start).not_valid_after(start + datetime.timedelta(days=9))
+    return made.sign(KEY, SHA256())
+
+
+@pytest.mark.parametrize("passphrase", ["", "phrase-shh"])
+async def test_a_certificate(desk: Desk, passphrase: str) -> None:
+    sealed = BestAvailableEncryption(passphrase.encode()) if passphrase else NoEncryption()
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, sealed)
+    own = certificate()
+    env = {
+        "AZURE_TENANT_ID": "tenant-2",
+        "AZURE_CLIENT_ID": "client-2",
+        "AZURE_CLIENT_CERTIFICATE_PATH": "/me.pem",
+    }
+    env |= {"AZURE_CLIENT_CERTIFICATE_PASSWORD": passphrase}
+    place = around({}, env, {"/me.pem": (pem + own.public_bytes(Encoding.PEM)).decode()})
+    assert await lines_of(azure_ad.credential(place), desk) == {"authorization": "Bearer eyJ.aad"}
+    (form,) = desk.forms
+    token = form.pop("client_assertion")
+    assert form == {
+        "grant_type": "client_credentials",
+        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
+        "client_id": "client-2",
+        "scope": SCOPE,
+    }
+    url = "https://login.microsoftonline.com/tenant-2/oauth2/v2.0/token"
+    options = {"verify_exp": False, "verify_nbf": False}
+    claims = jwt.decode(token, KEY.public_key(), ["RS256"], options=options, audience=url)
+    assert uuid.UUID(claims.pop("jti"))
+    assert claims == {"aud": url, "iss": "client-2", "sub": "client-2", "nbf": NOW, "exp": NOW + 600}
+    print_ = base64.urlsafe_b64encode(own.fingerprint(SHA1())).decode().rstrip("=")
+    assert jwt.get_unverified_header(token) == {"alg": "RS256", "typ": "JWT", "x5t": print_}
+
+
+async def test_a_file_without_a_certificate(desk: Desk) -> None:
+    pem = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+    own = {"tenant_id": "t", "client_id": "c", "azure_certificate_path": "/me.pem"}
+    for text, word in ((pem, "no certificate in PEM"), ("x-shh", "private key in PEM")):
+        error = await problem(azure_ad.credential(around(own, files={"/me.pem": text})), desk)
+        assert word in error.message
+        assert "/me.pem" in error.message
+        assert hides(error.message, ["x-shh", "BEGIN"])
 
 
 async def test_a_users_password(desk: Desk) -> None:

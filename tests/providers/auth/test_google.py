@@ -20,7 +20,13 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from desk import NOW, REQUEST, Desk, around, hides, lines_of
-from headgate.errors import AuthenticationError, HeadgateError, RateLimitError, ServiceUnavailableError
+from headgate.errors import (
+    APIConnectionError,
+    AuthenticationError,
+    HeadgateError,
+    RateLimitError,
+    ServiceUnavailableError,
+)
 from headgate.ports import Signing, Told
 from headgate.providers.auth import aws_sources, build, google
 from headgate.providers.auth.sigv4 import Keys, sign
@@ -125,6 +131,13 @@ async def test_where_a_document_may_stand(desk: Desk, params: Any, env: Any) -> 
     place = around(params, env, {"/home/me/key.json": json.dumps(ACCOUNT), LOGIN: json.dumps(USER)})
     assert await lines_of(build("google", place), desk) == {"authorization": "Bearer ya29.one"}
     assert opened(desk.forms[0]["assertion"])[1]["iss"] == ACCOUNT["client_email"]
+
+
+def test_a_key_counts_where_nothing_else_is_nearer() -> None:
+    env = {"GOOGLE_APPLICATION_CREDENTIALS": "/key.json"}
+    assert build("google", around({"api_key": "AIza"}, env)) is None
+    assert build("google", around({"api_key": "AIza", "vertex_credentials": ACCOUNT})) is not None
+    assert build("google", around({}, env)) is not None
 
 
 async def test_another_scope(desk: Desk) -> None:
@@ -342,6 +355,14 @@ async def test_nothing_at_all_names_everything(desk: Desk) -> None:
     assert all(word in error.message for word in [*words, "metadata.google.internal", "gcloud auth"])
 
 
+async def test_a_machine_of_googles_is_asked_again(desk: Desk) -> None:
+    files = {"/sys/class/dmi/id/product_name": "Google Compute Engine\n"}
+    error = await problem(google.credential(around(files=files)), desk)
+    assert isinstance(error, APIConnectionError)
+    desk.answer(METADATA, {"access_token": "ya29.vm", "expires_in": 300})
+    assert await lines_of(google.credential(around(files=files)), desk)
+
+
 async def test_nobody_is_asked_where_that_is_forbidden(desk: Desk) -> None:
     error = await problem(google.credential(around({}, {"NO_GCE_CHECK": "true"})), desk)
     assert "NO_GCE_CHECK" in error.message
@@ -360,9 +381,10 @@ SEALED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncry
     ("given", "words"),
     [
         ("/none.json", ["vertex_credentials", "/none.json", "No such file"]),
+        (["a"], ["vertex_credentials is a list"]),
         (PEM, ["vertex_credentials is neither the path of a file nor"]),
         ("{no json", ["vertex_credentials", "no JSON"]),
-        ('["a"]', ["/home/me", "No such file"]),
+        ("~/list", ["/home/me", "No such file"]),
         ({"type": "gdch_service_account"}, ["'gdch_service_account'", "service_account", "authorized_user"]),
         ({"client_email": "x"}, ["type is ''", "external_account"]),
         ({"type": "service_account", "client_email": "x"}, ["private_key"]),
@@ -374,8 +396,7 @@ SEALED = KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncry
     ],
 )
 async def test_a_document_that_is_no_good(desk: Desk, given: Any, words: list[str]) -> None:
-    place = around({"vertex_credentials": given if given != '["a"]' else "~/list"})
-    error = await problem(google.credential(place), desk)
+    error = await problem(of(given), desk)
     assert isinstance(error, AuthenticationError)
     assert all(word in error.message for word in words), error.message
     assert hides(error.message, [PEM[30:80], "shh", "BEGIN"])
@@ -413,6 +434,13 @@ async def test_a_refusal_is_told_without_what_was_sent(desk: Desk, document: Any
     assert error.code == "token_refused"
     assert "invalid_grant: Bad ***" in error.message
     assert hides(error.message, secrets)
+
+
+async def test_what_a_server_repeats_as_it_came_is_not_shown(desk: Desk) -> None:
+    desk.answer("/token", lambda got: (400, f"bad request: {got.body.decode()}"))
+    error = await problem(of(USER), desk)
+    assert "client_secret=***" in error.message
+    assert hides(error.message, ["refresh-shh", "GOCSPX-shh"])
 
 
 @pytest.mark.parametrize("before", [0, 200, 480])

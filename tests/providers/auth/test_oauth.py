@@ -356,7 +356,17 @@ async def test_a_refusal_says_who_and_where_and_no_secret(
     assert hides(error.message, ["k-shh", base64.b64encode(b"me:k-shh").decode()])
 
 
-@pytest.mark.parametrize("answer", ["<html>", "{}", {"access_token": None}, {"access_token": 7}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "<html>",
+        "{}",
+        {"access_token": None},
+        {"access_token": 7},
+        {"access_token": ""},
+        {"access_token": "a\n"},
+    ],
+)
 async def test_an_answer_that_is_no_token(desk: Desk, answer: Any) -> None:
     desk.answer("/identity/token", answer)
     error = await problem(oauth.credential("watsonx", around({"api_key": "ibm-shh"})), desk)

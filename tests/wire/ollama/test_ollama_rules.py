@@ -264,6 +264,14 @@ def test_a_length_without_limit_is_no_number() -> None:
     assert DIALECT.write_request(request, Target(model="m")).body["options"] == {"num_predict": -1}
 
 
+def test_settings_beside_the_options_are_options_too() -> None:
+    body = {"model": "m", "messages": ASKED, "temperature": 0, "num_ctx": 9, "max_tokens": 5, "stop": "END"}
+    request = DIALECT.read_request({**body, "options": {"num_ctx": 4, "temperature": 1}})
+    assert (request.temperature, request.max_tokens, request.stop) == (1, 5, ["END"])
+    written = DIALECT.write_request(request, Target(model="m")).body
+    assert written["options"] == {"temperature": 1, "num_predict": 5, "stop": ["END"], "num_ctx": 4}
+
+
 # --- answers ---------------------------------------------------------------------------------------------
 
 

@@ -13,7 +13,9 @@ from headgate.providers.auth.base import Surroundings
 
 FAMILIES: Final[dict[str, Callable[[Any, str, Surroundings], Credential | None]]] = {
     "aws": lambda file, service, around: file.credential(around, service, file.region(around)),
-    "google": lambda file, scope, around: file.credential(around, *filter(None, [scope])),
+    "google": lambda file, scope, around: (
+        None if file.keyed(around) else file.credential(around, *filter(None, [scope]))
+    ),
     "azure_ad": lambda file, _, around: file.credential(around),
     "oauth": lambda file, name, around: file.credential(name, around),
 }

@@ -5,6 +5,7 @@ https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant
 
 import asyncio
 import inspect
+import uuid
 from collections.abc import Awaitable, Callable
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlencode
@@ -23,12 +24,15 @@ from headgate.providers.auth.base import (
     granted,
     missing,
 )
+from headgate.providers.auth.rs256 import private_key, signed, thumbprint
+from headgate.providers.auth.values import address, clean, file_text, header_value
 
 SCOPE: Final = "https://cognitiveservices.azure.com/.default"
 AUTHORITY: Final = "https://login.microsoftonline.com"
 IMDS: Final = "http://169.254.169.254"
 PROVIDED_SECONDS: Final = 60.0
 """How often a function that gives tokens is asked: it keeps its own, and does not say until when."""
+ASSERTION_SECONDS: Final = 600
 _ASSERTION: Final = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 Source: TypeAlias = Callable[[Fetch, float], Awaitable[Token]]
@@ -38,13 +42,18 @@ NAMES: Final[dict[str, tuple[str, str]]] = {
     "client": ("client_id", "AZURE_CLIENT_ID"),
     "secret": ("client_secret", "AZURE_CLIENT_SECRET"),
     "file": ("azure_federated_token_file", "AZURE_FEDERATED_TOKEN_FILE"),
+    "certificate": ("azure_certificate_path", "AZURE_CLIENT_CERTIFICATE_PATH AZURE_CERTIFICATE_PATH"),
+    "passphrase": (
+        "azure_certificate_password",
+        "AZURE_CLIENT_CERTIFICATE_PASSWORD AZURE_CERTIFICATE_PASSWORD",
+    ),
     "user": ("azure_username", "AZURE_USERNAME"),
     "password": ("azure_password", "AZURE_PASSWORD"),
     "kind": ("azure_credential", "AZURE_CREDENTIAL"),
     "scope": ("azure_scope", "AZURE_SCOPE"),
     "authority": ("azure_authority_host", "AZURE_AUTHORITY_HOST"),
 }
-"""Fact → its parameter, and the variable that counts where the parameter is not given."""
+"""Fact → its parameter, and the variables that count where the parameter is not given."""
 KEYS: Final = ("AZURE_OPENAI_API_KEY", "AZURE_API_KEY", "AZURE_AI_API_KEY")
 _MANAGED: Final = ("ManagedIdentityCredential", "DefaultAzureCredential")
 
@@ -56,6 +65,8 @@ class _Facts(Struct, frozen=True, kw_only=True):
     client: str
     secret: str
     file: str
+    certificate: str
+    passphrase: str
     user: str
     password: str
     kind: str
@@ -64,7 +75,8 @@ class _Facts(Struct, frozen=True, kw_only=True):
 
     def url(self) -> str:
         host = self.authority if "://" in self.authority else f"https://{self.authority}"
-        return f"{host.rstrip('/')}/{self.tenant}/oauth2/v2.0/token"
+        url = f"{host.rstrip('/')}/{self.tenant}/oauth2/v2.0/token"
+        return address(url, "Microsoft Entra ID: what AZURE_AUTHORITY_HOST and the tenant make up")
 
 
 def credential(around: Surroundings) -> Credential | None:
@@ -72,7 +84,7 @@ def credential(around: Surroundings) -> Credential | None:
     environment names; None where neither names anything, so that a key counts.
 
     In this order: a given token (or the function `azure_ad_token_provider`), a client secret, a federated token
-    file, a user's password, a managed identity. Raises AuthenticationError for something that is given by half.
+    file, a certificate, a user's password, a managed identity. Raises AuthenticationError for what is given by half.
     """
     if provider := around.params.get("azure_ad_token_provider"):
         return Bearer(_provided(provider))
@@ -85,15 +97,19 @@ def credential(around: Surroundings) -> Credential | None:
         return _given(token)
     facts = _facts(around)
     source = _source(around, facts)
-    return None if source is None else Bearer(source, (facts.secret, facts.password))
+    return None if source is None else Bearer(source, (facts.secret, facts.password, facts.passphrase))
 
 
 def _given(token: str) -> Credential:
+    token = header_value(token, "azure_ad_token or AZURE_AD_TOKEN")
     return Fixed([("authorization", f"Bearer {token}")], [token])
 
 
 def _facts(around: Surroundings) -> _Facts:
-    found = {name: around.param(param) or around.variable(var) for name, (param, var) in NAMES.items()}
+    found = {
+        name: clean(around.param(param) or around.variable(*variables.split()), f"{param} or {variables}")
+        for name, (param, variables) in NAMES.items()
+    }
     found["scope"] = found["scope"] or SCOPE
     found["authority"] = found["authority"] or AUTHORITY
     return _Facts(**found)
@@ -105,29 +121,29 @@ def _source(around: Surroundings, facts: _Facts) -> Source | None:
     if facts.secret:
         _require(facts, "client_secret is given", "tenant", "client")
         form = {"grant_type": "client_credentials", "client_secret": facts.secret}
-        return _granted(facts, lambda: form)
+        return _granted(facts, lambda now: form)
     if facts.file:
-        _require(facts, f"{NAMES['file'][1]} is set", "tenant", "client")
-        return _granted(facts, lambda: _assertion(around, facts))
+        _require(facts, "a federated token file is named", "tenant", "client")
+        return _granted(facts, lambda now: _assertion(_federated(around, facts)))
+    if facts.certificate:
+        _require(facts, "a certificate is named", "tenant", "client")
+        return _granted(facts, lambda now: _assertion(_by_certificate(around, facts, now)))
     if facts.user or facts.password:
         _require(facts, "a user's name or password is given", "tenant", "client", "user", "password")
         form = {"grant_type": "password", "username": facts.user, "password": facts.password}
-        return _granted(facts, lambda: form)
+        return _granted(facts, lambda now: form)
     if facts.client or _identity_endpoint(around) or around.params.get("enable_azure_ad_token_refresh"):
         return _managed(around, facts)
     return None
 
 
 def _require(facts: _Facts, reason: str, *names: str) -> None:
-    lacking = [" or ".join(NAMES[name]) for name in names if not getattr(facts, name)]
+    lacking = [_called(name) for name in names if not getattr(facts, name)]
     if lacking:
         raise missing(f"Microsoft Entra ID: {reason}, but not {', '.join(lacking)}")
 
 
-def _assertion(around: Surroundings, facts: _Facts) -> dict[str, str]:
-    """Kubernetes writes a new token into the file every hour or so.
-    https://learn.microsoft.com/entra/workload-id/workload-identity-federation"""
-    token = around.file(facts.file, "the federated token of AZURE_FEDERATED_TOKEN_FILE").strip()
+def _assertion(token: str) -> dict[str, str]:
     return {
         "grant_type": "client_credentials",
         "client_assertion_type": _ASSERTION,
@@ -135,11 +151,34 @@ def _assertion(around: Surroundings, facts: _Facts) -> dict[str, str]:
     }
 
 
-def _granted(facts: _Facts, form: Callable[[], dict[str, str]]) -> Source:
+def _federated(around: Surroundings, facts: _Facts) -> str:
+    """Kubernetes writes a new token into the file every hour or so.
+    https://learn.microsoft.com/entra/workload-id/workload-identity-federation"""
+    return file_text(around, facts.file, "the federated token of AZURE_FEDERATED_TOKEN_FILE").strip()
+
+
+def _by_certificate(around: Surroundings, facts: _Facts, now: float) -> str:
+    """The file holds a private key and its certificate.
+    https://learn.microsoft.com/entra/identity-platform/certificate-credentials"""
+    what = f"the certificate of Microsoft Entra ID, the file {facts.certificate},"
+    pem = file_text(around, facts.certificate, what)
+    key = private_key(pem, what, facts.passphrase)
+    claims = {
+        "aud": facts.url(),
+        "iss": facts.client,
+        "sub": facts.client,
+        "jti": str(uuid.uuid4()),
+        "nbf": int(now),
+        "exp": int(now) + ASSERTION_SECONDS,
+    }
+    return signed(key, claims, {"x5t": thumbprint(pem, what)})
+
+
+def _granted(facts: _Facts, form: Callable[[float], dict[str, str]]) -> Source:
     """`form` gives what is particular to a grant, anew each time."""
 
     async def source(fetch: Fetch, now: float) -> Token:
-        sent = {**form(), "client_id": facts.client, "scope": facts.scope}
+        sent = {**form(now), "client_id": facts.client, "scope": facts.scope}
         what = f"a token of Microsoft Entra ID for the client {facts.client}, scope {facts.scope}"
         return await granted(fetch, facts.url(), sent, what, now)
 
@@ -161,12 +200,19 @@ def _managed(around: Surroundings, facts: _Facts) -> Source:
         query["client_id"] = facts.client
     if found := _identity_endpoint(around):
         url, header = found
-        query, headers = {"api-version": "2019-08-01", **query}, {"x-identity-header": header}
+        query, headers = (
+            {"api-version": "2019-08-01", **query},
+            {"x-identity-header": header_value(header, "IDENTITY_HEADER")},
+        )
     else:
         host = around.variable("AZURE_POD_IDENTITY_AUTHORITY_HOST") or IMDS
         url = f"{host.rstrip('/')}/metadata/identity/oauth2/token"
         query, headers = {"api-version": "2018-02-01", **query}, {"metadata": "true"}
-    ask = Ask(url=f"{url}?{urlencode(query)}", headers=headers, direct=True)
+    ask = Ask(
+        url=address(f"{url}?{urlencode(query)}", "the managed identity's endpoint"),
+        headers=headers,
+        direct=True,
+    )
     what = "a token of the managed identity" + (f" {facts.client}" if facts.client else "")
 
     async def source(fetch: Fetch, now: float) -> Token:
@@ -180,9 +226,13 @@ def _managed(around: Surroundings, facts: _Facts) -> Source:
     return source
 
 
+def _called(name: str) -> str:
+    return " or ".join(" ".join(NAMES[name]).split())
+
+
 def _looked_for() -> str:
-    names = ("secret", "file", "user")
-    return ", ".join(["azure_ad_token", "AZURE_AD_TOKEN", *(name for one in names for name in NAMES[one])])
+    names = ("secret", "file", "certificate", "user")
+    return ", ".join(["azure_ad_token or AZURE_AD_TOKEN", *map(_called, names)])
 
 
 def _provided(provider: Any) -> Source:

@@ -11,8 +11,8 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Any, Final, Generic, Protocol, TypeVar
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
+from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 import msgspec
 from msgspec import Struct
@@ -248,7 +248,7 @@ class Granted(Struct):
     """A token server's answer. RFC 6749, 5.1; `expires_on`, `expires_at`, `expiration` are Azure's, GigaChat's
     and IBM's own, Unix seconds or milliseconds."""
 
-    access_token: str
+    access_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
     expires_in: float | None = None
     expires_on: float | None = None
     expires_at: float | None = None
@@ -315,7 +315,7 @@ def _scrubbed(text: str, ask: Ask) -> str:
     """Without what was sent to a server that repeats it."""
     fields = [*ask.headers.items(), *parse_qsl(ask.body.decode("latin-1"))]
     for value in (value for name, value in fields if name in _SECRET):
-        for part in {value, value.rpartition(" ")[2]} - {""}:
+        for part in {value, value.rpartition(" ")[2], quote_plus(value)} - {""}:
             text = text.replace(part, "***")
     return text
 

@@ -10,8 +10,8 @@ from urllib.parse import urlencode
 from headgate.errors import APIConnectionError, HeadgateError, Timeout
 from headgate.ports import Ask, Credential, Fetch, Signing
 from headgate.providers.auth.base import Bearer, Granted, Surroundings, Token, asked_json, missing
-from headgate.providers.auth.documents import json_text, there
 from headgate.providers.auth.google_files import CLOUD, Asking, Document, document
+from headgate.providers.auth.values import address, file_text, header_value, json_text, there
 
 CREDENTIAL_PARAMS: Final = ("vertex_credentials", "vertex_ai_credentials")
 CREDENTIAL_VARIABLES: Final = ("VERTEXAI_CREDENTIALS", "VERTEX_CREDENTIALS", "GOOGLE_APPLICATION_CREDENTIALS")
@@ -47,9 +47,15 @@ def credential(around: Surroundings, scope: str = CLOUD) -> Credential:
             return await _metadata(around, fetch, now, scope)
         token = await found.token(Asking(around=around, fetch=fetch, now=now, scope=scope))
         quota = around.variable("GOOGLE_CLOUD_QUOTA_PROJECT") or found.quota_project_id
-        return _Billed(token.text, token.expires, quota)
+        return _Billed(token.text, token.expires, header_value(quota, "the project that pays"))
 
     return _Google(source)
+
+
+def keyed(around: Surroundings) -> bool:
+    """Whether a parameter `api_key` counts, because no other parameter says who the deployment is.
+    https://cloud.google.com/vertex-ai/generative-ai/docs/start/express-mode/overview"""
+    return bool(around.param("api_key")) and not any(around.params.get(name) for name in CREDENTIAL_PARAMS)
 
 
 def project(around: Surroundings) -> str:
@@ -76,9 +82,7 @@ def _given(around: Surroundings) -> list[tuple[str, Any]]:
     """What names a document, the nearest first, with the name that it has in messages."""
     params = [(name, around.params.get(name)) for name in CREDENTIAL_PARAMS]
     variables = [(name, around.env.get(name)) for name in CREDENTIAL_VARIABLES]
-    return [
-        (name, value) for name, value in (*params, *variables) if value and isinstance(value, (str, dict))
-    ]
+    return [(name, value) for name, value in (*params, *variables) if value]
 
 
 def _login_file(around: Surroundings) -> str:
@@ -94,7 +98,7 @@ async def _metadata(around: Surroundings, fetch: Fetch, now: float, scope: str) 
     host = around.variable("GCE_METADATA_HOST", "GCE_METADATA_ROOT") or "metadata.google.internal"
     root = f"http://{host}/computeMetadata/v1/instance/service-accounts/default/token"
     ask = Ask(
-        url=f"{root}?{urlencode({'scopes': scope})}",
+        url=address(f"{root}?{urlencode({'scopes': scope})}", "GCE_METADATA_HOST"),
         headers={"metadata-flavor": "Google"},
         seconds=METADATA_SECONDS,
         direct=True,
@@ -104,8 +108,17 @@ async def _metadata(around: Surroundings, fetch: Fetch, now: float, scope: str) 
             raise APIConnectionError("NO_GCE_CHECK forbids to ask")
         got = await asked_json(fetch, ask, Granted, "a token of Google's metadata server", now)
     except (APIConnectionError, Timeout) as error:
+        if _is_googles(around):
+            raise  # it may answer the next time
         raise missing(_looked_for(around, host, error)) from None
     return got.token(now)
+
+
+def _is_googles(around: Surroundings) -> bool:
+    """Whether the machine says that it is one of Google's.
+    https://cloud.google.com/compute/docs/instances/detect-compute-engine"""
+    name = "/sys/class/dmi/id/product_name"
+    return there(around, name) and file_text(around, name, name).startswith("Google")
 
 
 def _looked_for(around: Surroundings, host: str, error: HeadgateError) -> str:

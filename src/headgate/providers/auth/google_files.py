@@ -27,6 +27,7 @@ from headgate.providers.auth.base import (
 )
 from headgate.providers.auth.rs256 import private_key, signed
 from headgate.providers.auth.sigv4 import Keys
+from headgate.providers.auth.values import address, file_text, header_value
 
 TOKEN_URL: Final = "https://oauth2.googleapis.com/token"  # noqa: S105 -- an address
 CLOUD: Final = "https://www.googleapis.com/auth/cloud-platform"
@@ -69,7 +70,7 @@ class ServiceAccount(Struct, frozen=True, kw_only=True, tag_field="type", tag="s
         header = {"kid": self.private_key_id} if self.private_key_id else {}
         form = {"grant_type": _GRANTS + "grant-type:jwt-bearer", "assertion": signed(key, claims, header)}
         what = f"a token for the service account {self.client_email}"
-        return await granted(asking.fetch, self.token_uri, form, what, asking.now)
+        return await granted(asking.fetch, address(self.token_uri, "token_uri"), form, what, asking.now)
 
 
 class User(Struct, frozen=True, kw_only=True, tag_field="type", tag="authorized_user"):
@@ -93,7 +94,7 @@ class User(Struct, frozen=True, kw_only=True, tag_field="type", tag="authorized_
         what = (
             "a token for the user of gcloud's login (if it has ended: gcloud auth application-default login)"
         )
-        return await granted(asking.fetch, self.token_uri, form, what, asking.now)
+        return await granted(asking.fetch, address(self.token_uri, "token_uri"), form, what, asking.now)
 
 
 class Workforce(Struct, frozen=True, kw_only=True, tag_field="type", tag="external_account_authorized_user"):
@@ -113,7 +114,9 @@ class Workforce(Struct, frozen=True, kw_only=True, tag_field="type", tag="extern
         what = (
             "a token for the workforce user (if the login has ended: gcloud auth application-default login)"
         )
-        return await granted(asking.fetch, self.token_url, form, what, asking.now, headers)
+        return await granted(
+            asking.fetch, address(self.token_url, "token_url"), form, what, asking.now, headers
+        )
 
 
 class _Format(Struct, frozen=True):
@@ -165,7 +168,8 @@ class ExternalAccount(Struct, frozen=True, kw_only=True, tag_field="type", tag="
             form["options"] = quote(options.decode())
         headers = {"authorization": basic(self.client_id, self.client_secret)} if self.client_id else {}
         what = f"a token for the external account of {self.audience}"
-        token = await granted(asking.fetch, self.token_url, form, what, asking.now, headers)
+        url = address(self.token_url, "token_url")
+        token = await granted(asking.fetch, url, form, what, asking.now, headers)
         if not target:
             return token
         seconds = self.service_account_impersonation.get("token_lifetime_seconds", LIFETIME)
@@ -190,9 +194,10 @@ class Impersonated(Struct, frozen=True, kw_only=True, tag_field="type", tag="imp
 
 
 Document: TypeAlias = ServiceAccount | User | Workforce | ExternalAccount | Impersonated
-_TYPES: Final = tuple(
-    str(one.__struct_config__.tag) for one in (ServiceAccount, User, Workforce, ExternalAccount, Impersonated)
-)
+TYPES: Final = {
+    str(one.__struct_config__.tag): one
+    for one in (ServiceAccount, User, Workforce, ExternalAccount, Impersonated)
+}
 
 
 class _Type(Struct):
@@ -202,9 +207,9 @@ class _Type(Struct):
 def document(text: str, what: str) -> Document:
     """Raises AuthenticationError, which shows nothing of the text but its type."""
     kind = decoded(text, _Type, what).type
-    if kind not in _TYPES:
+    if kind not in TYPES:
         raise AuthenticationError(
-            f"{what}: type is {kind[:60]!r}: expected {', '.join(_TYPES)}", code="unreadable_credentials"
+            f"{what}: type is {kind[:60]!r}: expected {', '.join(TYPES)}", code="unreadable_credentials"
         )
     found: Document = decoded(text, Document, what)  # type: ignore[arg-type]  # a union is a type to msgspec
     return found
@@ -219,6 +224,7 @@ async def _impersonated(
     url: str, token: Token, asking: Asking, *, lifetime: float = LIFETIME, delegates: Sequence[str] = ()
 ) -> Token:
     """https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/generateAccessToken"""
+    address(url, "service_account_impersonation_url")
     account = urlsplit(url).path.rpartition("/")[2].partition(":")[0]
     body = {"scope": [asking.scope], "lifetime": f"{lifetime:.0f}s", "delegates": delegates}
     headers = {"authorization": f"Bearer {token.text}", "content-type": "application/json"}
@@ -233,15 +239,22 @@ async def _subject_token(source: _Source, audience: str, asking: Asking) -> str:
         return await _aws_token(source, audience, asking)
     if source.file:
         what = "the subject token of an external account"
-        return _in_format(asking.around.file(source.file, what), source.format, source.file)
+        return _in_format(file_text(asking.around, source.file, what), source.format, source.file)
     if source.url:
-        ask = Ask(url=source.url, headers={name.lower(): value for name, value in source.headers.items()})
+        ask = Ask(url=address(source.url, "credential_source.url"), headers=_headers(source))
         told = await asked(asking.fetch, ask, "the subject token of an external account", asking.now)
         return _in_format(told.body.decode("utf-8", "replace"), source.format, source.url.partition("?")[0])
     raise missing(
         "credential_source of the external account has no file, url or environment_id: Headgate starts no "
         "programs and uses no client certificates for it. Let the program write a file, and name the file"
     )
+
+
+def _headers(source: _Source) -> dict[str, str]:
+    what = "credential_source.headers"
+    return {
+        header_value(name, what).lower(): header_value(value, what) for name, value in source.headers.items()
+    }
 
 
 def _in_format(text: str, form: _Format, where: str) -> str:
@@ -263,7 +276,7 @@ async def _aws_token(source: _Source, audience: str, asking: Asking) -> str:
     template = source.regional_cred_verification_url or (
         f"https://sts.{{region}}.{aws.domain(region)}?Action=GetCallerIdentity&Version=2011-06-15"
     )
-    url = template.replace("{region}", region)
+    url = address(template.replace("{region}", region), "credential_source.regional_cred_verification_url")
     keys = await _aws_keys(source, asking)
     return quote(aws.caller_identity(url, keys, region=region, audience=audience, now=asking.now))
 
@@ -278,7 +291,8 @@ async def _aws_keys(source: _Source, asking: Asking) -> Keys:
             "the external account wants AWS keys: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give "
             "credential_source.url, AWS's metadata service"
         )
-    return await aws.imds_keys(asking.fetch, source.url, _service(source), aws.METADATA_SECONDS, asking.now)
+    url = address(source.url, "credential_source.url")
+    return await aws.imds_keys(asking.fetch, url, _service(source), aws.METADATA_SECONDS, asking.now)
 
 
 async def _aws_region(source: _Source, asking: Asking) -> str:
@@ -289,12 +303,14 @@ async def _aws_region(source: _Source, asking: Asking) -> str:
             "the external account wants AWS's region: set AWS_REGION, or give credential_source.region_url"
         )
     headers = await aws.imds_token(asking.fetch, _service(source), aws.METADATA_SECONDS, asking.now)
-    ask = Ask(url=source.region_url, headers=headers, seconds=aws.METADATA_SECONDS, direct=True)
+    url = address(source.region_url, "credential_source.region_url")
+    ask = Ask(url=url, headers=headers, seconds=aws.METADATA_SECONDS, direct=True)
     zone = (await asked(asking.fetch, ask, "AWS's region", asking.now)).body.decode("latin-1").strip()
     return zone[:-1]  # us-east-1b lies in us-east-1
 
 
 def _service(source: _Source) -> str:
     """The metadata service's address, without a path."""
-    parts = urlsplit(source.imdsv2_session_token_url or source.url or source.region_url)
+    url = source.imdsv2_session_token_url or source.url or source.region_url
+    parts = urlsplit(address(url, "credential_source"))
     return f"{parts.scheme}://{parts.netloc}"

@@ -22,8 +22,8 @@ from headgate.providers.auth.base import (
     granted,
     missing,
 )
-from headgate.providers.auth.documents import json_text, there
 from headgate.providers.auth.rs256 import fingerprint, private_key, signed
+from headgate.providers.auth.values import address, clean, file_text, header_value, json_text, there
 
 Facts: TypeAlias = Mapping[str, str]
 """The values of a row's facts, "" for what was not found."""
@@ -40,7 +40,8 @@ class Fact(Struct, frozen=True):
     secret: bool = False
 
     def find(self, around: Surroundings) -> str:
-        return around.param(*self.params.split()) or around.variable(*self.variables.split()) or self.default
+        given = around.param(*self.params.split()) or around.variable(*self.variables.split())
+        return clean(given, self.names) or self.default
 
     @property
     def names(self) -> str:
@@ -58,10 +59,10 @@ class Exchange(Struct, frozen=True, kw_only=True):
     """One row.
 
     `given` is looked for first. `facts` are what the exchange is made of; all but those in `optional` must be
-    there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, `form` and
-    `headers` make the request; `local` makes the token without one. `beside` are header lines that travel with
-    the token. `keyed`: the provider takes a plain API key as well, so nothing at all is no error, and a
-    parameter `api_key` wins over the environment.
+    there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, made of the
+    address that the fact `place` is, `form` and `headers` are the request; `local` makes the token without
+    one. `beside` are header lines that travel with the token. `keyed`: the provider takes a plain API key as
+    well, so nothing at all is no error, and a parameter `api_key` wins over the environment.
     """
 
     name: str
@@ -70,6 +71,7 @@ class Exchange(Struct, frozen=True, kw_only=True):
     optional: tuple[str, ...] = ()
     holders: tuple[str, ...] = ()
     more: Callable[[Surroundings, Facts], Facts] = lambda around, facts: facts
+    place: str = "url"
     url: Callable[[Facts], str] = lambda facts: facts["url"]
     form: Callable[[Facts], Mapping[str, str]] = lambda facts: {"grant_type": "client_credentials"}
     headers: Callable[[Facts], Mapping[str, str]] = lambda facts: basic_header(facts)
@@ -101,11 +103,11 @@ def credential(name: str, around: Surroundings) -> Credential | None:
         for given in row.given:
             if text := around.variable(*given.fact.variables.split()):
                 return _fixed(row, given, text, around)
-    facts = found(name, around)
+    facts = _facts(row, around)
     lacking = [one for one in row.facts if not facts[one] and one not in (*row.optional, *row.holders)]
     if not lacking:
         secrets = [facts[one] for one, fact in row.facts.items() if fact.secret]
-        return Bearer(_source(row, facts), secrets, row.beside(facts).items())
+        return Bearer(_source(row, facts), secrets, _beside(row, facts))
     if row.keyed and not any(facts[one] for one, fact in row.facts.items() if fact.secret):
         return None
     raise missing(_lacking(row, lacking))
@@ -119,29 +121,36 @@ def _lacking(row: Exchange, lacking: list[str]) -> str:
 
 def found(name: str, around: Surroundings) -> Facts:
     """What is known of a row's facts, "" for the others. An address that a service key holds is among them."""
-    row = EXCHANGES[name]
+    return _facts(EXCHANGES[name], around)
+
+
+def _facts(row: Exchange, around: Surroundings) -> Facts:
     return row.more(around, {one: fact.find(around) for one, fact in row.facts.items()})
 
 
 def _fixed(row: Exchange, given: Given, text: str, around: Surroundings) -> Credential:
-    facts = {one: fact.find(around) for one, fact in row.facts.items()}
-    lines = [("authorization", f"{given.scheme} {text}"), *row.beside(facts).items()]
-    return Fixed(lines, [text])
+    text = header_value(text, given.fact.names)
+    return Fixed([("authorization", f"{given.scheme} {text}"), *_beside(row, _facts(row, around))], [text])
+
+
+def _beside(row: Exchange, facts: Facts) -> list[tuple[str, str]]:
+    return [(name, header_value(value, f"{row.name}: {name}")) for name, value in row.beside(facts).items()]
 
 
 def _source(row: Exchange, facts: Facts) -> Source:
     async def source(fetch: Fetch, now: float) -> Token:
         if row.local is not None:
             return row.local(facts, now)
-        url = row.url(facts)
-        return await granted(fetch, url, row.form(facts), f"{row.name}: a token", now, row.headers(facts))
+        address(facts[row.place], f"{row.name}: {row.facts[row.place].names}")
+        what = f"{row.name}: a token"
+        return await granted(fetch, row.url(facts), row.form(facts), what, now, row.headers(facts))
 
     return source
 
 
 def _host(around: Surroundings, facts: Facts) -> Facts:
     """The workspace is named by the base URL of its API."""
-    host = facts["host"] or around.base
+    host = around.base or facts["host"]
     return {**facts, "host": host if "://" in host or not host else f"https://{host}"}
 
 
@@ -204,7 +213,7 @@ def _key_file(around: Surroundings, facts: Facts) -> Facts:
     """The key's text, where its file was named."""
     if facts["key"] or not facts["file"]:
         return facts
-    return {**facts, "key": around.file(facts["file"], "Snowflake's private key")}
+    return {**facts, "key": file_text(around, facts["file"], "Snowflake's private key")}
 
 
 def _account_jwt(facts: Facts, now: float) -> Token:
@@ -256,7 +265,7 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
         },
         form=lambda facts: {"scope": facts["scope"]},
         headers=lambda facts: {
-            "authorization": "Basic " + facts["key"].removeprefix("Basic "),
+            "authorization": "Basic " + header_value(facts["key"].removeprefix("Basic "), "the credentials"),
             "rquid": str(uuid.uuid4()),
         },
     ),
@@ -287,6 +296,7 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
             "host": Fact("api_base base_url", "DATABRICKS_HOST DATABRICKS_API_BASE"),
         },
         more=_host,
+        place="host",
         url=lambda facts: _origin(facts["host"]) + "/oidc/v1/token",
         form=lambda facts: {"grant_type": "client_credentials", "scope": "all-apis"},
         keyed=True,

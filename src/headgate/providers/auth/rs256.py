@@ -46,6 +46,23 @@ def signed(key: Any, claims: Mapping[str, Any], header: Mapping[str, str] = {}) 
     return f"{text}.{_web64(key.sign(text.encode(), PKCS1v15(), SHA256()))}"
 
 
+def thumbprint(pem: str, what: str) -> str:
+    """The SHA-1 of the first certificate of a PEM text, as the header `x5t` has it: RFC 7515, 4.1.7.
+
+    Raises AuthenticationError. After `private_key`, which sees to it that there is cryptography.
+    """
+    from cryptography.hazmat.primitives.serialization import Encoding
+    from cryptography.x509 import load_pem_x509_certificate
+
+    try:
+        der = load_pem_x509_certificate(pem.encode()).public_bytes(Encoding.DER)
+    except ValueError:
+        raise AuthenticationError(
+            f"{what} holds no certificate in PEM", code="unreadable_credentials"
+        ) from None
+    return _web64(hashlib.sha1(der, usedforsecurity=False).digest())
+
+
 def fingerprint(key: Any) -> str:
     """Base64 of the SHA-256 of the public key in DER."""
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat

@@ -8,6 +8,7 @@ from headgate.providers.base import Provider
 from headgate.providers.rows import (
     anthropic,
     azure,
+    bedrock,
     cerebras,
     cohere,
     custom_openai,
@@ -17,6 +18,7 @@ from headgate.providers.rows import (
     groq,
     hosted_vllm,
     hosts,
+    huggingface,
     lm_studio,
     makers,
     mistral,
@@ -26,9 +28,12 @@ from headgate.providers.rows import (
     openrouter,
     perplexity,
     routers,
+    sagemaker,
     servers,
     together_ai,
+    vectors,
     vertex_ai,
+    watsonx,
     xai,
 )
 
@@ -38,6 +43,7 @@ ROWS: tuple[Provider, ...] = (
     gemini.ROW,
     azure.ROW,
     vertex_ai.ROW,
+    bedrock.ROW,
     groq.ROW,
     mistral.ROW,
     deepseek.ROW,
@@ -50,6 +56,10 @@ ROWS: tuple[Provider, ...] = (
     cohere.ROW,
     ollama.ROW,
     ollama.CLOUD,
+    huggingface.ROW,
+    watsonx.ROW,
+    sagemaker.ROW,
+    sagemaker.CHAT,
     hosted_vllm.ROW,
     lm_studio.ROW,
     custom_openai.ROW,
@@ -58,4 +68,5 @@ ROWS: tuple[Provider, ...] = (
     *hosts.ROWS,
     *routers.ROWS,
     *servers.ROWS,
+    *vectors.ROWS,
 )

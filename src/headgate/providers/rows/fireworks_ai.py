@@ -14,7 +14,8 @@ ROW = Provider(
         "FIREWORKSAI_API_KEY",
         "FIREWORKS_AI_TOKEN",
     ),
-    paths=paths("chat", "completions", "embeddings", "models", "responses"),
+    paths=paths("chat", "completions", "embeddings", "models", "rerank", "responses"),
+    dialects={"rerank": "fireworks_rerank"},
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},

@@ -1,6 +1,8 @@
 """Companies that serve open models by an API that looks like OpenAI's. Their documentation says the same of
 each as its row: address, variables, what is renamed or refused."""
 
+from urllib.parse import quote
+
 from headgate.providers.base import TO_MAX_TOKENS as _TO_MAX_TOKENS
 from headgate.providers.base import Auth, Provider, Quirks, Site, Variant
 from headgate.providers.base import paths as _paths
@@ -10,6 +12,9 @@ def _azure_ai(site: Site) -> str:
     """Foundry's resources have the models under /models with a version; serverless hosts look like OpenAI's."""
     if site.operation == "responses":
         return "/openai/v1/responses"
+    if site.operation in _AZURE_AI:
+        foundry, serverless = _AZURE_AI[site.operation]
+        return foundry if "services.ai.azure.com" in site.base else serverless
     name = "/chat/completions" if site.operation == "chat" else "/embeddings"
     if "services.ai.azure.com" in site.base and not site.base.rstrip("/").endswith(("/v1", "/models")):
         return f"/models{name}?api-version={site.api_version}"
@@ -30,6 +35,27 @@ AZURE_CLAUDE = Provider(
     headers={"anthropic-version": "2023-06-01"},
     stream_usage="always",
 )
+_AZURE_AI = {
+    "rerank": ("/providers/cohere/v2/rerank", "/v1/rerank"),
+    "ocr": ("/providers/mistral/azure/ocr", "/v1/ocr"),
+}
+"""Operation → where a Foundry resource has it, and a serverless host."""
+
+
+def _deepinfra(site: Site) -> str:
+    """Rerank has an address beside the one that looks like OpenAI's."""
+    if site.operation == "rerank":
+        return site.base.removesuffix("/openai") + "/inference/{model}"
+    return site.provider.paths[site.operation]
+
+
+def _nvidia_nim(site: Site) -> str:
+    """NVIDIA's own rerankers have addresses of their own, in which a dot of the name is an underscore."""
+    if site.operation != "rerank" or "integrate.api.nvidia.com" not in site.base:
+        return site.provider.paths[site.operation]
+    return f"https://ai.api.nvidia.com/v1/retrieval/{quote(site.model.replace('.', '_'))}/reranking"
+
+
 ROWS: tuple[Provider, ...] = (
     Provider(
         id="abliteration",
@@ -67,7 +93,8 @@ ROWS: tuple[Provider, ...] = (
         name="Azure AI Foundry / Azure AI inference",
         base_url_env=("AZURE_AI_API_BASE",),
         api_key_env=("AZURE_AI_API_KEY",),
-        paths={"chat": "", "embeddings": "", "responses": ""},
+        paths={"chat": "", "embeddings": "", "responses": "", "rerank": "", "ocr": ""},
+        dialects={"rerank": "cohere_rerank"},
         auth=Auth(header="api-key", scheme="", token_param="azure_ad_token"),
         credential="azure_ad",
         variants=(Variant(match=r"claude", row=AZURE_CLAUDE),),
@@ -171,7 +198,12 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.deepinfra.com/v1/openai",
         base_url_env=("DEEPINFRA_API_BASE",),
         api_key_env=("DEEPINFRA_API_KEY",),
-        paths=_paths("chat", "completions", "embeddings", "images", "models", "speech", "transcriptions"),
+        paths={
+            **_paths("chat", "completions", "embeddings", "images", "models", "speech", "transcriptions"),
+            "rerank": "",
+        },
+        dialects={"rerank": "scores_rerank"},
+        path_of=_deepinfra,
         quirks=Quirks(
             rename=_TO_MAX_TOKENS,
             only={"tool_choice": ("auto", "none")},
@@ -247,15 +279,6 @@ ROWS: tuple[Provider, ...] = (
             "models": "/v1/models",
         },
         quirks=Quirks(flatten=True),
-    ),
-    Provider(
-        id="huggingface",
-        name="Hugging Face",
-        base_url="https://router.huggingface.co/v1",
-        base_url_env=("HF_API_BASE", "HUGGINGFACE_API_BASE"),
-        api_key_env=("HUGGINGFACE_API_KEY", "HF_TOKEN"),
-        paths=_paths("chat", "models"),
-        quirks=Quirks(roles={"developer": "system"}),
     ),
     Provider(
         id="hyperbolic",
@@ -342,6 +365,9 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://integrate.api.nvidia.com/v1",
         base_url_env=("NVIDIA_NIM_API_BASE",),
         api_key_env=("NVIDIA_NIM_API_KEY",),
+        paths={**_paths("chat", "completions", "embeddings", "models"), "rerank": "/v1/ranking"},
+        dialects={"embeddings": "nim_embeddings", "rerank": "nim_rerank"},
+        path_of=_nvidia_nim,
         quirks=Quirks(rename=_TO_MAX_TOKENS, roles={"developer": "system"}),
     ),
     Provider(

@@ -85,6 +85,7 @@ ROWS: tuple[Provider, ...] = (
             "transcriptions",
             "rerank",
             "moderations",
+            "ocr",
             "models",
             "responses",
         ),

@@ -16,14 +16,6 @@ ROWS: tuple[Provider, ...] = (
         auth=Auth(optional=True),
     ),
     Provider(
-        id="infinity",
-        name="Infinity embedding server",
-        base_url_env=("INFINITY_API_BASE",),
-        api_key_env=("INFINITY_API_KEY",),
-        paths=_paths("embeddings", "rerank", "models"),
-        auth=Auth(optional=True),
-    ),
-    Provider(
         id="lemonade",
         name="Lemonade Server",
         base_url="http://localhost:8000/api/v1",

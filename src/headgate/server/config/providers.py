@@ -36,6 +36,8 @@ QUIRKS: Final = _block(
         ("drop_null", "flag", "false", "Keys whose value is null are taken out of messages."),
         ("strip_message", "texts", "—", "Keys that are taken out of messages."),
         ("tool_strict", "flag", "true", "`false` takes `strict` out of tools."),
+        ("strip_schema", "texts", "—", "Keywords that are taken out of the schemas of tools."),
+        ("rename_text", "renames", "—", "As `rename`, where the value is a text and no object."),
     ),
 )
 AUTH: Final = _block(

@@ -1,6 +1,6 @@
 """Cohere's chat (v2), both ways. https://docs.cohere.com/reference/chat
 
-`DIALECT` is the whole interface.
+`DIALECT` is the whole interface. Answers of the older API (v1) are read, too.
 """
 
 import re
@@ -17,6 +17,7 @@ __all__ = ["DIALECT", "Cohere"]
 
 _CONTENT: Final = re.compile(
     rb'"type":\s*"(?:content-delta|tool-plan-delta|tool-call-[a-z]+|citation-start|message-end)"'
+    rb'|"event_type":\s*"(?:text-|tool-|citation-|stream-end)'
 )
 _FAILED: Final = re.compile(rb'"finish_reason":\s*"ERROR"')
 

@@ -67,9 +67,11 @@ def is_plan(block: ir.Block) -> bool:
     return isinstance(block, ir.Text) and own(block.extra).get(PLAN) is True
 
 
-def is_sealed(block: ir.Block) -> bool:
-    """Reasoning that only its own vendor can read."""
-    return isinstance(block, ir.Thinking) and (block.redacted is not None or not block.text)
+def _is_sealed(block: ir.Block, native: bool) -> bool:
+    """Reasoning that only its own vendor can read, or that is signed for it alone."""
+    if not isinstance(block, ir.Thinking):
+        return False
+    return block.redacted is not None or not block.text or (block.signature is not None and not native)
 
 
 def write_assistant(
@@ -82,7 +84,7 @@ def write_assistant(
     plan: list[str] = []
     citations: list[dict[str, Any]] = []
     for at_, block in enumerate(turn.blocks):
-        if isinstance(block, ir.ToolCall) or is_sealed(block):
+        if isinstance(block, ir.ToolCall) or _is_sealed(block, native):
             continue
         if isinstance(block, ir.Text) and (is_plan(block) or (calls and not native)):
             citations += _written(block, None, native)
@@ -94,7 +96,7 @@ def write_assistant(
         else:
             dropped.append(f"{where}.content[{at_}]: {kind_of(block)}")
     node: dict[str, Any] = {"role": "assistant"}
-    if content or not calls:
+    if content or not (calls or any(plan)):
         plain = turn.flat and len(content) == 1 and content[0].keys() == {"type", "text"}
         node["content"] = content[0]["text"] if plain else content or ""
     if any(plan):

@@ -17,7 +17,7 @@ _CUT: Final = "message-end"
 def read_error(status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
     words = failures.message_of(body)
     document = words.document
-    if not words.message and isinstance(document, dict) and isinstance(document.get("data"), str):
+    if isinstance(document, dict) and "message" not in document and isinstance(document.get("data"), str):
         words = words._replace(message=document["data"][: failures.MAX_MESSAGE])
     return failures.classify(status, headers, *words)
 

@@ -11,6 +11,7 @@ from headgate.errors import APIResponseValidationError
 from headgate.wire import ir
 from headgate.wire.cohere import failure
 from headgate.wire.cohere.assistant import read_assistant, write_assistant
+from headgate.wire.cohere.older import upgraded
 from headgate.wire.cohere.parts import FAMILY, own, rest
 from headgate.wire.cohere.usage import (
     read_finish,
@@ -39,9 +40,13 @@ def read_reply(body: bytes) -> ir.Reply:
     if (failed := failure.in_reply(document)) is not None:
         raise failed
     try:
-        return _read(document)
+        found = [_read(one) for one in upgraded(document)] or [_read(document)]
     except (Malformed, RecursionError) as error:
         raise bad_reply(error) from None
+    for index, other in enumerate(found[1:], 1):
+        other.choices[0].index = index
+        found[0].choices += other.choices
+    return found[0]
 
 
 def _read(document: dict[str, Any]) -> ir.Reply:
@@ -82,6 +87,7 @@ class _Facts(msgspec.Struct):
     """What a glance looks at; a message is passed over."""
 
     usage: Any = None
+    meta: Any = None
     message: msgspec.Raw = msgspec.Raw(b"")
 
 
@@ -94,6 +100,8 @@ def glance(body: bytes) -> Glance:
         facts = _GLANCE(body)
         if bytes(memoryview(facts.message)[:1]) == b"{":
             return Glance(usage=read_usage(facts.usage))
+        if facts.meta is not None:
+            return Glance(usage=read_usage(facts.meta))
         document = _DECODE(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
         shown = body[:80].decode("utf-8", "replace")

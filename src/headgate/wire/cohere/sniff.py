@@ -5,8 +5,9 @@ from typing import Any, Final
 import msgspec
 
 from headgate.errors import HeadgateError
-from headgate.wire import failures, ir, sse
+from headgate.wire import failures, ir
 from headgate.wire.cohere import failure
+from headgate.wire.cohere.older import Decoder
 from headgate.wire.cohere.usage import read_usage
 
 _END: Final = b"message-end"
@@ -25,7 +26,7 @@ class Sniffer:
         self.done = False
         self.error: HeadgateError | None = None
         self.model: str | None = None
-        self._decoder = sse.Decoder()
+        self._decoder = Decoder()
 
     def feed(self, data: bytes) -> None:
         for name, event in self._decoder.feed(data):

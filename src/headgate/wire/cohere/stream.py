@@ -10,10 +10,11 @@ from typing import Any, Final
 import msgspec
 
 from headgate.errors import APIResponseValidationError
-from headgate.wire import failures, ir, sse
+from headgate.wire import failures, ir
 from headgate.wire.cohere import failure
 from headgate.wire.cohere.assistant import planned
 from headgate.wire.cohere.citations import home, read_citation
+from headgate.wire.cohere.older import Decoder
 from headgate.wire.cohere.parts import FAMILY, PLAN, arguments_of, own, read_call, read_part, rest
 from headgate.wire.cohere.reply import LOGPROBS
 from headgate.wire.cohere.usage import read_finish, read_logprobs, read_usage
@@ -27,7 +28,7 @@ class StreamReader:
     """`feed` and `close` return the events so far."""
 
     def __init__(self) -> None:
-        self._decoder = sse.Decoder()
+        self._decoder = Decoder()
         self._started = False
         self._over = False
         self._count = 0

@@ -38,6 +38,13 @@ OPTIONS: Final = frozenset(
     draft_num_predict""".split()
 )
 """Options that callers of any format may give as parameters of their own, as LiteLLM's users do."""
+_FLAT: Final = {
+    **{name: option for option, name, _ in _KINDS},
+    "max_completion_tokens": "num_predict",
+    "stop": "stop",
+    **{option: option for option in OPTIONS},
+}
+"""Parameters beside the options, as settings of a deployment come → the option that each is."""
 NATIVE: Final = frozenset({"keep_alive", "truncate", "shift", "think", "format"})
 """The same for fields of the body."""
 _HARMLESS: Final = frozenset(
@@ -84,10 +91,11 @@ def _read(body: Mapping[str, Any]) -> ir.Request:
         logprobs=optional(body, "logprobs", bool, ""),
         top_logprobs=optional(body, "top_logprobs", int, ""),
         stream=optional(body, "stream", bool, "") is not False,
-        extra=rest(dict(body), _READ),
+        extra=rest(dict(body), _READ | _FLAT.keys()),
         spelling={FAMILY: {MADE_IDS: ids.made} if ids.made else {}},
     )
-    left = _read_options(optional(body, "options", dict, "") or {}, request)
+    flat = {_FLAT[key]: body[key] for key in _FLAT.keys() & body.keys() if body[key] is not None}
+    left = _read_options({**flat, **(optional(body, "options", dict, "") or {})}, request)
     if left:
         request.extra = {FAMILY: {**own(request.extra), "options": left}}
     return request

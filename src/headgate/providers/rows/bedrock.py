@@ -1,0 +1,84 @@
+"""Amazon Bedrock's runtime. https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html
+
+A model's name may begin with a region ("us-west-2/") and with the way it is asked: "converse/", which is the rule, or
+"invoke/", where the model's maker says the format."""
+
+import re
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
+from headgate.providers.address import join
+from headgate.providers.base import Auth, Provider, Site, Variant
+
+_PREFIX = re.compile(
+    r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)/|(?P<way>converse|converse_like|invoke|openai|llama|deepseek_r1|qwen2|qwen3)/"
+)
+_HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.com)")
+_VERBS = {
+    (True, False): "converse",
+    (True, True): "converse-stream",
+    (False, False): "invoke",
+    (False, True): "invoke-with-response-stream",
+}
+
+
+def _named(model: str) -> tuple[str, str]:
+    """The region that the name begins with, "" where none does, and the model's own name."""
+    region = ""
+    while found := _PREFIX.match(model):
+        region = found["region"] or region
+        model = model[found.end() :]
+    return region, model
+
+
+def _path(site: Site) -> str:
+    region, model = _named(site.model)
+    converse = site.operation != "embeddings" and site.provider.dialect == CONVERSE.dialect
+    path = f"/model/{quote(model, safe='{}')}/{_VERBS[converse, site.operation.endswith('_stream')]}"
+    return join(_HOST.sub(rf"\g<1>.{region}", site.base), path) if region else path
+
+
+_ANY = r"(?:[a-z]{2}(?:-[a-z]+)+-\d+/)?"
+
+INVOKED = (
+    (r"invoke/.*claude-(?!v\d|instant|2)", "bedrock_anthropic"),
+    (r"invoke/.*(?:jamba|openai\.|qwen|moonshot|minimax|zai\.|google\.|nvidia)", "bedrock_openai"),
+    (r"(?:invoke/)?(?:openai|qwen3|qwen2)/arn", "bedrock_openai"),
+    (r"invoke/.*amazon\.nova", "bedrock_nova"),
+    (r"invoke/", "bedrock_prompt"),
+    (r"(?:llama|deepseek_r1)/arn", "bedrock_prompt"),
+)
+"""Models that are not asked by Converse, and their makers' formats."""
+
+CONVERSE = Provider(
+    id="bedrock",
+    name="Amazon Bedrock",
+    aliases=("bedrock_converse",),
+    dialect="bedrock_converse",
+    embeddings="bedrock_embeddings",
+    base_url="https://bedrock-runtime.{region}.amazonaws.com",
+    base_url_env=("AWS_BEDROCK_RUNTIME_ENDPOINT",),
+    base_vars={"region": ("aws_region_name", "AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")},
+    api_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
+    auth=Auth(optional=True),
+    credential="aws:bedrock",
+    paths={
+        "chat": "/model/{model}/converse",
+        "chat_stream": "/model/{model}/converse-stream",
+        "embeddings": "/model/{model}/invoke",
+    },
+    path_of=_path,
+    bare=(
+        r"(?:(?:us|eu|apac|jp|au|ca|us-gov|global)\.)?"
+        r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability|writer|zai)\."
+        r"[a-z]"
+    ),
+    stream_usage="always",
+)
+ROW = replace(
+    CONVERSE,
+    variants=tuple(
+        Variant(match=_ANY + pattern, row=replace(CONVERSE, dialect=name)) for pattern, name in INVOKED
+    ),
+)

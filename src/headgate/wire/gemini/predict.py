@@ -1,0 +1,45 @@
+"""Vertex's `predict` for embeddings: one instance for each text, written for upstreams.
+
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. Answers are read by the
+base, which knows all of Google's forms. Knows no project and no address.
+"""
+
+from typing import Any, ClassVar, Final
+
+from headgate.wire import ir
+from headgate.wire.dialect import Target
+from headgate.wire.embeddings import EmbeddingsReply, EmbeddingsRequest
+from headgate.wire.gemini.embeddings import GeminiEmbeddings
+from headgate.wire.operations import decoded, tokens
+
+_PER_INSTANCE: Final = {"taskType": "task_type", "title": "title"}
+_PARAMETERS: Final = ("outputDimensionality", "autoTruncate")
+
+
+class VertexPredict(GeminiEmbeddings):
+    name: ClassVar[str] = "vertex_embeddings"
+
+    def write_request(self, request: EmbeddingsRequest, target: Target) -> ir.Written:
+        """Raises BadRequestError for token ids."""
+        written = super().write_request(request, target)
+        entries = written.body["requests"]
+        first: dict[str, Any] = entries[0]
+        told = {name: first[key] for key, name in _PER_INSTANCE.items() if key in first}
+        parameters = {key: first[key] for key in _PARAMETERS if key in first}
+        written.body = {"instances": [{"content": text, **told} for text in request.input]}
+        if parameters:
+            written.body["parameters"] = parameters
+        return written
+
+    def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> EmbeddingsReply:
+        """With the characters that older models are billed by."""
+        reply = super().read_reply(body, echo)
+        metadata = decoded(body).get("metadata")
+        characters = tokens(metadata.get("billableCharacterCount")) if isinstance(metadata, dict) else None
+        if characters is not None:
+            reply.usage = reply.usage or ir.Usage()
+            reply.usage.characters = characters
+        return reply
+
+
+DIALECT: Final = VertexPredict()
