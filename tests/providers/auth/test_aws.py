@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from desk import NOW, REQUEST, Desk, around, hides, lines_of
-from headgate.errors import AuthenticationError, HeadgateError
+from headgate.errors import AuthenticationError, HeadgateError, Timeout
 from headgate.ports import Ask, Credential, Told
 from headgate.providers.auth import aws, build
 from headgate.providers.auth.base import Fixed
@@ -227,6 +227,18 @@ async def test_no_keys_at_all(desk: Desk, env: Any, end: str) -> None:
     assert error.code == "missing_credentials"
     assert [name for name in [*LOOKED, end] if name not in str(error)] == []
     assert not desk.requests
+
+
+async def test_instance_metadata_that_is_silent() -> None:
+    """As in a container with a hop limit of 1."""
+
+    async def fetch(ask: Ask) -> Told:
+        raise Timeout(f"no answer within {ask.seconds:.0f} s")
+
+    with pytest.raises(
+        AuthenticationError, match=r"no AWS credentials.*no answer within 1 s\)\. Set one of them"
+    ):
+        await signer().renew(fetch, NOW)
 
 
 async def test_an_instance_without_a_role(imds: Desk) -> None:
