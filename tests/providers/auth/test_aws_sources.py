@@ -156,6 +156,18 @@ async def test_a_pod_that_has_the_role_does_not_assume_it_again(desk: Desk) -> N
     assert [form["Action"] for form in desk.forms] == ["AssumeRoleWithWebIdentity"]
 
 
+@pytest.mark.parametrize(
+    ("params", "env", "signs"),
+    [(PARAMS, {}, "AKIAPARAM"), ({}, ENV, "AKIAENV"), ({"aws_profile_name": "dev"}, {}, "AKIADEV")],
+)
+async def test_keys_that_are_not_the_pods_assume_the_pods_role(
+    desk: Desk, params: Any, env: Any, signs: str
+) -> None:
+    assert await access(signer({"aws_role_name": ROLE, **params}, {**POD, **env}, SHARED), desk) == "ASIASTS"
+    assert [form["Action"] for form in desk.forms] == ["AssumeRole"]
+    assert f"Credential={signs}/" in desk.got[0].headers["authorization"]
+
+
 async def test_a_pod_assumes_another_role(desk: Desk) -> None:
     desk.answer("/", xml("ASIAPOD"), xml("ASIAOTHER"))
     assert await access(signer({"aws_role_name": ROLE + "2"}, POD, SHARED), desk) == "ASIAOTHER"

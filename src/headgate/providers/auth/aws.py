@@ -126,22 +126,23 @@ def source_of(around: Surroundings, region: str) -> Source:
         raise missing("aws_web_identity_token is set, aws_role_name is not: expected both")
     if role and (token := own_token or around.variable("AWS_WEB_IDENTITY_TOKEN")):
         return _by_token(around, region, role, _web_token(around, token))
-    base = _base(around, region)
-    if not role or role == _pod_role(around):  # a role may not assume itself
+    pod = _pod(around, region)
+    base = _base(around, region, pod)
+    if not role or (base is pod and role == _pod_role(around)):  # a role may not assume itself
         return base
     external, tags = _either(around, "aws_external_id"), _tags(around.params.get("aws_session_tags"))
     form = role_form(role, _session(around), external=external) | tags
     return sources.assume_role(base, form, url=_sts(around, region), region=region)
 
 
-def _base(around: Surroundings, region: str) -> Source:
+def _base(around: Surroundings, region: str, pod: Source | None) -> Source:
     """Keys before any role that the deployment names."""
     own = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     if not around.param("aws_profile_name") and (found := _pair(around.param, *own)):
         return found
     if _either(around, "aws_profile_name"):
         return _profile(around, region) or _machine(around)
-    return _environment(around) or _pod(around, region) or _profile(around, region) or _machine(around)
+    return _environment(around) or pod or _profile(around, region) or _machine(around)
 
 
 def _pair(get: Callable[..., str], access: str, secret: str, *session: str) -> Source | None:
