@@ -6,8 +6,8 @@ import pytest
 
 from headgate.wire import ir
 from headgate.wire.anthropic import DIALECT
-from headgate.wire.schema import strict, tool_input
 from headgate.wire.dialect import Target
+from headgate.wire.schema import strict, tool_input
 
 OLD, NEW = "claude-3-5-sonnet-20241022", "claude-sonnet-4-5"
 SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}

@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from headgate.errors import APIResponseValidationError
 from headgate.wire import eventstream, ir, sse
 from headgate.wire.invoke.envelope import Invoke
 
@@ -42,8 +43,8 @@ class Claude(Invoke):
         written.headers = headers
         return written
 
-    def unwrap(self, document: bytes) -> bytes:
-        return sse.encode(_one_line(document), _kind(document))
+    def unwrapper(self) -> Callable[[bytes], bytes]:
+        return lambda document: sse.encode(_one_line(document), _kind(document))
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         return _sse_events()
@@ -61,11 +62,9 @@ class OpenAI(Invoke):
     name: ClassVar[str] = "bedrock_openai"
     family: ClassVar[str] = "openai"
 
-    def unwrap(self, document: bytes) -> bytes:
-        """What Bedrock counts, where the model's own events don't."""
-        if _METRICS.encode() in document:
-            document = _counted(document)
-        return sse.encode(_one_line(document))
+    def unwrapper(self) -> Callable[[bytes], bytes]:
+        """With what Bedrock counts, where the model's own events don't."""
+        return lambda document: sse.encode(_one_line(_counted(document)))
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         return _sse_events()
@@ -101,10 +100,8 @@ class Nova(Invoke):
         )
         return written
 
-    def unwrap(self, document: bytes) -> bytes:
-        event = _DECODE(document)
-        names = [name for name in event if isinstance(event[name], dict) and name != _METRICS]
-        return b"".join(eventstream.event(name, _ENCODE(event[name])) for name in names)
+    def unwrapper(self) -> Callable[[bytes], bytes]:
+        return Joined().frames
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         frames = eventstream.Decoder()
@@ -115,6 +112,50 @@ class Nova(Invoke):
         return documents
 
 
+class Joined:
+    """Nova sends each piece of a text as a block of its own: consecutive ones become one block here."""
+
+    def __init__(self) -> None:
+        self._open: int | None = None
+        self._texts: set[Any] = set()
+
+    def frames(self, document: bytes) -> bytes:
+        """Raises APIResponseValidationError."""
+        try:
+            event = _DECODE(document)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise APIResponseValidationError(
+                f"an event of the upstream's stream is no JSON: {error}"
+            ) from None
+        out: list[bytes] = []
+        for name, fields in event.items() if isinstance(event, dict) else ():
+            if name in _EVENTS and isinstance(fields, dict):
+                self._one(name, fields, out)
+        return b"".join(out)
+
+    def _one(self, name: str, fields: dict[str, Any], out: list[bytes]) -> None:
+        at = fields.get("contentBlockIndex")
+        delta = fields.get("delta")
+        if (
+            name == "contentBlockDelta"
+            and isinstance(at, int)
+            and isinstance(delta, dict)
+            and "text" in delta
+        ):
+            self._texts.add(at)
+            self._open = at if self._open is None else self._open
+            fields = {**fields, "contentBlockIndex": self._open}
+        elif name == "contentBlockStop" and at in self._texts:
+            return
+        elif self._open is not None:
+            out.append(eventstream.event("contentBlockStop", _ENCODE({"contentBlockIndex": self._open})))
+            self._open = None
+        out.append(eventstream.event(name, _ENCODE(fields)))
+
+
+_EVENTS: Final = frozenset(
+    {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
+)
 _CONFIG: Final = {
     "max_new_tokens": "maxTokens",
     "max_tokens": "maxTokens",
@@ -145,6 +186,8 @@ def _kind(document: bytes) -> str:
 
 
 def _counted(document: bytes) -> bytes:
+    if _METRICS.encode() not in document:
+        return document
     try:
         event = _DECODE(document)
     except (msgspec.DecodeError, ValueError):
