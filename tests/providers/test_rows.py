@@ -33,6 +33,7 @@ PAGE = ROOT / "docs/providers.md"
 CHAT = {
     "anthropic": "https://api.anthropic.com/v1/messages",
     "azure": "https://h.azure.com/openai/deployments/m/chat/completions?api-version=2025-02-01-preview",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse",
     "cerebras": "https://api.cerebras.ai/v1/chat/completions",
     "custom_openai": "http://own.test/v1/chat/completions",
     "deepseek": "https://api.deepseek.com/chat/completions",
@@ -50,7 +51,11 @@ CHAT = {
     "together_ai": "https://api.together.xyz/v1/chat/completions",
     "xai": "https://api.x.ai/v1/chat/completions",
 }
-BASES = {"azure": "https://h.azure.com", "custom_openai": "http://own.test/v1"}
+BASES = {
+    "azure": "https://h.azure.com",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com",
+    "custom_openai": "http://own.test/v1",
+}
 KEYED = {"anthropic": "x-api-key: k", "azure": "api-key: k", "gemini": "x-goog-api-key: k"}
 
 

@@ -47,6 +47,10 @@ ROW = Provider(
     dialects=(
         (_ANY + r"invoke/.*claude-(?!v\d|instant|2)", "bedrock_anthropic"),
         (_ANY + r"invoke/.*(?:jamba|openai\.|qwen|moonshot|minimax|zai\.|google\.|nvidia)", "bedrock_openai"),
+        (
+            _ANY + r"invoke/.*mistral.*(?:pixtral|large-(?!2402)|ministral|magistral|voxtral)",
+            "bedrock_openai",
+        ),
         (_ANY + r"(?:invoke/)?(?:openai|qwen3|qwen2)/arn", "bedrock_openai"),
         (_ANY + r"invoke/.*amazon\.nova", "bedrock_nova"),
         (_ANY + r"invoke/", "bedrock_prompt"),

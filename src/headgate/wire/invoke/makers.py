@@ -54,17 +54,20 @@ class Claude(Invoke):
 
 
 class OpenAI(Invoke):
-    """OpenAI's chat format: AI21's Jamba, gpt-oss, Qwen and imported models.
+    """OpenAI's chat format: AI21's Jamba, gpt-oss, Qwen, newer models of Mistral and imported ones.
 
-    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
+    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html and
+    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-mistral-chat-completion.html
     """
 
     name: ClassVar[str] = "bedrock_openai"
     family: ClassVar[str] = "openai"
 
     def unwrapper(self) -> Callable[[bytes], bytes]:
-        """With what Bedrock counts, where the model's own events don't."""
-        return lambda document: sse.encode(_one_line(_counted(document)))
+        return lambda document: sse.encode(_one_line(_like_openai(document)))
+
+    def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
+        return super().read_reply(_like_openai(body), echo)
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         return _sse_events()
@@ -185,21 +188,30 @@ def _kind(document: bytes) -> str:
         return ""
 
 
-def _counted(document: bytes) -> bytes:
-    if _METRICS.encode() not in document:
+def _like_openai(document: bytes) -> bytes:
+    """With what Bedrock counts, where the model's own events don't, and Mistral's word for why it stopped. What can't
+    be read is the inner reader's to refuse."""
+    if _METRICS.encode() not in document and b'"stop_reason"' not in document:
         return document
     try:
         event = _DECODE(document)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return document
-    metrics = event.get(_METRICS) if isinstance(event, dict) else None
-    if not isinstance(metrics, dict) or event.get("usage"):
+    if not isinstance(event, dict):
         return document
-    counts = [metrics.get(key) for key in ("inputTokenCount", "outputTokenCount")]
-    if not all(isinstance(count, int) for count in counts):
-        return document
-    event["usage"] = {"prompt_tokens": counts[0], "completion_tokens": counts[1]}
+    metrics = event.pop(_METRICS, None)
+    if isinstance(metrics, dict) and not event.get("usage"):
+        counts = {key: metrics.get(name) for key, name in _COUNTS.items()}
+        if all(isinstance(count, int) for count in counts.values()):
+            event["usage"] = counts
+    choices = event.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and "stop_reason" in choice:
+            choice.setdefault("finish_reason", choice.pop("stop_reason"))
     return _ENCODE(event)
+
+
+_COUNTS: Final = {"prompt_tokens": "inputTokenCount", "completion_tokens": "outputTokenCount"}
 
 
 def _sse_events() -> Callable[[bytes], list[bytes]]:
