@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from headgate.core.dialects import dialect
 from headgate.wire import ir
 from headgate.wire.anthropic import DIALECT as ANTHROPIC
 from headgate.wire.bedrock import DIALECT as CONVERSE
@@ -21,6 +22,7 @@ DIALECTS: dict[str, Any] = {
     "gemini": GEMINI,
     "responses": RESPONSES,
     "bedrock": CONVERSE,
+    "invoke": dialect("bedrock_anthropic"),
 }
 MODELS = {
     "chat": "gpt-4o",
@@ -28,6 +30,7 @@ MODELS = {
     "gemini": "gemini-2.5-flash",
     "responses": "gpt-5",
     "bedrock": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
+    "invoke": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 }
 FRAME = Frame(id="id-1", created=1, model="m", stream_usage=True)
 PNG = "iVBORw0KGgo="

@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import json_objects, json_values, names, unknown, words
+from strategies import json_objects, json_values, names, words
 
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError, RateLimitError
 from headgate.wire import eventstream, ir
@@ -17,7 +17,8 @@ from headgate.wire.fold import fold, unfold
 MODEL = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 FRAME = Frame(id="ours", created=1, model="ours")
 
-extra = st.none() | unknown.filter(bool).map(lambda fields: {"bedrock": fields})
+given_ = json_values.filter(lambda value: value is not None)
+extra = st.none() | st.builds(lambda value: {"bedrock": {"x_one": value}}, given_)
 arguments = json_objects.map(lambda value: json.dumps(value, separators=(",", ":")))
 citations = st.builds(
     ir.Citation,
@@ -135,6 +136,105 @@ def test_an_answer_without_usage_at_its_end_is_complete() -> None:
     reader = DIALECT.stream_reader()
     events = [*reader.feed(data), *reader.close()]
     assert isinstance(events[-1], ir.ReplyEnd)
+
+
+# --- requests: what is in normal form comes back equal -----------------------------------------------------
+
+said = words.filter(lambda text: text.strip() == text != "")
+marks = st.none() | st.builds(ir.Cache, ttl=st.sampled_from([None, "5m", "1h"]))
+plain = st.builds(ir.Text, text=said, cache=st.none())
+pictures = st.builds(ir.Image, st.builds(ir.Source, st.just("data"), st.just("AAAA"), st.just("image/png")))
+files = st.builds(
+    ir.File,
+    st.one_of(
+        st.builds(ir.Source, st.just("data"), st.just("JVBERi0="), st.just("application/pdf")),
+        st.builds(
+            ir.Source,
+            st.just("id"),
+            st.just("s3://b/a.pdf"),
+            st.just("application/pdf"),
+            st.just("bedrock"),
+        ),
+    ),
+    name=st.from_regex(r"[A-Z][a-z]{0,6}", fullmatch=True),
+    context=st.none() | said,
+    citations=st.none() | st.booleans(),
+)
+
+
+@st.composite
+def steps(draw: st.DrawFn, at: int) -> list[ir.Turn]:
+    """An assistant's turn, perhaps with calls, and the user's that answers it."""
+    ids = [f"call_{at}_{number}" for number in range(draw(st.integers(0, 2)))]
+    sealed = st.builds(ir.Thinking, text=said, signature=said, family=st.just("bedrock"))
+    asked: list[ir.Block] = [*draw(st.lists(sealed, max_size=1)), draw(plain)]
+    asked += [ir.ToolCall(id=word, name=draw(names), arguments=draw(arguments)) for word in ids]
+    answers: list[ir.Block] = [
+        ir.ToolResult(
+            call_id=word,
+            content=draw(st.lists(plain | pictures, max_size=2)),
+            is_error=draw(st.none() | st.booleans()),
+            flat=False,
+        )
+        for word in ids
+    ]
+    answers += [draw(plain), *draw(st.lists(pictures, max_size=1))]
+    return [ir.Turn(role="assistant", blocks=asked), ir.Turn(role="user", blocks=answers)]
+
+
+@st.composite
+def requests(draw: st.DrawFn) -> ir.Request:
+    documents = draw(st.lists(files, max_size=2, unique_by=lambda file: file.name))
+    turns = [ir.Turn(role="user", blocks=[draw(plain), *documents])]
+    for at in range(draw(st.integers(0, 2))):
+        turns += draw(steps(at))
+    if draw(st.booleans()):
+        turns.insert(0, ir.Turn(role="system", blocks=[draw(plain)]))
+    turns[-1].blocks[-1].cache = draw(marks)  # type: ignore[union-attr]
+    described = st.builds(
+        ir.Tool,
+        name=names,
+        description=st.none() | said,
+        parameters=st.just({"type": "object", "properties": {}}),
+        strict=st.sampled_from([None, False]),
+        cache=marks,
+    )
+    tools = draw(st.lists(described, min_size=1, max_size=2, unique_by=lambda tool: tool.name))
+    modes = st.sampled_from([("auto", None), ("required", None), ("named", tools[0].name)])
+    thinks = draw(st.booleans())
+    mode, name = draw(modes)
+    return ir.Request(
+        model="",
+        turns=turns,
+        tools=[*tools],
+        tool_choice=None if thinks else ir.ToolChoice(mode=mode, name=name),  # type: ignore[arg-type]
+        parallel_tools=draw(st.sampled_from([None, False])),
+        max_tokens=draw(st.integers(3000, 9000)),
+        temperature=None if thinks else draw(st.none() | st.sampled_from([0.0, 0.5, 1.0])),
+        top_k=None if thinks else draw(st.none() | st.integers(1, 9)),
+        stop=draw(st.none() | st.just(["END"])),
+        reasoning=ir.Reasoning(budget=2000) if thinks else None,
+        metadata=draw(st.none() | st.just({"a": "b"})),
+        service_tier=draw(st.sampled_from([None, "default", "priority"])),
+        extra=draw(extra),
+        spelling={"bedrock": {}},
+    )
+
+
+def even_request(request: ir.Request) -> ir.Request:
+    for turn in request.turns:
+        for block in turn.blocks:
+            if isinstance(block, ir.ToolCall):
+                block.arguments = json.dumps(json.loads(block.arguments or "{}"), sort_keys=True)
+    return request
+
+
+@given(requests())
+def test_a_written_request_reads_the_same(request: ir.Request) -> None:
+    written = DIALECT.write_request(request, Target(model=MODEL))
+    assert written.dropped == []
+    again = DIALECT.read_request(json.loads(json.dumps(written.body)))
+    assert even_request(again) == even_request(request)
 
 
 _TOP = """messages system inferenceConfig toolConfig outputConfig additionalModelRequestFields serviceTier

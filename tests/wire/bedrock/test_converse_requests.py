@@ -9,7 +9,8 @@ from headgate.errors import BadRequestError
 from headgate.wire import ir
 from headgate.wire.bedrock import DIALECT
 from headgate.wire.bedrock.models import facts_of
-from headgate.wire.dialect import Target
+from headgate.wire.dialect import Frame, Target
+from headgate.wire.fold import fold, unfold
 from headgate.wire.openai_chat import DIALECT as CHAT
 
 CLAUDE = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
@@ -289,8 +290,7 @@ def test_a_schema_is_given_to_models_that_keep_it() -> None:
     }
 
 
-@pytest.mark.parametrize("stream", [False, True])
-def test_other_models_get_a_tool_in_its_place(stream: bool) -> None:
+def test_other_models_get_a_tool_in_its_place() -> None:
     written = write(NOVA, output=ir.OutputFormat(kind="schema", schema=SCHEMA))
     assert written.body["toolConfig"]["toolChoice"] == {"tool": {"name": "json_tool_call"}}
     node = {"toolUse": {"toolUseId": "t", "name": "json_tool_call", "input": {"age": 3}}}
@@ -299,6 +299,11 @@ def test_other_models_get_a_tool_in_its_place(stream: bool) -> None:
     assert reply.choices[0].turn.blocks == [ir.Text('{"age":3}')]
     assert reply.choices[0].finish is not None
     assert reply.choices[0].finish.reason == "stop"
+    frame = Frame(id="ours", created=1, model="ours")
+    reader = DIALECT.stream_reader(written.echo)
+    data = DIALECT.stream_writer(frame).write(unfold(DIALECT.read_reply(json.dumps(body).encode())))
+    streamed = fold([*reader.feed(data), *reader.close()])
+    assert streamed.choices == reply.choices
 
 
 def test_a_tool_that_stands_in_is_never_forced_beside_thinking() -> None:
