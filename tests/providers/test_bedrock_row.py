@@ -3,7 +3,7 @@
 import json
 import re
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import pytest
 
@@ -36,19 +36,20 @@ ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/1arb
         ("chat_stream", "invoke/meta.llama3-8b", "meta.llama3-8b/invoke-with-response-stream"),
         ("embeddings", "amazon.titan-embed-text-v2:0", "amazon.titan-embed-text-v2%3A0/invoke"),
         (
-            "chat",
-            ARN,
-            "arn%3Aaws%3Abedrock%3Aus-east-1%3A123456789012%3Aapplication-inference-profile%2F1arbu5hu2sjr/converse",
-        ),
-        (
             "chat_stream",
-            "openai/arn:aws:bedrock:us-east-1:1:imported-model/a",
-            "arn%3Aaws%3Abedrock%3Aus-east-1%3A1%3Aimported-model%2Fa/invoke-with-response-stream",
+            "openai/arn:aws:bedrock:eu-west-1:1:imported-model/a",
+            "arn%3Aaws%3Abedrock%3Aeu-west-1%3A1%3Aimported-model%2Fa/invoke-with-response-stream",
         ),
     ],
 )
 def test_addresses(operation: str, model: str, path: str) -> None:
     assert url_of(ROW, operation, model, BASE) == f"{BASE}/model/{path}"
+
+
+@pytest.mark.parametrize("model", [ARN, quote(ARN, safe=""), f"converse/{ARN}", f"eu-west-1/{ARN}"])
+def test_an_arn_is_asked_in_its_region_and_encoded_once(model: str) -> None:
+    url = url_of(ROW, "chat", model, BASE)
+    assert url == f"{BASE.replace('eu-west-1', 'us-east-1')}/model/{quote(ARN, safe='')}/converse"
 
 
 @pytest.mark.parametrize("model", ["us-west-2/a.b", "converse/us-west-2/a.b", "us-west-2/converse/a.b"])

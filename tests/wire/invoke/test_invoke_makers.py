@@ -186,6 +186,16 @@ def test_novas_pieces_of_a_text_are_one_block() -> None:
     assert order == [(kind, at) for at in range(3) for kind in ("BlockStart", "BlockStop")]
 
 
+@pytest.mark.parametrize(
+    ("model", "key"),
+    [("openai.gpt-oss-20b-1:0", "max_completion_tokens"), ("ai21.jamba-1-5-mini-v1:0", "max_tokens")],
+)
+def test_the_limit_has_the_name_that_the_model_knows(model: str, key: str) -> None:
+    body = {"messages": [{"role": "user", "content": "Hi"}], "max_completion_tokens": 9}
+    written = OPENAI.write_request(OPENAI.read_request(body), Target(model=model)).body
+    assert written == {"messages": [{"role": "user", "content": "Hi"}], key: 9}
+
+
 def test_mistrals_word_for_the_end_is_read() -> None:
     body = {
         "choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}, "stop_reason": "length"}]

@@ -58,7 +58,7 @@ class Invoke:
         """A function from pieces of the inner dialect's stream to the events that they complete."""
         raise NotImplementedError
 
-    def written(self, written: ir.Written) -> ir.Written:
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
         """What the inner dialect wrote, as this API takes it."""
         return written
 
@@ -71,7 +71,7 @@ class Invoke:
         written = self.inner.write_request(request, target)
         for key in ("model", "stream", "stream_options"):
             written.body.pop(key, None)
-        return self.written(written)
+        return self.written(written, target)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
         return self.inner.read_reply(body, echo)

@@ -10,6 +10,7 @@ import msgspec
 
 from headgate.errors import APIResponseValidationError
 from headgate.wire import eventstream, ir, sse
+from headgate.wire.dialect import Target
 from headgate.wire.invoke.envelope import Invoke
 
 _DECODE = msgspec.json.Decoder().decode
@@ -31,7 +32,7 @@ class Claude(Invoke):
     def read_request(self, body: Mapping[str, Any]) -> ir.Request:
         return super().read_request({key: value for key, value in body.items() if key != "anthropic_version"})
 
-    def written(self, written: ir.Written) -> ir.Written:
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
         headers = dict(written.headers)
         asked = [flag for flag in headers.pop("anthropic-beta", "").split(",") if flag]
         given = written.body.pop("anthropic_beta", None)
@@ -62,6 +63,14 @@ class OpenAI(Invoke):
 
     name: ClassVar[str] = "bedrock_openai"
     family: ClassVar[str] = "openai"
+
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
+        """Only OpenAI's own models know the newer name of the limit."""
+        limit = written.body.get("max_completion_tokens")
+        if limit is not None and "openai." not in target.model:
+            del written.body["max_completion_tokens"]
+            written.body.setdefault("max_tokens", limit)
+        return written
 
     def unwrapper(self) -> Callable[[bytes], bytes]:
         return lambda document: sse.encode(_one_line(_like_openai(document)))
@@ -94,7 +103,7 @@ class Nova(Invoke):
             {**plain, "inferenceConfig": fields, "additionalModelRequestFields": nested}
         )
 
-    def written(self, written: ir.Written) -> ir.Written:
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
         body = written.body
         nested = body.pop("additionalModelRequestFields", {})
         config = {**body.pop("inferenceConfig", {}), **nested.pop("inferenceConfig", {})}
