@@ -268,6 +268,11 @@ def test_tools_of_the_vendors() -> None:
     hosted: list[ir.Tool | ir.HostedTool] = [ir.HostedTool(family="anthropic", value=computer)]
     fields = write(tools=hosted).body["additionalModelRequestFields"]
     assert fields == {"tools": [computer], "anthropic_beta": ["computer-use-2025-01-24"]}
+    both = write(
+        "anthropic.claude-opus-4-5-20251101-v1:0", tools=hosted, reasoning=ir.Reasoning(effort="low")
+    )
+    flags = both.body["additionalModelRequestFields"]["anthropic_beta"]
+    assert flags == ["computer-use-2025-01-24", "effort-2025-11-24"]
     assert write(NOVA, tools=hosted).dropped == ["tools[0]: computer_20250124"]
     search: list[ir.Tool | ir.HostedTool] = [ir.HostedTool(family="openai", value={}, kind="web_search")]
     assert write(NOVA, tools=search).body["toolConfig"]["tools"] == [
@@ -326,6 +331,11 @@ def test_a_tool_that_stands_in_is_never_forced_beside_thinking() -> None:
         (CLAUDE, {"budget": 10}, {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
         (CLAUDE, {"effort": "high"}, {"thinking": {"type": "enabled", "budget_tokens": 4096}}),
         (CLAUDE, {"budget": 0}, {"thinking": {"type": "disabled"}}),
+        (
+            "anthropic.claude-opus-4-5-20251101-v1:0",
+            {"effort": "low", "adaptive": False},
+            {"output_config": {"effort": "low"}, "anthropic_beta": ["effort-2025-11-24"]},
+        ),
         (
             "anthropic.claude-opus-4-6-v1",
             {"effort": "xhigh"},
