@@ -36,6 +36,7 @@ PAGE = ROOT / "docs/providers.md"
 CHAT = {
     "anthropic": "https://api.anthropic.com/v1/messages",
     "azure": "https://h.azure.com/openai/deployments/m/chat/completions?api-version=2025-02-01-preview",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse",
     "cerebras": "https://api.cerebras.ai/v1/chat/completions",
     "cohere": "https://api.cohere.com/v2/chat",
     "custom_openai": "http://own.test/v1/chat/completions",
@@ -61,6 +62,7 @@ CHAT = {
 }
 BASES = {
     "azure": "https://h.azure.com",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com",
     "custom_openai": "http://own.test/v1",
     "sagemaker": "https://h.test",
     "sagemaker_chat": "https://h.test",
