@@ -182,7 +182,10 @@ def test_recorded_answers() -> None:
         seen += 1
         blocks = found.choices[0].turn.blocks
         assert "".join(block.text for block in blocks if isinstance(block, ir.Text)) == said
-        counted = meta.get("tokens") or meta.get("billed_units")
-        assert found.usage is not None
-        assert (found.usage.input, found.usage.output) == (counted["input_tokens"], counted["output_tokens"])
+        if counted := meta.get("tokens") or meta.get("billed_units"):
+            assert found.usage is not None
+            assert (found.usage.input, found.usage.output) == (
+                counted["input_tokens"],
+                counted["output_tokens"],
+            )
     assert seen >= 5
