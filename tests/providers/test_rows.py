@@ -44,15 +44,28 @@ CHAT = {
     "lm_studio": "http://localhost:1234/v1/chat/completions",
     "mistral": "https://api.mistral.ai/v1/chat/completions",
     "mock": "mock://local/v1/chat/completions",
+    "nlp_cloud": "https://api.nlpcloud.io/v1/gpu/m/generation",
     "ollama": "http://localhost:11434/v1/chat/completions",
     "openai": "https://api.openai.com/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "perplexity": "https://api.perplexity.ai/chat/completions",
+    "predibase": "https://serving.test/t/deployments/v2/llms/m/generate",
     "together_ai": "https://api.together.xyz/v1/chat/completions",
+    "triton": "http://own.test/v2/models/m/generate",
     "xai": "https://api.x.ai/v1/chat/completions",
 }
-BASES = {"azure": "https://h.azure.com", "custom_openai": "http://own.test/v1"}
-KEYED = {"anthropic": "x-api-key: k", "azure": "api-key: k", "gemini": "x-goog-api-key: k"}
+BASES = {
+    "azure": "https://h.azure.com",
+    "custom_openai": "http://own.test/v1",
+    "predibase": "https://serving.test/t",
+    "triton": "http://own.test",
+}
+KEYED = {
+    "anthropic": "x-api-key: k",
+    "azure": "api-key: k",
+    "gemini": "x-goog-api-key: k",
+    "nlp_cloud": "authorization: Token k",
+}
 
 
 def deployment(model: str, env: dict[str, str] | None = None, **params: Any) -> Deployment:
@@ -113,6 +126,18 @@ def test_a_placeholder_of_an_address_is_filled_or_asked_for() -> None:
 )
 def test_the_addresses_of_foundry(base: str, url: str) -> None:
     assert deployment("azure_ai/m", api_key="k", api_base=base).route("chat", False).url == base + url
+
+
+def test_the_addresses_of_text_generation() -> None:
+    made = deployment("predibase/m", api_key="k", tenant_id="t1")
+    url = "https://serving.app.predibase.com/t1/deployments/v2/llms/m/generate"
+    assert made.route("chat", False).url == url
+    assert made.route("chat", True).url == url + "_stream"
+    own = deployment("triton/m", api_base="http://own.test/v2/models/x/versions/2/generate")
+    assert own.route("chat", False).url == "http://own.test/v2/models/x/versions/2/generate"
+    assert own.route("chat", True).url == "http://own.test/v2/models/x/versions/2/generate_stream"
+    older = deployment("nlp_cloud/m", api_key="k", api_base="https://api.nlpcloud.io/v1/gpu/")
+    assert older.route("chat", False).url == "https://api.nlpcloud.io/v1/gpu/m/generation"
 
 
 @pytest.mark.parametrize(("given", "sent"), [(1.7, 1.0), (-1, 0.0), (0.5, 0.5), ("hot", "hot"), (None, None)])

@@ -18,10 +18,18 @@ MODULES: Final = {
     "cohere": "headgate.wire.cohere",
     "cohere_embeddings": "headgate.wire.cohere.embeddings",
 }
+_HOME: Final = dict.fromkeys(
+    ("tgi_generate", "triton_generate", "nlp_generation", "luminous_complete", "j2_complete"),
+    "headgate.wire.textgen",
+)
+"""Dialects that are rows of one module's `DIALECTS`."""
 
 
 @cache
 def dialect(name: str) -> Dialect:
     """Raises KeyError for a name that no row should hold."""
+    if name in _HOME:
+        row: Dialect = import_module(_HOME[name]).DIALECTS[name]
+        return row
     found: Dialect = import_module(MODULES[name]).DIALECT
     return found
