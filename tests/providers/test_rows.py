@@ -128,6 +128,30 @@ def test_the_addresses_of_foundry(base: str, url: str) -> None:
     assert deployment("azure_ai/m", api_key="k", api_base=base).route("chat", False).url == base + url
 
 
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https://own.test",
+        "https://own.test/v1",
+        "https://own.test/v2",
+        "https://own.test/v1/chat",
+        "https://own.test/v2/embed",
+    ],
+)
+def test_the_version_in_an_address_of_cohere_is_ours(base: str) -> None:
+    made = deployment("cohere_chat/m", api_key="k", api_base=base)
+    assert made.route("chat", True).url == "https://own.test/v2/chat"
+    assert made.route("embeddings", False).url == "https://own.test/v2/embed"
+
+
+@pytest.mark.parametrize(
+    "model", ["command-a-03-2025", "command-r-plus", "embed-v4.0", "c4ai-aya-expanse-8b"]
+)
+def test_bare_names_of_cohere(model: str) -> None:
+    row, name = resolve(model)
+    assert (row.id, name) == ("cohere", model)
+
+
 def test_the_addresses_of_text_generation() -> None:
     made = deployment("predibase/m", api_key="k", tenant_id="t1")
     url = "https://serving.app.predibase.com/t1/deployments/v2/llms/m/generate"

@@ -191,6 +191,14 @@ def test_a_text_document_in_a_message_becomes_one_of_the_documents() -> None:
     assert written.body["messages"] == [{"role": "user", "content": [{"type": "text", "text": "Sum up"}]}]
 
 
+def test_a_text_file_is_a_document_too() -> None:
+    file = {"filename": "a.txt", "file_data": "data:text/plain;base64,QWxsIG9mIGl0"}
+    content = [{"type": "file", "file": file}, {"type": "text", "text": "Sum up"}]
+    written = from_chat(messages=[{"role": "user", "content": content}])
+    assert written.dropped == []
+    assert written.body["documents"] == [{"data": {"title": "a.txt", "text": "All of it"}}]
+
+
 def test_a_picture_that_a_tool_gave_follows_in_a_user_s_message() -> None:
     picture = ir.Image(source=ir.Source(kind="data", value="iVBO", media_type="image/png"))
     result = ir.ToolResult(call_id="c", content=[ir.Text("seen"), picture])
@@ -231,6 +239,7 @@ def test_another_vendor_s_sealed_reasoning_stays_with_it() -> None:
         {"thinking": {"type": "enabled", "token_budget": 5, "x": 1}},
         {"response_format": {"type": "json_object", "json_schema": {"type": "object"}}},
         {"tools": [TOOL], "strict_tools": True, "tool_choice": "NONE"},
+        {"tools": [{"type": "function", "function": {"name": "bare"}}], "strict_tools": False},
         {"messages": [{"role": "user", "content": [{"type": "x_new", "v": 1}]}]},
         {"messages": [{"role": "assistant", "content": "a", "x_unknown": 1}]},
         {"p": 0.5, "k": 3, "stop_sequences": ["a"], "logprobs": False},

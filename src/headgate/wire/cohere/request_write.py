@@ -101,18 +101,21 @@ def _write_tools(request: ir.Request, body: dict[str, Any], dropped: list[str]) 
             dropped.append(word)
     if choice is not None and choice.mode == "named":
         tools = [tool for tool in tools if tool.name == choice.name] or tools
-    body["tools"] = [_write_tool(tool) for tool in tools]
-    if tools and all(tool.strict for tool in tools):
-        body["strict_tools"] = True
+    native = FAMILY in (request.spelling or {})
+    body["tools"] = [_write_tool(tool, native) for tool in tools]
+    strict = {tool.strict for tool in tools}
+    if strict == {True} or (native and strict == {False}):
+        body["strict_tools"] = strict.pop()
     if tools and choice is not None and choice.mode in _CHOICES:
         body["tool_choice"] = _CHOICES[choice.mode]
 
 
-def _write_tool(tool: ir.Tool) -> dict[str, Any]:
+def _write_tool(tool: ir.Tool, native: bool) -> dict[str, Any]:
     inner: dict[str, Any] = {"name": tool.name, **own(tool.extra)}
     if tool.description is not None:
         inner["description"] = tool.description
-    inner["parameters"] = tool.parameters if tool.parameters is not None else _NO_PARAMETERS
+    if tool.parameters is not None or not native:
+        inner["parameters"] = tool.parameters if tool.parameters is not None else _NO_PARAMETERS
     return {"type": "function", "function": inner}
 
 
