@@ -99,6 +99,14 @@ def test_what_has_no_twin_is_named(chat: dict[str, Any], name: str) -> None:
     assert name not in written.body
 
 
+@pytest.mark.parametrize("beside", [{"tools": [TOOL]}, {"documents": ["d"]}])
+def test_a_form_of_the_answer_gives_way_to_tools_and_documents(beside: dict[str, Any]) -> None:
+    written = from_chat(response_format={"type": "json_object"}, **beside)
+    assert written.dropped == ["response_format"]
+    assert "response_format" not in written.body
+    assert from_chat(response_format={"type": "text"}, **beside).dropped == []
+
+
 @pytest.mark.parametrize(
     ("choice", "sent", "names"),
     [
