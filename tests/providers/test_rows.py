@@ -49,6 +49,9 @@ CHAT = {
     "lm_studio": "http://localhost:1234/v1/chat/completions",
     "mistral": "https://api.mistral.ai/v1/chat/completions",
     "mock": "mock://local/v1/chat/completions",
+    "nlp_cloud": "https://api.nlpcloud.io/v1/gpu/m/generation",
+    "predibase": "https://serving.test/t/deployments/v2/llms/m/generate",
+    "triton": "http://own.test/v2/models/m/generate",
     "ollama": "http://localhost:11434/api/chat",
     "ollama_cloud": "https://ollama.com/api/chat",
     "openai": "https://api.openai.com/v1/chat/completions",
@@ -64,11 +67,18 @@ BASES = {
     "azure": "https://h.azure.com",
     "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com",
     "custom_openai": "http://own.test/v1",
+    "predibase": "https://serving.test/t",
     "sagemaker": "https://h.test",
     "sagemaker_chat": "https://h.test",
+    "triton": "http://own.test",
     "watsonx": "https://us-south.ml.cloud.ibm.com",
 }
-KEYED = {"anthropic": "x-api-key: k", "azure": "api-key: k", "gemini": "x-goog-api-key: k"}
+KEYED = {
+    "anthropic": "x-api-key: k",
+    "azure": "api-key: k",
+    "gemini": "x-goog-api-key: k",
+    "nlp_cloud": "authorization: Token k",
+}
 
 
 def deployment(model: str, env: dict[str, str] | None = None, **params: Any) -> Deployment:
@@ -232,6 +242,42 @@ def test_a_chat_of_watsonx() -> None:
     assert quirked("watsonx/m", {**asked, "tool_choice": named})[0]["tool_choice"] == named
     own, _ = quirked("watsonx/deployment/d", asked)
     assert own.keys() == {"messages", "tools"}
+
+
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https://own.test",
+        "https://own.test/v1",
+        "https://own.test/v2",
+        "https://own.test/v1/chat",
+        "https://own.test/v2/embed",
+    ],
+)
+def test_the_version_in_an_address_of_cohere_is_ours(base: str) -> None:
+    made = deployment("cohere_chat/m", api_key="k", api_base=base)
+    assert made.route("chat", True).url == "https://own.test/v2/chat"
+    assert made.route("embeddings", False).url == "https://own.test/v2/embed"
+
+
+@pytest.mark.parametrize(
+    "model", ["command-a-03-2025", "command-r-plus", "embed-v4.0", "c4ai-aya-expanse-8b"]
+)
+def test_bare_names_of_cohere(model: str) -> None:
+    row, name = resolve(model)
+    assert (row.id, name) == ("cohere", model)
+
+
+def test_the_addresses_of_text_generation() -> None:
+    made = deployment("predibase/m", api_key="k", tenant_id="t1")
+    url = "https://serving.app.predibase.com/t1/deployments/v2/llms/m/generate"
+    assert made.route("chat", False).url == url
+    assert made.route("chat", True).url == url + "_stream"
+    own = deployment("triton/m", api_base="http://own.test/v2/models/x/versions/2/generate")
+    assert own.route("chat", False).url == "http://own.test/v2/models/x/versions/2/generate"
+    assert own.route("chat", True).url == "http://own.test/v2/models/x/versions/2/generate_stream"
+    older = deployment("nlp_cloud/m", api_key="k", api_base="https://api.nlpcloud.io/v1/gpu/")
+    assert older.route("chat", False).url == "https://api.nlpcloud.io/v1/gpu/m/generation"
 
 
 @pytest.mark.parametrize(("given", "sent"), [(1.7, 1.0), (-1, 0.0), (0.5, 0.5), ("hot", "hot"), (None, None)])

@@ -10,7 +10,7 @@ import pytest
 import recorded
 from headgate.core.dialects import dialect
 from headgate.errors import for_status
-from headgate.providers.rows.bedrock import ROW
+from headgate.providers.registry import resolve
 from headgate.wire import eventstream, ir
 from headgate.wire.fold import fold
 from servers import KEY, RunningGateway, Upstream, running
@@ -79,7 +79,7 @@ def ask(gateway: RunningGateway, record: dict[str, Any], path: str) -> tuple[int
 def said(record: dict[str, Any]) -> tuple[str, list[tuple[str, Any]], tuple[int, int]]:
     """Text, calls and tokens, as the dialect reads them; its own tests hold it to the recording."""
     way = "invoke/" if record["api"] == "invoke" else ""
-    spoken = dialect(ROW.spoken(way + record["model"]))
+    spoken = dialect(resolve("bedrock/" + way + record["model"])[0].dialect)
     reader = spoken.stream_reader()
     framed = "body_base64" in record["response"]
     reply = (

@@ -49,6 +49,13 @@ TABLES: Final = {
         "watsonx_rerank",
         "workers_ai_rerank",
     ),
+    "headgate.wire.textgen": (
+        "j2_complete",
+        "luminous_complete",
+        "nlp_generation",
+        "tgi_generate",
+        "triton_generate",
+    ),
     "headgate.wire.vendor_embeddings": (
         "jina_embeddings",
         "nim_embeddings",

@@ -24,7 +24,7 @@ MODES: Final = (
 ).split()
 
 
-CHAT_DIALECTS: Final = ("openai_chat", "anthropic", "gemini", "ollama")
+CHAT_DIALECTS: Final = ("openai_chat", "anthropic", "gemini", "cohere", "ollama")
 MORE_PATHS: Final = ("chat_stream", "count_tokens")
 """Operations of other formats than OpenAI's."""
 ARGUMENTS: Final = ("ttl", "lowest_latency_buffer", "max_latency_list_size")
