@@ -71,6 +71,8 @@ PATHS: Final = {
     "models": "/models",
     "responses": "/responses",
     "images": "/images/generations",
+    "image_edits": "/images/edits",
+    "image_variations": "/images/variations",
     "speech": "/audio/speech",
     "transcriptions": "/audio/transcriptions",
     "moderations": "/moderations",
@@ -92,7 +94,8 @@ TO_MAX_TOKENS: Final = {"max_completion_tokens": "max_tokens"}
 class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
-    `dialect` is what it speaks for chat. `paths` maps an operation to what is appended to the base URL, with
+    `dialect` is what it speaks for chat, `dialects` maps other operations to what it speaks for them where that is
+    not the operation's own. `paths` maps an operation to what is appended to the base URL, with
     "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
     the user must give one. `path_of` makes the template where it depends on more than the operation.
 
@@ -109,6 +112,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     aliases: tuple[str, ...] = ()
     dialect: str = "openai_chat"
     embeddings: str = "openai_embeddings"
+    dialects: dict[str, str] = {}
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
     base_vars: dict[str, tuple[str, ...]] = {}
