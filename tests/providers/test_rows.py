@@ -24,7 +24,7 @@ from headgate.errors import (
 from headgate.providers.address import join, url_of
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS, hosts, makers, routers, servers
+from headgate.providers.rows import ROWS, hosts, makers, pictures, routers, servers
 from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
@@ -47,6 +47,7 @@ CHAT = {
     "openai": "https://api.openai.com/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
     "perplexity": "https://api.perplexity.ai/chat/completions",
+    "replicate": "https://api.replicate.com/v1/models/m/predictions",
     "together_ai": "https://api.together.xyz/v1/chat/completions",
     "xai": "https://api.x.ai/v1/chat/completions",
 }
@@ -70,7 +71,7 @@ def filling(row: Any) -> dict[str, str]:
     return {names[0]: "acc" for _, *names in row.base_vars.values()}
 
 
-PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS]
+PLAIN = [*makers.ROWS, *hosts.ROWS, *pictures.ROWS, *routers.ROWS, *servers.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 
@@ -79,7 +80,7 @@ def test_every_row_of_its_own_is_in_the_table_above() -> None:
 
 
 def test_rows_are_sorted_in_their_files() -> None:
-    for rows in (makers.ROWS, hosts.ROWS, routers.ROWS, servers.ROWS):
+    for rows in (makers.ROWS, hosts.ROWS, pictures.ROWS, routers.ROWS, servers.ROWS):
         assert [row.id for row in rows] == sorted(row.id for row in rows)
 
 

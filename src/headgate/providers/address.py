@@ -54,9 +54,8 @@ def url_of(provider: Provider, operation: str, model: str, base: str | None, api
         )
     site = Site(provider=provider, operation=operation, model=model, base=base, api_version=api_version)
     path = provider.path_of(site) if provider.path_of else provider.paths[operation]
-    if path.startswith(("http://", "https://")):
-        return path
-    return join(base, path.replace("{model}", quote(model, safe="/:@")))
+    path = path.replace("{model}", quote(model, safe="/:@"))
+    return path if path.startswith(("http://", "https://")) else join(base, path)
 
 
 def join(base: str, path: str) -> str:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, NoReturn
 import msgspec
 
 from headgate.errors import (
+    APIConnectionError,
     APIError,
     APIResponseValidationError,
     BadRequestError,
@@ -256,7 +257,7 @@ class Reader:
 
     def close(self) -> list[ir.Event]:
         out = self._read(self._decoder.close())
-        return out if self._over else [*out, *self._fail(InternalServerError(_CUT))]
+        return out if self._over else [*out, *self._fail(APIConnectionError(_CUT))]
 
     def _read(self, events: list[tuple[str, bytes]]) -> list[ir.Event]:
         out: list[ir.Event] = []

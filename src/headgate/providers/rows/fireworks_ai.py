@@ -14,7 +14,11 @@ ROW = Provider(
         "FIREWORKSAI_API_KEY",
         "FIREWORKS_AI_TOKEN",
     ),
-    paths=paths("chat", "completions", "embeddings", "models", "responses"),
+    paths={
+        **paths("chat", "completions", "embeddings", "models", "responses"),
+        "images": "/workflows/{model}/text_to_image",
+    },
+    dialects={"images": "fireworks_images"},
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},

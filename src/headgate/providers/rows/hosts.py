@@ -18,6 +18,15 @@ def _azure_ai(site: Site) -> str:
     return name if "/v1" in site.base else "/v1" + name
 
 
+def _beside(site: Site) -> str:
+    """What is no address of OpenAI's lives beside the OpenAI-compatible /v1, not under it."""
+    path = site.provider.paths[site.operation]
+    return site.base.rstrip("/").removesuffix("/v1") + path if path.startswith(_OWN) else path
+
+
+_OWN = ("/run/", "/hf-inference/")
+
+
 ROWS: tuple[Provider, ...] = (
     Provider(
         id="abliteration",
@@ -114,7 +123,13 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1",
         base_url_env=("CLOUDFLARE_API_BASE",),
         api_key_env=("CLOUDFLARE_API_KEY", "CLOUDFLARE_API_TOKEN"),
-        paths=_paths("chat", "embeddings", "responses"),
+        paths={
+            **_paths("chat", "embeddings", "responses"),
+            "images": "/run/{model}",
+            "image_edits": "/run/{model}",
+        },
+        path_of=_beside,
+        dialects={"images": "cloudflare_images", "image_edits": "cloudflare_images"},
         quirks=Quirks(roles={"developer": "system"}),
         base_vars={"account_id": ("cloudflare_account_id", "CLOUDFLARE_ACCOUNT_ID")},
     ),
@@ -240,7 +255,13 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://router.huggingface.co/v1",
         base_url_env=("HF_API_BASE", "HUGGINGFACE_API_BASE"),
         api_key_env=("HUGGINGFACE_API_KEY", "HF_TOKEN"),
-        paths=_paths("chat", "models"),
+        paths={
+            **_paths("chat", "models"),
+            "images": "/hf-inference/models/{model}",
+            "image_edits": "/hf-inference/models/{model}",
+        },
+        path_of=_beside,
+        dialects={"images": "pipeline_images", "image_edits": "pipeline_images"},
         quirks=Quirks(roles={"developer": "system"}),
     ),
     Provider(
@@ -254,6 +275,7 @@ ROWS: tuple[Provider, ...] = (
             "images": "/image/generation",
             "speech": "/audio/generation",
         },
+        dialects={"images": "hyperbolic_images"},
         quirks=Quirks(rename=_TO_MAX_TOKENS),
     ),
     Provider(
@@ -295,6 +317,7 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.studio.nebius.ai/v1",
         base_url_env=("NEBIUS_API_BASE",),
         api_key_env=("NEBIUS_API_KEY",),
+        dialects={"images": "nebius_images"},
         paths=_paths("chat", "completions", "embeddings", "images", "models"),
         quirks=Quirks(rename=_TO_MAX_TOKENS),
     ),
