@@ -59,7 +59,8 @@ class Rule(Struct, frozen=True, kw_only=True):
     hosts     ends of host names, beside the job's own, that an answer may send us to
     words     keys that hold the words of a failure, and `blame` what such a failure is
     headers   what each question carries beside the credential
-    codes     key of a failure's code, and `refusals` what such codes begin with
+    codes     key of a failure's code, and `refusals` what such codes begin with where the content was refused
+    phrases   words, in lower case, of failures for what the content was
     first, growth, most   seconds of the first wait, the factor, the longest
     limit     seconds of waiting after which the job is given up
     """
@@ -77,6 +78,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     words: tuple[str, ...] = ("error", "failure", "detail")
     codes: str = ""
     refusals: tuple[str, ...] = ()
+    phrases: tuple[str, ...] = ()
     blame: type[HeadgateError] = InternalServerError
     headers: dict[str, str] = {}
     first: float = 0.5
@@ -120,6 +122,7 @@ RULES: Final[dict[str, Rule]] = {
         links=("urls.get",),
         path="/v1/predictions/{id}",
         hosts=("replicate.com",),
+        phrases=("nsfw content", "flagged as sensitive"),
     ),
     # https://docs.dev.runwayml.com/api/#tag/Task-management, which asks for 5 seconds between questions
     "runway_tasks": Rule(
@@ -282,12 +285,20 @@ class Job:
         said = next((words for key in rule.words if (words := _said(document.get(key)))), "")
         code = document.get(rule.codes) if rule.codes else None
         reason = f": {said}" if said else ""
-        if state in rule.refused or (isinstance(code, str) and code.startswith(rule.refusals or ("\0",))):
-            return ContentPolicyViolationError(f"the content was refused ({state}){reason}", body=document)
-        if state in rule.failed:
-            told = failures.classify(400, {}, said) if said else None
-            kind = type(told) if isinstance(told, ContentPolicyViolationError) else rule.blame
-            return kind(f"the job ended as {state}{reason}", code=_word(code), body=document)
+        if state not in rule.refused | rule.failed:
+            return self._unknown(state, document)
+        refused = (
+            state in rule.refused
+            or (isinstance(code, str) and code.startswith(rule.refusals))
+            or any(phrase in said.lower() for phrase in rule.phrases)
+            or isinstance(failures.classify(400, {}, said), ContentPolicyViolationError)
+        )
+        kind = ContentPolicyViolationError if refused else rule.blame
+        verb = "the content was refused:" if refused else "the job ended as"
+        return kind(f"{verb} {state}{reason}", code=_word(code), body=document)
+
+    def _unknown(self, state: str, document: dict[str, Any]) -> HeadgateError:
+        rule = self._rule
         known = ", ".join(sorted(rule.waiting | rule.done | rule.refused | rule.failed))
         return APIResponseValidationError(
             f"the job is in a state that is not known, {state[:80]!r}; expected one of {known}", body=document
@@ -295,7 +306,7 @@ class Job:
 
     def _made(self, path: str) -> str:
         """The address made of the job's id, on the host of its request and under the same base."""
-        if not self._id:
+        if not self._id or not path:
             raise APIResponseValidationError(
                 "the job was accepted, but the answer names no id and no address"
             )
@@ -307,8 +318,8 @@ class Job:
 
     def _allowed(self, link: str) -> str:
         """The address, where the credential may go there. Raises APIResponseValidationError."""
-        url = urljoin(self._home, link)
         try:
+            url = urljoin(self._home, link)
             there, home = urlsplit(url), urlsplit(self._home)
             same = (there.scheme, there.hostname, there.port) == (home.scheme, home.hostname, home.port)
         except ValueError:

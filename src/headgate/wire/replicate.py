@@ -23,6 +23,7 @@ from headgate.errors import (
 )
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
+from headgate.wire.fold import unfold
 
 FAMILY: Final = "replicate"
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -244,20 +245,43 @@ def _failure(said: Any) -> HeadgateError:
 
 
 class Reader:
-    """See dialect.StreamReader. Events: output (text), done (perhaps with a reason), error, logs."""
+    """See dialect.StreamReader. Events: output (text), done (perhaps with a reason), error, logs.
+
+    A prediction in place of a stream, from models that have none, is read as the whole answer.
+    """
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder()
+        self._whole: list[bytes] | None = None
+        self._fresh = True
+        self._size = 0
         self._begun = False
         self._open = False
         self._over = False
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        return self._read(self._decoder.feed(data))
+        if self._fresh and data.strip():
+            self._fresh = False
+            self._whole = [] if data.lstrip().startswith(b"{") else None
+        if self._whole is None:
+            return self._read(self._decoder.feed(data))
+        self._whole.append(data)
+        self._size += len(data)
+        if self._size > sse.MAX_EVENT:
+            raise APIResponseValidationError(f"an answer in place of a stream is over {sse.MAX_EVENT} bytes")
+        return []
 
     def close(self) -> list[ir.Event]:
+        if self._whole is not None:
+            return self._close_whole(b"".join(self._whole))
         out = self._read(self._decoder.close())
         return out if self._over else [*out, *self._fail(APIConnectionError(_CUT))]
+
+    def _close_whole(self, body: bytes) -> list[ir.Event]:
+        try:
+            return list(unfold(DIALECT.read_reply(body)))
+        except HeadgateError as error:
+            return [ir.StreamFailure(error)]
 
     def _read(self, events: list[tuple[str, bytes]]) -> list[ir.Event]:
         out: list[ir.Event] = []

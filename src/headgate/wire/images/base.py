@@ -316,6 +316,11 @@ def whole(value: Any) -> int | None:
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
+def listed(value: Any) -> list[Any]:
+    """The list, empty for anything else."""
+    return value if isinstance(value, list) else []
+
+
 def texts(value: Any) -> list[str]:
     """The strings of a string or a list."""
     rows = value if isinstance(value, list) else [value]

@@ -7,6 +7,7 @@ body is written. A mask goes as it came: Nova and Titan change its black part, S
 
 import re
 from collections.abc import Callable
+from itertools import zip_longest
 from typing import Any, Final
 
 from headgate.errors import ContentPolicyViolationError
@@ -139,28 +140,18 @@ _WRITERS: Final[tuple[tuple[str, Callable[[ImageRequest], _Body]], ...]] = (
 
 def _pictures(document: dict[str, Any]) -> tuple[list[Picture], list[str]]:
     """The pictures, and why others are missing."""
-    if isinstance(artifacts := document.get("artifacts"), list):
+    if artifacts := base.listed(document.get("artifacts")):
         rows = [row for row in artifacts if isinstance(row, dict)]
-        pairs = [(row.get("base64"), row.get("finishReason"), row.get("seed")) for row in rows]
+        found = [(row.get("base64"), row.get("finishReason"), row.get("seed")) for row in rows]
     else:
-        images = document.get("images") or []
-        reasons, seeds = document.get("finish_reasons") or [], document.get("seeds") or []
-        pairs = [
-            (image, _at(reasons, place), _at(seeds, place))
-            for place, image in enumerate(images or reasons)
-            if isinstance(images or reasons, list)
-        ]
-        pairs = pairs if images else [(None, reason, seed) for _, reason, seed in pairs]
+        columns = (base.listed(document.get(key)) for key in ("images", "finish_reasons", "seeds"))
+        found = list(zip_longest(*columns))
     made = [
         Picture(source=ir.Source("data", image), seed=base.whole(seed))
-        for image, reason, seed in pairs
+        for image, reason, seed in found
         if isinstance(image, str) and image and reason in (None, "SUCCESS")
     ]
-    return made, [str(reason) for _, reason, _ in pairs if reason not in (None, "SUCCESS")]
-
-
-def _at(rows: Any, place: int) -> Any:
-    return rows[place] if isinstance(rows, list) and place < len(rows) else None
+    return made, [str(reason) for _, reason, _ in found if reason not in (None, "SUCCESS")]
 
 
 DIALECT: Final = BedrockImages()

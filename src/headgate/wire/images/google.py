@@ -7,7 +7,7 @@ body is written, what is in the answer how it is read. A mask goes as it came: I
 
 from typing import Any, Final
 
-from headgate.errors import ContentPolicyViolationError
+from headgate.errors import BadRequestError, ContentPolicyViolationError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import base
@@ -109,10 +109,7 @@ def _class(size: str | None) -> str | None:
 
 
 def _read_imagen(document: dict[str, Any], echo: ir.Echo | None) -> ImageReply:
-    rows = document.get("predictions") or []
-    if not isinstance(rows, list):
-        raise base.unreadable("predictions: expected an array")
-    rows = [row for row in rows if isinstance(row, dict)]
+    rows = [row for row in base.listed(document.get("predictions")) if isinstance(row, dict)]
     pictures = [
         Picture(
             source=ir.Source("data", row["bytesBase64Encoded"], row.get("mimeType")),
@@ -145,17 +142,25 @@ def _gemini(request: ImageRequest) -> tuple[dict[str, Any], list[str]]:
         for source in request.images
     ]
     image = base.present(aspectRatio=base.ratio(request.size, _GEMINI_RATIOS), imageSize=_class(request.size))
-    image |= given.pop("imageConfig", None) or given.pop("image_config", None) or {}
+    image |= _settings(given, "imageConfig") | _settings(given, "image_config")
     config = {"responseModalities": ["TEXT", "IMAGE"], **base.present(seed=request.seed)}
     if image:
         config["imageConfig"] = image
-    config |= given.pop("generationConfig", None) or {}
+    config |= _settings(given, "generationConfig")
     body = {**given, "contents": [{"role": "user", "parts": parts}], "generationConfig": config}
     return body, [*base.unsaid(request, "size", "seed", "images"), *dropped]
 
 
+def _settings(given: dict[str, Any], key: str) -> dict[str, Any]:
+    """Takes an object of the caller's out of the keys given. Raises BadRequestError for anything else."""
+    value = given.pop(key, None) or {}
+    if not isinstance(value, dict):
+        raise BadRequestError(f"{key}: expected an object", param=key)
+    return value
+
+
 def _read_gemini(document: dict[str, Any], echo: ir.Echo | None) -> ImageReply:
-    candidates = [row for row in document.get("candidates") or [] if isinstance(row, dict)]
+    candidates = [row for row in base.listed(document.get("candidates")) if isinstance(row, dict)]
     parts = [part for row in candidates for part in _parts(row) if isinstance(part, dict)]
     inline = [part.get("inlineData", part.get("inline_data")) for part in parts if not part.get("thought")]
     pictures = [
@@ -176,8 +181,7 @@ def _read_gemini(document: dict[str, Any], echo: ir.Echo | None) -> ImageReply:
 
 def _parts(candidate: dict[str, Any]) -> list[Any]:
     content = candidate.get("content")
-    parts = content.get("parts") if isinstance(content, dict) else None
-    return parts if isinstance(parts, list) else []
+    return base.listed(content.get("parts")) if isinstance(content, dict) else []
 
 
 def _explain(document: dict[str, Any], candidates: list[dict[str, Any]], parts: list[dict[str, Any]]) -> None:
@@ -210,10 +214,9 @@ def _usage(given: Any) -> ImageUsage | None:
 
 
 def _drawn(details: Any) -> int | None:
-    rows = details if isinstance(details, list) else []
     counts = [
         base.whole(row.get("tokenCount"))
-        for row in rows
+        for row in base.listed(details)
         if isinstance(row, dict) and row.get("modality") == "IMAGE"
     ]
     known = [count for count in counts if count is not None]

@@ -138,7 +138,7 @@ class FalImages(Jobs):
         return body, [*base.unsaid(request, *said), *dropped]
 
     def _pictures(self, document: dict[str, Any]) -> list[Picture]:
-        rows = document.get("images") or [document.get("image")]
+        rows = base.listed(document.get("images")) or [document.get("image")]
         seed = base.whole(document.get("seed"))
         return [
             Picture(source=base.source_of(row["url"], row.get("content_type")), seed=seed)

@@ -60,7 +60,7 @@ class StabilityImages(base.Images):
             return base.reply_of([picture], echo)
         document = base.document_of(body)
         found = document.get("image") or document.get("result")
-        rows: list[Any] = document.get("artifacts") or [{**document, "base64": found}]
+        rows: list[Any] = base.listed(document.get("artifacts")) or [{**document, "base64": found}]
         pictures = [picture for row in rows if (picture := _picture(row))]
         if not pictures and document.get("errors"):
             raise failures.read_document(document)
