@@ -431,3 +431,57 @@ def test_a_key_without_a_word_before_it() -> None:
 def test_the_first_variable_that_is_set_fills_an_address(variable: str) -> None:
     made = deployment("bedrock_mantle/m", {variable: "eu-west-1"}, api_key="k")
     assert made.route("chat", False).origin.host == "bedrock-mantle.eu-west-1.api.aws"
+
+
+@pytest.mark.parametrize(
+    ("model", "operation", "url"),
+    [
+        ("openai/m", "images", "https://api.openai.com/v1/images/generations"),
+        ("openai/m", "image_variations", "https://api.openai.com/v1/images/variations"),
+        ("xai/m", "image_edits", "https://api.x.ai/v1/images/edits"),
+        ("openrouter/a/m", "image_edits", "https://openrouter.ai/api/v1/images"),
+        (
+            "gemini/imagen-4",
+            "images",
+            "https://generativelanguage.googleapis.com/v1beta/models/imagen-4:predict",
+        ),
+        ("gemini/m", "images", "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent"),
+        ("fal_ai/fal-ai/flux/schnell", "images", "https://fal.run/fal-ai/flux/schnell"),
+        ("black_forest_labs/flux-dev", "images", "https://api.bfl.ai/v1/flux-dev"),
+        ("recraft/recraftv3", "image_edits", "https://external.api.recraft.ai/v1/images/imageToImage"),
+        ("runwayml/gen4_image", "images", "https://api.dev.runwayml.com/v1/text_to_image"),
+        ("stability/sd3.5-large", "images", "https://api.stability.ai/v2beta/stable-image/generate/sd3"),
+        (
+            "stability/stable-image-ultra",
+            "images",
+            "https://api.stability.ai/v2beta/stable-image/generate/ultra",
+        ),
+        ("stability/inpaint", "image_edits", "https://api.stability.ai/v2beta/stable-image/edit/inpaint"),
+        (
+            "stability/creative",
+            "image_edits",
+            "https://api.stability.ai/v2beta/stable-image/upscale/creative",
+        ),
+        ("topaz/Standard V2", "image_variations", "https://api.topazlabs.com/image/v1/enhance"),
+        ("replicate/a/m", "images", "https://api.replicate.com/v1/models/a/m/predictions"),
+        ("replicate/deployments/a/m", "chat", "https://api.replicate.com/v1/deployments/a/m/predictions"),
+        (f"replicate/a/m:{'0f' * 32}", "images", "https://api.replicate.com/v1/predictions"),
+        (
+            "fireworks_ai/flux-1-dev-fp8",
+            "images",
+            "https://api.fireworks.ai/inference/v1/workflows/accounts/fireworks/models/flux-1-dev-fp8/text_to_image",
+        ),
+        ("hyperbolic/SD2", "images", "https://api.hyperbolic.xyz/v1/image/generation"),
+        ("huggingface/a/m", "images", "https://router.huggingface.co/hf-inference/models/a/m"),
+        ("cloudflare/@cf/m", "images", "https://api.cloudflare.com/client/v4/accounts/acc/ai/run/@cf/m"),
+    ],
+)
+def test_where_pictures_are_made(model: str, operation: str, url: str) -> None:
+    row, name = resolve(model)
+    base = row.base_url and row.base_url.format_map(dict.fromkeys(row.base_vars, "acc"))
+    assert url_of(row, operation, name, base) == url
+
+
+def test_where_pictures_are_made_on_azure() -> None:
+    path = url_of(providers()["azure"], "image_edits", "m", BASES["azure"], "2025-04-01-preview")
+    assert path == BASES["azure"] + "/openai/deployments/m/images/edits?api-version=2025-04-01-preview"

@@ -232,10 +232,12 @@ def _usage(metrics: Any) -> ir.Usage | None:
 
 
 def _seconds(value: Any) -> int | None:
+    """Unix seconds. Replicate's times end in Z."""
     try:
-        return int(datetime.fromisoformat(value).timestamp()) if isinstance(value, str) else None
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else None
     except ValueError:
         return None
+    return None if moment is None or moment.tzinfo is None else int(moment.timestamp())
 
 
 def _failure(said: Any) -> HeadgateError:
