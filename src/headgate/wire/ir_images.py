@@ -4,6 +4,7 @@ Three tasks share one request: generate (a prompt alone), edit (pictures and a p
 alone). As in `ir.py`, what has no name here stays in `extra` under the family it came from.
 """
 
+import re
 from typing import Final, Literal, TypeAlias
 
 from headgate.wire import ir
@@ -80,6 +81,19 @@ class ImageEcho(ir.Echo):
     size: str | None = None
     quality: str | None = None
     output_format: str | None = None
+
+
+_SIZE: Final = re.compile(r"(\d{1,5})[xX*](\d{1,5})")
+
+
+def measured(usage: ImageUsage, echo: ir.Echo | None) -> ImageUsage:
+    """The same usage, with what the answer left out filled in from its request, and the pixels counted."""
+    if isinstance(echo, ImageEcho):
+        usage.size = usage.size or echo.size
+        usage.quality = usage.quality or echo.quality
+    found = _SIZE.fullmatch(usage.size or "")
+    usage.pixels = int(found[1]) * int(found[2]) * usage.images if found else None
+    return usage
 
 
 def pending(reply: ImageReply) -> list[ir.Source]:

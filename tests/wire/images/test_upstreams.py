@@ -232,6 +232,22 @@ def test_recorded_requests_of_the_relatives(name: str, record: str) -> None:
     assert body_of(name, asked, body["model"]) == body
 
 
+def test_sizes_and_pictures_of_further_relatives_documented() -> None:
+    assert body_of("ark_images", {"image": [FILE, FILE], "watermark": False}) == {
+        "model": "m", "prompt": "p", "image": [URI, URI], "watermark": False,
+    }  # fmt: skip
+    assert body_of("aiml_images", {"n": 2, "size": "512x256", "image": FILE}) == {
+        "model": "m", "prompt": "p", "num_images": 2, "image_size": {"width": 512, "height": 256}, "image_url": URI,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["together_images", "aiml_images", "prediction_images"])
+def test_one_picture_where_one_is_taken(name: str) -> None:
+    with pytest.raises(errors.BadRequestError) as caught:
+        written(name, {"image": [FILE, FILE]})
+    assert caught.value.param == "image"
+
+
 def test_recraft_edits_by_a_form() -> None:
     out = written("recraft_images", {"image": FILE, "style": "digital_illustration", "strength": 0.2})
     assert out.body["fields"] == {
@@ -413,6 +429,33 @@ def test_answers_of_bedrock_documented(document: Any, seeds: list[Any]) -> None:
 def test_filtered_answers_of_bedrock_documented(document: Any) -> None:
     with pytest.raises(errors.ContentPolicyViolationError):
         read("bedrock_images", document)
+
+
+# --- DashScope -------------------------------------------------------------------------------------------
+
+
+def test_dashscope_documented() -> None:
+    body = {"image": FILE, "size": "1024x512", "n": 2, "prompt_extend": False}
+    assert body_of("dashscope_images", body, "qwen-image-edit") == {
+        "model": "qwen-image-edit",
+        "input": {"messages": [{"role": "user", "content": [{"image": URI}, {"text": "p"}]}]},
+        "parameters": {"size": "1024*512", "n": 2, "prompt_extend": False},
+    }
+
+
+def test_answers_of_dashscope_documented() -> None:
+    message = {"role": "assistant", "content": [{"image": "https://h/a.png"}]}
+    document = {
+        "output": {"choices": [{"finish_reason": "stop", "message": message}]},
+        "usage": {"height": 1328, "width": 1328, "image_count": 1},
+        "request_id": "x",
+    }
+    reply = read("dashscope_images", document)
+    assert values(reply) == ["https://h/a.png"]
+    assert reply.usage is not None
+    assert (reply.usage.images, reply.usage.pixels) == (1, 1328 * 1328)
+    with pytest.raises(errors.HeadgateError, match="slow down"):
+        read("dashscope_images", {"code": "Throttling", "message": "slow down", "request_id": "x"})
 
 
 # --- Stability -------------------------------------------------------------------------------------------

@@ -41,7 +41,8 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.aimlapi.com/v1",
         base_url_env=("AIML_API_BASE",),
         api_key_env=("AIML_API_KEY", "AIMLAPI_KEY"),
-        paths=_paths("chat", "embeddings", "images", "models"),
+        paths={**_paths("chat", "embeddings", "images", "models"), "image_edits": "/images/generations"},
+        dialects={"images": "aiml_images", "image_edits": "aiml_images"},
     ),
     Provider(
         id="anyscale",

@@ -2,8 +2,17 @@
 each as its row: address, variables, what is renamed or refused."""
 
 from headgate.providers.base import TO_MAX_TOKENS as _TO_MAX_TOKENS
-from headgate.providers.base import Auth, Provider, Quirks
+from headgate.providers.base import Auth, Provider, Quirks, Site
 from headgate.providers.base import paths as _paths
+
+
+def _dashscope(site: Site) -> str:
+    """What is native lives beside the OpenAI-compatible address, on the same host of the region."""
+    path = site.provider.paths[site.operation]
+    return (
+        site.base.rstrip("/").removesuffix("/compatible-mode/v1") + path if path.startswith("/api/") else path
+    )
+
 
 ROWS: tuple[Provider, ...] = (
     Provider(
@@ -73,8 +82,11 @@ ROWS: tuple[Provider, ...] = (
         paths={
             **_paths("chat", "completions", "embeddings", "models", "responses"),
             "rerank": "https://dashscope.aliyuncs.com/compatible-api/v1/reranks",
-            "images": "https://dashscope-intl.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",
+            "images": "/api/v1/services/aigc/multimodal-generation/generation",
+            "image_edits": "/api/v1/services/aigc/multimodal-generation/generation",
         },
+        path_of=_dashscope,
+        dialects={"images": "dashscope_images", "image_edits": "dashscope_images"},
         quirks=Quirks(roles={"developer": "system"}),
         cache_marks=True,
     ),
@@ -189,7 +201,11 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://ark.cn-beijing.volces.com/api/v3",
         base_url_env=("VOLCENGINE_API_BASE", "ARK_API_BASE"),
         api_key_env=("VOLCENGINE_API_KEY", "ARK_API_KEY"),
-        paths=_paths("chat", "embeddings", "images", "responses", "models"),
+        paths={
+            **_paths("chat", "embeddings", "images", "responses", "models"),
+            "image_edits": "/images/generations",
+        },
+        dialects={"images": "ark_images", "image_edits": "ark_images"},
         quirks=Quirks(roles={"developer": "system"}),
     ),
     Provider(

@@ -23,7 +23,7 @@ import msgspec
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance, Target
-from headgate.wire.ir_images import ImageEcho, ImageReply, ImageRequest, ImageUsage, Picture
+from headgate.wire.ir_images import ImageEcho, ImageReply, ImageRequest, ImageUsage, Picture, measured
 
 ENCODE: Final = msgspec.json.Encoder().encode
 DECODE: Final = msgspec.json.Decoder().decode
@@ -301,14 +301,10 @@ def reply_of(pictures: list[Picture], echo: ir.Echo | None, **fields: Any) -> Im
     """The reply, its usage counted. Raises APIResponseValidationError for no pictures."""
     if not pictures:
         raise unreadable("it holds no picture")
-    memory = echo if isinstance(echo, ImageEcho) else ImageEcho()
     usage = fields.pop("usage", None) or ImageUsage()
     usage.images = len(pictures)
-    usage.size = usage.size or memory.size
-    usage.quality = usage.quality or memory.quality
-    found = _SIZE.fullmatch(usage.size or "")
-    usage.pixels = int(found[1]) * int(found[2]) * len(pictures) if found else None
-    return ImageReply(images=pictures, usage=usage, response_format=memory.response_format, **fields)
+    wanted = echo.response_format if isinstance(echo, ImageEcho) else None
+    return ImageReply(images=pictures, usage=measured(usage, echo), response_format=wanted, **fields)
 
 
 def whole(value: Any) -> int | None:

@@ -2,9 +2,11 @@
 
 together: https://docs.together.ai/reference/post-images-generations · nebius: https://docs.nebius.com/studio/ ·
 hyperbolic: https://docs.hyperbolic.xyz/docs/image-generation · xai: https://docs.x.ai/docs/guides/image-generations
-· recraft: https://www.recraft.ai/docs · openrouter: https://openrouter.ai/docs. Replies are read as OpenAI's.
+· recraft: https://www.recraft.ai/docs · openrouter: https://openrouter.ai/docs · ark:
+https://www.volcengine.com/docs/82379/1541523 · aiml: https://docs.aimlapi.com. Replies are read as OpenAI's.
 """
 
+from collections.abc import Callable
 from typing import Any, Final, Literal
 
 from msgspec import Struct
@@ -23,16 +25,17 @@ class Likeness(Struct, frozen=True, kw_only=True):
 
     takes     the fields of a request that it has; the others are reported
     rename    OpenAI's key → its own
-    size      as OpenAI's "size", as "width" and "height" ("sides"), or as "aspect_ratio" ("ratio")
+    size      as OpenAI's "size", as "width" and "height" ("sides"), both in "image_size" ("box"),
+              or as "aspect_ratio" ("ratio")
     formats   values of response_format by its own names
-    pictures  how pictures to edit are sent: as a form, or under this key of the JSON as `{"type", wrap: …}`
+    pictures  how pictures to edit are sent: as a form, or under this key of the JSON; "" where there are none
     """
 
     takes: tuple[str, ...]
     rename: dict[str, str] = {}
-    size: Literal["size", "sides", "ratio"] = "size"
+    size: Literal["size", "sides", "box", "ratio"] = "size"
     formats: dict[str, str] = {}
-    pictures: Literal["form", "images", "input_references", "image_url", ""] = ""
+    pictures: Literal["form", "image", "images", "input_references", "image_url", ""] = ""
 
 
 class Like(base.Images):
@@ -63,8 +66,10 @@ class Like(base.Images):
         written = ir.Written(
             body=body, dropped=[*base.unsaid(request, *said), *dropped], echo=base.echo_of(request)
         )
-        if request.images and like.pictures:
-            self._add(written, request)
+        if request.images and like.pictures == "form":
+            self._as_form(written, request)
+        elif request.images and like.pictures:
+            written.body[like.pictures] = _WRAPS[like.pictures]([*map(base.address_of, request.images)])
         return written
 
     def _size(self, size: str | None) -> dict[str, Any]:
@@ -73,35 +78,37 @@ class Like(base.Images):
         if self._like.size == "size":
             return base.present(size=size)
         box = base.sides(size)
-        return {} if box is None else {"width": box[0], "height": box[1]}
+        if box is None:
+            return {}
+        sides = {"width": box[0], "height": box[1]}
+        return {"image_size": sides} if self._like.size == "box" else sides
 
-    def _add(self, written: ir.Written, request: ImageRequest) -> None:
-        match self._like.pictures:
-            case "form":
-                files = [base.file_of(source, "image") for source in request.images[:1]]
-                if request.mask is not None and "mask" in self._like.takes:
-                    files.append(base.file_of(request.mask, "mask"))
-                fields = {key: base.field(value) for key, value in written.body.items()}
-                written.body, written.headers = {"fields": fields, "files": files}, dict(base.FORM)
-            case "image_url":
-                if len(request.images) > 1:
-                    raise BadRequestError("image: this API takes one picture", param="image")
-                written.body["image_url"] = base.address_of(request.images[0])
-            case "images":
-                written.body["images"] = [
-                    {"type": "image_url", "url": base.address_of(source)} for source in request.images
-                ]
-            case _:
-                written.body["input_references"] = [
-                    {"type": "image_url", "image_url": {"url": base.address_of(source)}}
-                    for source in request.images
-                ]
+    def _as_form(self, written: ir.Written, request: ImageRequest) -> None:
+        files = [base.file_of(source, "image") for source in request.images[:1]]
+        fields = {key: base.field(value) for key, value in written.body.items()}
+        written.body, written.headers = {"fields": fields, "files": files}, dict(base.FORM)
 
     def read_reply(
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
     ) -> ImageReply:
         return answers.read_document(base.document_of(body), echo)
 
+
+def _one(addresses: list[str]) -> str:
+    if len(addresses) > 1:
+        raise BadRequestError("image: this API takes one picture", param="image")
+    return addresses[0]
+
+
+_WRAPS: Final[dict[str, Callable[[list[str]], Any]]] = {
+    "image_url": _one,
+    "image": lambda addresses: addresses[0] if len(addresses) == 1 else addresses,
+    "images": lambda addresses: [{"type": "image_url", "url": address} for address in addresses],
+    "input_references": lambda addresses: [
+        {"type": "image_url", "image_url": {"url": address}} for address in addresses
+    ],
+}
+"""What stands under a key for pictures."""
 
 TOGETHER: Final = Like(
     "together_images",
@@ -124,9 +131,7 @@ HYPERBOLIC: Final = Like(
     "hyperbolic_images",
     Likeness(takes=("size", "seed", "negative_prompt"), rename={"model": "model_name"}, size="sides"),
 )
-XAI: Final = Like(
-    "xai_images", Likeness(takes=("n", "size", "quality", "user"), size="ratio", pictures="images")
-)
+XAI: Final = Like("xai_images", Likeness(takes=("n", "size", "user"), size="ratio", pictures="images"))
 RECRAFT: Final = Like(
     "recraft_images", Likeness(takes=("n", "size", "style", "negative_prompt"), pictures="form")
 )
@@ -134,5 +139,15 @@ OPENROUTER: Final = Like(
     "openrouter_images",
     Likeness(
         takes=("n", "size", "quality", "background", "output_format", "seed"), pictures="input_references"
+    ),
+)
+ARK: Final = Like("ark_images", Likeness(takes=("size", "seed", "output_format"), pictures="image"))
+AIML: Final = Like(
+    "aiml_images",
+    Likeness(
+        takes=("n", "size", "seed", "negative_prompt", "output_format"),
+        rename={"n": "num_images"},
+        size="box",
+        pictures="image_url",
     ),
 )
