@@ -4,12 +4,14 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from headgate.catalog.images import cost_by, image_cost, row_names
 from headgate.catalog.lookup import Catalog
 from headgate.wire.ir_images import ImageUsage
+
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 ROWS: dict[str, dict[str, Any]] = {
     "hd/1024-x-1792/dall-e-3": {"input_cost_per_pixel": 6.539e-08, "output_cost_per_pixel": 0.0},
@@ -81,6 +83,7 @@ def test_the_exact_name_is_asked_for_first() -> None:
 PRICES = st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.just({}) | st.integers()
 
 
+@RELAXED
 @given(
     st.dictionaries(
         st.sampled_from([*ROWS["classes"], *ROWS["gpt-image-1"], "input_cost_per_pixel", "tiered_pricing"]),

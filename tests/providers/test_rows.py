@@ -476,6 +476,11 @@ def test_the_first_variable_that_is_set_fills_an_address(variable: str) -> None:
             "images",
             "https://dashscope.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",
         ),
+        (
+            "fireworks_ai/flux-kontext-pro",
+            "images",
+            "https://api.fireworks.ai/inference/v1/workflows/accounts/fireworks/models/flux-kontext-pro",
+        ),
         ("hyperbolic/SD2", "images", "https://api.hyperbolic.xyz/v1/image/generation"),
         ("huggingface/a/m", "images", "https://router.huggingface.co/hf-inference/models/a/m"),
         ("cloudflare/@cf/m", "images", "https://api.cloudflare.com/client/v4/accounts/acc/ai/run/@cf/m"),

@@ -26,12 +26,13 @@ from headgate.wire import failures
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """Send this, without a body and with the first request's credential, `after` seconds from now."""
+    """Send this, with the first request's credential, `after` seconds from now. `body` is JSON, or empty."""
 
     url: str
     after: float
     method: str = "GET"
     headers: dict[str, str] = {}
+    body: bytes = b""
 
 
 class Done(Struct, frozen=True, kw_only=True):
@@ -54,7 +55,9 @@ class Rule(Struct, frozen=True, kw_only=True):
     state     the key of the answer that names its state, "" where only the status tells (202: still running)
     waiting, done, refused, failed   the states; `refused` is for what the content was
     links     keys, "a.b" for inner ones, that hold the address to ask next, most wanted first
-    path      the address where no key holds it, "{id}" filled from one of `ids`; relative to the job's own
+    path      the address where no key holds it, "{id}" filled from one of `ids`, "{job}" from the request's own;
+              else it is on that one's host, under the same base
+    posts     the key under which the id is posted there; "" for a GET
     result    key that holds the address of the result, or a path with "{id}", where the state's answer has none
     hosts     ends of host names, beside the job's own, that an answer may send us to
     words     keys that hold the words of a failure, and `blame` what such a failure is
@@ -73,6 +76,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     links: tuple[str, ...] = ()
     path: str = ""
     ids: tuple[str, ...] = ("id",)
+    posts: str = ""
     result: str = ""
     hosts: tuple[str, ...] = ()
     words: tuple[str, ...] = ("error", "failure", "detail")
@@ -101,6 +105,18 @@ RULES: Final[dict[str, Rule]] = {
         links=("polling_url",),
         path="/v1/get_result?id={id}",
         hosts=("bfl.ai", "bfl.ml"),
+        words=("details", "error", "detail"),
+        limit=300.0,
+    ),
+    # https://docs.fireworks.ai/api-reference/get-generated-image-from-flux-kontex
+    "fireworks_results": Rule(
+        waiting=_set("Pending", "Queued", "Processing"),
+        done=_set("Ready"),
+        refused=_set("Request Moderated", "Content Moderated"),
+        failed=_set("Error", "Failed", "Task not found"),
+        path="{job}/get_result",
+        ids=("request_id", "id"),
+        posts="id",
         words=("details", "error", "detail"),
         limit=300.0,
     ),
@@ -254,7 +270,7 @@ class Job:
                 )
             self._url = self._allowed(link)
         self._fetching = True
-        return Ask(url=self._url, after=0.0, headers=rule.headers)
+        return self._ask(0.0)
 
     def _again(self, headers: Mapping[str, str]) -> Ask:
         """The next question. Raises Timeout where the waits have reached the limit."""
@@ -270,7 +286,15 @@ class Job:
             raise APIResponseValidationError(
                 "the job was accepted, but the answer names no id and no address"
             )
-        return Ask(url=self._url, after=after, headers=rule.headers)
+        return self._ask(after)
+
+    def _ask(self, after: float) -> Ask:
+        rule = self._rule
+        if not rule.posts:
+            return Ask(url=self._url, after=after, headers=rule.headers)
+        headers = {**rule.headers, "content-type": "application/json"}
+        body = msgspec.json.encode({rule.posts: self._id})
+        return Ask(url=self._url, after=after, method="POST", headers=headers, body=body)
 
     def _fault(self, status: int, headers: Mapping[str, str], body: bytes) -> Step:
         """Failures of the first request are its own; those of a question may pass."""
@@ -310,6 +334,8 @@ class Job:
             raise APIResponseValidationError(
                 "the job was accepted, but the answer names no id and no address"
             )
+        if path.startswith("{job}"):
+            return self._home.partition("?")[0].rstrip("/") + path.removeprefix("{job}")
         parts = urlsplit(self._home)
         head = path.split("/")[1]
         before, found, _ = parts.path.partition(f"/{head}/")

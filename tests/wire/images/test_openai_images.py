@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recorded_images import answer, exchange, sent
 
@@ -14,6 +14,8 @@ from headgate.wire import ir
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.images.openai import DIALECT
 from headgate.wire.ir_images import OPERATIONS, ImageReply, ImageRequest, ImageUsage, Picture, pending
+
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 FRAME = Frame(id="ours", created=7, model="ours")
 TARGET = Target(model="m")
@@ -34,6 +36,7 @@ def written(body: dict[str, Any], model: str = "m") -> ir.Written:
     return DIALECT.write_request(DIALECT.read_request(body), Target(model=model))
 
 
+@RELAXED
 @given(
     st.fixed_dictionaries(
         {"model": st.just("m"), "prompt": WORDS},
@@ -137,6 +140,7 @@ def test_base64_that_is_none_is_named() -> None:
     assert caught.value.param == "image"
 
 
+@RELAXED
 @given(st.dictionaries(KEYS, JSON))
 def test_any_body_is_read_or_refused_by_name(body: dict[str, Any]) -> None:
     try:
@@ -232,6 +236,7 @@ def test_an_unreadable_answer_says_so(body: bytes) -> None:
     DIALECT.glance(body)
 
 
+@RELAXED
 @given(st.dictionaries(st.sampled_from(["data", "images", "usage", "size", "created", "error"]), JSON))
 def test_any_answer_is_read_or_refused(document: dict[str, Any]) -> None:
     body = json.dumps(document, default=lambda value: value.decode("latin-1")).encode()
@@ -257,6 +262,7 @@ def test_the_recorded_refusal() -> None:
     assert error.param == "images[0].image_url"
 
 
+@RELAXED
 @given(st.lists(st.tuples(st.sampled_from(["data", "url"]), st.none() | WORDS), min_size=1, max_size=3))
 def test_read_what_was_written(rows: list[tuple[Any, str | None]]) -> None:
     pictures = [

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recorded_images import answer, exchange, sent
 
@@ -18,6 +18,8 @@ from headgate.wire.images.base import Images, ratio, sides
 from headgate.wire.images.openai import DIALECT as CLIENT
 from headgate.wire.ir_images import ImageReply
 from headgate.wire.polling import RULES
+
+RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 NAMES = sorted(name for name in MODULES if name.endswith("_images"))
 UPSTREAMS = [name for name in NAMES if name != "openai_images"]
@@ -131,6 +133,7 @@ JSON = st.recursive(
 
 
 @pytest.mark.parametrize("name", UPSTREAMS)
+@RELAXED
 @given(document=JSON)
 def test_any_answer_is_read_or_refused(name: str, document: Any) -> None:
     try:
@@ -154,6 +157,7 @@ def test_no_client_speaks_it(name: str) -> None:
         upstream(name).read_request({})
 
 
+@RELAXED
 @given(st.integers(1, 99999), st.integers(1, 99999))
 def test_a_size_finds_its_ratio(width: int, height: int) -> None:
     assert sides(f"{width}x{height}") == (width, height)
@@ -604,6 +608,12 @@ def test_an_answer_that_is_the_picture(name: str, data: bytes, said: str | None,
 def test_fireworks_documented() -> None:
     body = body_of("fireworks_images", {"size": "1024x1024", "seed": 1, "guidance_scale": 3.5})
     assert body == {"prompt": "p", "aspect_ratio": "1:1", "seed": 1, "guidance_scale": 3.5}
+    body = body_of(
+        "fireworks_images", {"image": FILE, "output_format": "png"}, "accounts/a/models/flux-kontext-pro"
+    )
+    assert body == {"prompt": "p", "output_format": "png", "input_image": URI}
+    done = {"id": "x", "status": "Ready", "result": {"sample": "https://h/a.png"}}
+    assert values(read("fireworks_images", done)) == ["https://h/a.png"]
     reply = read("fireworks_images", {"base64": ["AA=="], "finishReason": "SUCCESS", "seed": 3})
     assert (values(reply), reply.images[0].seed) == (["AA=="], 3)
 

@@ -54,20 +54,41 @@ class Plain(base.Images):
 
 
 class FireworksImages(Plain):
+    """Kontext models edit one picture, and answer with a job: the rule "fireworks_results"."""
+
     name = "fireworks_images"
     family = "fireworks_images"
+    polling = "fireworks_results"
+    takes_urls = True
 
     def _headers(self) -> dict[str, str]:
         return {"accept": "application/json"}
 
     def _body(self, request: ImageRequest, model: str) -> tuple[dict[str, Any], list[str]]:
-        given, dropped = base.others(request, ("guidance_scale", "num_inference_steps"), self.family)
+        kontext = "kontext" in model
+        takes = (
+            ("prompt_upsampling", "safety_tolerance")
+            if kontext
+            else ("guidance_scale", "num_inference_steps")
+        )
+        given, dropped = base.others(request, takes, self.family)
         body = base.present(
             prompt=request.prompt,
             aspect_ratio=base.ratio(request.size, _RATIOS),
             seed=request.seed,
         )
-        return {**body, **given}, [*base.unsaid(request, "size", "seed"), *dropped]
+        said = ["size", "seed"]
+        if kontext:
+            body |= base.present(output_format=request.output_format)
+            said += ["output_format", "images"]
+            if request.images:
+                body["input_image"] = base.address_of(request.images[0])
+        return {**body, **given}, [*base.unsaid(request, *said), *dropped]
+
+    def _data(self, document: dict[str, Any]) -> list[str]:
+        result = document.get("result")
+        sample = base.texts(result.get("sample")) if isinstance(result, dict) else []
+        return sample or super()._data(document)
 
 
 class CloudflareImages(Plain):
