@@ -74,11 +74,9 @@ def test_an_accepted_job_is_asked_for(name: str) -> None:
     assert {"method": step.method, "body": step.body} == posted
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", [name for name in RULES if RULES[name].path])
 def test_a_base_of_ones_own_is_kept(name: str) -> None:
     home, first = BEGUN[name]
-    if "status_url" in first:
-        pytest.skip("this one names the address itself")
     url = home.replace("https://", "http://proxy.test:8080/under/").replace(home.split("/")[2] + "/", "")
     step = told(Job(RULES[name], url), first)
     assert isinstance(step, Ask)

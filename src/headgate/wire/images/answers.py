@@ -10,6 +10,8 @@ from headgate.wire.ir_images import ImageReply, ImageUsage, Picture
 FAMILY: Final = base.CLIENT
 _REPLY: Final = frozenset({"created", "data", "images", "usage", "model"})
 _DATA_KEYS: Final = ("b64_json", "url", "image", "image_base64", "base64", "image_url")
+_TYPE_KEYS: Final = ("media_type", "mime_type", "content_type")
+_PICTURE: Final = frozenset({*_DATA_KEYS, *_TYPE_KEYS, "revised_prompt"})
 
 
 def read_document(document: dict[str, Any], echo: ir.Echo | None) -> ImageReply:
@@ -35,12 +37,14 @@ def _picture(row: Any, where: str) -> Picture:
     text = next((entry[key] for key in _DATA_KEYS if isinstance(entry.get(key), str) and entry[key]), None)
     if text is None:
         raise base.unreadable(f"{where}: expected url or b64_json")
-    kind = next((entry[key] for key in ("media_type", "mime_type", "content_type") if entry.get(key)), None)
+    kind = next((entry[key] for key in _TYPE_KEYS if entry.get(key)), None)
     revised = entry.get("revised_prompt")
+    left = {key: value for key, value in entry.items() if key not in _PICTURE}
     return Picture(
         source=base.source_of(text, kind if isinstance(kind, str) else None),
         revised_prompt=revised if isinstance(revised, str) else None,
         seed=base.whole(entry.get("seed", entry.get("random_seed"))),
+        extra={FAMILY: left} if left else None,
     )
 
 

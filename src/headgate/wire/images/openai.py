@@ -178,7 +178,8 @@ def _reference(source: ir.Source) -> dict[str, str]:
 def _entry(picture: Picture) -> dict[str, Any]:
     source = picture.source
     key = "url" if source.kind == "url" else "b64_json"
-    return {key: source.value, **base.present(revised_prompt=picture.revised_prompt)}
+    kept = (picture.extra or {}).get(FAMILY) or {}
+    return {**kept, key: source.value, **base.present(revised_prompt=picture.revised_prompt)}
 
 
 def _write_usage(usage: ImageUsage) -> dict[str, Any]:
