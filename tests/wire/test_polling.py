@@ -316,3 +316,30 @@ def test_any_answers_lead_to_a_step(name: str, answers: list[tuple[int, Any]]) -
         assert isinstance(step, Ask | Done | Failed)
         if isinstance(step, Ask):
             assert step.url.startswith("https://")
+
+
+@pytest.mark.parametrize(
+    ("name", "method", "url"),
+    [
+        ("runway_tasks", "DELETE", "https://api.dev.runwayml.com/v1/tasks/x"),
+        ("topaz_jobs", "DELETE", "https://api.topazlabs.com/image/v1/cancel/x"),
+    ],
+)
+def test_a_job_that_nobody_waits_for_is_ended_documented(name: str, method: str, url: str) -> None:
+    step = begun(name).cancel()
+    assert step == Ask(url=url, after=0.0, method=method)
+
+
+def test_predictions_are_ended_at_the_address_that_they_name_recorded() -> None:
+    body = recorded("replicate.predictions.0fba960f11")["response"]["body"]
+    job = Job(RULES["predictions"], "https://api.replicate.com/v1/predictions")
+    assert job.cancel() is None
+    told(job, body)
+    assert job.cancel() == Ask(url=body["urls"]["cancel"], after=0.0, method="POST")
+    told(job, {**body, "urls": {**body["urls"], "cancel": "https://evil.test/"}})
+    assert job.cancel() is None
+
+
+@pytest.mark.parametrize("name", ["bfl", "transcripts", "fal_queue"])
+def test_what_can_not_be_ended_is_left_alone(name: str) -> None:
+    assert begun(name).cancel() is None

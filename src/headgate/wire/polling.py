@@ -59,6 +59,7 @@ class Rule(Struct, frozen=True, kw_only=True):
               else it is on that one's host, under the same base
     posts     the key under which the id is posted there; "" for a GET
     result    key that holds the address of the result, or a path with "{id}", where the state's answer has none
+    cancel    method, and key or path of the address, by which a job is ended early; "" where there is no way
     hosts     ends of host names, beside the job's own, that an answer may send us to
     words     keys that hold the words of a failure, and `blame` what such a failure is
     headers   what each question carries beside the credential
@@ -78,6 +79,7 @@ class Rule(Struct, frozen=True, kw_only=True):
     ids: tuple[str, ...] = ("id",)
     posts: str = ""
     result: str = ""
+    cancel: tuple[str, str] = ("", "")
     hosts: tuple[str, ...] = ()
     words: tuple[str, ...] = ("error", "failure", "detail")
     codes: str = ""
@@ -128,6 +130,7 @@ RULES: Final[dict[str, Rule]] = {
         links=("status_url",),
         ids=("request_id",),
         result="response_url",
+        cancel=("PUT", "cancel_url"),
         hosts=("fal.run",),
     ),
     # https://replicate.com/docs/topics/predictions/lifecycle
@@ -136,6 +139,7 @@ RULES: Final[dict[str, Rule]] = {
         done=_set("succeeded", "successful"),
         failed=_set("failed", "canceled", "aborted"),
         links=("urls.get",),
+        cancel=("POST", "urls.cancel"),
         path="/v1/predictions/{id}",
         hosts=("replicate.com",),
         phrases=("nsfw content", "flagged as sensitive"),
@@ -146,6 +150,7 @@ RULES: Final[dict[str, Rule]] = {
         done=_set("SUCCEEDED"),
         failed=_set("FAILED", "CANCELLED"),
         path="/v1/tasks/{id}",
+        cancel=("DELETE", "/v1/tasks/{id}"),
         codes="failureCode",
         refusals=("SAFETY", "INPUT_PREPROCESSING.SAFETY"),
         first=5.0,
@@ -169,6 +174,7 @@ RULES: Final[dict[str, Rule]] = {
         path="/image/v1/status/{id}",
         ids=("process_id",),
         result="/image/v1/download/{id}",
+        cancel=("DELETE", "/image/v1/cancel/{id}"),
         first=1.0,
     ),
     # https://www.assemblyai.com/docs/api-reference/transcripts/get
@@ -203,6 +209,7 @@ class Job:
         self._waited = 0.0
         self._faults = 0
         self._fetching = False
+        self._ending = ""
 
     def step(self, status: int, headers: Mapping[str, str], body: bytes) -> Step:
         """What is next. Header names are lower case. Never raises; total over any answer."""
@@ -210,6 +217,17 @@ class Job:
             return self._step(status, headers, body)
         except HeadgateError as error:
             return Failed(error=error)
+
+    def cancel(self) -> Ask | None:
+        """What ends the job where nobody waits for it any more; None where that can't be or isn't needed."""
+        method, place = self._rule.cancel
+        if not method or not self._url or self._fetching:
+            return None
+        try:
+            url = self._made(place) if place.startswith("/") else self._ending and self._allowed(self._ending)
+        except HeadgateError:
+            return None  # what the answer named is no place to send a credential to: the job is left alone
+        return Ask(url=url, after=0.0, method=method, headers=self._rule.headers) if url else None
 
     def _step(self, status: int, headers: Mapping[str, str], body: bytes) -> Step:
         if not 200 <= status < 300:
@@ -245,6 +263,8 @@ class Job:
         return whole
 
     def _follow(self, headers: Mapping[str, str], document: dict[str, Any]) -> Ask:
+        if isinstance(ending := _at(document, self._rule.cancel[1]), str):
+            self._ending = ending
         link = next((link for key in self._rule.links if isinstance(link := _at(document, key), str)), None)
         if link:
             self._url = self._allowed(link)
