@@ -1,6 +1,7 @@
 """OpenAI's images: what clients send, forms and JSON, and every shape of answer."""
 
 import base64
+import email
 import json
 from typing import Any
 
@@ -88,6 +89,23 @@ def test_a_picture_alone_is_to_be_varied() -> None:
     request = DIALECT.read_request({"image": [FILE], "n": "1"})
     assert OPERATIONS[request.task] == "image_variations"
     assert DIALECT.write_request(request, TARGET).body["fields"] == {"model": "m", "n": "1"}
+
+
+def test_the_recorded_form_of_a_variation() -> None:
+    request = exchange("openai.images.9b1f0802be")["request"]
+    head = f"content-type: {request['headers']['content-type']}\r\n\r\n".encode()
+    body: dict[str, Any] = {}
+    for part in email.message_from_bytes(head + base64.b64decode(request["body_base64"])).walk():
+        name, filename = (part.get_param(key, header="content-disposition") for key in ("name", "filename"))
+        data = part.get_payload(decode=True)
+        if filename:
+            body[str(name)] = {"filename": filename, "content_type": "", "data": data}
+        elif name:
+            assert isinstance(data, bytes)
+            body[str(name)] = data.decode()
+    read = DIALECT.read_request(body)
+    assert (read.task, read.n, read.size) == ("vary", 2, "256x256")
+    assert read.images[0].media_type == "image/png"
 
 
 def test_an_edit_by_address_stays_json() -> None:

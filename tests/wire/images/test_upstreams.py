@@ -253,7 +253,7 @@ def test_one_picture_where_one_is_taken(name: str) -> None:
 
 
 def test_recraft_edits_by_a_form() -> None:
-    out = written("recraft_images", {"image": FILE, "style": "digital_illustration", "strength": 0.2})
+    out = written("recraft_images", {"image": FILE, "style": "digital_illustration"})
     assert out.body["fields"] == {
         "model": "m", "prompt": "p", "style": "digital_illustration", "strength": "0.2",
     }  # fmt: skip
@@ -482,6 +482,20 @@ def test_edits_of_stability_documented() -> None:
     out = written("stability_images", {"image": FILE, "mask": FILE, "grow_mask": 5}, "inpaint")
     assert out.body["fields"] == {"prompt": "p", "grow_mask": "5"}
     assert [(file["name"], file["data"]) for file in out.body["files"]] == [("image", PNG), ("mask", PNG)]
+
+
+@pytest.mark.parametrize(
+    ("model", "fields"),
+    [
+        ("sd3.5-medium", {"model": "sd3.5-medium", "mode": "image-to-image", "strength": "0.5"}),
+        ("stable-image-ultra", {"strength": "0.5"}),
+        ("inpaint", {}),
+    ],
+)
+def test_pictures_to_begin_with_at_stability_documented(model: str, fields: dict[str, str]) -> None:
+    assert written("stability_images", {"image": FILE}, model).body["fields"] == {"prompt": "p", **fields}
+    chosen = written("stability_images", {"image": FILE, "strength": 0.9}, model).body["fields"]
+    assert chosen["strength"] == "0.9"
 
 
 def test_answers_of_stability_documented() -> None:

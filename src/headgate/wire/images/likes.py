@@ -24,6 +24,7 @@ class Likeness(Struct, frozen=True, kw_only=True):
     """How an API differs.
 
     takes     the fields of a request that it has; the others are reported
+    edits     keys that an edit must have, and what stands there where the caller doesn't say
     rename    OpenAI's key → its own
     size      as OpenAI's "size", as "width" and "height" ("sides"), both in "image_size" ("box"),
               or as "aspect_ratio" ("ratio")
@@ -32,6 +33,7 @@ class Likeness(Struct, frozen=True, kw_only=True):
     """
 
     takes: tuple[str, ...]
+    edits: dict[str, Any] = {}
     rename: dict[str, str] = {}
     size: Literal["size", "sides", "box", "ratio"] = "size"
     formats: dict[str, str] = {}
@@ -52,6 +54,8 @@ class Like(base.Images):
         """Raises BadRequestError for a size that can't be read."""
         like = self._like
         given, dropped = base.others(request, None, self.family)
+        if request.images:
+            given = {**like.edits, **given}
         body: dict[str, Any] = {"model": target.model, **given, **base.present(prompt=request.prompt or None)}
         for key in like.takes:
             if key not in ("size", "images", "mask") and (value := getattr(request, key)) is not None:
@@ -133,7 +137,8 @@ HYPERBOLIC: Final = Like(
 )
 XAI: Final = Like("xai_images", Likeness(takes=("n", "size", "user"), size="ratio", pictures="images"))
 RECRAFT: Final = Like(
-    "recraft_images", Likeness(takes=("n", "size", "style", "negative_prompt"), pictures="form")
+    "recraft_images",
+    Likeness(takes=("n", "size", "style", "negative_prompt"), edits={"strength": 0.2}, pictures="form"),
 )
 OPENROUTER: Final = Like(
     "openrouter_images",

@@ -17,6 +17,8 @@ _TAKES: Final = (
     "strength", "style_preset", "cfg_scale", "grow_mask", "search_prompt", "select_prompt", "control_strength",
     "fidelity", "creativity", "left", "right", "up", "down", "aspect_ratio", "subject", "background_prompt",
 )  # fmt: skip
+_STRENGTH: Final = 0.5
+"""How far a picture may be left behind, 0 to 1, where the caller doesn't say: these services want a number."""
 _FILTERED: Final = "CONTENT_FILTERED"
 
 
@@ -36,11 +38,11 @@ class StabilityImages(base.Images):
             aspect_ratio=None if request.images else base.ratio(request.size, _RATIOS),
         )
         fields |= given
-        if target.model.startswith("sd3"):
+        sd3 = target.model.startswith("sd3")
+        if sd3:
             fields["model"] = target.model
-            fields |= (
-                {"mode": "image-to-image", "strength": given.get("strength", 0.5)} if request.images else {}
-            )
+        if request.images and (sd3 or "ultra" in target.model):
+            fields = {**({"mode": "image-to-image"} if sd3 else {}), "strength": _STRENGTH, **fields}
         files = [base.file_of(source, "image") for source in request.images[:1]]
         if request.mask is not None:
             files.append(base.file_of(request.mask, "mask"))
