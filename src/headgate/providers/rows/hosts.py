@@ -56,6 +56,15 @@ def _nvidia_nim(site: Site) -> str:
     return f"https://ai.api.nvidia.com/v1/retrieval/{quote(site.model.replace('.', '_'))}/reranking"
 
 
+def _beside(site: Site) -> str:
+    """What is no address of OpenAI's lives beside the OpenAI-compatible /v1, not under it."""
+    path = site.provider.paths[site.operation]
+    return site.base.rstrip("/").removesuffix("/v1") + path if path.startswith(_OWN) else path
+
+
+_OWN = ("/run/", "/hf-inference/")
+
+
 ROWS: tuple[Provider, ...] = (
     Provider(
         id="abliteration",
@@ -70,7 +79,8 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.aimlapi.com/v1",
         base_url_env=("AIML_API_BASE",),
         api_key_env=("AIML_API_KEY", "AIMLAPI_KEY"),
-        paths=_paths("chat", "embeddings", "images", "models"),
+        paths={**_paths("chat", "embeddings", "images", "models"), "image_edits": "/images/generations"},
+        dialects={"images": "aiml_images", "image_edits": "aiml_images"},
     ),
     Provider(
         id="anyscale",
@@ -155,7 +165,13 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1",
         base_url_env=("CLOUDFLARE_API_BASE",),
         api_key_env=("CLOUDFLARE_API_KEY", "CLOUDFLARE_API_TOKEN"),
-        paths=_paths("chat", "embeddings", "responses"),
+        paths={
+            **_paths("chat", "embeddings", "responses"),
+            "images": "/run/{model}",
+            "image_edits": "/run/{model}",
+        },
+        path_of=_beside,
+        dialects={"images": "cloudflare_images", "image_edits": "cloudflare_images"},
         quirks=Quirks(roles={"developer": "system"}),
         base_vars={"account_id": ("cloudflare_account_id", "CLOUDFLARE_ACCOUNT_ID")},
     ),
@@ -292,6 +308,7 @@ ROWS: tuple[Provider, ...] = (
             "images": "/image/generation",
             "speech": "/audio/generation",
         },
+        dialects={"images": "hyperbolic_images"},
         quirks=Quirks(rename=_TO_MAX_TOKENS),
     ),
     Provider(
@@ -333,6 +350,7 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.studio.nebius.ai/v1",
         base_url_env=("NEBIUS_API_BASE",),
         api_key_env=("NEBIUS_API_KEY",),
+        dialects={"images": "nebius_images"},
         paths=_paths("chat", "completions", "embeddings", "images", "models"),
         quirks=Quirks(rename=_TO_MAX_TOKENS),
     ),

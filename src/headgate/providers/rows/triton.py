@@ -22,7 +22,8 @@ ROW = Provider(
     base_url_env=("TRITON_API_BASE",),
     api_key_env=("TRITON_API_KEY",),
     auth=Auth(optional=True),
-    paths={"chat": _PATH, "chat_stream": _PATH + "_stream"},
+    paths={"chat": _PATH, "chat_stream": _PATH + "_stream", "embeddings": "/v2/models/{model}/infer"},
+    dialects={"embeddings": "triton_embeddings"},
     path_of=_path,
     stream_usage="refused",
 )
