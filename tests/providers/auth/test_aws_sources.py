@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from test_aws import (
+    ENV,
     IMDS,
     JWT,
     PARAMS,
