@@ -222,6 +222,12 @@ def test_the_total_is_the_sum_of_the_parts_and_never_negative(spent: Usage, tier
     [
         ({"input_cost_per_query": 0.002}, Usage(searches=3), "0.006"),
         ({"ocr_cost_per_page": 0.001}, Usage(pages=4), "0.004"),
+        (
+            {"ocr_cost_per_page": 0.001, "annotation_cost_per_page": 0.003},
+            Usage(pages=4, annotated_pages=4),
+            "0.012",
+        ),
+        ({"ocr_cost_per_page": 0.001}, Usage(pages=4, annotated_pages=4), "0.004"),
         ({"input_cost_per_character": 1.5e-05}, Usage(characters=100), "0.0015"),
         ({"input_cost_per_second": 0.0001}, Usage(seconds=2.5), "0.00025"),
         ({"input_cost_per_audio_per_second": 0.0001}, Usage(seconds=2.5), "0.00025"),

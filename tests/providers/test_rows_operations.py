@@ -23,6 +23,7 @@ OWN = {"api_base": "https://h.test/v1"}
 FOUNDRY = "https://r.services.ai.azure.com"
 HUGGING = "https://router.huggingface.co/hf-inference/models/org/m/pipeline/feature-extraction"
 DASHSCOPE = "https://dashscope.aliyuncs.com/compatible-api/v1/reranks"
+ABROAD = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
 QUESTION: dict[str, dict[str, Any]] = {
     "rerank": {"query": "q", "documents": ["a", "b"]},
     "embeddings": {"input": "a"},
@@ -81,6 +82,7 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
         ("rerank", "xinference/m", {}, "http://127.0.0.1:9997/v1/rerank", "rerank"),
         ("rerank", "openrouter/m", {}, "https://openrouter.ai/api/v1/rerank", "rerank"),
         ("rerank", "dashscope/m", {}, DASHSCOPE, "rerank"),
+        ("rerank", "dashscope/m", {"api_base": ABROAD}, ABROAD.replace("mode", "api") + "/reranks", "rerank"),
         ("rerank", "azure_ai/m", OWN, "https://h.test/v1/rerank", "cohere_rerank"),
         (
             "rerank",
@@ -89,7 +91,7 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
             f"{FOUNDRY}/providers/cohere/v2/rerank",
             "cohere_rerank",
         ),
-        ("ocr", "azure_ai/m", {"api_base": FOUNDRY}, f"{FOUNDRY}/providers/mistral/azure/ocr", "ocr"),
+        ("ocr", "azure_ai/m", {"api_base": FOUNDRY}, f"{FOUNDRY}/providers/mistral/azure/ocr", "inline_ocr"),
         ("ocr", "mistral/mistral-ocr-latest", {}, "https://api.mistral.ai/v1/ocr", "ocr"),
         ("fim", "mistral/codestral-latest", {}, "https://api.mistral.ai/v1/fim/completions", "fim"),
         ("fim", "codestral/m", {}, "https://codestral.mistral.ai/v1/fim/completions", "fim"),
@@ -147,8 +149,10 @@ def test_a_rerank_passes_where_the_format_is_common_and_keeps_its_new_keys() -> 
 
 
 def test_a_rerank_is_translated_and_its_defaults_and_dropped_keys_are_seen_to() -> None:
-    target = deployment("voyage/rerank-2", truncation=True, additional_drop_params=["top_n"])
-    prepared = prepare(call("rerank", top_n=1, num_retries=3), target)
+    target = deployment(
+        "voyage/rerank-2", truncation=True, additional_drop_params=["top_n", "max_tokens_per_doc"]
+    )
+    prepared = prepare(call("rerank", top_n=1, max_tokens_per_doc=5, num_retries=3), target)
     assert json.loads(prepared.body) == {
         "model": "rerank-2",
         "query": "q",

@@ -33,6 +33,7 @@ _OTHERS: Final = ("input_cost_per_request", "search_context_cost_per_query")
 _UNITS: Final = {
     "searches": ("input_cost_per_query",),
     "pages": ("ocr_cost_per_page",),
+    "annotated_pages": ("annotation_cost_per_page",),
     "characters": ("input_cost_per_character", "output_cost_per_character"),
     "seconds": ("output_cost_per_second", "input_cost_per_second", "input_cost_per_audio_per_second"),
     "images": ("output_cost_per_image", "input_cost_per_image"),
@@ -178,7 +179,10 @@ class PriceSheet(Struct, frozen=True):
 
     def _units(self, usage: Usage, tier: str) -> Decimal:
         prices = {**self.units.get("standard", {}), **self.units.get(tier, {})}
-        return sum((Decimal(str(getattr(usage, name) or 0)) * one for name, one in prices.items()), _ZERO)
+        counts = {name: Decimal(str(getattr(usage, name) or 0)) for name in prices}
+        if "annotated_pages" in counts and "pages" in counts:  # a part with a price of its own
+            counts["pages"] = max(_ZERO, counts["pages"] - counts["annotated_pages"])
+        return sum((counts[name] * one for name, one in prices.items()), _ZERO)
 
     def _rates(self, size: int, tier: str) -> Rates:
         steps = self.tiers.get(tier) or self.tiers["standard"]

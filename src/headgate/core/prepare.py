@@ -97,7 +97,7 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
     request.model = deployment.body_model
     if isinstance(request, Request):
         request.stream = call.stream
-    remote = route.dialect.remote_media(request) if isinstance(request, Request) else []
+    remote = route.dialect.remote_media(request)
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped:
         _report(written.dropped, call, deployment)

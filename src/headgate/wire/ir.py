@@ -279,9 +279,10 @@ class TokenLogprob(Struct, kw_only=True, omit_defaults=True):
 class Usage(Node):
     """Tokens. `input` holds the cached and written ones, `output` the reasoning: parts, not additions.
 
-    `cache_write_long` is the part of `cache_write` written for an hour rather than five minutes. What is billed by
-    something else than tokens: `searches` of a rerank, `pages` read, `characters` spoken, `seconds` of sound or
-    film, `images`; None where the answer doesn't tell, 0 where there were none.
+    `cache_write_long` is the part of `cache_write` written for an hour rather than five minutes.
+
+    What is billed by something else than tokens: `searches` of a rerank, `pages` read, `annotated_pages` among them,
+    `characters` spoken, `seconds` of sound or film, `images`. None where the answer doesn't tell.
     """
 
     input: int = 0
@@ -300,6 +301,7 @@ class Usage(Node):
     web_searches: int | None = None
     searches: float | None = None
     pages: int | None = None
+    annotated_pages: int | None = None
     characters: int | None = None
     seconds: float | None = None
     images: int | None = None

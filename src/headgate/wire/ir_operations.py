@@ -6,7 +6,7 @@ Knows no format and no provider.
 
 from typing import Any, TypeAlias
 
-from headgate.wire.ir import Echo, Node, Usage
+from headgate.wire.ir import Echo, Node, Source, Usage
 
 Document: TypeAlias = str | dict[str, Any]
 """A text, or an object: {"text": …}, {"image": …}, or fields of the caller's own."""
@@ -16,7 +16,7 @@ class RerankRequest(Node):
     """Documents to be put in the order in which they answer `query`.
 
     `top_n` is how many to return; `rank_fields` are the fields of an object that count, in their order. A long
-    document is cut into chunks of a model's size, of which `max_chunks` count, or after `max_tokens` tokens.
+    document is cut into chunks of a model's size, of which `max_chunks_per_doc` count, or after `max_tokens_per_doc`.
     """
 
     model: str
@@ -25,8 +25,8 @@ class RerankRequest(Node):
     top_n: int | None = None
     return_documents: bool | None = None
     rank_fields: list[str] | None = None
-    max_chunks: int | None = None
-    max_tokens: int | None = None
+    max_chunks_per_doc: int | None = None
+    max_tokens_per_doc: int | None = None
 
 
 class Ranked(Node):
@@ -85,11 +85,13 @@ class ModerationReply(Node):
 
 
 class OcrRequest(Node):
-    """A document to be read, as the caller wrote it: {"type": "document_url", "document_url": …} and the like.
-    `pages` are numbers from 0, or text such as "0-3"."""
+    """A document to be read: `picture` says that it is one, `fields` are its further keys as the caller wrote them
+    (a name, an object instead of a plain address). `pages` are numbers from 0, or text such as "0-3"."""
 
     model: str
-    document: dict[str, Any]
+    source: Source
+    picture: bool = False
+    fields: dict[str, Any] = {}
     pages: list[int] | str | None = None
     include_image_base64: bool | None = None
 

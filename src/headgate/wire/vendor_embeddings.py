@@ -11,7 +11,7 @@ from typing import Any, Final
 from msgspec import Struct
 
 from headgate.errors import APIResponseValidationError, HeadgateError
-from headgate.wire import failures, ir
+from headgate.wire import ir
 from headgate.wire.dialect import Glance, Target
 from headgate.wire.embeddings import (
     FAMILY,
@@ -22,7 +22,7 @@ from headgate.wire.embeddings import (
     encoding_of,
     floats,
 )
-from headgate.wire.operations import answer, bad, decoded, is_error, tokens, unreadable
+from headgate.wire.operations import answer, bad, foreign, own, tokens, unreadable
 
 Body = dict[str, Any]
 
@@ -32,14 +32,13 @@ _DOCUMENT: Final = ("document", "search_document", "retrieval_document", "passag
 
 
 class Vendor(Struct, frozen=True, kw_only=True):
-    """`write` makes the body, without the caller's further keys. `openai`: the answer is as OpenAI's. Otherwise it
-    has the `key`, if it is an object, `read` finds the vectors in it, and the tokens are under `used`."""
+    """`write` makes the body, without the caller's further keys. The answer is as OpenAI's, or it has the `key`, in
+    which `read` finds the vectors, and the tokens under `used`."""
 
     name: str
     write: Callable[[EmbeddingsRequest, str], Body]
-    openai: bool = False
     key: str = ""
-    read: Callable[[Any, int], Any] = lambda document, count: document
+    read: Callable[[Any], Any] = lambda value: value
     used: str = ""
 
 
@@ -52,33 +51,32 @@ class VendorEmbeddings(OpenAIEmbeddings):
         """Raises BadRequestError for token ids: these APIs take text only."""
         if request.tokens:
             raise bad("input", f"{target.model} takes text, not token ids: send strings")
-        extra = request.extra or {}
-        given = {key: value for key, value in extra.get(FAMILY, {}).items() if key not in _HARMLESS}
+        given = {key: value for key, value in own(request, FAMILY).items() if key not in _HARMLESS}
         return ir.Written(
             body={**self._vendor.write(request, target.model), **given},
-            dropped=[key for family, fields in extra.items() if family != FAMILY for key in fields],
-            echo=_Echo(encoding=request.encoding_format, count=len(request.input)),
+            dropped=[key for key in foreign(request, FAMILY) if key not in _HARMLESS],
+            echo=EmbeddingsEcho(encoding=request.encoding_format),
         )
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> EmbeddingsReply:
         """Raises APIResponseValidationError, or the error that the body is."""
         vendor = self._vendor
-        if vendor.openai:
+        if not vendor.key:
             return super().read_reply(body, echo)
-        document = answer(body, vendor.key) if vendor.key else _bare(body)
-        rows = vendor.read(document, echo.count if isinstance(echo, _Echo) else 0)
+        document = answer(body, vendor.key)
+        rows = vendor.read(document[vendor.key])
         if not isinstance(rows, list):
-            raise unreadable(vendor.key or "embeddings", "expected an array")
-        spent = tokens(document.get(vendor.used)) if vendor.used and isinstance(document, dict) else None
+            raise unreadable(vendor.key, "expected an array")
+        spent = tokens(document.get(vendor.used))
         return EmbeddingsReply(
-            vectors=[floats(row, f"{vendor.key or 'embeddings'}[{at}]") for at, row in enumerate(rows)],
+            vectors=[floats(row, f"{vendor.key}[{at}]") for at, row in enumerate(rows)],
             usage=None if spent is None else ir.Usage(input=spent),
             encoding=encoding_of(echo),
         )
 
     def glance(self, body: bytes) -> Glance:
         """Never raises."""
-        if self._vendor.openai:
+        if not self._vendor.key:
             return super().glance(body)
         try:
             return Glance(usage=self.read_reply(body).usage)
@@ -88,29 +86,19 @@ class VendorEmbeddings(OpenAIEmbeddings):
             return Glance(error=error)
 
 
-class _Echo(EmbeddingsEcho):
-    """How many inputs were sent: some answers look the same for one text and for several."""
-
-    count: int = 0
-
-
-def _bare(body: bytes) -> Any:
-    document = decoded(body)
-    if isinstance(document, dict) and is_error(document):
-        raise failures.read_document(document)
-    return document
-
-
 # --- writing ---------------------------------------------------------------------------------------------
 
 
 def _voyage(request: EmbeddingsRequest, model: str) -> Body:
+    """Base64 is asked for floats alone: of other types (`output_dtype`) it would hold other bytes."""
     purpose = (request.input_type or "").lower()
+    dtype = own(request, FAMILY).get("output_dtype") or "float"
+    base64 = request.encoding_format == "base64" and dtype == "float"
     return _given(
         model=model,
         input=_flat(request),
         output_dimension=request.dimensions,
-        encoding_format="base64" if request.encoding_format == "base64" else None,
+        encoding_format="base64" if base64 else None,
         input_type=_purpose(purpose, "query", "document"),
     )
 
@@ -148,10 +136,6 @@ def _nim(request: EmbeddingsRequest, model: str) -> Body:
         input_type=_purpose((request.input_type or "passage").lower(), "query", "passage"),
         user=request.user,
     )
-
-
-def _tei(request: EmbeddingsRequest, model: str) -> Body:
-    return _given(inputs=request.input, dimensions=request.dimensions)
 
 
 def _sentences(request: EmbeddingsRequest, model: str) -> Body:
@@ -197,34 +181,8 @@ def _purpose(given: str, query: str, document: str) -> str | None:
 # --- reading ---------------------------------------------------------------------------------------------
 
 
-def _pooled(document: Any, count: int) -> Any:
-    """One vector, a vector for each text, or a vector for each token of each text, which are averaged: that is
-    what sentence-transformers does by default. A sole text's token vectors look like vectors of several."""
-    if not isinstance(document, list) or not document:
-        return document
-    if not isinstance(document[0], list):
-        return [document]
-    if count == 1 and len(document) > 1:
-        return [_mean(document)]
-    return [
-        _mean(row) if row and isinstance(row, list) and isinstance(row[0], list) else row for row in document
-    ]
-
-
-def _mean(rows: list[Any]) -> list[float]:
-    vectors = [floats(row, f"embeddings[{at}]") for at, row in enumerate(rows)]
-    if len({len(vector) for vector in vectors}) != 1:
-        raise unreadable("embeddings", "expected vectors of one size")
-    return [sum(column) / len(vectors) for column in zip(*vectors, strict=True)]
-
-
-def _listed(key: str) -> Callable[[Any, int], Any]:
-    return lambda document, count: document[key]
-
-
-def _tensor(document: Any, count: int) -> Any:
+def _tensor(outputs: Any) -> Any:
     """The first output that is a matrix: its numbers stand in one row."""
-    outputs = document["outputs"]
     for output in outputs if isinstance(outputs, list) else ():
         shape, data = (output.get("shape"), output.get("data")) if isinstance(output, dict) else (None, None)
         if isinstance(shape, list) and len(shape) == 2 and isinstance(data, list):
@@ -237,14 +195,13 @@ def _tensor(document: Any, count: int) -> Any:
 
 VENDORS: Final = (
     # https://docs.voyageai.com/reference/embeddings-api
-    Vendor(name="voyage_embeddings", write=_voyage, openai=True),
+    Vendor(name="voyage_embeddings", write=_voyage),
     # https://jina.ai/embeddings
-    Vendor(name="jina_embeddings", write=_jina, openai=True),
+    Vendor(name="jina_embeddings", write=_jina),
     # https://docs.nvidia.com/nim/nemo-retriever/text-embedding/latest/reference.html
-    Vendor(name="nim_embeddings", write=_nim, openai=True),
-    # https://huggingface.co/docs/inference-providers/tasks/feature-extraction; /embed of a TEI server is the same
+    Vendor(name="nim_embeddings", write=_nim),
     # https://docs.nlpcloud.com/#embeddings
-    Vendor(name="sentences_embeddings", write=_sentences, key="embeddings", read=_listed("embeddings")),
+    Vendor(name="sentences_embeddings", write=_sentences, key="embeddings"),
     # https://docs.nvidia.com/deeplearning/triton-inference-server/user-guide/docs/protocol
     Vendor(name="triton_embeddings", write=_triton, key="outputs", read=_tensor),
     # https://docs.aleph-alpha.com/api/pharia-inference/batch-semantic-embed
@@ -252,7 +209,6 @@ VENDORS: Final = (
         name="semantic_embeddings",
         write=_luminous,
         key="embeddings",
-        read=_listed("embeddings"),
         used="num_tokens_prompt_total",
     ),
 )

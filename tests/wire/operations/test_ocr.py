@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate import errors
+from headgate.core.dialects import dialect
 from headgate.wire import ir
 from headgate.wire.ir_operations import OcrPage, OcrReply, OcrRequest
 from headgate.wire.ocr import DIALECT
@@ -42,6 +43,8 @@ def test_a_recorded_exchange_goes_both_ways(
         URL,
         {"type": "image_url", "image_url": "data:image/png;base64,AA=="},
         {"type": "image_url", "image_url": {"url": "https://x/y.png"}},
+        {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA==", "detail": "high"}},
+        {"type": "document_url", "document_url": "data:,x", "document_name": "n"},
         {"type": "file", "file_id": "f"},
     ],
 )
@@ -52,6 +55,17 @@ def test_documented_forms_of_documents_and_pages_go_back_as_they_came(document: 
         body["pages"] = pages
     written = DIALECT.write_request(DIALECT.read_request(body), target())
     assert (written.body, written.dropped) == (body, [])
+
+
+def test_a_server_that_fetches_nothing_has_addresses_fetched_for_it() -> None:
+    inline = dialect("inline_ocr")
+    request = inline.read_request({"document": URL})
+    (source,) = inline.remote_media(request)
+    assert DIALECT.remote_media(request) == []
+    source.kind, source.value, source.media_type = "data", "AA==", "application/pdf"
+    body = inline.write_request(request, target()).body
+    assert body["document"] == {"type": "document_url", "document_url": "data:application/pdf;base64,AA=="}
+    assert inline.remote_media(request) == []
 
 
 @pytest.mark.parametrize(
@@ -81,6 +95,23 @@ def test_pages_are_counted_where_the_answer_doesn_t_tell() -> None:
     reply = DIALECT.read_reply(json.dumps({"pages": pages}).encode())
     assert reply.usage == ir.Usage(pages=2)
     assert [page.index for page in reply.pages] == [4, 1]
+
+
+@pytest.mark.parametrize(
+    "document, annotated",
+    [
+        ({"document_annotation": "{}"}, 1),
+        ({"document_annotation": None}, None),
+        ({"pages": [{"markdown": "a", "images": [{"id": "i", "image_annotation": "{}"}]}]}, 1),
+        ({"pages": [{"markdown": "a", "images": [{"id": "i", "image_annotation": None}]}]}, None),
+        ({"pages": [{"markdown": '"image_annotation": 1', "images": []}]}, None),
+    ],
+)
+def test_documented_annotations_are_counted_by_pages(document: dict[str, Any], annotated: int | None) -> None:
+    whole = {"pages": [{"markdown": "a"}], "usage_info": {"pages_processed": 1}, **document}
+    raw = json.dumps(whole).encode()
+    assert DIALECT.read_reply(raw).usage == DIALECT.glance(raw).usage
+    assert DIALECT.glance(raw).usage == ir.Usage(pages=1, annotated_pages=annotated)
 
 
 @pytest.mark.parametrize(
@@ -123,7 +154,9 @@ replies = st.builds(
 requests = st.builds(
     OcrRequest,
     model=st.just("m"),
-    document=st.just(URL),
+    source=st.builds(ir.Source, kind=st.just("url"), value=st.just("https://x/y"))
+    | st.builds(ir.Source, kind=st.just("data"), value=st.just("AA=="), media_type=st.just("a/b")),
+    picture=st.booleans(),
     pages=st.none() | st.lists(st.integers(0, 9)) | st.just("0-3"),
     include_image_base64=st.none() | st.booleans(),
 )

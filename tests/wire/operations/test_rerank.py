@@ -129,6 +129,13 @@ def test_documented_request_of_watsonx_nests_its_options() -> None:
     assert "parameters" not in sent("watsonx_rerank", {"query": "q", "documents": ["a"]}).body
 
 
+@pytest.mark.parametrize("given_", [[1], {"return_options": "all"}])
+def test_parameters_of_watsonx_that_are_no_objects_are_named(given_: Any) -> None:
+    with pytest.raises(errors.BadRequestError, match="expected an object") as caught:
+        sent("watsonx_rerank", {**ASKED, "parameters": given_})
+    assert str(caught.value.param).startswith("parameters")
+
+
 def test_documented_request_of_vertex_numbers_its_records() -> None:
     documents = ["Paris", {"text": "Rome"}, {"title": "t", "content": "c"}]
     written = sent("vertex_rerank", {**ASKED, "documents": documents, "return_documents": False})
@@ -338,6 +345,19 @@ def test_documents_nobody_wants_are_taken_out_and_without_top_n_all_are_there(na
     assert [(one.index, one.document) for one in reply.results] == [(1, None), (0, None)]
 
 
+@pytest.mark.parametrize(
+    "given_, document",
+    [
+        ({"type": "TEXT", "textDocument": {"text": "Rome"}}, {"text": "Rome"}),
+        ({"type": "JSON", "jsonDocument": {"city": "Rome"}}, {"city": "Rome"}),
+    ],
+)
+def test_documents_that_bedrock_returns_unasked_are_plain(given_: Any, document: Any) -> None:
+    row = {"index": 0, "relevanceScore": 1, "document": given_}
+    (one,) = dialect("bedrock_rerank").read_reply(json.dumps({"results": [row]}).encode()).results
+    assert one.document == document
+
+
 @pytest.mark.parametrize("sizes, searches", [(1, 1), (100, 1), (101, 2)])
 def test_a_hundred_documents_are_one_search_where_the_answer_doesn_t_tell(sizes: int, searches: int) -> None:
     echo = sent("bedrock_rerank", {**ASKED, "documents": ["a"] * sizes}, ARN).echo
@@ -395,8 +415,8 @@ requests = st.builds(
     top_n=st.none() | st.integers(1, 9),
     return_documents=st.none() | st.booleans(),
     rank_fields=st.none() | st.lists(st.text(max_size=4), max_size=3),
-    max_chunks=st.none() | st.integers(1, 9),
-    max_tokens=st.none() | st.integers(1, 9),
+    max_chunks_per_doc=st.none() | st.integers(1, 9),
+    max_tokens_per_doc=st.none() | st.integers(1, 9),
     extra=st.none() | st.just({"rerank": {"priority": 1}}),
 )
 scores = st.floats(-1e9, 1e9, allow_nan=False)

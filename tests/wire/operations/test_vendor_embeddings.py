@@ -19,7 +19,6 @@ from wire.operations.exchanges import FRAME, JSON, exchanges, target
 
 PREDICT = dialect("vertex_embeddings")
 VOYAGE = [pytest.param(*one, id=str(at)) for at, one in enumerate(exchanges("embeddings", "voyage"))]
-HUGGING = [pytest.param(*one, id=str(at)) for at, one in enumerate(exchanges("embeddings", "huggingface"))]
 ALEPH = [
     pytest.param(*one, id=str(at))
     for at, one in enumerate(exchanges("embeddings", "aleph-alpha"))
@@ -54,18 +53,6 @@ def test_recorded_voyage(url: str, asked: dict[str, Any], status: int, answered:
         assert base64.b64decode(row["embedding"]) == struct.pack(f"<{len(vector)}f", *vector)
     assert reply.usage == upstream.glance(answered).usage
     assert reply.usage.input == document["usage"]["total_tokens"]
-
-
-@pytest.mark.skipif(not HUGGING, reason="no recorded traffic here")
-@pytest.mark.parametrize("url, asked, status, answered", HUGGING)
-def test_recorded_feature_extraction(url: str, asked: dict[str, Any], status: int, answered: bytes) -> None:
-    upstream = dialect("feature_extraction")
-    if status >= 400:
-        assert upstream.read_error(status, {}, answered).message
-        return
-    reply = upstream.read_reply(answered, sent("feature_extraction", input=asked["inputs"]).echo)
-    assert reply.vectors == [json.loads(answered)]
-    assert upstream.glance(answered).error is None
 
 
 @pytest.mark.skipif(not ALEPH, reason="no recorded traffic here")
@@ -108,6 +95,11 @@ def test_recorded_vertex_predict(url: str, asked: dict[str, Any], status: int, a
     [
         (
             "voyage_embeddings",
+            {"input": ["a"], "encoding_format": "base64", "output_dtype": "int8", "input_type": "passage"},
+            {"model": "m", "input": ["a"], "output_dtype": "int8", "input_type": "document"},
+        ),
+        (
+            "voyage_embeddings",
             {
                 "input": "a",
                 "dimensions": 8,
@@ -142,7 +134,6 @@ def test_recorded_vertex_predict(url: str, asked: dict[str, Any], status: int, a
             {"input": ["a"], "input_type": "search_query", "truncate": "END"},
             {"model": "m", "input": ["a"], "input_type": "query", "truncate": "END"},
         ),
-        ("feature_extraction", {"input": "a", "normalize": True}, {"inputs": ["a"], "normalize": True}),
         ("sentences_embeddings", {"input": ["a", "b"]}, {"sentences": ["a", "b"]}),
         (
             "triton_embeddings",
@@ -171,6 +162,19 @@ def test_token_ids_are_refused_with_words(name: str) -> None:
     assert caught.value.param == "input"
 
 
+@pytest.mark.parametrize(
+    "model, key", [("123", "inputs"), ("bge-large", "prompt"), ("text-embedding-005", "content")]
+)
+def test_documented_models_of_ones_own_on_vertex(model: str, key: str) -> None:
+    request = OPENAI.read_request({"input": ["a"], "input_type": "query"})
+    (one,) = PREDICT.write_request(request, target(model)).body["instances"]
+    assert one[key] == "a"
+    assert ("task_type" in one) is (key == "content")
+    for answered in ([[[1.0, 2.0]], [[3.0, 4.0]]], [[1.0, 2.0], [3.0, 4.0]]):
+        reply = PREDICT.read_reply(json.dumps({"predictions": answered}).encode())
+        assert reply.vectors == [[1.0, 2.0], [3.0, 4.0]]
+
+
 # --- documented: answers ---------------------------------------------------------------------------------
 
 ROWS = [{"embedding": [1.0, 2.0], "index": 0}, {"embedding": [3.0, 4.0], "index": 1}]
@@ -180,7 +184,6 @@ ANSWERS: dict[str, Any] = {
     "voyage_embeddings": LIST,
     "jina_embeddings": LIST,
     "nim_embeddings": LIST,
-    "feature_extraction": [[1.0, 2.0], [3.0, 4.0]],
     "sentences_embeddings": {"embeddings": [[1.0, 2.0], [3.0, 4.0]]},
     "triton_embeddings": {
         "model_name": "m",
@@ -203,22 +206,6 @@ def test_documented_answers_reach_openai_clients(name: str) -> None:
     assert dialect(name).glance(raw).usage == reply.usage
     rows = json.loads(OPENAI.write_reply(reply, FRAME))["data"]
     assert base64.b64decode(rows[1]["embedding"]) == struct.pack("<2f", 3.0, 4.0)
-
-
-@pytest.mark.parametrize(
-    "answered, texts, vectors",
-    [
-        ([1, 2], 1, [[1, 2]]),
-        ([[1, 2]], 1, [[1, 2]]),
-        ([[1, 2], [3, 4]], 1, [[2, 3]]),
-        ([[1, 2], [3, 4]], 2, [[1, 2], [3, 4]]),
-        ([[[1, 2], [3, 4]], [[5, 6]]], 2, [[2, 3], [5, 6]]),
-        ([[[1, 2], [3, 4]]], 1, [[2, 3]]),
-    ],
-)
-def test_documented_token_vectors_are_averaged(answered: Any, texts: int, vectors: Any) -> None:
-    echo = sent("feature_extraction", input=["a"] * texts).echo
-    assert dialect("feature_extraction").read_reply(json.dumps(answered).encode(), echo).vectors == vectors
 
 
 @pytest.mark.parametrize("name", sorted(ANSWERS))

@@ -2,8 +2,17 @@
 each as its row: address, variables, what is renamed or refused."""
 
 from headgate.providers.base import TO_MAX_TOKENS as _TO_MAX_TOKENS
-from headgate.providers.base import Auth, Provider, Quirks
+from headgate.providers.base import Auth, Provider, Quirks, Site
 from headgate.providers.base import paths as _paths
+
+
+def _dashscope(site: Site) -> str:
+    """Rerank stands beside what looks like OpenAI's, in every region."""
+    path = site.provider.paths[site.operation]
+    if site.operation != "rerank":
+        return path
+    return site.base.replace("/compatible-mode/", "/compatible-api/") + path
+
 
 ROWS: tuple[Provider, ...] = (
     Provider(
@@ -74,9 +83,10 @@ ROWS: tuple[Provider, ...] = (
         api_key_env=("DASHSCOPE_API_KEY",),
         paths={
             **_paths("chat", "completions", "embeddings", "models", "responses"),
-            "rerank": "https://dashscope.aliyuncs.com/compatible-api/v1/reranks",
+            "rerank": "/reranks",
             "images": "https://dashscope-intl.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",
         },
+        path_of=_dashscope,
         quirks=Quirks(roles={"developer": "system"}),
         cache_marks=True,
     ),

@@ -11,7 +11,11 @@ ROW = Provider(
     paths=paths("chat", "embeddings", "models", "moderations", "fim", "ocr"),
     dialects={"moderations": "mistral_moderations"},
     quirks=Quirks(
-        rename={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
+        rename={
+            "max_completion_tokens": "max_tokens",
+            "seed": "random_seed",
+            "dimensions": "output_dimension",
+        },
         refuse=("logit_bias", "logprobs", "top_logprobs"),
         drop=("user", "stream_options"),
         values={"tool_choice": {'"required"': "any"}},

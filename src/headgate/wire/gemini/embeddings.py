@@ -180,7 +180,9 @@ def _rows(document: dict[str, Any]) -> list[Any]:
 
 
 def _values(row: Any) -> Any:
-    """The numbers of `{values}` or of Vertex's `{embeddings: {values}}`."""
+    """The numbers of `{values}`, of Vertex's `{embeddings: {values}}`, or nested lists of one's own models."""
+    while isinstance(row, list) and len(row) == 1 and isinstance(row[0], list):
+        row = row[0]
     inner = row.get("embeddings", row) if isinstance(row, dict) else None
     return inner.get("values") if isinstance(inner, dict) else row
 

@@ -1,6 +1,7 @@
 """Vertex's `predict` for embeddings: one instance for each text, written for upstreams.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. Answers are read by the
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. Models on an endpoint of
+one's own, named by its number, or of the BGE family call the text something else. Answers are read by the
 base, which knows all of Google's forms. Knows no project and no address.
 """
 
@@ -26,7 +27,12 @@ class VertexPredict(GeminiEmbeddings):
         first: dict[str, Any] = entries[0]
         told = {name: first[key] for key, name in _PER_INSTANCE.items() if key in first}
         parameters = {key: first[key] for key in _PARAMETERS if key in first}
-        written.body = {"instances": [{"content": text, **told} for text in request.input]}
+        named = _named(target.model)
+        written.body = {
+            "instances": [
+                {named: text, **told} if named == "content" else {named: text} for text in request.input
+            ]
+        }
         if parameters:
             written.body["parameters"] = parameters
         return written
@@ -40,6 +46,13 @@ class VertexPredict(GeminiEmbeddings):
             reply.usage = reply.usage or ir.Usage()
             reply.usage.characters = characters
         return reply
+
+
+def _named(model: str) -> str:
+    """What a model calls the text."""
+    if model.isdigit():
+        return "inputs"
+    return "prompt" if model.startswith(("bge/", "bge-")) else "content"
 
 
 DIALECT: Final = VertexPredict()

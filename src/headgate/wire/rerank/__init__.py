@@ -33,23 +33,18 @@ from headgate.wire.operations import (
     tokens,
     unreadable,
 )
-from headgate.wire.rerank.shapes import COMMON, SHAPES, Shape, as_text
+from headgate.wire.rerank.shapes import COMMON, OPTIONS, SHAPES, Shape, as_text
 
 __all__ = ["DIALECT", "DIALECTS", "Rerank"]
 
 FAMILY: Final = "rerank"
 
-_KNOWN: Final = frozenset(
-    {
-        "model", "query", "documents", "top_n", "return_documents", "rank_fields", "max_chunks_per_doc",
-        "max_tokens_per_doc",
-    }
-)  # fmt: skip
+_KNOWN: Final = frozenset({"model", "query", "documents", *OPTIONS})
 _HARMLESS: Final = frozenset({"metadata", "stream", "user"})
 """Keys of other operations that change nothing in the order."""
-_REPLY: Final = frozenset({"id", "model", "meta", "usage", "object"})
-_GLANCE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _USED: Final = ("meta", "usage", "input_tokens", "input_token_count")
+_REPLY: Final = frozenset({"id", "model", "object", *_USED})
+_GLANCE: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _CHOSEN: Final = frozenset({"document", "text", "input", "content", "title"})
 
 
@@ -77,8 +72,8 @@ class Rerank(Operation):
             top_n=take(body, "top_n", int, 1),
             return_documents=take(body, "return_documents", bool),
             rank_fields=fields,
-            max_chunks=take(body, "max_chunks_per_doc", int, 1),
-            max_tokens=take(body, "max_tokens_per_doc", int, 1),
+            max_chunks_per_doc=take(body, "max_chunks_per_doc", int, 1),
+            max_tokens_per_doc=take(body, "max_tokens_per_doc", int, 1),
             extra=left(body, _KNOWN, FAMILY),
         )
 
@@ -101,7 +96,7 @@ class Rerank(Operation):
             if value is not None and key:
                 body[key] = value
             elif value is not None and name in _LOST:
-                dropped.append(_LOST[name])
+                dropped.append(name)
         echo = RerankEcho(
             documents=request.documents if request.return_documents else None,
             hide=request.return_documents is False,
@@ -157,7 +152,7 @@ class Rerank(Operation):
         return Glance(error=failures.read_document(document)) if is_error(document) else Glance()
 
 
-_LOST: Final = {"max_chunks": "max_chunks_per_doc", "max_tokens": "max_tokens_per_doc"}
+_LOST: Final = ("max_chunks_per_doc", "max_tokens_per_doc")
 """Options that nobody can make up for. The others are carried out here: rows cut, documents returned."""
 
 
@@ -220,7 +215,10 @@ def _ranked(shape: Shape, row: Any, at: int, asked: RerankEcho) -> Ranked:
 
 
 def _given(shape: Shape, row: dict[str, Any]) -> Document | None:
+    """What the answer holds of the document: Bedrock has it typed."""
     found = row.get(shape.document)
+    if isinstance(found, dict):
+        found = found.get("textDocument") or found.get("jsonDocument") or found
     return found if isinstance(found, str | dict) else None
 
 

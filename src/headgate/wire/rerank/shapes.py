@@ -72,13 +72,7 @@ def flat(body: Body, target: Target) -> Body:
     return body
 
 
-OPTIONS: Final = {
-    "top_n": "top_n",
-    "return_documents": "return_documents",
-    "rank_fields": "rank_fields",
-    "max_chunks": "max_chunks_per_doc",
-    "max_tokens": "max_tokens_per_doc",
-}
+OPTIONS: Final = ("top_n", "return_documents", "rank_fields", "max_chunks_per_doc", "max_tokens_per_doc")
 
 
 class Shape(Struct, frozen=True, kw_only=True):
@@ -94,7 +88,7 @@ class Shape(Struct, frozen=True, kw_only=True):
     model: str = "model"
     query: str = "query"
     documents: str = "documents"
-    options: Mapping[str, str] = field(default_factory=lambda: OPTIONS)
+    options: Mapping[str, str] = field(default_factory=lambda: dict(zip(OPTIONS, OPTIONS, strict=True)))
     form: Callable[[Document, Sequence[str] | None, str], Any] = as_text
     texts: bool = True
     arrange: Callable[[Body, Target], Body] = flat
@@ -124,12 +118,19 @@ def _parameters(body: Body, target: Target) -> Body:
     wanted = {
         name: body.pop(key) for key, name in (("top_n", "top_n"), ("inputs_back", "inputs")) if key in body
     }
-    inner = dict(body.pop("parameters", None) or {})
+    inner = dict(_object(body.pop("parameters", None), "parameters"))
     if "truncate_input_tokens" in body:
         inner["truncate_input_tokens"] = body.pop("truncate_input_tokens")
     if wanted:
-        inner["return_options"] = {**(inner.get("return_options") or {}), **wanted}
+        asked = _object(inner.get("return_options"), "parameters.return_options")
+        inner["return_options"] = {**asked, **wanted}
     return {**body, "parameters": inner} if inner else body
+
+
+def _object(value: Any, where: str) -> Body:
+    if value is None or isinstance(value, dict):
+        return value or {}
+    raise bad(where, "expected an object")
 
 
 def _records(body: Body, target: Target) -> Body:
@@ -169,7 +170,7 @@ COMMON: Final = Shape(name="rerank", form=as_it_came, texts=False, results=("res
 
 SHAPES: Final = (
     # https://docs.cohere.com/reference/rerank: texts only, documents are not returned
-    Shape(name="cohere_rerank", options=_options(top_n="top_n", max_tokens="max_tokens_per_doc")),
+    Shape(name="cohere_rerank", options=_options(top_n="top_n", max_tokens_per_doc="max_tokens_per_doc")),
     # https://docs.voyageai.com/reference/reranker-api
     Shape(
         name="voyage_rerank",
@@ -218,7 +219,9 @@ SHAPES: Final = (
         name="watsonx_rerank",
         model="model_id",
         documents="inputs",
-        options=_options(top_n="top_n", return_documents="inputs_back", max_tokens="truncate_input_tokens"),
+        options=_options(
+            top_n="top_n", return_documents="inputs_back", max_tokens_per_doc="truncate_input_tokens"
+        ),
         form=as_object,
         arrange=_parameters,
         score="score",
