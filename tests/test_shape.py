@@ -9,8 +9,7 @@ from headgate.providers.rows import ROWS
 
 SRC = Path(__file__).parent.parent / "src" / "headgate"
 FILES = sorted(SRC.rglob("*.py"))
-DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "cohere", "gemini", "ollama", "openai")
-DIALECTS = ("anthropic", "gemini", "openai", "replicate")
+DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "cohere", "gemini", "ollama", "openai", "replicate")
 """Names that are formats, too: their code lives in wire/, and core, server and SDK name the formats."""
 
 
@@ -28,7 +27,7 @@ ALLOWED = {
     "catalog/lookup.py": "how the price table's own names are made of a provider's",
     "catalog/tokens.py": "a family of tokenizers",
     "providers/auth/oauth.py": "a token exchange has the name of who wants it",
-    "wire/": '"custom" is a kind of tool, "meta" a key of answers, "deepseek" a maker',
+    "wire/": '"custom" is a kind of tool, "meta" a key of answers',
 }
 """Where a provider's name may stand outside its row, beside the names of formats and the built-in one."""
 
@@ -54,7 +53,6 @@ def test_no_code_names_a_provider() -> None:
     assert {where for file in named for where in ALLOWED if file.startswith(where)} == ALLOWED.keys()
     assert {name for file, where in named.items() if file.startswith("wire/") for name in where} == {
         "custom",
-        "deepseek",
         "meta",
     }
 

@@ -23,6 +23,11 @@ ACCOUNT = re.compile(r"\d{12}")
 ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/1arbu5hu2sjr"
 
 
+def address(operation: str, model: str, base: str) -> str:
+    row, name = resolve(f"bedrock/{model}")
+    return url_of(row, operation, name, base)
+
+
 @pytest.mark.parametrize(
     ("operation", "model", "path"),
     [
@@ -43,24 +48,22 @@ ARN = "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/1arb
     ],
 )
 def test_addresses(operation: str, model: str, path: str) -> None:
-    assert url_of(ROW, operation, model, BASE) == f"{BASE}/model/{path}"
+    assert address(operation, model, BASE) == f"{BASE}/model/{path}"
 
 
 @pytest.mark.parametrize("model", [ARN, quote(ARN, safe=""), f"converse/{ARN}", f"eu-west-1/{ARN}"])
 def test_an_arn_is_asked_in_its_region_and_encoded_once(model: str) -> None:
-    url = url_of(ROW, "chat", model, BASE)
+    url = address("chat", model, BASE)
     assert url == f"{BASE.replace('eu-west-1', 'us-east-1')}/model/{quote(ARN, safe='')}/converse"
 
 
 @pytest.mark.parametrize("model", ["us-west-2/a.b", "converse/us-west-2/a.b", "us-west-2/converse/a.b"])
 def test_a_region_in_the_name_leads_there(model: str) -> None:
     url = "https://bedrock-runtime{}.us-west-2.amazonaws.com/model/a.b/converse"
-    assert url_of(ROW, "chat", model, BASE) == url.format("")
+    assert address("chat", model, BASE) == url.format("")
     fips = "https://bedrock-runtime-fips.us-east-1.amazonaws.com"
-    assert url_of(ROW, "chat", model, fips) == url.format("-fips")
-    assert (
-        url_of(ROW, "chat", model, "https://vpc.example.com") == "https://vpc.example.com/model/a.b/converse"
-    )
+    assert address("chat", model, fips) == url.format("-fips")
+    assert address("chat", model, "https://vpc.example.com") == "https://vpc.example.com/model/a.b/converse"
 
 
 @pytest.mark.parametrize(
@@ -85,13 +88,13 @@ def test_a_region_in_the_name_leads_there(model: str) -> None:
     ],
 )
 def test_what_a_model_speaks(model: str, name: str) -> None:
-    assert ROW.spoken(model) == name
+    assert resolve(f"bedrock/{model}")[0].dialect == name
     assert dialect(name).name == name
 
 
 def test_every_dialect_of_the_table_can_be_made() -> None:
-    assert {dialect(name).name for name in [*MODULES, *COMPOSED]} <= {*MODULES, *COMPOSED}
-    assert {name for _, name in ROW.dialects} <= {*MODULES, *COMPOSED}
+    assert all(dialect(name).name for name in [*MODULES, *COMPOSED])
+    assert {variant.row.dialect for variant in ROW.variants} <= {*MODULES, *COMPOSED}
 
 
 @pytest.mark.parametrize(
@@ -134,7 +137,7 @@ def test_recorded_addresses() -> None:
         way = "invoke/" if record["api"] == "invoke" else ""
         operation = "chat_stream" if url.endswith("-stream") else "chat"
         base = url.partition("/model/")[0]
-        made = url_of(ROW, operation, way + record["model"], base)
+        made = address(operation, way + record["model"], base)
         assert ACCOUNT.sub("", unquote(made)) == ACCOUNT.sub("", unquote(url))
         seen += 1
     assert seen > 100

@@ -114,6 +114,30 @@ class Router:
     def embedding(self, model: str, input: Any, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
         return PORTAL.run(self.aembedding(model, input, **kwargs))
 
+    async def arerank(self, model: str, **kwargs: Any) -> Any:
+        return await self._call("rerank", model, kwargs)
+
+    def rerank(self, model: str, **kwargs: Any) -> Any:
+        return PORTAL.run(self.arerank(model, **kwargs))
+
+    async def amoderation(self, model: str, input: Any, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+        return await self._call("moderations", model, {"input": input, **kwargs})
+
+    def moderation(self, model: str, input: Any, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+        return PORTAL.run(self.amoderation(model, input, **kwargs))
+
+    async def aresponses(self, model: str, input: Any, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+        return await self._call("responses", model, {"input": input, **kwargs})
+
+    def responses(self, model: str, input: Any, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+        return PORTAL.run(self.aresponses(model, input, **kwargs))
+
+    async def aocr(self, model: str, document: Any, **kwargs: Any) -> Any:
+        return await self._call("ocr", model, {"document": document, **kwargs})
+
+    def ocr(self, model: str, document: Any, **kwargs: Any) -> Any:
+        return PORTAL.run(self.aocr(model, document, **kwargs))
+
     async def abatch_completion(
         self, models: Sequence[str], messages: Sequence[Any], **kwargs: Any
     ) -> list[Any]:
