@@ -106,12 +106,9 @@ def test_documented_requests_of_each_vendor() -> None:
         "contexts": [{"text": "Paris"}, {"text": "Rome"}],
         "top_k": 1,
     }
-    assert sent("bedrock_invoke_rerank").body == {
-        "query": "capital?",
-        "documents": TEXTS,
-        "top_n": 1,
-        "api_version": 2,
-    }
+    plain = {"query": "capital?", "documents": TEXTS, "top_n": 1}
+    assert sent("bedrock_invoke_rerank", ASKED, "amazon.rerank-v1:0").body == plain
+    assert sent("bedrock_invoke_rerank", ASKED, ARN).body == {**plain, "api_version": 2}
 
 
 def test_documented_request_of_watsonx_nests_its_options() -> None:

@@ -12,6 +12,7 @@ ROW = Provider(
     base_url_env=("COHERE_API_BASE",),
     api_key_env=("COHERE_API_KEY", "CO_API_KEY"),
     paths={"chat": "/v2/chat", "embeddings": "/v2/embed", "rerank": "/v2/rerank", "models": "/v1/models"},
-    bare=r"command-(?:a|r)|c4ai-aya-|embed-(?:english|multilingual|v4)",
+    dialects={"rerank": "cohere_rerank"},
+    bare=r"command-(?:a|r)|c4ai-aya-|(?:embed|rerank)-(?:english|multilingual|v\d)",
     stream_usage="always",
 )

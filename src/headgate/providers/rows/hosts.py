@@ -42,6 +42,13 @@ _AZURE_AI = {
 """Operation → where a Foundry resource has it, and a serverless host."""
 
 
+def _cloudflare(site: Site) -> str:
+    """Rerank is a task of a model's, beside the address that looks like OpenAI's."""
+    if site.operation == "rerank":
+        return site.base.removesuffix("/v1") + "/run/{model}"
+    return site.provider.paths[site.operation]
+
+
 def _deepinfra(site: Site) -> str:
     """Rerank has an address beside the one that looks like OpenAI's."""
     if site.operation == "rerank":
@@ -155,7 +162,9 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1",
         base_url_env=("CLOUDFLARE_API_BASE",),
         api_key_env=("CLOUDFLARE_API_KEY", "CLOUDFLARE_API_TOKEN"),
-        paths=_paths("chat", "embeddings", "responses"),
+        paths={**_paths("chat", "embeddings", "responses"), "rerank": ""},
+        dialects={"rerank": "workers_ai_rerank"},
+        path_of=_cloudflare,
         quirks=Quirks(roles={"developer": "system"}),
         base_vars={"account_id": ("cloudflare_account_id", "CLOUDFLARE_ACCOUNT_ID")},
     ),
