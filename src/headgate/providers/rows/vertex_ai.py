@@ -90,7 +90,7 @@ def _ranker(site: Site) -> str:
     found = re.search(r"/projects/([^/]+)/", site.base)
     if found is None and site.base.startswith("http"):
         raise BadRequestError(
-            f"{_NAME}'s rerank needs the project: set vertex_project, without an API key, or an api_base that names it",
+            f"{_NAME}'s rerank needs the project: set vertex_project and no API key, or an api_base with it",
             llm_provider=site.provider.id,
             param="vertex_project",
         )
