@@ -65,6 +65,7 @@ def test_a_recorded_exchange_is_understood(
     if status >= 400:
         assert upstream.read_error(status, {}, answered).message
         return
+    reply = upstream.read_reply(answered)
     place, index, score = PLACES.get(spoken, ("results", "index", "relevance_score"))
     rows = sorted(document[place], key=lambda row: -row[score])
     assert [(one.index, one.score) for one in reply.results] == [
