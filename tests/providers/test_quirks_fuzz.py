@@ -31,6 +31,8 @@ ROW = Provider(
         strip_message=("name",),
         roles={"developer": "system"},
         tool_strict=False,
+        strip_schema=("strict", "name"),
+        rename_text={"response_format": "format"},
     ),
 )
 PLAN = plan(ROW, "m")
@@ -50,7 +52,9 @@ values = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from(["role", "content", "name", "type", "text", "function", "strict"]),
+            st.sampled_from(
+                ["role", "content", "name", "type", "text", "function", "parameters", "properties", "strict"]
+            ),
             inner,
             max_size=4,
         )
@@ -93,6 +97,15 @@ def test_what_the_scan_does_not_notice_is_the_providers_to_refuse(key: str, raw:
     envelope = {key: Raw(raw)}
     run(PLAN, envelope, ROW, True)
     assert all(bytes(value) in (raw, b"1.0") for value in envelope.values())
+
+
+@pytest.mark.parametrize("depth", [5, 900, 5000])
+def test_a_deep_schema_is_sent(depth: int) -> None:
+    schema = '{"items":' * depth + '{"name":1}' + "}" * depth
+    raw = f'[{{"function":{{"parameters":{schema}}}}}]'.encode()
+    envelope = {"tools": Raw(raw)}
+    run(PLAN, envelope, ROW, True)
+    assert bytes(envelope["tools"]) in (raw, raw.replace(b'{"name":1}', b"{}"))
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from msgspec import Raw
 import recorded
 from headgate.catalog.lookup import Catalog
 from headgate.core.deployment import Deployment
+from headgate.core.params import CREDENTIALS
 from headgate.errors import (
     AuthenticationError,
     BadRequestError,
@@ -22,6 +23,8 @@ from headgate.errors import (
     UnsupportedParamsError,
 )
 from headgate.providers.address import join, url_of
+from headgate.providers.auth import exchanges, taken
+from headgate.providers.auth.oauth import EXCHANGES
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
 from headgate.providers.rows import ROWS, hosts, makers, routers, servers, vectors
@@ -33,6 +36,7 @@ PAGE = ROOT / "docs/providers.md"
 CHAT = {
     "anthropic": "https://api.anthropic.com/v1/messages",
     "azure": "https://h.azure.com/openai/deployments/m/chat/completions?api-version=2025-02-01-preview",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com/model/m/converse",
     "cerebras": "https://api.cerebras.ai/v1/chat/completions",
     "cohere": "https://api.cohere.com/v2/chat",
     "custom_openai": "http://own.test/v1/chat/completions",
@@ -45,6 +49,9 @@ CHAT = {
     "lm_studio": "http://localhost:1234/v1/chat/completions",
     "mistral": "https://api.mistral.ai/v1/chat/completions",
     "mock": "mock://local/v1/chat/completions",
+    "nlp_cloud": "https://api.nlpcloud.io/v1/gpu/m/generation",
+    "predibase": "https://serving.test/t/deployments/v2/llms/m/generate",
+    "triton": "http://own.test/v2/models/m/generate",
     "ollama": "http://localhost:11434/api/chat",
     "ollama_cloud": "https://ollama.com/api/chat",
     "openai": "https://api.openai.com/v1/chat/completions",
@@ -58,12 +65,20 @@ CHAT = {
 }
 BASES = {
     "azure": "https://h.azure.com",
+    "bedrock": "https://bedrock-runtime.us-east-1.amazonaws.com",
     "custom_openai": "http://own.test/v1",
+    "predibase": "https://serving.test/t",
     "sagemaker": "https://h.test",
     "sagemaker_chat": "https://h.test",
+    "triton": "http://own.test",
     "watsonx": "https://us-south.ml.cloud.ibm.com",
 }
-KEYED = {"anthropic": "x-api-key: k", "azure": "api-key: k", "gemini": "x-goog-api-key: k"}
+KEYED = {
+    "anthropic": "x-api-key: k",
+    "azure": "api-key: k",
+    "gemini": "x-goog-api-key: k",
+    "nlp_cloud": "authorization: Token k",
+}
 
 
 def deployment(model: str, env: dict[str, str] | None = None, **params: Any) -> Deployment:
@@ -191,7 +206,8 @@ def test_one_of_the_parameters_that_the_environment_holds(
 ) -> None:
     made = deployment("watsonx/m", env, token="t", api_base="https://w.test", **params)
     assert {key: msgspec.json.decode(raw) for key, raw in made.defaults.items()} == body
-    assert made.secrets == ("t",)
+    assert made.credential is not None
+    assert made.credential.secrets == ("t",)
 
 
 def test_a_chat_of_watsonx() -> None:
@@ -228,6 +244,42 @@ def test_a_chat_of_watsonx() -> None:
     assert own.keys() == {"messages", "tools"}
 
 
+@pytest.mark.parametrize(
+    "base",
+    [
+        "https://own.test",
+        "https://own.test/v1",
+        "https://own.test/v2",
+        "https://own.test/v1/chat",
+        "https://own.test/v2/embed",
+    ],
+)
+def test_the_version_in_an_address_of_cohere_is_ours(base: str) -> None:
+    made = deployment("cohere_chat/m", api_key="k", api_base=base)
+    assert made.route("chat", True).url == "https://own.test/v2/chat"
+    assert made.route("embeddings", False).url == "https://own.test/v2/embed"
+
+
+@pytest.mark.parametrize(
+    "model", ["command-a-03-2025", "command-r-plus", "embed-v4.0", "c4ai-aya-expanse-8b"]
+)
+def test_bare_names_of_cohere(model: str) -> None:
+    row, name = resolve(model)
+    assert (row.id, name) == ("cohere", model)
+
+
+def test_the_addresses_of_text_generation() -> None:
+    made = deployment("predibase/m", api_key="k", tenant_id="t1")
+    url = "https://serving.app.predibase.com/t1/deployments/v2/llms/m/generate"
+    assert made.route("chat", False).url == url
+    assert made.route("chat", True).url == url + "_stream"
+    own = deployment("triton/m", api_base="http://own.test/v2/models/x/versions/2/generate")
+    assert own.route("chat", False).url == "http://own.test/v2/models/x/versions/2/generate"
+    assert own.route("chat", True).url == "http://own.test/v2/models/x/versions/2/generate_stream"
+    older = deployment("nlp_cloud/m", api_key="k", api_base="https://api.nlpcloud.io/v1/gpu/")
+    assert older.route("chat", False).url == "https://api.nlpcloud.io/v1/gpu/m/generation"
+
+
 @pytest.mark.parametrize(("given", "sent"), [(1.7, 1.0), (-1, 0.0), (0.5, 0.5), ("hot", "hot"), (None, None)])
 def test_numbers_are_clamped(given: Any, sent: Any) -> None:
     assert quirked("zai/glm-5", {"temperature": given})[0] == {"temperature": sent}
@@ -246,7 +298,37 @@ def test_the_address_of_a_chat(name: str) -> None:
     assert made.route("chat", False).url == CHAT[name]
 
 
-@pytest.mark.parametrize("name", CHAT)
+EXCHANGED = [
+    row.id
+    for row in ROWS
+    if exchanges(row.credential) and not EXCHANGES[row.credential.partition(":")[2]].keyed
+]
+"""Those whose key is good for nothing but a token."""
+
+
+@pytest.mark.parametrize("name", EXCHANGED)
+def test_a_key_that_is_exchanged_is_not_sent(name: str) -> None:
+    made = deployment(f"{name}/m", api_key="k-shh", api_base=BASES.get(name))
+    assert b"k-shh" not in made.route("chat", False).head
+    assert made.credential is not None
+    assert not made.credential.ready(0.0)
+    assert made.scrubbed("no k-shh") == "no ***"
+
+
+SAYING_WHO = dict.fromkeys(CREDENTIALS, "said-shh") | {
+    "aws_region_name": "eu-west-1",
+    "vertex_location": "eu",
+}
+
+
+@pytest.mark.parametrize("row", CHATTING, ids=lambda row: row.id)
+def test_what_says_who_a_deployment_is_never_stands_in_a_body(row: Any) -> None:
+    names = dict.fromkeys(taken(row.credential), "said-shh")
+    made = deployment(f"{row.id}/m", filling(row), **names | SAYING_WHO | {"api_key": "k"})
+    assert not made.defaults.keys() & (names.keys() | CREDENTIALS)
+
+
+@pytest.mark.parametrize("name", [name for name in CHAT if name not in EXCHANGED])
 def test_the_credential(name: str) -> None:
     made = deployment(f"{name}/m", api_key="k", api_base=BASES.get(name))
     lines = made.route("chat", False).head.decode().split("\r\n")
@@ -257,7 +339,8 @@ def test_the_credential(name: str) -> None:
 @pytest.mark.parametrize("row", [row for row in CHATTING if row.api_key_env], ids=lambda row: row.id)
 def test_the_key_of_the_environment(row: Any) -> None:
     for variable in row.api_key_env:
-        assert deployment(f"{row.id}/m", {variable: "from-env"}).secrets == ("from-env",)
+        made = deployment(f"{row.id}/m", {variable: "from-env"})
+        assert made.scrubbed("from-env") == "***"
 
 
 @pytest.mark.parametrize(

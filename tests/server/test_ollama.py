@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headgate.server.callers import matches
 from servers import KEY, RunningGateway, Upstream, running
 
 ASKED = [{"role": "user", "content": "hi"}]
@@ -123,6 +124,42 @@ def test_settings_of_a_deployment_hold_for_clients_of_ollama(
     assert sent(upstream)[1]["temperature"] == 0
 
 
+def test_limits_that_this_format_does_not_have_are_not_believed(
+    gateway: RunningGateway, upstream: Upstream
+) -> None:
+    answers(upstream, CHAT)
+    body = {
+        "model": "gpt",
+        "messages": ASKED,
+        "stream": False,
+        "max_tokens": 1,
+        "options": {"num_predict": 99},
+    }
+    assert gateway.request("/api/chat", body)[0] == 200
+    asked = sent(upstream)[1]
+    assert asked.get("max_completion_tokens", asked.get("max_tokens")) == 99
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("model", ["plain", "qwen"])
+def test_an_answer_may_name_the_model_that_was_asked_for(
+    upstream: Upstream, tmp_path: Path, model: str, stream: bool
+) -> None:
+    params = {"model": "ollama/qwen3", "api_base": upstream.base, **({"seed": 1} if model == "qwen" else {})}
+    config = {
+        "model_list": [{"model_name": model, "litellm_params": params}],
+        "general_settings": {"master_key": KEY, "model_name_in_response": "requested"},
+    }
+    with running(config, tmp_path) as gateway:
+        kind = "application/x-ndjson" if stream else "application/json"
+        answers(upstream, b"".join(LINES) if stream else LINES[-1], kind)
+        status, _, data = gateway.request("/api/chat", {"model": model, "messages": ASKED, "stream": stream})
+    assert status == 200
+    lines = [json.loads(line) for line in data.splitlines()]
+    assert len(lines) == (len(LINES) if stream else 1)
+    assert {line["model"] for line in lines} == {model}
+
+
 @pytest.mark.parametrize("path", ["/api/chat", "/v1/chat/completions"])
 def test_a_stream_that_breaks_off_says_so(gateway: RunningGateway, upstream: Upstream, path: str) -> None:
     answers(upstream, b"".join(LINES[:2]), "application/x-ndjson")
@@ -152,6 +189,38 @@ def test_an_error_in_the_first_line_is_told_by_the_status(
     status, _, data = gateway.request("/api/chat", {"model": "qwen", "messages": ASKED})
     assert status == 500
     assert "memory" in json.loads(data)["error"]
+
+
+@pytest.mark.parametrize("path", ["/api/chat", "/api/generate", "/api/embed"])
+def test_keys_for_model_calls_may_come_here(path: str) -> None:
+    assert matches(path, "llm_api_routes")
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_prompt_of_ollama_reaches_any_provider(
+    gateway: RunningGateway, upstream: Upstream, stream: bool
+) -> None:
+    text = {
+        "id": "c",
+        "choices": [{"index": 0, "text": "Hello", "finish_reason": "stop"}],
+        "usage": CHAT["usage"],
+    }
+    if stream:
+        answers(
+            upstream, b"data: " + json.dumps(text).encode() + b"\n\ndata: [DONE]\n\n", "text/event-stream"
+        )
+    else:
+        answers(upstream, text)
+    asked = {"model": "plain", "prompt": "hi", **({} if stream else {"stream": False})}
+    status, _, data = gateway.request("/api/generate", asked)
+    assert status == 200, data
+    lines = [json.loads(line) for line in data.splitlines()]
+    assert "".join(line["response"] for line in lines) == "Hello"
+    assert lines[-1]["done"] is True
+    assert lines[-1]["eval_count"] == 2
+    path, body = sent(upstream)
+    assert path == "/v1/completions"
+    assert body["prompt"] == "hi"
 
 
 def test_embeddings_go_both_ways(gateway: RunningGateway, upstream: Upstream) -> None:

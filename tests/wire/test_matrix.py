@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from headgate.core.dialects import dialect
 from headgate.wire import ir
 from headgate.wire.anthropic import DIALECT as ANTHROPIC
 from headgate.wire.bedrock import DIALECT as CONVERSE
@@ -25,6 +26,7 @@ DIALECTS: dict[str, Any] = {
     "bedrock": CONVERSE,
     "cohere": COHERE,
     "ollama": OLLAMA,
+    "invoke": dialect("bedrock_anthropic"),
 }
 MODELS = {
     "chat": "gpt-4o",
@@ -34,6 +36,7 @@ MODELS = {
     "bedrock": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
     "cohere": "command-a-03-2025",
     "ollama": "qwen3",
+    "invoke": "us.anthropic.claude-sonnet-4-5-20250929-v1:0",
 }
 UNSAYABLE = {("ollama", "pdf"), ("ollama", "forced tool")}
 """What a format has no words for: its own tests hold that it is reported."""

@@ -23,7 +23,7 @@ from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
 from headgate.ports import Credential, Origin, Timeouts
 from headgate.providers.address import own_base, url_of
-from headgate.providers.auth import build
+from headgate.providers.auth import build, exchanges, taken
 from headgate.providers.auth.base import Surroundings
 from headgate.providers.base import Provider
 from headgate.providers.quirks import Plan, plan, refused
@@ -85,6 +85,7 @@ class Deployment:
         )
         self._env = env
         self._catalog = catalog
+        self.base = self.base or params.get(self.provider.base_url_param)
         self.base = self.base or _first(env, self.provider.base_url_env)
         self._elsewhere = self.base is not None and self.base != self.provider.base_url
         self.base = self.base or self._own_base()
@@ -111,12 +112,18 @@ class Deployment:
         self.mark = self.id.encode()
         filling = (name for name, *_ in self.provider.base_vars.values())
         own = names.CONNECTION.union(
-            filling, self.provider.header_params.values(), [self.provider.auth.token_param]
+            filling,
+            self.provider.header_params.values(),
+            [self.provider.auth.token_param],
+            taken(self.provider.credential),
         )
         self.defaults = {
             name: Raw(msgspec.json.encode(value))
             for name, value in {**self._body_env(), **params}.items()
-            if name not in own and not names.is_price(name) and value is not None
+            if name not in own
+            and not names.describes(name)
+            and not names.is_price(name)
+            and value is not None
         }
         self.extra = {
             name: Raw(msgspec.json.encode(value)) for name, value in (params.get("extra_body") or {}).items()
@@ -245,6 +252,8 @@ class Deployment:
     def _authorise(self) -> list[tuple[str, str]]:
         """The header lines that sign a request; sets `secrets`, and `problem` where a key is missing."""
         auth = self.provider.auth
+        if exchanges(self.provider.credential) and self._credentialed():
+            return []
         key = self.params.get("api_key") or _first(self._env, self.provider.api_key_env)
         token = self.params.get(auth.token_param) if auth.token_param else None
         if not key and not token:

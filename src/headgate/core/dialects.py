@@ -22,6 +22,7 @@ MODULES: Final = {
     "watsonx_embeddings": "headgate.wire.watsonx",
     "tgi": "headgate.wire.tgi",
     "ollama": "headgate.wire.ollama",
+    "ollama_generate": "headgate.wire.ollama.generate",
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
     "bedrock_prompt": "headgate.wire.invoke.prompt",
     "bedrock_embeddings": "headgate.wire.invoke.embeddings",
@@ -47,6 +48,13 @@ TABLES: Final = {
         "voyage_rerank",
         "watsonx_rerank",
         "workers_ai_rerank",
+    ),
+    "headgate.wire.textgen": (
+        "j2_complete",
+        "luminous_complete",
+        "nlp_generation",
+        "tgi_generate",
+        "triton_generate",
     ),
     "headgate.wire.vendor_embeddings": (
         "jina_embeddings",

@@ -5,11 +5,21 @@ The names are LiteLLM's (its `all_litellm_params` and `GenericLiteLLMParams`).
 
 from typing import Final
 
+CREDENTIALS: Final = frozenset(
+    """azure_ad_token azure_ad_token_provider tenant_id client_id client_secret azure_scope azure_username
+    azure_password azure_federated_token_file azure_certificate_path azure_certificate_password
+    azure_credential azure_authority_host enable_azure_ad_token_refresh vertex_project vertex_location
+    vertex_credentials vertex_ai_project vertex_ai_location vertex_ai_credentials aws_access_key_id
+    aws_secret_access_key aws_session_token aws_region_name aws_session_name aws_profile_name aws_role_name
+    aws_web_identity_token aws_sts_endpoint aws_external_id aws_session_tags
+    aws_bedrock_runtime_endpoint""".split()
+)
+"""Keys that say who a deployment is and in which part of a cloud: never part of a request, whoever is asked."""
+
 CONNECTION: Final = frozenset(
     """model api_key api_base base_url api_version organization project custom_llm_provider
     litellm_credential_name region_name use_litellm_proxy use_chat_completions_api extra_headers
-    headers extra_body extra_query azure_ad_token tenant_id client_id client_secret azure_scope
-    azure_username azure_password ssl_verify ssl_certificate ssl_ca client_cert client_key rpm tpm
+    headers extra_body extra_query ssl_verify ssl_certificate ssl_ca client_cert client_key rpm tpm
     itpm otpm max_parallel_requests weight order max_budget budget_duration timeout stream_timeout
     request_timeout max_retries num_retries keepalive_seconds ttft_timeout stream_idle_timeout
     cooldown_time tags drop_params additional_drop_params allowed_openai_params modify_params
@@ -17,9 +27,31 @@ CONNECTION: Final = frozenset(
     base_model cache_control_injection_points guardrails prompt_id max_file_size_mb vector_store_ids
     default_api_key_tpm_limit default_api_key_rpm_limit silent_model tag_regex
     timeout_by_service_tier stream_timeout_by_service_tier tiered_pricing id mode model_info
-    mock_response mock_tool_calls mock_timeout vertex_project vertex_location vertex_credentials""".split()
-)
+    mock_response mock_tool_calls mock_timeout""".split()
+).union(CREDENTIALS)
 """Keys of a deployment that describe it and are not sent as request parameters."""
+
+CLOUDS: Final = (
+    "aws_",
+    "azure_",
+    "vertex_",
+    "watsonx_",
+    "sap_",
+    "aicore_",
+    "snowflake_",
+    "databricks_",
+    "gigachat_",
+    "oci_",
+    "s3_",
+    "gcs_",
+)
+"""How the names of credentials, projects and regions begin: none of them is ever sent in a body."""
+
+
+def describes(name: str) -> bool:
+    """Whether a key describes a deployment."""
+    return name in CONNECTION or name.startswith(CLOUDS)
+
 
 OURS: Final = frozenset(
     """fallbacks context_window_fallbacks context_window_fallback_dict content_policy_fallbacks

@@ -109,7 +109,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     `dialect` is what it speaks for chat, `dialects` maps an operation to what it speaks there, where that isn't the
     operation's own. `paths` maps an operation to what is appended to the base URL, with
     "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
-    the user must give one. `path_of` makes the template where it depends on more than the operation.
+    the user must give one, by `api_base`, `base_url_param` or a variable of `base_url_env`. `path_of` makes the
+    template where it depends on more than the operation.
 
     `bare` is a regular expression of model names that mean this provider without its prefix.
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
@@ -134,6 +135,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     dialects: dict[str, str] = {}
     base_url: str | None = None
     base_url_env: tuple[str, ...] = ()
+    base_url_param: str = ""
     base_vars: dict[str, tuple[str, ...]] = {}
     api_key_env: tuple[str, ...] = ()
     auth: Auth = Auth()

@@ -7,6 +7,7 @@ _TABLE: Final = """
     anthropic           chat count_tokens
     azure               chat completions embeddings responses
     azure_ai            chat embeddings responses
+    bedrock             chat
     bedrock_mantle      chat responses
     cerebras            chat
     cloudflare          chat

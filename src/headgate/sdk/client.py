@@ -18,7 +18,7 @@ from headgate.catalog.lookup import Catalog
 from headgate.core.answer import Answer
 from headgate.core.call import Call, Operation, text_of
 from headgate.core.deployment import Deployment
-from headgate.core.dialects import dialect
+from headgate.core.dialects import OPERATIONS, dialect
 from headgate.core.engine import Engine, Lookup
 from headgate.core.params import is_price
 from headgate.core.route import Group
@@ -27,21 +27,44 @@ from headgate.net.pool import Pool
 from headgate.providers.mock import MockTransport
 from headgate.providers.registry import resolve
 from headgate.sdk import params, settings
-from headgate.sdk.objects import EmbeddingResponse, ModelResponse, Response, TextCompletionResponse
+from headgate.sdk.objects import (
+    EmbeddingResponse,
+    ModelResponse,
+    ModerationResponse,
+    OCRResponse,
+    RerankResponse,
+    Response,
+    ResponsesAPIResponse,
+    TextCompletionResponse,
+)
 from headgate.sdk.openai_bases import adopt
 from headgate.sdk.stream import CustomStreamWrapper
 
-_DIALECTS: Final[Mapping[Operation, str]] = {
+_DIALECTS: Final[Mapping[str, str]] = {
+    **OPERATIONS,
     "chat": "openai_chat",
-    "completions": "completions",
     "embeddings": "openai_embeddings",
 }
 _RESPONSES: Final[Mapping[Operation, type[Response]]] = {
     "chat": ModelResponse,
     "completions": TextCompletionResponse,
     "embeddings": EmbeddingResponse,
+    "rerank": RerankResponse,
+    "moderations": ModerationResponse,
+    "ocr": OCRResponse,
+    "fim": ModelResponse,
+    "responses": ResponsesAPIResponse,
 }
-_NEEDED: Final[Mapping[Operation, str]] = {"chat": "messages", "completions": "prompt", "embeddings": "input"}
+_NEEDED: Final[Mapping[Operation, str]] = {
+    "chat": "messages",
+    "completions": "prompt",
+    "embeddings": "input",
+    "rerank": "documents",
+    "moderations": "input",
+    "ocr": "document",
+    "fim": "prompt",
+    "responses": "input",
+}
 MAX_DEPLOYMENTS: Final = 500
 
 

@@ -10,6 +10,7 @@ from headgate.sdk.client import Client
 from headgate.sdk.portal import PORTAL
 
 _Messages = Sequence[Any]
+MODERATION = "openai/omni-moderation-latest"
 
 
 @cache
@@ -78,6 +79,76 @@ async def aembedding(model: str, input: Any = None, **kwargs: Any) -> Any:  # no
 def embedding(model: str, input: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
     """`aembedding`, for code that does not await."""
     return PORTAL.run(aembedding(model, input, **kwargs))
+
+
+async def aresponses(input: Any = None, model: str = "", **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """OpenAI's Responses, to any provider's models: a ResponsesAPIResponse, or with `stream=True` its events."""
+    return await default_client().call("responses", model, {"input": input, **kwargs})
+
+
+def responses(input: Any = None, model: str = "", **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """`aresponses`, for code that does not await."""
+    return PORTAL.run(aresponses(input, model, **kwargs))
+
+
+async def arerank(
+    model: str,
+    query: Any = None,
+    documents: Sequence[Any] | None = None,
+    custom_llm_provider: str | None = None,
+    top_n: int | None = None,
+    rank_fields: Sequence[str] | None = None,
+    return_documents: bool | None = True,
+    **kwargs: Any,
+) -> Any:
+    """Documents by how well they answer `query`, best first: a RerankResponse."""
+    fields = {
+        "query": query,
+        "documents": documents,
+        "custom_llm_provider": custom_llm_provider,
+        "top_n": top_n,
+        "rank_fields": rank_fields,
+        "return_documents": return_documents,
+        **kwargs,
+    }
+    return await default_client().call("rerank", model, fields)
+
+
+def rerank(
+    model: str, query: Any = None, documents: Sequence[Any] | None = None, *args: Any, **kwargs: Any
+) -> Any:
+    """`arerank`, for code that does not await."""
+    return PORTAL.run(arerank(model, query, documents, *args, **kwargs))
+
+
+async def amoderation(input: Any = None, model: str = MODERATION, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """Whether texts or pictures break a provider's rules: a ModerationResponse."""
+    return await default_client().call("moderations", model, {"input": input, **kwargs})
+
+
+def moderation(input: Any = None, model: str = MODERATION, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """`amoderation`, for code that does not await."""
+    return PORTAL.run(amoderation(input, model, **kwargs))
+
+
+async def aocr(model: str, document: Any = None, **kwargs: Any) -> Any:
+    """The text of a document, page by page: an OCRResponse."""
+    return await default_client().call("ocr", model, {"document": document, **kwargs})
+
+
+def ocr(model: str, document: Any = None, **kwargs: Any) -> Any:
+    """`aocr`, for code that does not await."""
+    return PORTAL.run(aocr(model, document, **kwargs))
+
+
+async def afim_completion(model: str, prompt: Any = None, suffix: str | None = None, **kwargs: Any) -> Any:
+    """Code between a prompt and a suffix: a ModelResponse."""
+    return await default_client().call("fim", model, {"prompt": prompt, "suffix": suffix, **kwargs})
+
+
+def fim_completion(model: str, prompt: Any = None, suffix: str | None = None, **kwargs: Any) -> Any:
+    """`afim_completion`, for code that does not await."""
+    return PORTAL.run(afim_completion(model, prompt, suffix, **kwargs))
 
 
 def batch_completion(

@@ -35,6 +35,10 @@ _ABSENT: Final[Mapping[str, frozenset[str]]] = {
     "openai_chat": frozenset({"thinking"}),
     "anthropic": _ONLY_OPENAI
     | frozenset("frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio".split()),
+    "bedrock_converse": _ONLY_OPENAI
+    | frozenset(
+        "frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio user".split()
+    ),
     "gemini": _ONLY_OPENAI | {"user"},
     "ollama": _ONLY_OPENAI
     | frozenset("n modalities audio tool_choice parallel_tool_calls service_tier web_search_options".split()),

@@ -251,3 +251,63 @@ class EmbeddingResponse(Response):
     _known = _names("model data object usage")
     _views = {"usage": Usage}
     _start = {"object": "list", "data": list}
+
+
+class RerankResult(View):
+    _known = _names("index relevance_score document")
+
+
+class RerankResponse(Response):
+    _known = _names("id results meta model usage")
+    _views = {"results": RerankResult}
+
+
+class ModerationResult(View):
+    _known = _names("flagged categories category_scores category_applied_input_types")
+
+
+class ModerationResponse(Response):
+    _known = _names("id model results")
+    _views = {"results": ModerationResult}
+
+
+class OCRPage(View):
+    _known = _names("index markdown images dimensions")
+
+
+class OCRResponse(Response):
+    _known = _names("pages model document_annotation usage_info object")
+    _views = {"pages": OCRPage}
+
+
+class ResponsesItem(View):
+    """An item of the output, or a part of one."""
+
+    _known = _names(
+        "id type role content status name arguments call_id summary encrypted_content text annotations"
+    )
+
+
+ResponsesItem._views = {"content": ResponsesItem, "summary": ResponsesItem}
+
+
+class ResponsesAPIResponse(Response):
+    _known = _names(
+        """id object created_at status background error incomplete_details instructions max_output_tokens metadata
+        model output parallel_tool_calls previous_response_id reasoning store temperature text tool_choice tools top_p
+        truncation usage user"""
+    )
+    _views = {"output": ResponsesItem, "usage": View}
+
+    @property
+    def output_text(self) -> str:
+        """All text of the output."""
+        parts = [part for item in self.get("output") or [] for part in item.get("content") or []]
+        return "".join(part.get("text") or "" for part in parts if part.get("type") == "output_text")
+
+
+class ResponsesEvent(Response):
+    """An event of a stream of the Responses API."""
+
+    _known = _names("type sequence_number item_id output_index content_index delta item part text response")
+    _views = {"response": ResponsesAPIResponse, "item": ResponsesItem, "part": ResponsesItem}

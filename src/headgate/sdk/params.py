@@ -9,16 +9,16 @@ from msgspec import Raw
 
 from headgate.core.call import Options
 from headgate.core.fallback import Fallback, Fallbacks
-from headgate.core.params import CONNECTION, OURS, is_price
+from headgate.core.params import CLOUDS, CONNECTION, CREDENTIALS, OURS, is_price
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
 from headgate.sdk import settings
 
 _DEPLOYMENT: Final = frozenset(
     """custom_llm_provider api_base base_url api_key api_version organization project extra_headers headers
-    extra_body azure_ad_token ssl_verify ssl_certificate client_key allowed_openai_params base_model
+    extra_body region_name ssl_verify ssl_certificate client_key allowed_openai_params base_model
     additional_drop_params modify_params""".split()
-)
+).union(CREDENTIALS)
 _STEERING: Final = (OURS | CONNECTION) - _DEPLOYMENT - {"model"}
 _NEVER_SENT: Final = frozenset(
     """metadata litellm_metadata model_list deployment_id shared_session logger_fn verbose acompletion
@@ -34,7 +34,7 @@ def body_of(fields: Mapping[str, Any]) -> dict[str, Raw]:
     for name, value in fields.items():
         if value is None or name in _DEPLOYMENT or (name in _NEVER_SENT and not _stored(name, fields)):
             continue
-        if (name in _STEERING and name not in _MOCK) or is_price(name):
+        if (name in _STEERING and name not in _MOCK) or is_price(name) or name.startswith(CLOUDS):
             continue
         if name == "response_format":
             value = response_format(value)
@@ -65,7 +65,13 @@ def _stored(name: str, fields: Mapping[str, Any]) -> bool:
 def deployment_of(model: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """`litellm_params` of an ad hoc deployment: arguments over module settings."""
     params = {name: fields[name] for name in _DEPLOYMENT if fields.get(name) is not None}
-    params.update({name: value for name, value in fields.items() if is_price(name) and value is not None})
+    params.update(
+        {
+            name: value
+            for name, value in fields.items()
+            if (is_price(name) or name.startswith(CLOUDS)) and value is not None
+        }
+    )
     params["model"] = model
     for name in ("api_key", "api_base", "api_version", "organization", "headers", "ssl_verify"):
         if name not in params and (value := settings.get(name)) is not None:

@@ -7,7 +7,7 @@ import msgspec
 
 from headgate.core.answer import Answer
 from headgate.core.call import Operation
-from headgate.sdk.objects import ModelResponseStream, Response, TextCompletionResponse, Usage
+from headgate.sdk.objects import ModelResponseStream, Response, ResponsesEvent, TextCompletionResponse, Usage
 from headgate.sdk.openai_bases import adopt
 from headgate.sdk.portal import PORTAL
 from headgate.wire.openai_chat.fields import write_usage
@@ -16,6 +16,8 @@ from headgate.wire.sse import Decoder
 _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
     "chat": ModelResponseStream,
     "completions": TextCompletionResponse,
+    "fim": ModelResponseStream,
+    "responses": ResponsesEvent,
 }
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 

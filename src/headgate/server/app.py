@@ -30,7 +30,7 @@ from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
 from headgate.server.config.schema import Config
-from headgate.server.endpoints import llm, passthrough
+from headgate.server.endpoints import llm, passthrough, paths
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.meters import Meters
@@ -72,7 +72,7 @@ class App:
         self.gateway = gateway
         self.body_limit = gateway.body_limit
         self._root = root_path
-        self._handlers = {path: partial(llm.serve, gateway, point, "") for path, point in llm.PATHS.items()}
+        self._handlers = {path: partial(llm.serve, gateway, point, "") for path, point in paths.PATHS.items()}
         self._pages = Starlette(
             routes=[Route(row.path, self._page(row), methods=[row.method]) for row in PAGES],
             exception_handlers={404: _unknown_path, 405: _unknown_path, Exception: _bug},
@@ -84,7 +84,7 @@ class App:
         if self._root:
             path = path.removeprefix(self._root)
         handler = self._handlers.get(path)
-        if handler is None and (found := llm.find(path)) is not None:
+        if handler is None and (found := paths.find(path)) is not None:
             handler = partial(llm.serve, self.gateway, *found)
         return handler or self._passage("POST", path)
 
@@ -142,7 +142,7 @@ async def _refusal(app: App, status: int, message: str, exchange: Exchange) -> N
 
 def _spoken(path: str) -> Dialect:
     """Whose words an error is told in."""
-    found = llm.find(path)
+    found = paths.find(path)
     if found is not None:
         return dialect(found[0].spoken)
     return dialect("anthropic" if "/messages" in path else "openai_chat")

@@ -135,6 +135,9 @@ _LLM: Final = (
     "/openai/",
     "/engines/",
     "/models",
+    "/api/chat",
+    "/api/embed",
+    "/api/generate",
 )
 ROUTE_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm_api_routes": _LLM,

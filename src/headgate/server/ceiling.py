@@ -23,6 +23,12 @@ DEFAULT_INPUT: Final = 128_000
 """Tokens of an input that is not in the body, where the model's window is not known."""
 TOOLS: Final = 1_000
 """Tokens that a provider may add to explain tools to the model."""
+DOCUMENTS: Final = 100
+"""That a search of a reranker holds: https://docs.cohere.com/docs/how-does-cohere-pricing-work."""
+AUDIO_BYTES: Final = 2_000
+"""Of a second of the most compressed sound that is sent in earnest (16 kbit/s)."""
+PAGES: Final = 100
+"""Of a document that somebody else fetches."""
 SEARCHES: Final = 10
 """Searches of a call that may search and names no limit."""
 _USES: Final = re.compile(rb'"max_uses"\s*:\s*(\d{1,6})')
@@ -33,8 +39,8 @@ _TIER: Final = "service_tier"
 _DROP: Final = "additional_drop_params"
 _ELSEWHERE: Final = tuple(
     rb"""
-    "image" "image_url" "input_image" "inlineData" "file" "input_file" "fileData" "document" "input_audio" "video"
-    "video_url" "container "web_search "web_fetch "google_search "code_execution "code_interpreter "mcp_
+    "image" "images" "image_url" "input_image" "inlineData" "file" "input_file" "fileData" "document" "input_audio"
+    "video" "video_url" "container "web_search "web_fetch "google_search "code_execution "code_interpreter "mcp_
     "previous_response_id" \u005 \u006 \u007
     """.split()
 )
@@ -66,6 +72,10 @@ class Ceiling:
         self._any = _steps(sheets, ())
         self._request = max((ceil(sheet.request * UNITS) for sheet in sheets), default=0)
         self._search = max((ceil(sheet.search * UNITS) for sheet in sheets), default=0)
+        self._units: dict[str, int] = {}
+        for sheet in sheets:
+            for unit, price in sheet.units.get("standard", {}).items():
+                self._units[unit] = max(self._units.get(unit, 0), ceil(price * UNITS))
         self._searches = any(
             not deployment.facts.get("supports_function_calling") for deployment in deployments
         )
@@ -90,7 +100,7 @@ class Ceiling:
         """The most that the call can cost, in units. 0 where no price is known."""
         steps = self._any if self._tiered or _TIER in envelope else self._plain
         if not steps:
-            return 0
+            return self._by_units(envelope, body)
         size = len(body)
         if "tools" in envelope or "functions" in envelope:
             size += TOOLS
@@ -108,7 +118,23 @@ class Ceiling:
                 amount = size * step.input + wanted * step.output
                 if amount > dearest:
                     dearest = amount
+        if self._units:
+            dearest += self._by_units(envelope, body)
         return dearest + self._request + (self._search and self._search * self._most_searches(body))
+
+    def _by_units(self, envelope: Mapping[str, Raw], body: bytes) -> int:
+        """What is billed by something else than tokens."""
+        if not self._units:
+            return 0
+        size = len(body)
+        most = {
+            "images": _largest(envelope, ("n",)) or 1,
+            "searches": 1 + body.count(b'",') // DOCUMENTS,
+            "characters": size,
+            "seconds": size / AUDIO_BYTES + 1,
+            "pages": PAGES,
+        }
+        return ceil(sum(price * most[unit] for unit, price in self._units.items()))
 
     def _most_searches(self, body: bytes) -> int:
         """Models that take tools search where they are told to, others always."""

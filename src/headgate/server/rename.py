@@ -25,19 +25,23 @@ def renamed(document: bytes, name: str) -> bytes:
     return document
 
 
-def renaming(write: Callable[[bytes], None], name: str) -> Callable[[bytes], None]:
-    """The same for a stream, event by event; what is no whole event yet waits for its rest."""
+def renaming(write: Callable[[bytes], None], name: str, *, lines: bool = False) -> Callable[[bytes], None]:
+    """The same for a stream, event by event; what is no whole event yet waits for its rest. `lines`: each line is an
+    event, else they are server-sent events."""
     held = b""
+    mark, ends = (b"\n", (b"\n",)) if lines else (b"data:", (b"\n\n", b"\r\n\r\n"))
 
     def sink(data: bytes) -> None:
         nonlocal held
         data = held + data
-        end = max(data.rfind(b"\n\n") + 2, data.rfind(b"\r\n\r\n") + 4)
-        if end < 4:
+        end = max(data.rfind(one) + len(one) if one in data else 0 for one in ends)
+        if not end:
             held = data
             return
         held = data[end:]
-        events = data[:end].split(b"data:")
-        write(b"data:".join([events[0], *(renamed(event, name) for event in events[1:])]))
+        before, *events = data[:end].split(mark)
+        if lines:  # what stands before the first mark is a line, too
+            before = renamed(before, name)
+        write(mark.join([before, *(renamed(event, name) for event in events)]))
 
     return sink

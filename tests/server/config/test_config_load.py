@@ -153,10 +153,10 @@ def test_keys_that_are_not_supported_are_warned_of_and_not_sent(loaded):
     config = loaded("""\
         model_list:
           - model_name: a
-            litellm_params: {model: openai/a, aws_secret_access_key: os.environ/NOT_SET, tag_regex: [x]}
+            litellm_params: {model: openai/a, s3_secret_access_key: os.environ/NOT_SET, tag_regex: [x]}
         """)
     assert config.models[0].params == {"model": "openai/a"}
-    assert [p.path.rpartition(".")[2] for p in config.warnings] == ["aws_secret_access_key", "tag_regex"]
+    assert [p.path.rpartition(".")[2] for p in config.warnings] == ["s3_secret_access_key", "tag_regex"]
     assert all("no effect" in p.message for p in config.warnings)
 
 
@@ -235,7 +235,7 @@ def test_a_star_without_quotes_gets_a_hint(only):
     [
         ("opnai/gpt-4o", "names no provider", "openai/…"),
         ("my-model", "write it as provider/model", None),
-        ("sagemaker/x", "sagemaker is a LiteLLM provider that Headgate does not support yet", None),
+        ("ragflow/x", "ragflow is a LiteLLM provider that Headgate does not support yet", None),
     ],
 )
 def test_unknown_providers(only, model, words, near):
@@ -247,7 +247,7 @@ def test_unknown_providers(only, model, words, near):
 def test_invalid_rows_are_left_out_where_that_is_asked_for(loaded):
     config = loaded(
         "model_list:\n"
-        "  - {model_name: a, litellm_params: {model: sagemaker/x}}\n"
+        "  - {model_name: a, litellm_params: {model: ragflow/x}}\n"
         "  - {model_name: b, litellm_params: {model: openai/b}}\n"
         "router_settings: {ignore_invalid_deployments: true}\n"
     )

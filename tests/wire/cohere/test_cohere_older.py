@@ -9,6 +9,7 @@ import recorded
 from headgate import errors
 from headgate.wire import ir
 from headgate.wire.cohere import DIALECT
+from headgate.wire.cohere.embeddings import DIALECT as EMBEDDINGS
 from headgate.wire.fold import fold
 
 META = {"billed_units": {"input_tokens": 3, "output_tokens": 4}}
@@ -182,10 +183,35 @@ def test_recorded_answers() -> None:
         seen += 1
         blocks = found.choices[0].turn.blocks
         assert "".join(block.text for block in blocks if isinstance(block, ir.Text)) == said
-        counted = meta.get("tokens") or meta.get("billed_units")
-        if counted is None:  # not every answer of that time tells
-            assert found.usage is None
-            continue
-        assert found.usage is not None
-        assert (found.usage.input, found.usage.output) == (counted["input_tokens"], counted["output_tokens"])
+        if counted := meta.get("tokens") or meta.get("billed_units"):
+            assert found.usage is not None
+            assert (found.usage.input, found.usage.output) == (
+                counted["input_tokens"],
+                counted["output_tokens"],
+            )
     assert seen >= 5
+
+
+@pytest.mark.skipif(not recorded.ROOT.exists(), reason="the recorded traffic is not beside the project")
+def test_what_another_cloud_answers_in_this_format() -> None:
+    seen = set()
+    for path in sorted((recorded.ROOT / "dev" / "aws-bedrock").glob("aws-bedrock.invoke.*.json")):
+        record = json.loads(path.read_text())
+        body = record["response"].get("body")
+        if (
+            "/model/cohere." not in record["request"]["url"]
+            or record["response"]["status"] != 200
+            or not body
+        ):
+            continue
+        data = json.dumps(body).encode()
+        if "embeddings" in body:
+            rows = body["embeddings"]
+            assert EMBEDDINGS.read_reply(data).vectors == (rows["float"] if isinstance(rows, dict) else rows)
+            seen.add("embeddings")
+        elif "text" in body or "generations" in body:
+            found = DIALECT.read_reply(data)
+            texts = [row["text"] for row in body.get("generations", [body])]
+            assert [choice.turn.blocks for choice in found.choices] == [[ir.Text(text)] for text in texts]
+            seen.add("text")
+    assert seen == {"embeddings", "text"}

@@ -33,3 +33,16 @@ def build(scheme: str, around: Surroundings) -> Credential | None:
     if make is None:
         raise BadRequestError(f"no credential scheme {scheme!r}: expected {', '.join(FAMILIES)}")
     return make(import_module(f"{__name__}.{family}"), detail, around)
+
+
+def exchanges(scheme: str) -> bool:
+    """Whether the scheme is asked before the key counts: it may make its token of the very key."""
+    return scheme.startswith("oauth:")
+
+
+def taken(scheme: str) -> frozenset[str]:
+    """The parameters that an exchange takes for itself and that other providers may send."""
+    if not exchanges(scheme):
+        return frozenset()
+    names: frozenset[str] = import_module(f"{__name__}.oauth").taken(scheme.partition(":")[2])
+    return names

@@ -25,7 +25,7 @@ _BEARERS: Final = frozenset({"AWS_BEARER_TOKEN_BEDROCK"})
 """Services that take an API key: https://docs.aws.amazon.com/bedrock/latest/userguide/api-keys.html."""
 _REGIONS: Final = ("AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")
 _PROFILES: Final = ("AWS_DEFAULT_PROFILE", "AWS_PROFILE")
-_SESSIONS: Final = ("AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN")
+_SESSIONS: Final = ("AWS_SECURITY_TOKEN", "AWS_SESSION_TOKEN")
 _IMDS_IPV6: Final = "http://[fd00:ec2::254]"
 _STALE: Final = re.compile(
     rb"ExpiredToken|InvalidClientTokenId|UnrecognizedClient|InvalidAccessKeyId|InvalidToken"
@@ -126,22 +126,23 @@ def source_of(around: Surroundings, region: str) -> Source:
         raise missing("aws_web_identity_token is set, aws_role_name is not: expected both")
     if role and (token := own_token or around.variable("AWS_WEB_IDENTITY_TOKEN")):
         return _by_token(around, region, role, _web_token(around, token))
-    base = _base(around, region)
-    if not role or role == _pod_role(around):  # a role may not assume itself
+    pod = _pod(around, region)
+    base = _base(around, region, pod)
+    if not role or (base is pod and role == _pod_role(around)):  # a role may not assume itself
         return base
     external, tags = _either(around, "aws_external_id"), _tags(around.params.get("aws_session_tags"))
     form = role_form(role, _session(around), external=external) | tags
     return sources.assume_role(base, form, url=_sts(around, region), region=region)
 
 
-def _base(around: Surroundings, region: str) -> Source:
+def _base(around: Surroundings, region: str, pod: Source | None) -> Source:
     """Keys before any role that the deployment names."""
     own = ("aws_access_key_id", "aws_secret_access_key", "aws_session_token")
     if not around.param("aws_profile_name") and (found := _pair(around.param, *own)):
         return found
     if _either(around, "aws_profile_name"):
         return _profile(around, region) or _machine(around)
-    return _environment(around) or _pod(around, region) or _profile(around, region) or _machine(around)
+    return _environment(around) or pod or _profile(around, region) or _machine(around)
 
 
 def _pair(get: Callable[..., str], access: str, secret: str, *session: str) -> Source | None:
@@ -297,7 +298,7 @@ def _given(around: Surroundings) -> list[str]:
         around.param("aws_secret_access_key"),
         around.param("aws_session_token"),
         around.variable("AWS_SECRET_ACCESS_KEY"),
-        around.variable(*_SESSIONS),
+        *map(around.variable, _SESSIONS),
         around.variable("AWS_CONTAINER_AUTHORIZATION_TOKEN"),
         "" if _PATH.match(token) else token,
     ]

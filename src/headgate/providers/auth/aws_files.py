@@ -16,6 +16,7 @@ from headgate.providers.auth.sigv4 import Keys
 
 SESSION: Final = "headgate"
 """The name of a session where none was given; CloudTrail shows it."""
+_KEYS: Final = frozenset({"aws_access_key_id", "aws_secret_access_key", "aws_session_token"})
 
 Profile = Mapping[str, str]
 
@@ -39,7 +40,10 @@ class Files:
             if name == "default" or name.startswith("profile "):
                 self._profiles[name.removeprefix("profile ").strip()] = dict(section)
         for name, section in credentials.items():
-            self._profiles.setdefault(name, {}).update(section)
+            own = self._profiles.setdefault(name, {})
+            if section.keys() & _KEYS:  # never half of a pair from each file
+                own = {key: value for key, value in own.items() if key not in _KEYS}
+            self._profiles[name] = {**own, **section}
 
     @property
     def names(self) -> list[str]:
@@ -94,7 +98,8 @@ def profile_source(
     if name in seen:
         raise missing(f"the AWS profiles {' → '.join((*seen, name))} go round in circles by source_profile")
     profile = files.profile(name)
-    if "role_arn" in profile and seen[-1:] != (name,):
+    as_source = bool(seen) and "aws_access_key_id" in profile and "web_identity_token_file" not in profile
+    if "role_arn" in profile and not as_source:  # as a source a profile's keys go before its role
         return _role(files, name, profile, region, by_name, seen)
     if "sso_session" in profile or "sso_start_url" in profile:
         return _sso(files, name, profile)
@@ -126,16 +131,12 @@ def _role(
     by_name: Callable[[str], Source],
     seen: tuple[str, ...],
 ) -> Source:
-    form = role_form(
-        profile["role_arn"],
-        profile.get("role_session_name", ""),
-        external=profile.get("external_id", ""),
-        seconds=profile.get("duration_seconds", ""),
-    )
+    role, session = profile["role_arn"], profile.get("role_session_name", "")
+    seconds = profile.get("duration_seconds", "")
     url = sources.sts_url(region, files.around.variable("AWS_ENDPOINT_URL_STS"))
-    around = files.around
     if path := profile.get("web_identity_token_file"):
-        return sources.web_identity(token_file(around, path, f"profile {name}"), form, url=url)
+        token = token_file(files.around, path, f"profile {name}")
+        return sources.web_identity(token, role_form(role, session, seconds=seconds), url=url)
     if "mfa_serial" in profile:
         raise missing(f"the AWS profile {name!r} has an mfa_serial: nobody is here to type the code")
     base: Source | None
@@ -148,6 +149,7 @@ def _role(
         raise missing(f"the AWS profile {name!r} has a role_arn, but no source_profile or credential_source")
     if base is None:
         raise missing(f"the AWS profile {source!r}, source_profile of {name!r}, has no keys")
+    form = role_form(role, session, external=profile.get("external_id", ""), seconds=seconds)
     return sources.assume_role(base, form, url=url, region=region)
 
 
@@ -175,7 +177,7 @@ def _sso(files: Files, name: str, profile: Profile) -> Source:
 
 
 def role_form(role: str, session: str, *, external: str = "", seconds: str = "") -> dict[str, str]:
-    """The form of AssumeRole and of AssumeRoleWithWebIdentity."""
+    """The form of AssumeRole and of AssumeRoleWithWebIdentity, which knows no external id."""
     form = {"RoleArn": role, "RoleSessionName": session or SESSION}
     if external:
         form["ExternalId"] = external

@@ -306,7 +306,7 @@ def _reason(body: bytes) -> str:
 
 _SECRET: Final = frozenset(
     """client_secret client_assertion assertion subject_token refresh_token apikey password WebIdentityToken
-    authorization x-identity-header x-aws-ec2-metadata-token x-amz-security-token""".split()
+    authorization x-identity-header x-aws-ec2-metadata-token x-amz-security-token x-amz-sso_bearer_token""".split()
 )
 """Fields of forms, and headers."""
 

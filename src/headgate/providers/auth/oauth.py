@@ -124,6 +124,13 @@ def found(name: str, around: Surroundings) -> Facts:
     return _facts(EXCHANGES[name], around)
 
 
+def taken(name: str) -> frozenset[str]:
+    """The parameters that are looked for."""
+    row = EXCHANGES[name]
+    facts = [*row.facts.values(), *(given.fact for given in row.given)]
+    return frozenset(param for fact in facts for param in fact.params.split())
+
+
 def _facts(row: Exchange, around: Surroundings) -> Facts:
     return row.more(around, {one: fact.find(around) for one, fact in row.facts.items()})
 

@@ -4,7 +4,7 @@ A model's name may begin with a region ("us-west-2/") and with the way it is ask
 "invoke/", where the model's maker says the format."""
 
 import re
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 
@@ -14,6 +14,7 @@ from headgate.providers.base import Auth, Provider, Site, Variant
 _PREFIX = re.compile(
     r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)/|(?P<way>converse|converse_like|invoke|openai|llama|deepseek_r1|qwen2|qwen3)/"
 )
+_ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
 _HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.com)")
 _VERBS = {
     (True, False): "converse",
@@ -24,12 +25,13 @@ _VERBS = {
 
 
 def _named(model: str) -> tuple[str, str]:
-    """The region that the name begins with, "" where none does, and the model's own name."""
-    region = ""
+    """The region that the name begins with, or that its ARN tells, "" where none does; and the model's own name."""
+    region, model = "", unquote(model)
     while found := _PREFIX.match(model):
         region = found["region"] or region
         model = model[found.end() :]
-    return region, model
+    home = _ARN.match(model)
+    return (home[1] if home else region), model
 
 
 def _path(site: Site) -> str:
@@ -44,6 +46,7 @@ _ANY = r"(?:[a-z]{2}(?:-[a-z]+)+-\d+/)?"
 INVOKED = (
     (r"invoke/.*claude-(?!v\d|instant|2)", "bedrock_anthropic"),
     (r"invoke/.*(?:jamba|openai\.|qwen|moonshot|minimax|zai\.|google\.|nvidia)", "bedrock_openai"),
+    (r"invoke/.*mistral.*(?:pixtral|large-(?!2402)|ministral|magistral|voxtral)", "bedrock_openai"),
     (r"(?:invoke/)?(?:openai|qwen3|qwen2)/arn", "bedrock_openai"),
     (r"invoke/.*amazon\.nova", "bedrock_nova"),
     (r"invoke/", "bedrock_prompt"),
@@ -59,6 +62,7 @@ CONVERSE = Provider(
     embeddings="bedrock_embeddings",
     base_url="https://bedrock-runtime.{region}.amazonaws.com",
     base_url_env=("AWS_BEDROCK_RUNTIME_ENDPOINT",),
+    base_url_param="aws_bedrock_runtime_endpoint",
     base_vars={"region": ("aws_region_name", "AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")},
     api_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
     auth=Auth(optional=True),

@@ -1,6 +1,19 @@
 """Cohere. https://docs.cohere.com/reference/about"""
 
-from headgate.providers.base import Provider
+import re
+from typing import Final
+
+from headgate.providers.base import Provider, Site
+
+_VERSIONED: Final = re.compile(r"/v[12](?:/[a-z]+)?$")
+
+
+def _path(site: Site) -> str:
+    """An address may name a version, or a whole operation: ours stands in its place."""
+    path = site.provider.paths[site.operation]
+    root, found = _VERSIONED.subn("", site.base)
+    return root + path if found else path
+
 
 ROW = Provider(
     id="cohere",
@@ -13,6 +26,7 @@ ROW = Provider(
     api_key_env=("COHERE_API_KEY", "CO_API_KEY"),
     paths={"chat": "/v2/chat", "embeddings": "/v2/embed", "rerank": "/v2/rerank", "models": "/v1/models"},
     dialects={"rerank": "cohere_rerank"},
+    path_of=_path,
     bare=r"command-(?:a|r)|c4ai-aya-|(?:embed|rerank)-(?:english|multilingual|v\d)",
     stream_usage="always",
 )

@@ -189,6 +189,7 @@ ROWS: tuple[Provider, ...] = (
         name="Databricks Model Serving",
         base_url_env=("DATABRICKS_API_BASE",),
         api_key_env=("DATABRICKS_API_KEY", "DATABRICKS_TOKEN"),
+        credential="oauth:databricks",
         paths=_paths("chat", "embeddings", "responses"),
         quirks=Quirks(rename=_TO_MAX_TOKENS, roles={"developer": "system"}),
         cache_marks=True,
@@ -441,6 +442,7 @@ ROWS: tuple[Provider, ...] = (
         base_url_env=("SNOWFLAKE_API_BASE",),
         base_vars={"account": ("account_id", "SNOWFLAKE_ACCOUNT_ID")},
         api_key_env=("SNOWFLAKE_JWT",),
+        credential="oauth:snowflake",
         auth=Auth(
             token_env=("SNOWFLAKE_PAT",),
             token_prefix="pat/",

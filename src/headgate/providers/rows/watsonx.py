@@ -24,6 +24,7 @@ def _path(site: Site) -> str:
 ROW = Provider(
     id="watsonx",
     name="IBM watsonx.ai",
+    aliases=("watsonx_text",),
     embeddings="watsonx_embeddings",
     base_url="https://{region}.ml.cloud.ibm.com",
     base_url_env=("WATSONX_API_BASE", "WATSONX_URL", "WX_URL", "WML_URL"),

@@ -24,7 +24,7 @@ MODES: Final = (
 ).split()
 
 
-CHAT_DIALECTS: Final = ("openai_chat", "anthropic", "gemini", "ollama")
+CHAT_DIALECTS: Final = ("openai_chat", "anthropic", "gemini", "cohere", "ollama")
 MORE_PATHS: Final = ("chat_stream", "count_tokens")
 """Operations of other formats than OpenAI's."""
 ARGUMENTS: Final = ("ttl", "lowest_latency_buffer", "max_latency_list_size")
@@ -67,6 +67,10 @@ def _secret(value: Any, written: str | None) -> str | None:
     if any(not " " < char < "\x7f" for char in text):
         _reject(value)
     return text or None
+
+
+def _credentials(value: Any, written: str | None) -> str | dict[str, Any]:
+    return value if isinstance(value, dict) and value else _name(value, written)
 
 
 _FLAGS: Final = {
@@ -329,6 +333,7 @@ KINDS: Final[dict[str, Kind]] = {
     "on_disconnect": Kind(
         "cancel | drain | drain(tokens, seconds)", "cancel, drain or drain(max_tokens, seconds)", _disconnect
     ),
+    "credentials": Kind("path, JSON text or mapping", "a path, JSON text or a mapping", _credentials),
     "flag_or_path": Kind("true | false | path", "true, false or the path of a file", _flag_or_path),
     "fallbacks": Kind(
         "list of {group: [groups]}",

@@ -4,16 +4,15 @@ identify → envelope → access → reserve → engine → relay → account, e
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import Final
-from urllib.parse import unquote
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 
 from headgate.core.answer import Answer
-from headgate.core.call import Call, Operation, model_of
+from headgate.core.call import Call, model_of
 from headgate.core.dialects import dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
@@ -23,6 +22,7 @@ from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
 from headgate.server.endpoints import responses
+from headgate.server.endpoints.paths import Endpoint
 from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
@@ -34,74 +34,10 @@ from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
 
 JSON: Final = b"content-type: application/json\r\n"
+LINES: Final = b"content-type: application/x-ndjson\r\n"
 CLIENT_CLOSED: Final = 499
 _TRUE: Final = b"true"
 _NULL: Final = b"null"
-
-
-class Endpoint(Struct, frozen=True):
-    """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
-    are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
-    body says no; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
-
-    operation: Operation
-    spoken: str
-    stream: bool = False
-    unasked: bool = False
-    forward: frozenset[bytes] = frozenset()
-    read: frozenset[bytes] = headers.READ
-
-
-CHAT: Final = Endpoint("chat", "openai_chat")
-_ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
-MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
-RESPONSES: Final = Endpoint("responses", "responses")
-COMPLETIONS: Final = Endpoint("completions", "completions")
-EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
-OLLAMA: Final = Endpoint("chat", "ollama", unasked=True)
-OLLAMA_EMBED: Final = Endpoint("embeddings", "ollama_embeddings")
-
-PATHS: Final[Mapping[str, Endpoint]] = {
-    "/v1/chat/completions": CHAT,
-    "/chat/completions": CHAT,
-    "/v1/messages": MESSAGES,
-    "/messages": MESSAGES,
-    "/v1/responses": RESPONSES,
-    "/responses": RESPONSES,
-    "/openai/v1/responses": RESPONSES,
-    "/v1/completions": COMPLETIONS,
-    "/completions": COMPLETIONS,
-    "/v1/embeddings": EMBEDDINGS,
-    "/embeddings": EMBEDDINGS,
-    "/api/chat": OLLAMA,
-    "/api/embed": OLLAMA_EMBED,
-}
-_GEMINI: Final[Mapping[str, Endpoint]] = {
-    "generateContent": Endpoint("chat", "gemini"),
-    "streamGenerateContent": Endpoint("chat", "gemini", stream=True),
-    "embedContent": Endpoint("embeddings", "gemini_embed_content"),
-    "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
-}
-_GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
-_ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
-
-
-def find(path: str) -> tuple[Endpoint, str] | None:
-    """The endpoint of a path, and the model where the path names one."""
-    endpoint = PATHS.get(path)
-    if endpoint is not None:
-        return endpoint, ""
-    for root in _GEMINI_ROOTS:
-        if path.startswith(root):
-            name, _, method = path[len(root) :].rpartition(":")
-            if name and method in _GEMINI:
-                return _GEMINI[method], unquote(name)
-    for root in _ROOTS:
-        if path.startswith(root):
-            for ending in ("/chat/completions", "/completions", "/embeddings"):
-                if path.endswith(ending) and len(path) > len(root) + len(ending):
-                    return PATHS[ending], path[len(root) : -len(ending)]
-    return None
 
 
 async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exchange) -> None:
@@ -165,6 +101,8 @@ async def _serve(
     envelope = envelopes.read(exchange.body)
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
+    for key in endpoint.strange:
+        envelope.pop(key, None)
     call.envelope = envelope
     model = snapshot.only_group or model_of(envelope)
     call.model = model = caller.aliases.get(model, model)
@@ -228,7 +166,7 @@ async def _relay(
     exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
     exchange.flow(answer.pause, answer.resume)
     if snapshot.requested_name:
-        write = renaming(write, answer.call.model)
+        write = renaming(write, answer.call.model, lines=kind.startswith(LINES))
     if booking.response is not None:
         write = _copying(write, booking.response.append)
     keep = (

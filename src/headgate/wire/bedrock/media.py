@@ -131,7 +131,7 @@ def write_source(source: ir.Source) -> dict[str, Any] | None:
 
 def is_stored(source: ir.Source) -> bool:
     """Whether the service can fetch it itself: it reads nothing but S3."""
-    return source.value.startswith("s3://") and (source.kind == "url" or source.family in (None, FAMILY))
+    return source.kind in ("url", "id") and source.value.startswith("s3://")
 
 
 def sound(block: ir.Audio) -> str:

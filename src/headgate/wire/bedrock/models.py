@@ -121,7 +121,7 @@ _ROWS: Final[tuple[tuple[re.Pattern[str], Facts], ...]] = tuple(
         (r"gpt-oss", Facts(structured=True, efforts=_EFFORTS, effort_key="reasoning_effort")),
         (r"openai\.", Facts(structured=True, efforts=LEVELS, effort_key="reasoning")),
         (r"deepseek\.r1", _PLAIN),
-        (r"deepseek", Facts(structured=True, efforts=_EFFORTS, effort_key="reasoning_effort")),
+        (r"deepseek\.", Facts(structured=True, efforts=_EFFORTS, effort_key="reasoning_effort")),
         (r"qwen", Facts(structured=True, efforts=_EFFORTS, effort_key="reasoning_config")),
         (r"mistral-large-24|mistral-small-24|pixtral", Facts()),
         (r"gemma|minimax|mistral|ministral|magistral|voxtral|moonshot|kimi|nemotron|nvidia", _OPEN),

@@ -17,6 +17,8 @@ from headgate.wire.shape import Malformed, optional
 
 MIN_BUDGET: Final = 1024
 ADAPTIVE_BUDGET: Final = 2048
+EFFORT_BETA: Final = "effort-2025-11-24"
+"""An effort is still a beta on the models that think by budget."""
 BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
 _THRESHOLDS: Final = ((8192, "xhigh"), (4096, "high"), (2048, "medium"), (1, "low"))
 _PLACE: Final = "additionalModelRequestFields"
@@ -174,6 +176,8 @@ def _claude(out: Plan, wish: ir.Reasoning, facts: Facts) -> None:
         out.dropped.append("reasoning_effort")
     if effort is not None:
         out.fields[facts.effort_key] = {"effort": effort}
+        if facts.thinking == "budget":
+            out.fields["anthropic_beta"] = [EFFORT_BETA]
     out.thinks = out.fields.get("thinking", {}).get("type", "disabled") != "disabled"
 
 

@@ -91,7 +91,9 @@ def _write(request: ir.Request, target: Target) -> ir.Written:
         body["toolConfig"] = {"tools": tools.tools, **({"toolChoice": tools.choice} if tools.choice else {})}
     if tools.format is not None:
         body["outputConfig"] = {"textFormat": tools.format}
-    fields = {**planned.fields, **tools.fields}
+    fields = dict(planned.fields)
+    for key, value in tools.fields.items():
+        _put_back(fields, key, value)
     if fields:
         body[MODEL_FIELDS] = fields
     dropped = [*planned.dropped, *tools.dropped, *talk.dropped, *_unsupported(request)]

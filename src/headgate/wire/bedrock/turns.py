@@ -186,7 +186,7 @@ class Conversation:
         for at, inner in enumerate(block.content):
             place = f"{where}.content[{at}]"
             if isinstance(inner, ir.Text):
-                content += [write.result_text(inner)] if inner.text else []
+                content += [write.result_text(inner)] if inner.text.strip() else []
             elif isinstance(inner, ir.ToolCall | ir.ToolResult | ir.Thinking):
                 self._drop(place, f"{type(inner).__name__} inside a tool result")
             elif (node := _WRITERS[type(inner)](self, inner, place)) is not None:

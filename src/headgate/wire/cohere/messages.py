@@ -4,6 +4,7 @@ Results of tools are messages of their own here, and blocks of user turns in the
 https://docs.cohere.com/reference/chat
 """
 
+from base64 import b64decode
 from typing import Any, Final, Literal
 
 from headgate.wire import ir
@@ -80,9 +81,9 @@ class Conversation:
             self.messages.append({**own(turn.extra), "role": role, "content": content})
 
     def _part(self, block: ir.Block, place: str) -> dict[str, Any] | None:
-        if isinstance(block, ir.File) and block.source.kind == "text":
+        if isinstance(block, ir.File) and (text := _text_of(block.source)) is not None:
             title = {"title": block.name} if block.name is not None else {}
-            self.documents.append({"data": {**title, "text": block.source.value}})
+            self.documents.append({"data": {**title, "text": text}})
             return None
         part = None if isinstance(block, ir.Thinking | ir.ToolCall) else write_part(block)
         if part is None:
@@ -122,6 +123,18 @@ class Conversation:
             name = same[0] if same else self._open[0][1]
         self._open = [row for row in self._open if row[1] != name]
         return name
+
+
+def _text_of(source: ir.Source) -> str | None:
+    """The words of a document that is text, None for any other."""
+    if source.kind == "text":
+        return source.value
+    if source.kind != "data" or not (source.media_type or "").startswith("text/"):
+        return None
+    try:
+        return b64decode(source.value, validate=True).decode()
+    except ValueError:
+        return None
 
 
 def plain(parts: list[dict[str, Any]], flat: bool) -> Any:

@@ -5,6 +5,7 @@ Choices where the format has no twin:
 - One tool that must be called is the only one that is shown.
 - `strict_tools` is for all tools or none: it is set where each of them is strict.
 - Low efforts of reasoning become budgets; from "high" on the model thinks as long as it likes.
+- Beside tools or documents no form of the answer can be asked for: it is reported.
 - Text documents inside messages become `documents`; other files can't be sent.
 
 https://docs.cohere.com/reference/chat
@@ -68,8 +69,6 @@ def _write(request: ir.Request, target: Target) -> ir.Written:
             body[key] = value
     if request.stop is not None:
         body["stop_sequences"] = request.stop
-    if request.output is not None:
-        body["response_format"] = _write_format(request.output)
     if request.reasoning is not None and (thinking := _write_thinking(request.reasoning)):
         body["thinking"] = thinking
     if request.stream:
@@ -87,6 +86,8 @@ def _write(request: ir.Request, target: Target) -> ir.Written:
                 dropped.append(key)
     if talk.documents:
         body["documents"] = [*body.get("documents", ()), *talk.documents]
+    if request.output is not None:
+        _write_output(request, request.output, body, dropped)
     return ir.Written(body=body, dropped=dropped)
 
 
@@ -101,29 +102,39 @@ def _write_tools(request: ir.Request, body: dict[str, Any], dropped: list[str]) 
             dropped.append(word)
     if choice is not None and choice.mode == "named":
         tools = [tool for tool in tools if tool.name == choice.name] or tools
-    body["tools"] = [_write_tool(tool) for tool in tools]
-    if tools and all(tool.strict for tool in tools):
-        body["strict_tools"] = True
+    native = FAMILY in (request.spelling or {})
+    body["tools"] = [_write_tool(tool, native) for tool in tools]
+    strict = {tool.strict for tool in tools}
+    if strict == {True} or (native and strict == {False}):
+        body["strict_tools"] = strict.pop()
     if tools and choice is not None and choice.mode in _CHOICES:
         body["tool_choice"] = _CHOICES[choice.mode]
 
 
-def _write_tool(tool: ir.Tool) -> dict[str, Any]:
+def _write_tool(tool: ir.Tool, native: bool) -> dict[str, Any]:
     inner: dict[str, Any] = {"name": tool.name, **own(tool.extra)}
     if tool.description is not None:
         inner["description"] = tool.description
-    inner["parameters"] = tool.parameters if tool.parameters is not None else _NO_PARAMETERS
+    if tool.parameters is not None or not native:
+        inner["parameters"] = tool.parameters if tool.parameters is not None else _NO_PARAMETERS
     return {"type": "function", "function": inner}
 
 
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
 
 
-def _write_format(output: ir.OutputFormat) -> dict[str, Any]:
+def _write_output(
+    request: ir.Request, output: ir.OutputFormat, body: dict[str, Any], dropped: list[str]
+) -> None:
+    """A form of the answer is refused beside tools and documents: of another format's caller these win."""
+    native = FAMILY in (request.spelling or {})
     if output.kind == "text":
-        return {"type": "text"}
-    schema = {"json_schema": output.schema} if output.schema is not None else {}
-    return {"type": "json_object", **schema}
+        body["response_format"] = {"type": "text"}
+    elif not native and (body.get("tools") or body.get("documents")):
+        dropped.append("response_format")
+    else:
+        schema = {"json_schema": output.schema} if output.schema is not None else {}
+        body["response_format"] = {"type": "json_object", **schema}
 
 
 def _write_thinking(wish: ir.Reasoning) -> dict[str, Any]:

@@ -40,7 +40,7 @@ def chunk_of(document: bytes) -> bytes:
 
 
 class Invoke:
-    """Subclasses set `name` and `family`, and implement `unwrap`, `wrapper` and, where they need to, `written`."""
+    """Subclasses set `name` and `family`, and implement `unwrapper`, `wrapper` and, where they need to, `written`."""
 
     name: ClassVar[str]
     family: ClassVar[str]
@@ -50,15 +50,15 @@ class Invoke:
     def __init__(self, inner: Dialect) -> None:
         self.inner = inner
 
-    def unwrap(self, document: bytes) -> bytes:
-        """One event as the inner dialect's stream has it."""
+    def unwrapper(self) -> Callable[[bytes], bytes]:
+        """A function from one event to bytes of the inner dialect's stream."""
         raise NotImplementedError
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         """A function from pieces of the inner dialect's stream to the events that they complete."""
         raise NotImplementedError
 
-    def written(self, written: ir.Written) -> ir.Written:
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
         """What the inner dialect wrote, as this API takes it."""
         return written
 
@@ -71,7 +71,7 @@ class Invoke:
         written = self.inner.write_request(request, target)
         for key in ("model", "stream", "stream_options"):
             written.body.pop(key, None)
-        return self.written(written)
+        return self.written(written, target)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
         return self.inner.read_reply(body, echo)
@@ -80,7 +80,7 @@ class Invoke:
         return self.inner.write_reply(reply, frame)
 
     def stream_reader(self, echo: ir.Echo | None = None) -> "Reader":
-        return Reader(self.inner.stream_reader(echo), self.unwrap)
+        return Reader(self.inner.stream_reader(echo), self.unwrapper())
 
     def stream_writer(self, frame: Frame) -> "Writer":
         return Writer(self.inner.stream_writer(frame), self.wrapper())
@@ -98,7 +98,7 @@ class Invoke:
         return self.inner.glance(body)
 
     def sniffer(self) -> "Watch":
-        return Watch(self.inner.sniffer(), self.unwrap)
+        return Watch(self.inner.sniffer(), self.unwrapper())
 
     def is_opening(self, data: bytes) -> bool:
         """A piece that begins inside a frame is none."""
@@ -106,7 +106,8 @@ class Invoke:
             found = [document_of(message) for message in eventstream.Decoder().feed(data)]
         except HeadgateError:
             return False
-        return all(self.inner.is_opening(self.unwrap(document)) for document in found if document)
+        unwrap = self.unwrapper()
+        return all(self.inner.is_opening(unwrap(document)) for document in found if document)
 
     def remote_media(self, request: ir.Request) -> list[ir.Source]:
         return self.inner.remote_media(request)

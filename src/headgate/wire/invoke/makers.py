@@ -8,7 +8,9 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from headgate.errors import APIResponseValidationError
 from headgate.wire import eventstream, ir, sse
+from headgate.wire.dialect import Target
 from headgate.wire.invoke.envelope import Invoke
 
 _DECODE = msgspec.json.Decoder().decode
@@ -30,7 +32,7 @@ class Claude(Invoke):
     def read_request(self, body: Mapping[str, Any]) -> ir.Request:
         return super().read_request({key: value for key, value in body.items() if key != "anthropic_version"})
 
-    def written(self, written: ir.Written) -> ir.Written:
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
         headers = dict(written.headers)
         asked = [flag for flag in headers.pop("anthropic-beta", "").split(",") if flag]
         given = written.body.pop("anthropic_beta", None)
@@ -42,8 +44,8 @@ class Claude(Invoke):
         written.headers = headers
         return written
 
-    def unwrap(self, document: bytes) -> bytes:
-        return sse.encode(_one_line(document), _kind(document))
+    def unwrapper(self) -> Callable[[bytes], bytes]:
+        return lambda document: sse.encode(_one_line(document), _kind(document))
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         return _sse_events()
@@ -53,19 +55,28 @@ class Claude(Invoke):
 
 
 class OpenAI(Invoke):
-    """OpenAI's chat format: AI21's Jamba, gpt-oss, Qwen and imported models.
+    """OpenAI's chat format: AI21's Jamba, gpt-oss, Qwen, newer models of Mistral and imported ones.
 
-    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html
+    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-openai.html and
+    https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-mistral-chat-completion.html
     """
 
     name: ClassVar[str] = "bedrock_openai"
     family: ClassVar[str] = "openai"
 
-    def unwrap(self, document: bytes) -> bytes:
-        """What Bedrock counts, where the model's own events don't."""
-        if _METRICS.encode() in document:
-            document = _counted(document)
-        return sse.encode(_one_line(document))
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
+        """Only OpenAI's own models know the newer name of the limit."""
+        limit = written.body.get("max_completion_tokens")
+        if limit is not None and "openai." not in target.model:
+            del written.body["max_completion_tokens"]
+            written.body.setdefault("max_tokens", limit)
+        return written
+
+    def unwrapper(self) -> Callable[[bytes], bytes]:
+        return lambda document: sse.encode(_one_line(_like_openai(document)))
+
+    def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
+        return super().read_reply(_like_openai(body), echo)
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         return _sse_events()
@@ -92,7 +103,7 @@ class Nova(Invoke):
             {**plain, "inferenceConfig": fields, "additionalModelRequestFields": nested}
         )
 
-    def written(self, written: ir.Written) -> ir.Written:
+    def written(self, written: ir.Written, target: Target) -> ir.Written:
         body = written.body
         nested = body.pop("additionalModelRequestFields", {})
         config = {**body.pop("inferenceConfig", {}), **nested.pop("inferenceConfig", {})}
@@ -101,10 +112,8 @@ class Nova(Invoke):
         )
         return written
 
-    def unwrap(self, document: bytes) -> bytes:
-        event = _DECODE(document)
-        names = [name for name in event if isinstance(event[name], dict) and name != _METRICS]
-        return b"".join(eventstream.event(name, _ENCODE(event[name])) for name in names)
+    def unwrapper(self) -> Callable[[bytes], bytes]:
+        return Joined().frames
 
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         frames = eventstream.Decoder()
@@ -115,6 +124,50 @@ class Nova(Invoke):
         return documents
 
 
+class Joined:
+    """Nova sends each piece of a text as a block of its own: consecutive ones become one block here."""
+
+    def __init__(self) -> None:
+        self._open: int | None = None
+        self._texts: set[Any] = set()
+
+    def frames(self, document: bytes) -> bytes:
+        """Raises APIResponseValidationError."""
+        try:
+            event = _DECODE(document)
+        except (msgspec.DecodeError, ValueError, RecursionError) as error:
+            raise APIResponseValidationError(
+                f"an event of the upstream's stream is no JSON: {error}"
+            ) from None
+        out: list[bytes] = []
+        for name, fields in event.items() if isinstance(event, dict) else ():
+            if name in _EVENTS and isinstance(fields, dict):
+                self._one(name, fields, out)
+        return b"".join(out)
+
+    def _one(self, name: str, fields: dict[str, Any], out: list[bytes]) -> None:
+        at = fields.get("contentBlockIndex")
+        delta = fields.get("delta")
+        if (
+            name == "contentBlockDelta"
+            and isinstance(at, int)
+            and isinstance(delta, dict)
+            and "text" in delta
+        ):
+            self._texts.add(at)
+            self._open = at if self._open is None else self._open
+            fields = {**fields, "contentBlockIndex": self._open}
+        elif name == "contentBlockStop" and at in self._texts:
+            return
+        elif self._open is not None:
+            out.append(eventstream.event("contentBlockStop", _ENCODE({"contentBlockIndex": self._open})))
+            self._open = None
+        out.append(eventstream.event(name, _ENCODE(fields)))
+
+
+_EVENTS: Final = frozenset(
+    {"messageStart", "contentBlockStart", "contentBlockDelta", "contentBlockStop", "messageStop", "metadata"}
+)
 _CONFIG: Final = {
     "max_new_tokens": "maxTokens",
     "max_tokens": "maxTokens",
@@ -144,19 +197,30 @@ def _kind(document: bytes) -> str:
         return ""
 
 
-def _counted(document: bytes) -> bytes:
+def _like_openai(document: bytes) -> bytes:
+    """With what Bedrock counts, where the model's own events don't, and Mistral's word for why it stopped. What can't
+    be read is the inner reader's to refuse."""
+    if _METRICS.encode() not in document and b'"stop_reason"' not in document:
+        return document
     try:
         event = _DECODE(document)
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return document
-    metrics = event.get(_METRICS) if isinstance(event, dict) else None
-    if not isinstance(metrics, dict) or event.get("usage"):
+    if not isinstance(event, dict):
         return document
-    counts = [metrics.get(key) for key in ("inputTokenCount", "outputTokenCount")]
-    if not all(isinstance(count, int) for count in counts):
-        return document
-    event["usage"] = {"prompt_tokens": counts[0], "completion_tokens": counts[1]}
+    metrics = event.pop(_METRICS, None)
+    if isinstance(metrics, dict) and not event.get("usage"):
+        counts = {key: metrics.get(name) for key, name in _COUNTS.items()}
+        if all(isinstance(count, int) for count in counts.values()):
+            event["usage"] = counts
+    choices = event.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        if isinstance(choice, dict) and "stop_reason" in choice:
+            choice.setdefault("finish_reason", choice.pop("stop_reason"))
     return _ENCODE(event)
+
+
+_COUNTS: Final = {"prompt_tokens": "inputTokenCount", "completion_tokens": "outputTokenCount"}
 
 
 def _sse_events() -> Callable[[bytes], list[bytes]]:

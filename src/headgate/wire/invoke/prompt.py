@@ -65,7 +65,7 @@ MAKERS: Final = (
     Maker(r"llama-?2", templates.llama2, "prompt", _LLAMA),
     Maker(r"llama", templates.llama3, "prompt", _LLAMA),
     Maker(r"mistral|mixtral", templates.mistral, "prompt", {**_PLAIN, "top_k": "top_k"}),
-    Maker(r"deepseek", templates.deepseek, "prompt", _PLAIN),
+    Maker(r"deepseek[._]", templates.deepseek, "prompt", _PLAIN),
     Maker(r"command-r", templates.plain, "message", _COMMAND),
     Maker(r"cohere", templates.plain, "prompt", {**_COMMAND, "n": "num_generations"}),
     Maker(

@@ -1,0 +1,94 @@
+"""The paths of model calls: which operation each asks for, and in which format. Data: it answers nothing."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import unquote
+
+from msgspec import Struct
+
+from headgate.core.call import Operation
+from headgate.server import headers
+
+
+class Endpoint(Struct, frozen=True):
+    """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
+    are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
+    body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
+    out; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
+
+    operation: Operation
+    spoken: str
+    stream: bool = False
+    unasked: bool = False
+    strange: frozenset[str] = frozenset()
+    forward: frozenset[bytes] = frozenset()
+    read: frozenset[bytes] = headers.READ
+
+
+_FLAT: Final = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens"))
+CHAT: Final = Endpoint("chat", "openai_chat")
+_ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
+MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
+RESPONSES: Final = Endpoint("responses", "responses")
+COMPLETIONS: Final = Endpoint("completions", "completions")
+EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")
+OLLAMA: Final = Endpoint("chat", "ollama", unasked=True, strange=_FLAT)
+OLLAMA_TEXT: Final = Endpoint("completions", "ollama_generate", unasked=True, strange=_FLAT)
+OLLAMA_EMBED: Final = Endpoint("embeddings", "ollama_embeddings")
+
+RERANK: Final = Endpoint("rerank", "rerank")
+MODERATIONS: Final = Endpoint("moderations", "moderations")
+OCR: Final = Endpoint("ocr", "ocr")
+FIM: Final = Endpoint("fim", "fim")
+
+PATHS: Final[Mapping[str, Endpoint]] = {
+    "/v1/chat/completions": CHAT,
+    "/chat/completions": CHAT,
+    "/v1/messages": MESSAGES,
+    "/messages": MESSAGES,
+    "/v1/responses": RESPONSES,
+    "/responses": RESPONSES,
+    "/openai/v1/responses": RESPONSES,
+    "/v1/completions": COMPLETIONS,
+    "/completions": COMPLETIONS,
+    "/v1/embeddings": EMBEDDINGS,
+    "/embeddings": EMBEDDINGS,
+    "/v1/rerank": RERANK,
+    "/v2/rerank": RERANK,
+    "/rerank": RERANK,
+    "/v1/moderations": MODERATIONS,
+    "/moderations": MODERATIONS,
+    "/v1/ocr": OCR,
+    "/ocr": OCR,
+    "/v1/fim/completions": FIM,
+    "/fim/completions": FIM,
+    "/api/chat": OLLAMA,
+    "/api/generate": OLLAMA_TEXT,
+    "/api/embed": OLLAMA_EMBED,
+}
+_GEMINI: Final[Mapping[str, Endpoint]] = {
+    "generateContent": Endpoint("chat", "gemini", strange=_FLAT),
+    "streamGenerateContent": Endpoint("chat", "gemini", stream=True, strange=_FLAT),
+    "embedContent": Endpoint("embeddings", "gemini_embed_content"),
+    "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
+}
+_GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
+_ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
+
+
+def find(path: str) -> tuple[Endpoint, str] | None:
+    """The endpoint of a path, and the model where the path names one."""
+    endpoint = PATHS.get(path)
+    if endpoint is not None:
+        return endpoint, ""
+    for root in _GEMINI_ROOTS:
+        if path.startswith(root):
+            name, _, method = path[len(root) :].rpartition(":")
+            if name and method in _GEMINI:
+                return _GEMINI[method], unquote(name)
+    for root in _ROOTS:
+        if path.startswith(root):
+            for ending in ("/chat/completions", "/completions", "/embeddings"):
+                if path.endswith(ending) and len(path) > len(root) + len(ending):
+                    return PATHS[ending], path[len(root) : -len(ending)]
+    return None
