@@ -3,6 +3,7 @@
 import contextlib
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -31,7 +32,6 @@ SPOKEN = {
     "watsonx": "watsonx_rerank",
     "google-vertex": "vertex_rerank",
     "jina": "rerank",
-    "aws-bedrock": "bedrock_invoke_rerank",
 }
 PLACES = {
     "voyage_rerank": ("data", "index", "relevance_score"),
@@ -41,12 +41,25 @@ PLACES = {
     "vertex_rerank": ("records", "id", "score"),
 }
 """Where the results stand, and what their keys are."""
+KEYS: dict[str, dict[str, str]] = {
+    "rerank": {},
+    "voyage_rerank": {"top_k": "top_n"},
+    "bedrock_invoke_rerank": {"api_version": ""},
+}
+"""Keys of a recorded request → what a caller calls them."""
 RECORDED = [
-    pytest.param(spoken, *one, id=f"{provider}-{at}")
-    for provider, spoken in SPOKEN.items()
-    for at, one in enumerate(exchanges("rerank", provider))
+    *(
+        pytest.param(spoken, *one, id=f"{provider}-{at}")
+        for provider, spoken in SPOKEN.items()
+        for at, one in enumerate(exchanges("rerank", provider))
+    ),
+    *(
+        pytest.param("bedrock_invoke_rerank", *one, id=f"aws-bedrock-{at}")
+        for at, one in enumerate(exchanges("invoke", "aws-bedrock"))
+        if "rerank" in one[0]
+    ),
 ]
-ALIKE = [one for one in RECORDED if one.values[0] in ("rerank", "voyage_rerank")]
+ALIKE = [one for one in RECORDED if one.values[0] in KEYS]
 
 
 def sent(name: str, body: dict[str, Any] = ASKED, model: str = "m") -> ir.Written:
@@ -90,13 +103,11 @@ def test_a_recorded_exchange_is_understood(
 def test_a_recorded_request_is_written_again(
     spoken: str, url: str, asked: dict[str, Any], status: int, answered: bytes
 ) -> None:
-    if spoken == "rerank":
-        said = {key: value for key, value in asked.items() if value is not None}
-        written = DIALECT.write_request(DIALECT.read_request(asked), target(asked.get("model", "m"))).body
-        assert written == {"model": "m", **said}
-    else:
-        common = {("top_n" if key == "top_k" else key): value for key, value in asked.items()}
-        assert sent(spoken, common, asked["model"]).body == asked
+    model = asked.get("model") or unquote(url).partition("/model/")[2].partition("/")[0] or "m"
+    said = {key: value for key, value in asked.items() if value is not None}
+    common = {name: value for key, value in said.items() if (name := KEYS[spoken].get(key, key))}
+    written = sent(spoken, common, model).body
+    assert written == ({"model": model, **said} if spoken == "rerank" else said)
 
 
 # --- documented: requests --------------------------------------------------------------------------------
