@@ -10,6 +10,7 @@ ROW = Provider(
     base_url_env=("NLP_CLOUD_API_BASE",),
     api_key_env=("NLP_CLOUD_API_KEY",),
     auth=Auth(scheme="Token"),
-    paths={"chat": "/gpu/{model}/generation"},
+    paths={"chat": "/gpu/{model}/generation", "embeddings": "/{model}/embeddings"},
+    dialects={"embeddings": "sentences_embeddings"},
     stream_usage="refused",
 )

@@ -37,23 +37,6 @@ ROWS: tuple[Provider, ...] = (
         dialects={"embeddings": "jina_embeddings"},
     ),
     Provider(
-        id="nlp_cloud",
-        name="NLP Cloud",
-        base_url="https://api.nlpcloud.io/v1",
-        base_url_env=("NLP_CLOUD_API_BASE",),
-        api_key_env=("NLP_CLOUD_API_KEY",),
-        paths={"embeddings": "/{model}/embeddings"},
-        dialects={"embeddings": "sentences_embeddings"},
-        auth=Auth(scheme="Token"),
-    ),
-    Provider(
-        id="triton",
-        name="NVIDIA Triton Inference Server",
-        paths={"embeddings": "/v2/models/{model}/infer"},
-        dialects={"embeddings": "triton_embeddings"},
-        auth=Auth(optional=True),
-    ),
-    Provider(
         id="voyage",
         name="Voyage AI",
         base_url=_VOYAGE,
