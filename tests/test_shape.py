@@ -10,6 +10,7 @@ from headgate.providers.rows import ROWS
 SRC = Path(__file__).parent.parent / "src" / "headgate"
 FILES = sorted(SRC.rglob("*.py"))
 DIALECTS = ("anthropic", "bedrock", "bedrock_converse", "cohere", "gemini", "ollama", "openai")
+DIALECTS = ("anthropic", "gemini", "openai", "replicate")
 """Names that are formats, too: their code lives in wire/, and core, server and SDK name the formats."""
 
 

@@ -27,7 +27,7 @@ from headgate.providers.auth import exchanges, taken
 from headgate.providers.auth.oauth import EXCHANGES
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS, hosts, makers, routers, servers, vectors
+from headgate.providers.rows import ROWS, hosts, makers, pictures, routers, servers, vectors
 from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
@@ -59,6 +59,7 @@ CHAT = {
     "perplexity": "https://api.perplexity.ai/chat/completions",
     "sagemaker": "https://h.test/endpoints/m/invocations",
     "sagemaker_chat": "https://h.test/endpoints/m/invocations",
+    "replicate": "https://api.replicate.com/v1/models/m/predictions",
     "together_ai": "https://api.together.xyz/v1/chat/completions",
     "watsonx": "https://us-south.ml.cloud.ibm.com/ml/v1/text/chat?version=2024-03-13",
     "xai": "https://api.x.ai/v1/chat/completions",
@@ -97,7 +98,7 @@ def filling(row: Any) -> dict[str, str]:
     return {names[0]: "acc" for _, *names in row.base_vars.values()}
 
 
-PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS, *vectors.ROWS]
+PLAIN = [*makers.ROWS, *hosts.ROWS, *pictures.ROWS, *routers.ROWS, *servers.ROWS, *vectors.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 
@@ -106,7 +107,7 @@ def test_every_row_of_its_own_is_in_the_table_above() -> None:
 
 
 def test_rows_are_sorted_in_their_files() -> None:
-    for rows in (makers.ROWS, hosts.ROWS, routers.ROWS, servers.ROWS):
+    for rows in (makers.ROWS, hosts.ROWS, pictures.ROWS, routers.ROWS, servers.ROWS):
         assert [row.id for row in rows] == sorted(row.id for row in rows)
 
 
@@ -631,3 +632,67 @@ def test_a_key_without_a_word_before_it() -> None:
 def test_the_first_variable_that_is_set_fills_an_address(variable: str) -> None:
     made = deployment("bedrock_mantle/m", {variable: "eu-west-1"}, api_key="k")
     assert made.route("chat", False).origin.host == "bedrock-mantle.eu-west-1.api.aws"
+
+
+@pytest.mark.parametrize(
+    ("model", "operation", "url"),
+    [
+        ("openai/m", "images", "https://api.openai.com/v1/images/generations"),
+        ("openai/m", "image_variations", "https://api.openai.com/v1/images/variations"),
+        ("xai/m", "image_edits", "https://api.x.ai/v1/images/edits"),
+        ("openrouter/a/m", "image_edits", "https://openrouter.ai/api/v1/images"),
+        (
+            "gemini/imagen-4",
+            "images",
+            "https://generativelanguage.googleapis.com/v1beta/models/imagen-4:predict",
+        ),
+        ("gemini/m", "images", "https://generativelanguage.googleapis.com/v1beta/models/m:generateContent"),
+        ("fal_ai/fal-ai/flux/schnell", "images", "https://fal.run/fal-ai/flux/schnell"),
+        ("black_forest_labs/flux-dev", "images", "https://api.bfl.ai/v1/flux-dev"),
+        ("recraft/recraftv3", "image_edits", "https://external.api.recraft.ai/v1/images/imageToImage"),
+        ("runwayml/gen4_image", "images", "https://api.dev.runwayml.com/v1/text_to_image"),
+        ("stability/sd3.5-large", "images", "https://api.stability.ai/v2beta/stable-image/generate/sd3"),
+        (
+            "stability/stable-image-ultra",
+            "images",
+            "https://api.stability.ai/v2beta/stable-image/generate/ultra",
+        ),
+        ("stability/inpaint", "image_edits", "https://api.stability.ai/v2beta/stable-image/edit/inpaint"),
+        (
+            "stability/creative",
+            "image_edits",
+            "https://api.stability.ai/v2beta/stable-image/upscale/creative",
+        ),
+        ("topaz/Standard V2", "image_variations", "https://api.topazlabs.com/image/v1/enhance"),
+        ("replicate/a/m", "images", "https://api.replicate.com/v1/models/a/m/predictions"),
+        ("replicate/deployments/a/m", "chat", "https://api.replicate.com/v1/deployments/a/m/predictions"),
+        (f"replicate/a/m:{'0f' * 32}", "images", "https://api.replicate.com/v1/predictions"),
+        (
+            "fireworks_ai/flux-1-dev-fp8",
+            "images",
+            "https://api.fireworks.ai/inference/v1/workflows/accounts/fireworks/models/flux-1-dev-fp8/text_to_image",
+        ),
+        (
+            "dashscope/qwen-image",
+            "images",
+            "https://dashscope.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",
+        ),
+        (
+            "fireworks_ai/flux-kontext-pro",
+            "images",
+            "https://api.fireworks.ai/inference/v1/workflows/accounts/fireworks/models/flux-kontext-pro",
+        ),
+        ("hyperbolic/SD2", "images", "https://api.hyperbolic.xyz/v1/image/generation"),
+        ("huggingface/a/m", "images", "https://router.huggingface.co/hf-inference/models/a/m"),
+        ("cloudflare/@cf/m", "images", "https://api.cloudflare.com/client/v4/accounts/acc/ai/run/@cf/m"),
+    ],
+)
+def test_where_pictures_are_made(model: str, operation: str, url: str) -> None:
+    row, name = resolve(model)
+    base = row.base_url and row.base_url.format_map(dict.fromkeys(row.base_vars, "acc"))
+    assert url_of(row, operation, name, base) == url
+
+
+def test_where_pictures_are_made_on_azure() -> None:
+    path = url_of(providers()["azure"], "image_edits", "m", BASES["azure"], "2025-04-01-preview")
+    assert path == BASES["azure"] + "/openai/deployments/m/images/edits?api-version=2025-04-01-preview"

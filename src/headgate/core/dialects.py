@@ -31,7 +31,30 @@ MODULES: Final = {
     "moderations": "headgate.wire.moderations",
     "ocr": "headgate.wire.ocr",
     "rerank": "headgate.wire.rerank",
+    "replicate": "headgate.wire.replicate",
+    "openai_images": "headgate.wire.images.openai",
+    "together_images": "headgate.wire.images.likes:TOGETHER",
+    "nebius_images": "headgate.wire.images.likes:NEBIUS",
+    "hyperbolic_images": "headgate.wire.images.likes:HYPERBOLIC",
+    "xai_images": "headgate.wire.images.likes:XAI",
+    "recraft_images": "headgate.wire.images.likes:RECRAFT",
+    "openrouter_images": "headgate.wire.images.likes:OPENROUTER",
+    "ark_images": "headgate.wire.images.likes:ARK",
+    "aiml_images": "headgate.wire.images.likes:AIML",
+    "dashscope_images": "headgate.wire.images.dashscope",
+    "google_images": "headgate.wire.images.google",
+    "bedrock_images": "headgate.wire.images.bedrock",
+    "stability_images": "headgate.wire.images.stability",
+    "bfl_images": "headgate.wire.images.jobs:BFL",
+    "fal_images": "headgate.wire.images.jobs:FAL",
+    "runway_images": "headgate.wire.images.jobs:RUNWAY",
+    "prediction_images": "headgate.wire.images.jobs:PREDICTIONS",
+    "fireworks_images": "headgate.wire.images.plain:FIREWORKS",
+    "cloudflare_images": "headgate.wire.images.plain:CLOUDFLARE",
+    "pipeline_images": "headgate.wire.images.plain:PIPELINE",
+    "topaz_images": "headgate.wire.images.plain:TOPAZ",
 }
+"""Module, and after ":" the name in it where that is not DIALECT."""
 TABLES: Final = {
     "headgate.wire.moderations": ("mistral_moderations",),
     "headgate.wire.ocr": ("inline_ocr",),
@@ -71,6 +94,9 @@ _HOME: Final = {name: module for module, names in TABLES.items() for name in nam
 OPERATIONS: Final = {
     "completions": "completions",
     "fim": "fim",
+    "image_edits": "openai_images",
+    "image_variations": "openai_images",
+    "images": "openai_images",
     "moderations": "moderations",
     "ocr": "ocr",
     "rerank": "rerank",
@@ -97,5 +123,6 @@ def dialect(name: str) -> Dialect:
     if name in _HOME:
         one: Dialect = import_module(_HOME[name]).DIALECTS[name]
         return one
-    found: Dialect = import_module(MODULES[name]).DIALECT
+    module, _, own = MODULES[name].partition(":")
+    found: Dialect = getattr(import_module(module), own or "DIALECT")
     return found

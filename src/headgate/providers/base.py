@@ -84,6 +84,8 @@ PATHS: Final = {
     "models": "/models",
     "responses": "/responses",
     "images": "/images/generations",
+    "image_edits": "/images/edits",
+    "image_variations": "/images/variations",
     "speech": "/audio/speech",
     "transcriptions": "/audio/transcriptions",
     "moderations": "/moderations",

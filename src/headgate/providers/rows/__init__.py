@@ -1,5 +1,6 @@
 """One row per provider. This file is the only list of them: a new row is a file and a line here, or a row of
-`makers.py`, `hosts.py`, `routers.py` or `servers.py` where it says no more than what OpenAI's API is called there.
+`makers.py`, `hosts.py`, `routers.py`, `servers.py` or `pictures.py` where it says no more than what a format that
+has a dialect already is called there.
 
 Facts come from the providers' API references, named in each row's file.
 """
@@ -28,7 +29,9 @@ from headgate.providers.rows import (
     openai,
     openrouter,
     perplexity,
+    pictures,
     predibase,
+    replicate,
     routers,
     sagemaker,
     servers,
@@ -70,8 +73,10 @@ ROWS: tuple[Provider, ...] = (
     predibase.ROW,
     triton.ROW,
     mock.ROW,
+    replicate.ROW,
     *makers.ROWS,
     *hosts.ROWS,
+    *pictures.ROWS,
     *routers.ROWS,
     *servers.ROWS,
     *vectors.ROWS,

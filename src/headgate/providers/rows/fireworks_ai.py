@@ -1,6 +1,13 @@
 """Fireworks AI. https://docs.fireworks.ai/api-reference"""
 
-from headgate.providers.base import Provider, Quirks, paths
+from headgate.providers.base import Provider, Quirks, Site, paths
+
+
+def _path(site: Site) -> str:
+    """Kontext models begin a job at the workflow itself."""
+    path = site.provider.paths[site.operation]
+    return path.removesuffix("/text_to_image") if "kontext" in site.model else path
+
 
 ROW = Provider(
     id="fireworks_ai",
@@ -14,8 +21,17 @@ ROW = Provider(
         "FIREWORKSAI_API_KEY",
         "FIREWORKS_AI_TOKEN",
     ),
-    paths=paths("chat", "completions", "embeddings", "models", "rerank", "responses"),
-    dialects={"rerank": "fireworks_rerank"},
+    paths={
+        **paths("chat", "completions", "embeddings", "models", "rerank", "responses"),
+        "images": "/workflows/{model}/text_to_image",
+        "image_edits": "/workflows/{model}",
+    },
+    path_of=_path,
+    dialects={
+        "rerank": "fireworks_rerank",
+        "images": "fireworks_images",
+        "image_edits": "fireworks_images",
+    },
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},

@@ -6,8 +6,10 @@ from headgate.providers.base import Auth, Provider, Site
 
 
 def _path(site: Site) -> str:
-    """An address that is only a host gets the API version: nothing lives at Google's root."""
+    """An address that is only a host gets the API version: nothing lives at Google's root. Imagen predicts."""
     path = site.provider.paths[site.operation]
+    if site.operation.startswith("image") and "imagen" in site.model:
+        path = "/models/{model}:predict"
     return path if urlsplit(site.base).path else "/v1beta" + path
 
 
@@ -26,7 +28,10 @@ ROW = Provider(
         "embeddings": "/models/{model}:batchEmbedContents",
         "count_tokens": "/models/{model}:countTokens",
         "models": "/models",
+        "images": "/models/{model}:generateContent",
+        "image_edits": "/models/{model}:generateContent",
     },
+    dialects={"images": "google_images", "image_edits": "google_images"},
     path_of=_path,
     bare=r"gemini-|gemma-|learnlm-",
     stream_usage="always",

@@ -42,13 +42,6 @@ _AZURE_AI = {
 """Operation → where a Foundry resource has it, and a serverless host."""
 
 
-def _cloudflare(site: Site) -> str:
-    """Rerank is a task of a model's, beside the address that looks like OpenAI's."""
-    if site.operation == "rerank":
-        return site.base.removesuffix("/v1") + "/run/{model}"
-    return site.provider.paths[site.operation]
-
-
 def _deepinfra(site: Site) -> str:
     """Rerank has an address beside the one that looks like OpenAI's."""
     if site.operation == "rerank":
@@ -61,6 +54,15 @@ def _nvidia_nim(site: Site) -> str:
     if site.operation != "rerank" or "integrate.api.nvidia.com" not in site.base:
         return site.provider.paths[site.operation]
     return f"https://ai.api.nvidia.com/v1/retrieval/{quote(site.model.replace('.', '_'))}/reranking"
+
+
+def _beside(site: Site) -> str:
+    """What is no address of OpenAI's lives beside the OpenAI-compatible /v1, not under it."""
+    path = site.provider.paths[site.operation]
+    return site.base.rstrip("/").removesuffix("/v1") + path if path.startswith(_OWN) else path
+
+
+_OWN = ("/run/", "/hf-inference/")
 
 
 ROWS: tuple[Provider, ...] = (
@@ -77,7 +79,8 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.aimlapi.com/v1",
         base_url_env=("AIML_API_BASE",),
         api_key_env=("AIML_API_KEY", "AIMLAPI_KEY"),
-        paths=_paths("chat", "embeddings", "images", "models"),
+        paths={**_paths("chat", "embeddings", "images", "models"), "image_edits": "/images/generations"},
+        dialects={"images": "aiml_images", "image_edits": "aiml_images"},
     ),
     Provider(
         id="anyscale",
@@ -162,9 +165,18 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.cloudflare.com/client/v4/accounts/{account_id}/ai/v1",
         base_url_env=("CLOUDFLARE_API_BASE",),
         api_key_env=("CLOUDFLARE_API_KEY", "CLOUDFLARE_API_TOKEN"),
-        paths={**_paths("chat", "embeddings", "responses"), "rerank": ""},
-        dialects={"rerank": "workers_ai_rerank"},
-        path_of=_cloudflare,
+        paths={
+            **_paths("chat", "embeddings", "responses"),
+            "images": "/run/{model}",
+            "image_edits": "/run/{model}",
+            "rerank": "/run/{model}",
+        },
+        path_of=_beside,
+        dialects={
+            "images": "cloudflare_images",
+            "image_edits": "cloudflare_images",
+            "rerank": "workers_ai_rerank",
+        },
         quirks=Quirks(roles={"developer": "system"}),
         base_vars={"account_id": ("cloudflare_account_id", "CLOUDFLARE_ACCOUNT_ID")},
     ),
@@ -301,6 +313,7 @@ ROWS: tuple[Provider, ...] = (
             "images": "/image/generation",
             "speech": "/audio/generation",
         },
+        dialects={"images": "hyperbolic_images"},
         quirks=Quirks(rename=_TO_MAX_TOKENS),
     ),
     Provider(
@@ -342,6 +355,7 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.studio.nebius.ai/v1",
         base_url_env=("NEBIUS_API_BASE",),
         api_key_env=("NEBIUS_API_KEY",),
+        dialects={"images": "nebius_images"},
         paths=_paths("chat", "completions", "embeddings", "images", "models"),
         quirks=Quirks(rename=_TO_MAX_TOKENS),
     ),

@@ -16,6 +16,8 @@ _TAIL: Final = re.compile(r"/v1(?:/embeddings)?$")
 
 
 def _path(site: Site) -> str:
+    if site.operation in ("images", "image_edits"):
+        return _TAIL.sub("", site.base) + site.provider.paths[site.operation]
     if site.operation != "embeddings":
         return site.provider.paths[site.operation]
     if urlsplit(site.base).hostname == _ROUTER:
@@ -30,8 +32,13 @@ ROW = Provider(
     base_url=f"https://{_ROUTER}/v1",
     base_url_env=("HF_API_BASE", "HUGGINGFACE_API_BASE"),
     api_key_env=("HUGGINGFACE_API_KEY", "HF_TOKEN"),
-    paths={**paths("chat", "models", "rerank"), "embeddings": "/pipeline/feature-extraction"},
-    dialects={"rerank": "tei_rerank"},
+    paths={
+        **paths("chat", "models", "rerank"),
+        "embeddings": "/pipeline/feature-extraction",
+        "images": "/hf-inference/models/{model}",
+        "image_edits": "/hf-inference/models/{model}",
+    },
+    dialects={"rerank": "tei_rerank", "images": "pipeline_images", "image_edits": "pipeline_images"},
     path_of=_path,
     quirks=Quirks(roles={"developer": "system"}),
 )

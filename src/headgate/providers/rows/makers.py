@@ -7,11 +7,13 @@ from headgate.providers.base import paths as _paths
 
 
 def _dashscope(site: Site) -> str:
-    """Rerank stands beside what looks like OpenAI's, in every region."""
+    """What does not look like OpenAI's lives beside it, on the same host of the region."""
     path = site.provider.paths[site.operation]
-    if site.operation != "rerank":
-        return path
-    return site.base.replace("/compatible-mode/", "/compatible-api/") + path
+    if site.operation == "rerank":
+        return site.base.replace("/compatible-mode/", "/compatible-api/") + path
+    return (
+        site.base.rstrip("/").removesuffix("/compatible-mode/v1") + path if path.startswith("/api/") else path
+    )
 
 
 ROWS: tuple[Provider, ...] = (
@@ -84,9 +86,11 @@ ROWS: tuple[Provider, ...] = (
         paths={
             **_paths("chat", "completions", "embeddings", "models", "responses"),
             "rerank": "/reranks",
-            "images": "https://dashscope-intl.aliyuncs.com/api/v1/services/aigc/multimodal-generation/generation",
+            "images": "/api/v1/services/aigc/multimodal-generation/generation",
+            "image_edits": "/api/v1/services/aigc/multimodal-generation/generation",
         },
         path_of=_dashscope,
+        dialects={"images": "dashscope_images", "image_edits": "dashscope_images"},
         quirks=Quirks(roles={"developer": "system"}),
         cache_marks=True,
     ),
@@ -201,7 +205,11 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://ark.cn-beijing.volces.com/api/v3",
         base_url_env=("VOLCENGINE_API_BASE", "ARK_API_BASE"),
         api_key_env=("VOLCENGINE_API_KEY", "ARK_API_KEY"),
-        paths=_paths("chat", "embeddings", "images", "responses", "models"),
+        paths={
+            **_paths("chat", "embeddings", "images", "responses", "models"),
+            "image_edits": "/images/generations",
+        },
+        dialects={"images": "ark_images", "image_edits": "ark_images"},
         quirks=Quirks(roles={"developer": "system"}),
     ),
     Provider(

@@ -17,8 +17,11 @@ REASONING = (
     ),
     # from gpt-5.1 on they are free where no effort is asked for
     ModelRule(match=r"gpt-5(?!\.|.*chat)", quirks=Quirks(refuse=_SAMPLING, only={"temperature": (1,)})),
+    # they answer with data, always
+    ModelRule(match=r"gpt-image|chatgpt-image", quirks=Quirks(drop=("response_format",))),
 )
-"""What models that reason reject. https://platform.openai.com/docs/guides/reasoning"""
+"""What models that reason reject, https://platform.openai.com/docs/guides/reasoning, and those that draw,
+https://platform.openai.com/docs/api-reference/images."""
 
 ROW = Provider(
     id="openai",
@@ -27,9 +30,19 @@ ROW = Provider(
     base_url="https://api.openai.com/v1",
     base_url_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     api_key_env=("OPENAI_API_KEY",),
-    paths=paths("chat", "completions", "embeddings", "models", "moderations", "responses"),
+    paths=paths(
+        "chat",
+        "completions",
+        "embeddings",
+        "models",
+        "moderations",
+        "responses",
+        "images",
+        "image_edits",
+        "image_variations",
+    ),
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
-    bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use|(omni|text)-moderation-)",
+    bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use|dall-e-|(omni|text)-moderation-)",
     model_rules=REASONING,
 )

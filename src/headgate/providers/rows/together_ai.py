@@ -1,6 +1,6 @@
 """Together AI. https://docs.together.ai/reference"""
 
-from headgate.providers.base import Provider, Quirks, paths
+from headgate.providers.base import OPENAI_PATHS, Provider, Quirks, paths
 
 ROW = Provider(
     id="together_ai",
@@ -9,7 +9,8 @@ ROW = Provider(
     base_url="https://api.together.xyz/v1",
     base_url_env=("TOGETHER_AI_API_BASE",),
     api_key_env=("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"),
-    paths=paths("chat", "completions", "embeddings", "models", "rerank"),
+    paths={**OPENAI_PATHS, **paths("images", "rerank"), "image_edits": "/images/generations"},
+    dialects={"images": "together_images", "image_edits": "together_images"},
     quirks=Quirks(rename={"max_completion_tokens": "max_tokens"}),
     stream_usage="always",
 )

@@ -5,12 +5,15 @@ not at the first call.
 """
 
 from collections.abc import Mapping as Table
+from pathlib import Path
 from typing import Any, Final
 
 from msgspec import Struct
 
 from headgate.errors import HeadgateError
 from headgate.providers.address import own_base
+from headgate.providers.auth import build
+from headgate.providers.auth.base import Surroundings
 from headgate.providers.base import Provider
 from headgate.providers.registry import providers, resolve
 from headgate.server.config import known
@@ -200,6 +203,7 @@ def _check_access(
     if (
         auth.optional
         or (base and base != provider.base_url)
+        or (provider.credential and _signs(provider, params, env.env, base or ""))
         or any(f"{path}.{name}" in reader.places for name in given)
     ):
         return
@@ -215,6 +219,19 @@ def _address_problem(provider: Provider, params: dict[str, Any], env: Table[str,
         return error.message
     names = "".join(f" or set {name}" for name in provider.base_url_env)
     return "" if base else f"{provider.name} needs an address: give api_base{names}"
+
+
+def _signs(provider: Provider, params: dict[str, Any], env: Table[str, str], base: str) -> bool:
+    """Whether the row's scheme finds something to sign with, or only finds out at the first call."""
+
+    def read(path: str) -> bytes:
+        return Path(path).read_bytes()
+
+    around = Surroundings(params=params, env=env, read=read, base=base, provider=provider.name)
+    try:
+        return build(provider.credential, around) is not None
+    except HeadgateError:
+        return False
 
 
 def from_environment(env: Table[str, str]) -> tuple[ModelEntry, ...]:
