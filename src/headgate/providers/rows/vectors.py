@@ -3,8 +3,9 @@ wire/vendor_embeddings.py; their documentation is named there."""
 
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import quote
 
-from headgate.providers.base import Auth, Provider
+from headgate.providers.base import TO_MAX_TOKENS, Auth, Provider, Quirks, Site
 from headgate.providers.base import paths as _paths
 
 _VOYAGE = "https://api.voyageai.com/v1"
@@ -15,6 +16,13 @@ def _voyage(path: str, params: Mapping[str, Any], env: Mapping[str, str]) -> str
     """Keys that MongoDB gives out are for its own address."""
     key = params.get("api_key") or next((env[name] for name in _VOYAGE_KEYS if env.get(name)), "")
     return "https://ai.mongodb.com/v1" if str(key).startswith("al-") else _VOYAGE
+
+
+def _nvidia_nim(site: Site) -> str:
+    """NVIDIA's own rerankers have addresses of their own, in which a dot of the name is an underscore."""
+    if site.operation != "rerank" or "integrate.api.nvidia.com" not in site.base:
+        return site.provider.paths[site.operation]
+    return f"https://ai.api.nvidia.com/v1/retrieval/{quote(site.model.replace('.', '_'))}/reranking"
 
 
 ROWS: tuple[Provider, ...] = (
@@ -35,6 +43,17 @@ ROWS: tuple[Provider, ...] = (
         api_key_env=("JINA_AI_API_KEY", "JINA_API_KEY", "JINA_AI_TOKEN"),
         paths=_paths("embeddings", "rerank"),
         dialects={"embeddings": "jina_embeddings"},
+    ),
+    Provider(
+        id="nvidia_nim",
+        name="NVIDIA NIM",
+        base_url="https://integrate.api.nvidia.com/v1",
+        base_url_env=("NVIDIA_NIM_API_BASE",),
+        api_key_env=("NVIDIA_NIM_API_KEY",),
+        paths={**_paths("chat", "completions", "embeddings", "models"), "rerank": "/v1/ranking"},
+        dialects={"embeddings": "nim_embeddings", "rerank": "nim_rerank"},
+        path_of=_nvidia_nim,
+        quirks=Quirks(rename=TO_MAX_TOKENS, roles={"developer": "system"}),
     ),
     Provider(
         id="voyage",
