@@ -236,6 +236,17 @@ def test_the_total_is_the_sum_of_the_parts_and_never_negative(spent: Usage, tier
         ({"output_cost_per_image": 0.04}, Usage(images=2), "0.08"),
         ({"input_cost_per_image": 0.04}, Usage(images=2), "0.08"),
         (
+            {"output_cost_per_image": 0.04, "output_cost_per_token": 1e-6},
+            Usage(images=2, output=10),
+            "0.00001",
+        ),
+        ({"output_cost_per_image": 0.04, "output_cost_per_token": 1e-6}, Usage(images=2), "0.08"),
+        (
+            {"input_cost_per_second": 0.0001, "input_cost_per_token": 1e-6},
+            Usage(seconds=1, input=1),
+            "0.000101",
+        ),
+        (
             {"input_cost_per_token": 1e-6, "input_cost_per_query": 0.002},
             Usage(input=10, searches=1),
             "0.00201",

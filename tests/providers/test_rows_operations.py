@@ -14,6 +14,7 @@ from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import MODULES, OPERATIONS, TABLES, dialect
 from headgate.core.prepare import PASS, TRANSLATE, prepare
+from headgate.errors import BadRequestError
 from headgate.providers.rows import ROWS
 
 CATALOG = Catalog()
@@ -23,6 +24,17 @@ OWN = {"api_base": "https://h.test/v1"}
 FOUNDRY = "https://r.services.ai.azure.com"
 HUGGING = "https://router.huggingface.co/hf-inference/models/org/m/pipeline/feature-extraction"
 DASHSCOPE = "https://dashscope.aliyuncs.com/compatible-api/v1/reranks"
+REGION = {"aws_region_name": "us-west-2"}
+AMAZON = "https://bedrock-runtime.us-west-2.amazonaws.com/model/cohere.rerank-v"
+PROJECT = {"api_base": "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1"}
+RANKER = (
+    "https://discoveryengine.googleapis.com/v1/projects/p/locations/global"
+    "/rankingConfigs/default_ranking_config:rank"
+)
+REGION_IBM = {"watsonx_region_name": "us-south", "token": "t", "project_id": "p"}
+IBM = "https://us-south.ml.cloud.ibm.com/ml/v1/text/rerank?version=2024-03-13"
+ACCOUNT = {"cloudflare_account_id": "acc"}
+CLOUDFLARE = "https://api.cloudflare.com/client/v4/accounts/acc/ai/run/@cf/baai/bge-reranker-base"
 ABROAD = "https://dashscope-intl.aliyuncs.com/compatible-mode/v1"
 QUESTION: dict[str, dict[str, Any]] = {
     "rerank": {"query": "q", "documents": ["a", "b"]},
@@ -70,6 +82,18 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
     "operation, model, params, url, spoken",
     [
         ("rerank", "voyage/rerank-2", {}, "https://api.voyageai.com/v1/rerank", "voyage_rerank"),
+        ("rerank", "voyage/m", {"api_key": "al-1"}, "https://ai.mongodb.com/v1/rerank", "voyage_rerank"),
+        ("rerank", "rerank-v3.5", {}, "https://api.cohere.com/v2/rerank", "cohere_rerank"),
+        (
+            "rerank",
+            "bedrock/cohere.rerank-v3-5:0",
+            REGION,
+            f"{AMAZON}3-5%3A0/invoke",
+            "bedrock_invoke_rerank",
+        ),
+        ("rerank", "vertex_ai/semantic-ranker-default@latest", PROJECT, RANKER, "vertex_rerank"),
+        ("rerank", "watsonx/cross-encoder/m", REGION_IBM, IBM, "watsonx_rerank"),
+        ("rerank", "cloudflare/@cf/baai/bge-reranker-base", ACCOUNT, CLOUDFLARE, "workers_ai_rerank"),
         ("rerank", "jina_ai/m", {}, "https://api.jina.ai/v1/rerank", "rerank"),
         ("rerank", "infinity/m", OWN, "https://h.test/v1/rerank", "infinity_rerank"),
         ("rerank", "together_ai/m", {}, "https://api.together.xyz/v1/rerank", "rerank"),
@@ -135,6 +159,11 @@ def test_where_it_goes_and_what_is_spoken_there(
     prepared = prepare(call(operation), deployment(model, **params))
     assert (prepared.path is TRANSLATE) == (route.dialect is not call(operation).dialect)
     assert json.loads(prepared.body)
+
+
+def test_vertex_ranks_for_a_project_alone() -> None:
+    with pytest.raises(BadRequestError, match="vertex_project"):
+        deployment("vertex_ai/semantic-ranker-default@latest").route("rerank", stream=False)
 
 
 def test_a_rerank_passes_where_the_format_is_common_and_keeps_its_new_keys() -> None:

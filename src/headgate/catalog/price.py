@@ -182,7 +182,9 @@ class PriceSheet(Struct, frozen=True):
         counts = {name: Decimal(str(getattr(usage, name) or 0)) for name in prices}
         if "annotated_pages" in counts and "pages" in counts:  # a part with a price of its own
             counts["pages"] = max(_ZERO, counts["pages"] - counts["annotated_pages"])
-        return sum((counts[name] * one for name, one in prices.items()), _ZERO)
+        if self.tokens and (usage.input or usage.output):
+            counts.pop("images", None)  # rows price pictures both ways, of which one is meant
+        return sum((number * prices[name] for name, number in counts.items()), _ZERO)
 
     def _rates(self, size: int, tier: str) -> Rates:
         steps = self.tiers.get(tier) or self.tiers["standard"]

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given
@@ -32,11 +33,33 @@ SPOKEN = {
     "google-vertex": "vertex_rerank",
     "jina": "rerank",
 }
+PLACES = {
+    "voyage_rerank": ("data", "index", "relevance_score"),
+    "fireworks_rerank": ("data", "index", "relevance_score"),
+    "nim_rerank": ("rankings", "index", "logit"),
+    "watsonx_rerank": ("results", "index", "score"),
+    "vertex_rerank": ("records", "id", "score"),
+}
+"""Where the results stand, and what their keys are."""
+KEYS: dict[str, dict[str, str]] = {
+    "rerank": {},
+    "voyage_rerank": {"top_k": "top_n"},
+    "bedrock_invoke_rerank": {"api_version": ""},
+}
+"""Keys of a recorded request → what a caller calls them."""
 RECORDED = [
-    pytest.param(spoken, *one, id=f"{provider}-{at}")
-    for provider, spoken in SPOKEN.items()
-    for at, one in enumerate(exchanges("rerank", provider))
+    *(
+        pytest.param(spoken, *one, id=f"{provider}-{at}")
+        for provider, spoken in SPOKEN.items()
+        for at, one in enumerate(exchanges("rerank", provider))
+    ),
+    *(
+        pytest.param("bedrock_invoke_rerank", *one, id=f"aws-bedrock-{at}")
+        for at, one in enumerate(exchanges("invoke", "aws-bedrock"))
+        if "rerank" in one[0]
+    ),
 ]
+ALIKE = [one for one in RECORDED if one.values[0] in KEYS]
 
 
 def sent(name: str, body: dict[str, Any] = ASKED, model: str = "m") -> ir.Written:
@@ -55,14 +78,17 @@ def test_a_recorded_exchange_is_understood(
     if status >= 400:
         assert upstream.read_error(status, {}, answered).message
         return
-    rows = document.get("results", document.get("data"))
     reply = upstream.read_reply(answered)
+    place, index, score = PLACES.get(spoken, ("results", "index", "relevance_score"))
+    rows = sorted(document[place], key=lambda row: -row[score])
     assert [(one.index, one.score) for one in reply.results] == [
-        (row["index"], row["relevance_score"])
-        for row in sorted(rows, key=lambda row: -row["relevance_score"])
+        (int(row[index]), row[score]) for row in rows
     ]
-    assert [one.document for one in reply.results] == [row.get("document") for row in rows]
-    assert upstream.glance(answered).usage == reply.usage is not None
+    if spoken == "rerank":
+        assert [one.document for one in reply.results] == [row.get("document") for row in rows]
+    assert upstream.glance(answered).usage == reply.usage
+    if reply.usage is None:
+        return
     total = document.get("usage", {}).get("total_tokens")
     assert total is None or reply.usage.input == total
     searches = document.get("meta", {}).get("billed_units", {}).get("search_units")
@@ -72,18 +98,16 @@ def test_a_recorded_exchange_is_understood(
     assert (again.usage.input, again.usage.searches) == (reply.usage.input, reply.usage.searches)
 
 
-@pytest.mark.skipif(not RECORDED, reason="no recorded traffic here")
-@pytest.mark.parametrize("spoken, url, asked, status, answered", RECORDED)
+@pytest.mark.skipif(not ALIKE, reason="no recorded traffic here")
+@pytest.mark.parametrize("spoken, url, asked, status, answered", ALIKE)
 def test_a_recorded_request_is_written_again(
     spoken: str, url: str, asked: dict[str, Any], status: int, answered: bytes
 ) -> None:
-    if spoken == "rerank":
-        said = {key: value for key, value in asked.items() if value is not None}
-        written = DIALECT.write_request(DIALECT.read_request(asked), target(asked.get("model", "m"))).body
-        assert written == {"model": "m", **said}
-    else:
-        common = {("top_n" if key == "top_k" else key): value for key, value in asked.items()}
-        assert sent(spoken, common, asked["model"]).body == asked
+    model = asked.get("model") or unquote(url).partition("/model/")[2].partition("/")[0] or "m"
+    said = {key: value for key, value in asked.items() if value is not None}
+    common = {name: value for key, value in said.items() if (name := KEYS[spoken].get(key, key))}
+    written = sent(spoken, common, model).body
+    assert written == ({"model": model, **said} if spoken == "rerank" else said)
 
 
 # --- documented: requests --------------------------------------------------------------------------------
@@ -106,12 +130,9 @@ def test_documented_requests_of_each_vendor() -> None:
         "contexts": [{"text": "Paris"}, {"text": "Rome"}],
         "top_k": 1,
     }
-    assert sent("bedrock_invoke_rerank").body == {
-        "query": "capital?",
-        "documents": TEXTS,
-        "top_n": 1,
-        "api_version": 2,
-    }
+    plain = {"query": "capital?", "documents": TEXTS, "top_n": 1}
+    assert sent("bedrock_invoke_rerank", ASKED, "amazon.rerank-v1:0").body == plain
+    assert sent("bedrock_invoke_rerank", ASKED, ARN).body == {**plain, "api_version": 2}
 
 
 def test_documented_request_of_watsonx_nests_its_options() -> None:

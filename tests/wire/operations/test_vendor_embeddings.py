@@ -27,8 +27,12 @@ ALEPH = [
 VERTEX = [
     pytest.param(*one, id=str(at))
     for at, one in enumerate(exchanges("embeddings", "google-vertex"))
-    if one[0].endswith(":predict")
+    if one[0].endswith(":predict") and all("content" in row for row in one[1]["instances"])
 ]
+
+
+def _packed(vector: list[float]) -> bytes:
+    return struct.pack(f"<{len(vector)}f", *vector)
 
 
 def sent(name: str, **body: Any) -> ir.Written:
@@ -50,7 +54,8 @@ def test_recorded_voyage(url: str, asked: dict[str, Any], status: int, answered:
         return
     document, reply = json.loads(answered), upstream.read_reply(answered)
     for row, vector in zip(document["data"], reply.vectors, strict=True):
-        assert base64.b64decode(row["embedding"]) == struct.pack(f"<{len(vector)}f", *vector)
+        given_ = row["embedding"]
+        assert given_ == (vector if isinstance(given_, list) else base64.b64encode(_packed(vector)).decode())
     assert reply.usage == upstream.glance(answered).usage
     assert reply.usage.input == document["usage"]["total_tokens"]
 
@@ -84,7 +89,7 @@ def test_recorded_vertex_predict(url: str, asked: dict[str, Any], status: int, a
     assert reply.usage.input == sum(
         row["embeddings"]["statistics"]["token_count"] for row in document["predictions"]
     )
-    assert reply.usage.characters == document["metadata"]["billableCharacterCount"]
+    assert reply.usage.characters == document.get("metadata", {}).get("billableCharacterCount")
 
 
 # --- documented: requests --------------------------------------------------------------------------------

@@ -36,7 +36,7 @@ def _named(model: str) -> tuple[str, str]:
 
 def _path(site: Site) -> str:
     region, model = _named(site.model)
-    converse = site.operation != "embeddings" and site.provider.dialect == CONVERSE.dialect
+    converse = site.operation not in ("embeddings", "rerank") and site.provider.dialect == CONVERSE.dialect
     path = f"/model/{quote(model, safe='{}')}/{_VERBS[converse, site.operation.endswith('_stream')]}"
     return join(_HOST.sub(rf"\g<1>.{region}", site.base), path) if region else path
 
@@ -71,7 +71,9 @@ CONVERSE = Provider(
         "chat": "/model/{model}/converse",
         "chat_stream": "/model/{model}/converse-stream",
         "embeddings": "/model/{model}/invoke",
+        "rerank": "/model/{model}/invoke",
     },
+    dialects={"rerank": "bedrock_invoke_rerank"},
     path_of=_path,
     bare=(
         r"(?:(?:us|eu|apac|jp|au|ca|us-gov|global)\.)?"

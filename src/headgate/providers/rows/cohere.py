@@ -27,6 +27,6 @@ ROW = Provider(
     paths={"chat": "/v2/chat", "embeddings": "/v2/embed", "rerank": "/v2/rerank", "models": "/v1/models"},
     dialects={"rerank": "cohere_rerank"},
     path_of=_path,
-    bare=r"command-(?:a|r)|c4ai-aya-|embed-(?:english|multilingual|v4)",
+    bare=r"command-(?:a|r)|c4ai-aya-|(?:embed|rerank)-(?:english|multilingual|v\d)",
     stream_usage="always",
 )

@@ -1,8 +1,6 @@
 """Companies that serve open models by an API that looks like OpenAI's. Their documentation says the same of
 each as its row: address, variables, what is renamed or refused."""
 
-from urllib.parse import quote
-
 from headgate.providers.base import TO_MAX_TOKENS as _TO_MAX_TOKENS
 from headgate.providers.base import Auth, Provider, Quirks, Site, Variant
 from headgate.providers.base import paths as _paths
@@ -47,13 +45,6 @@ def _deepinfra(site: Site) -> str:
     if site.operation == "rerank":
         return site.base.removesuffix("/openai") + "/inference/{model}"
     return site.provider.paths[site.operation]
-
-
-def _nvidia_nim(site: Site) -> str:
-    """NVIDIA's own rerankers have addresses of their own, in which a dot of the name is an underscore."""
-    if site.operation != "rerank" or "integrate.api.nvidia.com" not in site.base:
-        return site.provider.paths[site.operation]
-    return f"https://ai.api.nvidia.com/v1/retrieval/{quote(site.model.replace('.', '_'))}/reranking"
 
 
 def _beside(site: Site) -> str:
@@ -169,9 +160,14 @@ ROWS: tuple[Provider, ...] = (
             **_paths("chat", "embeddings", "responses"),
             "images": "/run/{model}",
             "image_edits": "/run/{model}",
+            "rerank": "/run/{model}",
         },
         path_of=_beside,
-        dialects={"images": "cloudflare_images", "image_edits": "cloudflare_images"},
+        dialects={
+            "images": "cloudflare_images",
+            "image_edits": "cloudflare_images",
+            "rerank": "workers_ai_rerank",
+        },
         quirks=Quirks(roles={"developer": "system"}),
         base_vars={"account_id": ("cloudflare_account_id", "CLOUDFLARE_ACCOUNT_ID")},
     ),
@@ -377,17 +373,6 @@ ROWS: tuple[Provider, ...] = (
         base_url_env=("NSCALE_API_BASE",),
         api_key_env=("NSCALE_API_KEY",),
         paths=_paths("chat", "images", "models"),
-    ),
-    Provider(
-        id="nvidia_nim",
-        name="NVIDIA NIM",
-        base_url="https://integrate.api.nvidia.com/v1",
-        base_url_env=("NVIDIA_NIM_API_BASE",),
-        api_key_env=("NVIDIA_NIM_API_KEY",),
-        paths={**_paths("chat", "completions", "embeddings", "models"), "rerank": "/v1/ranking"},
-        dialects={"embeddings": "nim_embeddings", "rerank": "nim_rerank"},
-        path_of=_nvidia_nim,
-        quirks=Quirks(rename=_TO_MAX_TOKENS, roles={"developer": "system"}),
     ),
     Provider(
         id="ovhcloud",

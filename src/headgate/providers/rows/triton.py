@@ -10,7 +10,7 @@ _PATH = "/v2/models/{model}/generate"
 
 def _path(site: Site) -> str:
     """An address may be that of the model's own `generate`."""
-    if not site.base.endswith("/generate"):
+    if site.operation == "embeddings" or not site.base.endswith("/generate"):
         return site.provider.paths[site.operation]
     return site.base + ("_stream" if site.operation == "chat_stream" else "")
 

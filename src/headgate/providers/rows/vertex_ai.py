@@ -65,6 +65,7 @@ _METHODS = {
     "embeddings": ":predict",
     "count_tokens": ":countTokens",
     "images": ":predict",
+    "rerank": "",
 }
 _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
 
@@ -72,6 +73,8 @@ _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
 def _of(publisher: str, methods: Mapping[str, str]) -> Any:
     def path(site: Site) -> str:
         """A base that is a model or an endpoint itself gets the method alone."""
+        if site.operation == "rerank":
+            return _ranker(site)
         method = methods[site.operation]
         if re.search(r"/(models|endpoints)/[^/]+$", site.base):
             return method
@@ -80,6 +83,22 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
         return f"/publishers/{publisher}/models/{{model}}{method}"
 
     return path
+
+
+def _ranker(site: Site) -> str:
+    """Rerank is a service beside the models. https://cloud.google.com/generative-ai-app-builder/docs/ranking"""
+    found = re.search(r"/projects/([^/]+)/", site.base)
+    if found is None and site.base.startswith("http"):
+        raise BadRequestError(
+            f"{_NAME}'s rerank needs the project: set vertex_project and no API key, or an api_base with it",
+            llm_provider=site.provider.id,
+            param="vertex_project",
+        )
+    project = found[1] if found else "{vertex_project}"
+    return (
+        f"https://discoveryengine.googleapis.com/v1/projects/{project}/locations/global"
+        "/rankingConfigs/default_ranking_config:rank"
+    )
 
 
 def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
@@ -126,6 +145,7 @@ ROW = _row(
     aliases=("vertex_ai_beta", "google-vertex"),
     dialect="gemini",
     embeddings="vertex_embeddings",
+    dialects={"rerank": "vertex_rerank"},
     stream_usage="always",
     variants=(
         Variant(match=r"claude", row=CLAUDE),

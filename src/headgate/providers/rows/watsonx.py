@@ -36,7 +36,9 @@ ROW = Provider(
         "chat": "/ml/v1/text/chat",
         "chat_stream": "/ml/v1/text/chat_stream",
         "embeddings": "/ml/v1/text/embeddings",
+        "rerank": "/ml/v1/text/rerank",
     },
+    dialects={"rerank": "watsonx_rerank"},
     path_of=_path,
     api_version="2024-03-13",
     body_env={

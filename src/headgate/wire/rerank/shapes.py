@@ -163,7 +163,8 @@ def _sources(body: Body, target: Target) -> Body:
 
 
 def _versioned(body: Body, target: Target) -> Body:
-    return {"api_version": 2, **body}
+    """Cohere's models need to be told which of its formats is meant; Amazon's know no such key."""
+    return {"api_version": 2, **body} if "cohere." in target.model else body
 
 
 COMMON: Final = Shape(name="rerank", form=as_it_came, texts=False, results=("results", "data"))
