@@ -24,7 +24,7 @@ from headgate.errors import (
 from headgate.providers.address import join, url_of
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS, hosts, makers, routers, servers
+from headgate.providers.rows import ROWS, hosts, makers, routers, servers, speech
 from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
@@ -70,7 +70,7 @@ def filling(row: Any) -> dict[str, str]:
     return {names[0]: "acc" for _, *names in row.base_vars.values()}
 
 
-PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS]
+PLAIN = [*makers.ROWS, *hosts.ROWS, *routers.ROWS, *servers.ROWS, *speech.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 
@@ -79,7 +79,7 @@ def test_every_row_of_its_own_is_in_the_table_above() -> None:
 
 
 def test_rows_are_sorted_in_their_files() -> None:
-    for rows in (makers.ROWS, hosts.ROWS, routers.ROWS, servers.ROWS):
+    for rows in (makers.ROWS, hosts.ROWS, routers.ROWS, servers.ROWS, speech.ROWS):
         assert [row.id for row in rows] == sorted(row.id for row in rows)
 
 

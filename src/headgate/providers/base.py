@@ -73,6 +73,7 @@ PATHS: Final = {
     "images": "/images/generations",
     "speech": "/audio/speech",
     "transcriptions": "/audio/transcriptions",
+    "translations": "/audio/translations",
     "moderations": "/moderations",
     "rerank": "/rerank",
     "fim": "/fim/completions",
@@ -101,7 +102,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
     a header to the environment variable that holds its value. `cache_marks`: it takes Anthropic's `cache_control`
     in the content parts of OpenAI's messages. `base_vars` maps a placeholder of `base_url` to the
-    parameter that fills it and, after it, the environment variables.
+    parameter that fills it and, after it, the environment variables. `dialects` maps an operation to the dialect that
+    it is spoken in, where that isn't the operation's own.
     """
 
     id: str
@@ -127,6 +129,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version_env: str = ""
     api_version: str = ""
     cache_marks: bool = False
+    dialects: dict[str, str] = {}
 
 
 class Site(Struct, frozen=True, kw_only=True):

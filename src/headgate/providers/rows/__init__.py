@@ -1,5 +1,6 @@
 """One row per provider. This file is the only list of them: a new row is a file and a line here, or a row of
-`makers.py`, `hosts.py`, `routers.py` or `servers.py` where it says no more than what OpenAI's API is called there.
+`makers.py`, `hosts.py`, `routers.py`, `servers.py` or `speech.py` where it says no more than what an API that the
+gateway speaks is called there.
 
 Facts come from the providers' API references, named in each row's file.
 """
@@ -26,6 +27,7 @@ from headgate.providers.rows import (
     perplexity,
     routers,
     servers,
+    speech,
     together_ai,
     xai,
 )
@@ -53,4 +55,5 @@ ROWS: tuple[Provider, ...] = (
     *hosts.ROWS,
     *routers.ROWS,
     *servers.ROWS,
+    *speech.ROWS,
 )

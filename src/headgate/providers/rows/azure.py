@@ -7,7 +7,14 @@ from headgate.providers.base import Auth, Provider, Site
 from headgate.providers.rows.openai import REASONING
 
 _V1 = ("v1", "latest", "preview")
-_NAMES = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
+_NAMES = {
+    "chat": "chat/completions",
+    "completions": "completions",
+    "embeddings": "embeddings",
+    "speech": "audio/speech",
+    "transcriptions": "audio/transcriptions",
+    "translations": "audio/translations",
+}
 
 
 def _path(site: Site) -> str:
@@ -31,7 +38,7 @@ ROW = Provider(
     base_url_env=("AZURE_API_BASE", "AZURE_OPENAI_ENDPOINT"),
     api_key_env=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
     auth=Auth(header="api-key", scheme="", token_param="azure_ad_token", token_env=("AZURE_AD_TOKEN",)),
-    paths={"chat": "", "completions": "", "embeddings": "", "models": "", "responses": ""},
+    paths=dict.fromkeys((*_NAMES, "models", "responses"), ""),
     path_of=_path,
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",

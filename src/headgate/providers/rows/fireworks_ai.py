@@ -2,6 +2,8 @@
 
 from headgate.providers.base import Provider, Quirks, paths
 
+_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai"
+
 ROW = Provider(
     id="fireworks_ai",
     name="Fireworks AI",
@@ -14,7 +16,11 @@ ROW = Provider(
         "FIREWORKSAI_API_KEY",
         "FIREWORKS_AI_TOKEN",
     ),
-    paths=paths("chat", "completions", "embeddings", "models", "responses"),
+    paths={
+        **paths("chat", "completions", "embeddings", "models", "responses"),
+        "transcriptions": f"{_AUDIO}/v1/audio/transcriptions",
+        "translations": f"{_AUDIO}/v1/audio/translations",
+    },
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},

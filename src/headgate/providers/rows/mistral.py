@@ -1,6 +1,6 @@
 """Mistral AI. https://docs.mistral.ai/api"""
 
-from headgate.providers.base import Provider, Quirks
+from headgate.providers.base import Provider, Quirks, paths
 
 ROW = Provider(
     id="mistral",
@@ -8,7 +8,8 @@ ROW = Provider(
     base_url="https://api.mistral.ai/v1",
     base_url_env=("MISTRAL_API_BASE",),
     api_key_env=("MISTRAL_API_KEY",),
-    paths={"chat": "/chat/completions", "embeddings": "/embeddings", "models": "/models"},
+    paths=paths("chat", "embeddings", "models", "speech", "transcriptions"),
+    dialects={"speech": "voxtral_speech", "transcriptions": "voxtral_transcriptions"},
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens", "seed": "random_seed"},
         refuse=("logit_bias", "logprobs", "top_logprobs"),
@@ -16,6 +17,6 @@ ROW = Provider(
         values={"tool_choice": {'"required"': "any"}},
         strip_message=("reasoning_content", "thinking_blocks", "provider_specific_fields", "annotations"),
     ),
-    bare=r"(open-)?(mistral|mixtral|codestral|magistral|devstral|pixtral|ministral)-",
+    bare=r"(open-)?(mistral|mixtral|codestral|magistral|devstral|pixtral|voxtral|ministral)-",
     stream_usage="refused",
 )

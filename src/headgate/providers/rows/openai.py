@@ -27,9 +27,11 @@ ROW = Provider(
     base_url="https://api.openai.com/v1",
     base_url_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     api_key_env=("OPENAI_API_KEY",),
-    paths=paths("chat", "completions", "embeddings", "models", "responses"),
+    paths=paths(
+        "chat", "completions", "embeddings", "models", "responses", "speech", "transcriptions", "translations"
+    ),
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
-    bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use)",
+    bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|tts-|whisper-|davinci|babbage|codex-|computer-use)",
     model_rules=REASONING,
 )

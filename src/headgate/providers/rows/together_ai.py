@@ -1,6 +1,6 @@
 """Together AI. https://docs.together.ai/reference"""
 
-from headgate.providers.base import Provider, Quirks
+from headgate.providers.base import Provider, Quirks, paths
 
 ROW = Provider(
     id="together_ai",
@@ -10,5 +10,7 @@ ROW = Provider(
     base_url_env=("TOGETHER_AI_API_BASE",),
     api_key_env=("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"),
     quirks=Quirks(rename={"max_completion_tokens": "max_tokens"}),
+    paths=paths("chat", "completions", "embeddings", "models", "speech", "transcriptions", "translations"),
+    dialects={"speech": "together_speech"},
     stream_usage="always",
 )
