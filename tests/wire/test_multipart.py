@@ -19,7 +19,6 @@ from headgate.wire.multipart import (
     Event,
     Field,
     FileData,
-    FileEnd,
     FileStart,
     Parser,
     Part,
@@ -271,11 +270,19 @@ def test_the_boundary_of_a_content_type(header: str, boundary: bytes) -> None:
 
 @pytest.mark.parametrize(
     "header",
-    ["", "application/json", "multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "a" * 71,
-     'multipart/form-data; boundary="a\r\nb"', "multipart/form-data; boundary=ü", 'multipart/form-data; boundary="a "'],
-)  # fmt: skip
+    [
+        "",
+        "application/json",
+        "multipart/form-data",
+        "multipart/form-data; boundary=",
+        "multipart/form-data; boundary=" + "a" * 71,
+        'multipart/form-data; boundary="a\r\nb"',
+        "multipart/form-data; boundary=ü",
+        'multipart/form-data; boundary="a "',
+    ],
+)
 def test_a_content_type_without_a_usable_boundary(header: str) -> None:
-    with pytest.raises(BadRequestError, match="content-type|header"):
+    with pytest.raises(BadRequestError, match=r"content-type|header"):
         boundary_of(header)
 
 

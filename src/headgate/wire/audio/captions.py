@@ -151,4 +151,4 @@ def read(text: str) -> list[Segment]:
 
 def _time(match: "re.Match[str]", at: int) -> float:
     hours, minutes, seconds, part = (match[at + offset] or "0" for offset in range(4))
-    return int(hours) * 3600 + int(minutes) * 60 + int(seconds) + int(part.ljust(3, "0")) / 1000
+    return ((int(hours) * 60 + int(minutes)) * 60_000 + int(seconds) * 1000 + int(part.ljust(3, "0"))) / 1000

@@ -108,7 +108,7 @@ def _mp4(head: bytes, size: int, tail: bytes) -> float | None:
 def _mp3(head: bytes, size: int, tail: bytes) -> float | None:
     at = 0
     if head.startswith(b"ID3"):
-        a, b, c, d = head[6:10]
+        a, b, c, d = struct.unpack_from("4B", head, 6)
         at = 10 + (a << 21 | b << 14 | c << 7 | d)
     begin = next((match.start() for match in _SYNC.finditer(head, at) if _is_frame(head, match.start())), -1)
     if begin < 0:

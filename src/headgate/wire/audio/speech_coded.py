@@ -9,7 +9,7 @@ Hyperbolic https://docs.hyperbolic.xyz/docs/audio-generation.
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
-from headgate.errors import APIResponseValidationError
+from headgate.errors import APIResponseValidationError, ContentPolicyViolationError
 from headgate.wire import failures, ir
 from headgate.wire.audio.shape import (
     Failing,
@@ -118,12 +118,18 @@ _GEMINI_VOICES: Final = {
 }  # fmt: skip
 
 
-def _gemini_sound(found: dict[str, Any], format_: str) -> bytes:
-    """The samples of all parts. Raises ContentPolicyViolationError by what the answer says where there are none."""
-    pieces, rate = [], 24000
+def _gemini_parts(found: Mapping[str, Any]) -> list[Any]:
     candidates = found.get("candidates")
-    content = candidates[0].get("content") if isinstance(candidates, list) and candidates else None
-    for part in (content.get("parts") if isinstance(content, dict) else None) or ():
+    first = candidates[0] if isinstance(candidates, list) and candidates else None
+    content = first.get("content") if isinstance(first, dict) else None
+    parts = content.get("parts") if isinstance(content, dict) else None
+    return parts if isinstance(parts, list) else []
+
+
+def _gemini_sound(found: dict[str, Any], format_: str) -> bytes:
+    """The samples of all parts. Raises the error that the answer is, or APIResponseValidationError, without any."""
+    pieces, rate = [], 24000
+    for part in _gemini_parts(found):
         inline = part.get("inlineData") if isinstance(part, dict) else None
         if isinstance(inline, dict):
             pieces.append(base64_bytes(text_at(inline, "data")))
@@ -174,10 +180,28 @@ def _part(extra: Mapping[str, Any], key: str) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+_MINIMAX_STATUS: Final = {
+    1002: 429,
+    1004: 401,
+    1008: 402,
+    1026: 400,
+    1027: 400,
+    1039: 429,
+    2013: 400,
+    2049: 401,
+}
+"""Its codes, https://platform.minimax.io/docs/api-reference/errorcode, as what HTTP has for them."""
+_MINIMAX_CONTENT: Final = (1026, 1027)
+
+
 def _minimax_sound(found: dict[str, Any]) -> bytes:
     said = found.get("base_resp")
-    if isinstance(said, dict) and said.get("status_code"):
-        raise failures.read_document(found)
+    code = said.get("status_code") if isinstance(said, dict) else None
+    if isinstance(code, int) and code:
+        error = failures.read_document(found, _MINIMAX_STATUS.get(code, 500))
+        if code in _MINIMAX_CONTENT:
+            raise ContentPolicyViolationError(error.message, code=str(code), body=found)
+        raise error
     try:
         return bytes.fromhex(text_at(found, "data", "audio"))
     except ValueError:

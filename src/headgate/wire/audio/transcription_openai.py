@@ -32,7 +32,8 @@ class Client:
         """Raises BadRequestError. A field may come several times where it is a list, with or without "[]"."""
         came: dict[str, list[str]] = {}
         for name, value in fields:
-            came.setdefault(name.removesuffix("[]"), []).append(value)
+            bare = name.removesuffix("[]")
+            came.setdefault(bare if bare in LISTS else name, []).append(value)
         for name in (*TEXTS, "temperature", "stream"):
             if len(came.get(name, ())) > 1:
                 raise _bad(name, "expected one value, got several")

@@ -1,0 +1,502 @@
+"""Transcription: what OpenAI's form becomes for each upstream and what their answers become, by documented shapes."""
+
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from headgate.errors import (
+    APIResponseValidationError,
+    AuthenticationError,
+    BadRequestError,
+    HeadgateError,
+    UnsupportedParamsError,
+)
+from headgate.providers.address import url_of
+from headgate.providers.registry import resolve
+from headgate.wire import ir
+from headgate.wire.audio import TRANSCRIPTIONS, transcript
+from headgate.wire.audio.transcription_openai import CLIENT
+from headgate.wire.dialect import Target
+from headgate.wire.ir_audio import AudioUsage, Segment, TranscriptionReply, TranscriptionRequest, Word
+from headgate.wire.multipart import Part
+from headgate.wire.outgoing import FORWARD_FILE, Form, Sent, Step, address, framed
+
+FILE = Part("file", "a.mp3", "audio/mpeg")
+
+
+def asked(dialect: str, *fields: tuple[str, str], translate: bool = False) -> Sent[TranscriptionReply]:
+    request = CLIENT.read_request([("model", "alias"), *fields], FILE, translate=translate)
+    return TRANSCRIPTIONS[dialect].write_request(request, Target(model="m"))
+
+
+def form(dialect: str, *fields: tuple[str, str], translate: bool = False) -> list[tuple[str, str]]:
+    body = asked(dialect, *fields, translate=translate).step.wire.body
+    assert isinstance(body, Form)
+    return sorted(body.fields)
+
+
+def answered(
+    dialect: str, answer: Any, *fields: tuple[str, str], kind: str = "application/json"
+) -> TranscriptionReply:
+    data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
+    reply = asked(dialect, *fields).step.then({"content-type": kind}, data)
+    assert isinstance(reply, TranscriptionReply)
+    return reply
+
+
+# --- the callers' side -----------------------------------------------------------------------------------
+
+
+def test_a_form_with_all_that_openai_documents() -> None:
+    fields = [
+        ("model", "gpt-4o-transcribe"), ("language", "en"), ("prompt", "p"), ("response_format", "verbose_json"),
+        ("temperature", "0.2"), ("timestamp_granularities[]", "word"), ("timestamp_granularities[]", "segment"),
+        ("include[]", "logprobs"), ("stream", "true"), ("chunking_strategy", "auto"),
+        ("known_speaker_names[]", "a"), ("known_speaker_names[]", "b"),
+    ]  # fmt: skip
+    request = CLIENT.read_request(fields, FILE)
+    assert request == TranscriptionRequest(
+        model="gpt-4o-transcribe", language="en", prompt="p", format="verbose_json", temperature=0.2,
+        granularities=["word", "segment"], include=["logprobs"], stream=True, file=FILE,
+        extra={"openai": {"chunking_strategy": "auto", "known_speaker_names[]": ["a", "b"]}},
+    )  # fmt: skip
+    sent = TRANSCRIPTIONS["openai_transcriptions"].write_request(request, Target(model="gpt-4o-transcribe"))
+    assert isinstance(sent.step.wire.body, Form)
+    assert sorted(sent.step.wire.body.fields) == sorted(fields)
+    assert sent.dropped == []
+
+
+def test_a_list_without_brackets_and_empty_fields() -> None:
+    request = CLIENT.read_request(
+        [
+            ("model", "m"),
+            ("timestamp_granularities", "word"),
+            ("language", ""),
+            ("temperature", ""),
+            ("stream", ""),
+        ]
+    )
+    assert request == TranscriptionRequest(model="m", granularities=["word"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("response_format", "xml"),
+        ("temperature", "hot"),
+        ("temperature", "nan"),
+        ("temperature", "-1"),
+        ("stream", "maybe"),
+        ("timestamp_granularities", "letter"),
+    ],
+)
+def test_a_field_that_can_not_be_read(name: str, value: str) -> None:
+    with pytest.raises(BadRequestError) as caught:
+        CLIENT.read_request([(name, value)])
+    assert caught.value.param == name
+
+
+def test_a_field_that_comes_twice() -> None:
+    with pytest.raises(BadRequestError, match="model: expected one value"):
+        CLIENT.read_request([("model", "a"), ("model", "b")])
+
+
+# --- multipart upstreams ---------------------------------------------------------------------------------
+
+
+def test_the_file_goes_last_under_its_own_name() -> None:
+    sent = asked("openai_transcriptions")
+    laid_out = framed(sent.step.wire, b"bb", FILE)
+    assert laid_out.content_type == "multipart/form-data; boundary=bb"
+    assert laid_out.file
+    assert laid_out.before.endswith(
+        b'--bb\r\nContent-Disposition: form-data; name="file"; filename="a.mp3"\r\nContent-Type: audio/mpeg\r\n\r\n'
+    )
+    assert laid_out.after == b"\r\n--bb--\r\n"
+    with pytest.raises(BadRequestError, match="file: required"):
+        framed(sent.step.wire, b"bb", None)
+
+
+def test_documented_groq_has_no_captions_so_times_are_asked_for() -> None:
+    fields = ("language", "de"), ("response_format", "srt"), ("stream", "true")
+    assert form("verbose_transcriptions", *fields) == [
+        ("language", "de"), ("model", "m"), ("response_format", "verbose_json")
+    ]  # fmt: skip
+    assert form("verbose_transcriptions", ("response_format", "text"))[1] == ("response_format", "text")
+    reply = answered("verbose_transcriptions", VERBOSE, *fields)
+    assert transcript.write(reply, "srt") == (
+        "text/plain; charset=utf-8",
+        b"1\n00:00:00,000 --> 00:00:01,500\nHello there.\n\n2\n00:00:01,500 --> 00:00:03,000\nAnd you?\n\n",
+    )
+
+
+VERBOSE = {
+    "task": "transcribe", "language": "english", "duration": 3.0, "text": "Hello there. And you?",
+    "segments": [
+        {"id": 0, "seek": 0, "start": 0.0, "end": 1.5, "text": " Hello there.", "tokens": [1, 2], "temperature": 0.0,
+         "avg_logprob": -0.1, "compression_ratio": 1.1, "no_speech_prob": 0.0},
+        {"id": 1, "seek": 0, "start": 1.5, "end": 3.0, "text": " And you?", "tokens": [3], "temperature": 0.0,
+         "avg_logprob": -0.1, "compression_ratio": 1.1, "no_speech_prob": 0.0},
+    ],
+    "words": [{"word": "Hello", "start": 0.0, "end": 0.4}],
+    "usage": {"type": "duration", "seconds": 3.0},
+    "x_groq": {"id": "r"},
+}  # fmt: skip
+
+
+def test_documented_verbose_json_comes_out_as_it_went_in() -> None:
+    reply = answered("openai_transcriptions", VERBOSE, ("response_format", "verbose_json"))
+    assert json.loads(transcript.write(reply, "verbose_json")[1]) == VERBOSE
+    assert reply.usage == AudioUsage(seconds=3.0)
+
+
+def test_documented_usage_in_tokens_comes_out_as_it_went_in() -> None:
+    usage = {
+        "type": "tokens", "input_tokens": 14, "input_token_details": {"text_tokens": 4, "audio_tokens": 10},
+        "output_tokens": 45, "total_tokens": 59,
+    }  # fmt: skip
+    answer = {"text": "Hi", "logprobs": [{"token": "Hi", "logprob": -0.1, "bytes": [72]}], "usage": usage}
+    reply = answered("openai_transcriptions", answer)
+    assert reply.usage == AudioUsage(tokens=ir.Usage(input=14, output=45, total=59, audio_input=10))
+    assert json.loads(transcript.write(reply, "json")[1]) == answer
+
+
+def test_documented_diarized_json_comes_out_as_it_went_in() -> None:
+    answer = {
+        "task": "transcribe",
+        "duration": 2.0,
+        "text": "Hi. Yes.",
+        "usage": {"type": "duration", "seconds": 2.0},
+        "segments": [
+            {
+                "type": "transcript.text.segment",
+                "id": "seg_001",
+                "start": 0.0,
+                "end": 1.0,
+                "text": "Hi.",
+                "speaker": "A",
+            },
+            {
+                "type": "transcript.text.segment",
+                "id": "seg_002",
+                "start": 1.0,
+                "end": 2.0,
+                "text": "Yes.",
+                "speaker": "agent",
+            },
+        ],
+    }
+    reply = answered("openai_transcriptions", answer, ("response_format", "diarized_json"))
+    assert json.loads(transcript.write(reply, "diarized_json")[1]) == answer
+
+
+@pytest.mark.parametrize("kind", ["text", "srt", "vtt"])
+def test_an_answer_that_is_no_json_comes_out_as_it_went_in(kind: str) -> None:
+    texts = {
+        "text": "Hello.\n",
+        "srt": "1\n00:00:00,000 --> 00:00:02,000\nHello.\n\n\n",
+        "vtt": "WEBVTT\n\n00:00.000 --> 00:02.000\nHello.\n\n",
+    }
+    reply = answered("openai_transcriptions", texts[kind], ("response_format", kind), kind="text/plain")
+    assert transcript.write(reply, kind)[1].decode() == texts[kind]
+    assert reply.text == "Hello."
+    assert reply.duration == (None if kind == "text" else 2.0)
+
+
+def test_documented_mistral() -> None:
+    assert form("voxtral_transcriptions", ("response_format", "verbose_json"), ("prompt", "p")) == [
+        ("model", "m"), ("timestamp_granularities", "segment")
+    ]  # fmt: skip
+    assert asked("voxtral_transcriptions", ("prompt", "p")).dropped == ["prompt"]
+    fields = ("response_format", "diarized_json"), ("timestamp_granularities[]", "word"), ("stream", "true")
+    assert form("voxtral_transcriptions", *fields) == [
+        ("diarize", "true"), ("model", "m"), ("stream", "true"), ("timestamp_granularities", "word")
+    ]  # fmt: skip
+    answer = {
+        "model": "voxtral-mini-2507",
+        "text": "Hi.",
+        "language": "en",
+        "segments": [
+            {
+                "text": "Hi.",
+                "start": 0,
+                "end": 1.1,
+                "type": "transcription_segment",
+                "speaker_id": "speaker_1",
+            }
+        ],
+        "usage": {"prompt_audio_seconds": 2, "prompt_tokens": 4, "total_tokens": 10, "completion_tokens": 6},
+    }
+    reply = answered("voxtral_transcriptions", answer)
+    assert reply.usage == AudioUsage(seconds=2.0, tokens=ir.Usage(input=4, output=6, total=10))
+    assert reply.segments is not None and reply.segments[0].speaker == "speaker_1"
+    diarized = json.loads(transcript.write(reply, "diarized_json")[1])
+    assert diarized["segments"] == [
+        {
+            "type": "transcript.text.segment",
+            "id": "seg_001",
+            "start": 0,
+            "end": 1.1,
+            "text": "Hi.",
+            "speaker": "speaker_1",
+        }
+    ]
+
+
+def test_documented_elevenlabs() -> None:
+    fields = (
+        ("language", "en"),
+        ("response_format", "diarized_json"),
+        ("num_speakers", "2"),
+        ("temperature", "0"),
+    )
+    assert form("scribe_transcriptions", *fields) == [
+        ("diarize", "true"), ("language_code", "en"), ("model_id", "m"), ("num_speakers", "2"),
+        ("temperature", "0.0"), ("timestamps_granularity", "word"),
+    ]  # fmt: skip
+    answer = {
+        "language_code": "en", "language_probability": 1, "text": "Hi there. (laughs) Yes",
+        "words": [
+            {"text": "Hi", "start": 0.1, "end": 0.3, "type": "word", "speaker_id": "speaker_0", "logprob": 0},
+            {"text": " ", "start": 0.3, "end": 0.4, "type": "spacing", "speaker_id": "speaker_0"},
+            {"text": "there.", "start": 0.4, "end": 0.8, "type": "word", "speaker_id": "speaker_0"},
+            {"text": "(laughs)", "start": 0.8, "end": 1.0, "type": "audio_event", "speaker_id": "speaker_0"},
+            {"text": "Yes", "start": 1.0, "end": 1.5, "type": "word", "speaker_id": "speaker_1"},
+        ],
+    }  # fmt: skip
+    reply = answered("scribe_transcriptions", answer)
+    assert reply.words is not None and [word.word for word in reply.words] == ["Hi", "there.", "Yes"]
+    assert (reply.duration, reply.usage) == (1.5, AudioUsage(seconds=1.5))
+    turns = json.loads(transcript.write(reply, "diarized_json")[1])["segments"]
+    assert [(one["text"], one["speaker"]) for one in turns] == [
+        ("Hi there.", "speaker_0"),
+        ("Yes", "speaker_1"),
+    ]
+    several = {
+        "transcripts": [{**answer, "text": "a"}, {"text": "b", "words": []}],
+        "audio_duration_secs": 9.5,
+    }
+    reply = answered("scribe_transcriptions", several)
+    assert (reply.text, reply.duration) == ("a\nb", 9.5)
+
+
+def test_documented_upstreams_with_fewer_fields() -> None:
+    fields = ("temperature", "0.5"), ("prompt", "p"), ("response_format", "json")
+    assert form("plain_transcriptions", *fields) == [("model", "m"), ("temperature", "0.5")]
+    assert asked("plain_transcriptions", *fields).dropped == ["prompt"]
+    assert form("stt_transcriptions", ("language", "en"), ("keyterm", "x")) == [
+        ("keyterm", "x"),
+        ("language", "en"),
+    ]
+
+
+@pytest.mark.parametrize("name", ["openai_transcriptions", "verbose_transcriptions"])
+def test_a_translation_is_the_same_form(name: str) -> None:
+    assert form(name, translate=True) == [("model", "m")]
+
+
+@pytest.mark.parametrize(
+    "name", sorted(TRANSCRIPTIONS.keys() - {"openai_transcriptions", "verbose_transcriptions"})
+)
+def test_a_translation_that_the_upstream_has_not(name: str) -> None:
+    with pytest.raises(BadRequestError, match="no translations"):
+        asked(name, translate=True)
+
+
+# --- the file as the body --------------------------------------------------------------------------------
+
+
+def test_documented_deepgram() -> None:
+    sent = asked(
+        "deepgram_listen", ("response_format", "diarized_json"), ("prompt", "p"), ("smart_format", "true")
+    )
+    assert dict(sent.step.wire.query) == {
+        "model": "m", "punctuate": "true", "detect_language": "true", "utterances": "true", "diarize": "true",
+        "smart_format": "true",
+    }  # fmt: skip
+    assert sent.dropped == ["prompt"]
+    assert framed(sent.step.wire, b"", FILE).content_type == "audio/mpeg"
+    repeated = asked("deepgram_listen", ("language", "de"), ("keyterm", "a b"), ("keyterm", "c&d"))
+    url = address("https://h.test/v1/listen", repeated.step.wire)
+    assert parse_qsl(url.partition("?")[2])[-2:] == [("keyterm", "a b"), ("keyterm", "c&d")]
+    assert "detect_language" not in url
+
+
+def test_documented_deepgram_speakers_and_language() -> None:
+    word = {"word": "hi", "punctuated_word": "Hi.", "start": 0.0, "end": 0.5, "confidence": 1, "speaker": 0}
+    answer = {
+        "metadata": {"duration": 2.5, "channels": 1},
+        "results": {
+            "channels": [
+                {
+                    "detected_language": "de",
+                    "alternatives": [
+                        {
+                            "transcript": "Hi. Yes.",
+                            "words": [
+                                word,
+                                {
+                                    **word,
+                                    "word": "yes",
+                                    "punctuated_word": "Yes.",
+                                    "start": 1.0,
+                                    "end": 1.5,
+                                    "speaker": 1,
+                                },
+                            ],
+                        }
+                    ],
+                }
+            ],
+            "utterances": [{"start": 0.0, "end": 1.5, "transcript": "Hi. Yes.", "speaker": 0, "words": []}],
+        },
+    }
+    reply = answered("deepgram_listen", answer)
+    assert reply == TranscriptionReply(
+        text="Hi. Yes.",
+        task="transcribe",
+        language="de",
+        duration=2.5,
+        words=[
+            Word(word="Hi.", start=0.0, end=0.5, speaker="A"),
+            Word(word="Yes.", start=1.0, end=1.5, speaker="B"),
+        ],
+        segments=[Segment(id=0, text="Hi. Yes.", start=0.0, end=1.5, speaker="A")],
+        usage=AudioUsage(seconds=2.5),
+    )
+
+
+def test_documented_azure_short_audio() -> None:
+    sent = asked("azure_short_audio", ("language", "de"))
+    assert sent.step.wire.body is FORWARD_FILE
+    assert dict(sent.step.wire.query) == {"language": "de-DE", "format": "detailed"}
+    answer = {
+        "RecognitionStatus": "Success", "Offset": 5000000, "Duration": 20000000,
+        "NBest": [{"Confidence": 0.9, "Display": "Hallo."}],
+    }  # fmt: skip
+    reply = answered("azure_short_audio", answer)
+    assert (reply.text, reply.duration) == ("Hallo.", 2.5)
+    assert reply.segments == [Segment(id=0, text="Hallo.", start=0.5, end=2.5)]
+    with pytest.raises(BadRequestError, match="NoMatch"):
+        answered("azure_short_audio", {"RecognitionStatus": "NoMatch"})
+    with pytest.raises(APIResponseValidationError, match="RecognitionStatus 'Error'"):
+        answered("azure_short_audio", {"RecognitionStatus": "Error"})
+
+
+# --- jobs ------------------------------------------------------------------------------------------------
+
+
+def then(step: Any, answer: Any) -> Any:
+    return step.then({}, json.dumps(answer).encode())
+
+
+def test_documented_assemblyai_uploads_starts_and_asks() -> None:
+    row, _ = resolve("assemblyai/m")
+    step = asked(
+        "assembly_transcript",
+        ("response_format", "diarized_json"),
+        ("punctuate", "false"),
+        ("speakers_expected", "2"),
+    ).step
+    assert (
+        address(url_of(row, step.wire.operation, "m", None), step.wire)
+        == "https://api.assemblyai.com/v2/upload"
+    )
+    assert framed(step.wire, b"", FILE).content_type == "application/octet-stream"
+    step = then(step, {"upload_url": "https://cdn.test/1"})
+    assert json.loads(step.wire.body) == {
+        "audio_url": "https://cdn.test/1", "speech_models": ["m"], "language_detection": True, "speaker_labels": True,
+        "punctuate": False, "speakers_expected": 2,
+    }  # fmt: skip
+    base = url_of(row, step.wire.operation or "transcriptions", "m", None)
+    assert address(base, step.wire) == "https://api.assemblyai.com/v2/transcript"
+    for status in ("queued", "processing"):
+        step = then(step, {"id": "t/1", "status": status})
+        assert address(base, step.wire) == "https://api.assemblyai.com/v2/transcript/t%2F1"
+        assert (step.wire.method, step.wire.body, step.after) == ("GET", b"", 3.0)
+    spoken = {"text": "Hi.", "start": 100, "end": 1500, "confidence": 1, "speaker": "A"}
+    done = {
+        "id": "t/1", "status": "completed", "text": "Hi.", "audio_duration": 2, "language_code": "en_us",
+        "words": [spoken], "utterances": [{**spoken, "words": [spoken]}],
+    }  # fmt: skip
+    assert then(step, done) == TranscriptionReply(
+        text="Hi.", task="transcribe", language="en_us", duration=2,
+        words=[Word(word="Hi.", start=0.1, end=1.5, speaker="A")],
+        segments=[Segment(id=0, text="Hi.", start=0.1, end=1.5, speaker="A")],
+        usage=AudioUsage(seconds=2),
+    )  # fmt: skip
+
+
+def test_documented_assemblyai_job_that_fails() -> None:
+    step = then(asked("assembly_transcript", ("language", "en")).step, {"upload_url": "u"})
+    assert json.loads(step.wire.body)["language_code"] == "en"
+    with pytest.raises(BadRequestError, match="does not appear to contain audio"):
+        then(step, {"id": "1", "status": "error", "error": "File does not appear to contain audio"})
+    with pytest.raises(APIResponseValidationError, match="status 'odd' is unknown"):
+        then(step, {"id": "1", "status": "odd"})
+    with pytest.raises(HeadgateError, match="went away"):
+        then(step, {"error": "went away"})
+
+
+def test_documented_assemblyai_model_of_old() -> None:
+    sent = TRANSCRIPTIONS["assembly_transcript"].write_request(
+        TranscriptionRequest(model="b"), Target(model="best")
+    )
+    assert json.loads(then(sent.step, {"upload_url": "u"}).wire.body)["speech_model"] == "best"
+
+
+# --- whatever comes --------------------------------------------------------------------------------------
+
+KEYS = st.sampled_from(
+    "text words segments usage duration start end id speaker results channels alternatives transcript utterances status "
+    "metadata RecognitionStatus NBest DisplayText Offset error upload_url transcripts language task".split()
+)
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.sampled_from(["", "x", "completed", "error", "queued", "Success"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=5),
+    max_leaves=15,
+)
+
+
+@pytest.mark.parametrize("name", sorted(TRANSCRIPTIONS))
+@given(answer=JSON)
+def test_any_answer_is_a_transcript_or_an_error(name: str, answer: Any) -> None:
+    step: Any = asked(name).step
+    if name == "assembly_transcript":
+        step = then(step, {"upload_url": "u"})
+    try:
+        reply = then(step, answer)
+    except HeadgateError as error:
+        assert error.message
+        return
+    if isinstance(reply, Step):
+        return
+    for kind in transcript.FORMATS:
+        try:
+            assert isinstance(transcript.write(reply, kind)[1], bytes)
+        except UnsupportedParamsError as error:
+            assert error.param == "response_format"
+
+
+@given(st.binary(max_size=50), st.sampled_from(sorted(TRANSCRIPTIONS)))
+def test_bytes_that_are_no_json(data: bytes, name: str) -> None:
+    try:
+        asked(name).step.then({}, data)
+    except HeadgateError as error:
+        assert error.message
+
+
+def test_an_error_of_any_upstream() -> None:
+    for name in TRANSCRIPTIONS:
+        error = TRANSCRIPTIONS[name].read_error(
+            401, {}, b'{"err_code":"INVALID_AUTH","err_msg":"Invalid credentials."}'
+        )
+        assert isinstance(error, AuthenticationError) and "Invalid credentials" in error.message
