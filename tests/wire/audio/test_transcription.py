@@ -2,7 +2,6 @@
 
 import json
 from typing import Any
-from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -15,16 +14,15 @@ from headgate.errors import (
     HeadgateError,
     UnsupportedParamsError,
 )
-from headgate.providers.address import url_of
-from headgate.providers.registry import resolve
 from headgate.wire import ir
-from headgate.wire.audio import TRANSCRIPTIONS, transcript
+from headgate.wire.audio import TRANSCRIPTIONS, captions, transcript
 from headgate.wire.audio.transcription_openai import CLIENT
 from headgate.wire.dialect import Target
-from headgate.wire.ir_audio import AudioUsage, Segment, TranscriptionReply, TranscriptionRequest, Word
+from headgate.wire.ir_audio import AudioUsage, TranscriptionReply, TranscriptionRequest
 from headgate.wire.multipart import Part
-from headgate.wire.outgoing import FORWARD_FILE, Form, Sent, Step, address, framed
+from headgate.wire.outgoing import Form, Sent, Step, framed
 
+TRANSLATING = [f"{name}_transcriptions" for name in ("openai", "caption", "verbose", "together")]
 FILE = Part("file", "a.mp3", "audio/mpeg")
 
 
@@ -126,7 +124,8 @@ def test_documented_groq_has_no_captions_so_times_are_asked_for() -> None:
     assert form("verbose_transcriptions", *fields) == [
         ("language", "de"), ("model", "m"), ("response_format", "verbose_json")
     ]  # fmt: skip
-    assert form("verbose_transcriptions", ("response_format", "text"))[1] == ("response_format", "text")
+    assert form("verbose_transcriptions", ("response_format", "text")) == [("model", "m")]
+    assert transcript.write(answered("verbose_transcriptions", {"text": "Hi."}), "text")[1] == b"Hi.\n"
     reply = answered("verbose_transcriptions", VERBOSE, *fields)
     assert transcript.write(reply, "srt") == (
         "text/plain; charset=utf-8",
@@ -270,7 +269,9 @@ def test_documented_elevenlabs() -> None:
     }  # fmt: skip
     reply = answered("scribe_transcriptions", answer)
     assert reply.words is not None and [word.word for word in reply.words] == ["Hi", "there.", "Yes"]
-    assert (reply.duration, reply.usage) == (1.5, AudioUsage(seconds=1.5))
+    assert (reply.duration, reply.usage) == (1.5, None)
+    assert transcript.settled(reply, 2.5) == AudioUsage(seconds=2.5)
+    assert transcript.settled(reply) == AudioUsage(seconds=1.5)
     turns = json.loads(transcript.write(reply, "diarized_json")[1])["segments"]
     assert [(one["text"], one["speaker"]) for one in turns] == [
         ("Hi there.", "speaker_0"),
@@ -284,6 +285,52 @@ def test_documented_elevenlabs() -> None:
     assert (reply.text, reply.duration) == ("a\nb", 9.5)
 
 
+def test_documented_fireworks_tells_speakers_apart_by_words() -> None:
+    assert form("caption_transcriptions", ("response_format", "vtt")) == [
+        ("model", "m"),
+        ("response_format", "vtt"),
+    ]
+    assert form("caption_transcriptions", ("response_format", "diarized_json")) == [
+        ("diarize", "true"), ("model", "m"), ("response_format", "verbose_json"),
+        ("timestamp_granularities[]", "word"),
+    ]  # fmt: skip
+
+
+def test_documented_together_says_who_spoke_beside_the_segments() -> None:
+    fields = ("response_format", "diarized_json"), ("max_speakers", "5")
+    assert form("together_transcriptions", *fields) == [
+        ("diarize", "true"), ("max_speakers", "5"), ("model", "m"), ("response_format", "verbose_json")
+    ]  # fmt: skip
+    said = [
+        {"word": "Hello.", "start": 6.2, "end": 11.3, "id": 0, "speaker_id": "SPEAKER_01"},
+        {"word": "Oh,", "start": 11.8, "end": 11.9, "id": 1, "speaker_id": "SPEAKER_00"},
+    ]
+    spoken = [
+        {"id": at, "speaker_id": one["speaker_id"], "start": 0, "end": 1, "text": "", "words": [one]}
+        for at, one in enumerate(said)
+    ]
+    reply = answered("together_transcriptions", {**VERBOSE, "speaker_segments": spoken}, *fields)
+    assert [(one.text, one.speaker) for one in captions.by_speaker(reply)] == [
+        ("Hello.", "SPEAKER_01"), ("Oh,", "SPEAKER_00")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", sorted(TRANSCRIPTIONS))
+@pytest.mark.parametrize("number", [b"1" + b"0" * 400, b"1e300"])
+def test_a_number_beyond_all_reason(name: str, number: bytes) -> None:
+    word = b'{"word":"a","text":"a","start":%s,"end":%s}' % (number, number)
+    answer = (
+        b'{"text":"a","status":"completed","duration":%s,"audio_duration":%s,"words":[%s],"usage":{"seconds":%s},'
+        b'"RecognitionStatus":"Success","Offset":%s,"metadata":{"duration":%s},"results":{"channels":[]}}'
+    ) % (number, number, word, number, number, number)
+    step: Any = asked(name).step
+    step = then(step, {"upload_url": "u"}) if name == "assembly_transcript" else step
+    with pytest.raises(
+        APIResponseValidationError, match=r"beyond all reason|100-nanosecond|expected an integer"
+    ):
+        step.then({}, answer)
+
+
 def test_documented_upstreams_with_fewer_fields() -> None:
     fields = ("temperature", "0.5"), ("prompt", "p"), ("response_format", "json")
     assert form("plain_transcriptions", *fields) == [("model", "m"), ("temperature", "0.5")]
@@ -294,166 +341,26 @@ def test_documented_upstreams_with_fewer_fields() -> None:
     ]
 
 
-@pytest.mark.parametrize("name", ["openai_transcriptions", "verbose_transcriptions"])
+@pytest.mark.parametrize("name", TRANSLATING)
 def test_a_translation_is_the_same_form(name: str) -> None:
     assert form(name, translate=True) == [("model", "m")]
 
 
-@pytest.mark.parametrize(
-    "name", sorted(TRANSCRIPTIONS.keys() - {"openai_transcriptions", "verbose_transcriptions"})
-)
+@pytest.mark.parametrize("name", sorted(TRANSCRIPTIONS.keys() - set(TRANSLATING)))
 def test_a_translation_that_the_upstream_has_not(name: str) -> None:
     with pytest.raises(BadRequestError, match="no translations"):
         asked(name, translate=True)
-
-
-# --- the file as the body --------------------------------------------------------------------------------
-
-
-def test_documented_deepgram() -> None:
-    sent = asked(
-        "deepgram_listen", ("response_format", "diarized_json"), ("prompt", "p"), ("smart_format", "true")
-    )
-    assert dict(sent.step.wire.query) == {
-        "model": "m", "punctuate": "true", "detect_language": "true", "utterances": "true", "diarize": "true",
-        "smart_format": "true",
-    }  # fmt: skip
-    assert sent.dropped == ["prompt"]
-    assert framed(sent.step.wire, b"", FILE).content_type == "audio/mpeg"
-    repeated = asked("deepgram_listen", ("language", "de"), ("keyterm", "a b"), ("keyterm", "c&d"))
-    url = address("https://h.test/v1/listen", repeated.step.wire)
-    assert parse_qsl(url.partition("?")[2])[-2:] == [("keyterm", "a b"), ("keyterm", "c&d")]
-    assert "detect_language" not in url
-
-
-def test_documented_deepgram_speakers_and_language() -> None:
-    word = {"word": "hi", "punctuated_word": "Hi.", "start": 0.0, "end": 0.5, "confidence": 1, "speaker": 0}
-    answer = {
-        "metadata": {"duration": 2.5, "channels": 1},
-        "results": {
-            "channels": [
-                {
-                    "detected_language": "de",
-                    "alternatives": [
-                        {
-                            "transcript": "Hi. Yes.",
-                            "words": [
-                                word,
-                                {
-                                    **word,
-                                    "word": "yes",
-                                    "punctuated_word": "Yes.",
-                                    "start": 1.0,
-                                    "end": 1.5,
-                                    "speaker": 1,
-                                },
-                            ],
-                        }
-                    ],
-                }
-            ],
-            "utterances": [{"start": 0.0, "end": 1.5, "transcript": "Hi. Yes.", "speaker": 0, "words": []}],
-        },
-    }
-    reply = answered("deepgram_listen", answer)
-    assert reply == TranscriptionReply(
-        text="Hi. Yes.",
-        task="transcribe",
-        language="de",
-        duration=2.5,
-        words=[
-            Word(word="Hi.", start=0.0, end=0.5, speaker="A"),
-            Word(word="Yes.", start=1.0, end=1.5, speaker="B"),
-        ],
-        segments=[Segment(id=0, text="Hi. Yes.", start=0.0, end=1.5, speaker="A")],
-        usage=AudioUsage(seconds=2.5),
-    )
-
-
-def test_documented_azure_short_audio() -> None:
-    sent = asked("azure_short_audio", ("language", "de"))
-    assert sent.step.wire.body is FORWARD_FILE
-    assert dict(sent.step.wire.query) == {"language": "de-DE", "format": "detailed"}
-    answer = {
-        "RecognitionStatus": "Success", "Offset": 5000000, "Duration": 20000000,
-        "NBest": [{"Confidence": 0.9, "Display": "Hallo."}],
-    }  # fmt: skip
-    reply = answered("azure_short_audio", answer)
-    assert (reply.text, reply.duration) == ("Hallo.", 2.5)
-    assert reply.segments == [Segment(id=0, text="Hallo.", start=0.5, end=2.5)]
-    with pytest.raises(BadRequestError, match="NoMatch"):
-        answered("azure_short_audio", {"RecognitionStatus": "NoMatch"})
-    with pytest.raises(APIResponseValidationError, match="RecognitionStatus 'Error'"):
-        answered("azure_short_audio", {"RecognitionStatus": "Error"})
-
-
-# --- jobs ------------------------------------------------------------------------------------------------
 
 
 def then(step: Any, answer: Any) -> Any:
     return step.then({}, json.dumps(answer).encode())
 
 
-def test_documented_assemblyai_uploads_starts_and_asks() -> None:
-    row, _ = resolve("assemblyai/m")
-    step = asked(
-        "assembly_transcript",
-        ("response_format", "diarized_json"),
-        ("punctuate", "false"),
-        ("speakers_expected", "2"),
-    ).step
-    assert (
-        address(url_of(row, step.wire.operation, "m", None), step.wire)
-        == "https://api.assemblyai.com/v2/upload"
-    )
-    assert framed(step.wire, b"", FILE).content_type == "application/octet-stream"
-    step = then(step, {"upload_url": "https://cdn.test/1"})
-    assert json.loads(step.wire.body) == {
-        "audio_url": "https://cdn.test/1", "speech_models": ["m"], "language_detection": True, "speaker_labels": True,
-        "punctuate": False, "speakers_expected": 2,
-    }  # fmt: skip
-    base = url_of(row, step.wire.operation or "transcriptions", "m", None)
-    assert address(base, step.wire) == "https://api.assemblyai.com/v2/transcript"
-    for status in ("queued", "processing"):
-        step = then(step, {"id": "t/1", "status": status})
-        assert address(base, step.wire) == "https://api.assemblyai.com/v2/transcript/t%2F1"
-        assert (step.wire.method, step.wire.body, step.after) == ("GET", b"", 3.0)
-    spoken = {"text": "Hi.", "start": 100, "end": 1500, "confidence": 1, "speaker": "A"}
-    done = {
-        "id": "t/1", "status": "completed", "text": "Hi.", "audio_duration": 2, "language_code": "en_us",
-        "words": [spoken], "utterances": [{**spoken, "words": [spoken]}],
-    }  # fmt: skip
-    assert then(step, done) == TranscriptionReply(
-        text="Hi.", task="transcribe", language="en_us", duration=2,
-        words=[Word(word="Hi.", start=0.1, end=1.5, speaker="A")],
-        segments=[Segment(id=0, text="Hi.", start=0.1, end=1.5, speaker="A")],
-        usage=AudioUsage(seconds=2),
-    )  # fmt: skip
-
-
-def test_documented_assemblyai_job_that_fails() -> None:
-    step = then(asked("assembly_transcript", ("language", "en")).step, {"upload_url": "u"})
-    assert json.loads(step.wire.body)["language_code"] == "en"
-    with pytest.raises(BadRequestError, match="does not appear to contain audio"):
-        then(step, {"id": "1", "status": "error", "error": "File does not appear to contain audio"})
-    with pytest.raises(APIResponseValidationError, match="status 'odd' is unknown"):
-        then(step, {"id": "1", "status": "odd"})
-    with pytest.raises(HeadgateError, match="went away"):
-        then(step, {"error": "went away"})
-
-
-def test_documented_assemblyai_model_of_old() -> None:
-    sent = TRANSCRIPTIONS["assembly_transcript"].write_request(
-        TranscriptionRequest(model="b"), Target(model="best")
-    )
-    assert json.loads(then(sent.step, {"upload_url": "u"}).wire.body)["speech_model"] == "best"
-
-
 # --- whatever comes --------------------------------------------------------------------------------------
 
 KEYS = st.sampled_from(
-    "text words segments usage duration start end id speaker results channels alternatives transcript utterances status "
-    "metadata RecognitionStatus NBest DisplayText Offset error upload_url transcripts language task".split()
+    "text words segments usage duration start end id speaker results channels alternatives transcript utterances "
+    "status metadata RecognitionStatus NBest DisplayText Offset error upload_url transcripts language task".split()
 )
 JSON = st.recursive(
     st.none()

@@ -21,6 +21,7 @@ ROW = Provider(
         "transcriptions": f"{_AUDIO}/v1/audio/transcriptions",
         "translations": f"{_AUDIO}/v1/audio/translations",
     },
+    dialects={"transcriptions": "caption_transcriptions", "translations": "caption_transcriptions"},
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},

@@ -9,6 +9,7 @@ ROW = Provider(
     base_url_env=("OPENROUTER_API_BASE",),
     api_key_env=("OPENROUTER_API_KEY", "OR_API_KEY"),
     paths=paths("chat", "completions", "embeddings", "models", "responses", "transcriptions"),
+    dialects={"transcriptions": "verbose_transcriptions"},
     cache_marks=True,  # https://openrouter.ai/docs/features/prompt-caching
     header_env={"http-referer": "OR_SITE_URL", "x-title": "OR_APP_NAME"},
 )

@@ -11,6 +11,10 @@ ROW = Provider(
     api_key_env=("TOGETHER_API_KEY", "TOGETHER_AI_API_KEY", "TOGETHERAI_API_KEY", "TOGETHER_AI_TOKEN"),
     quirks=Quirks(rename={"max_completion_tokens": "max_tokens"}),
     paths=paths("chat", "completions", "embeddings", "models", "speech", "transcriptions", "translations"),
-    dialects={"speech": "together_speech"},
+    dialects={
+        "speech": "together_speech",
+        "transcriptions": "together_transcriptions",
+        "translations": "together_transcriptions",
+    },
     stream_usage="always",
 )

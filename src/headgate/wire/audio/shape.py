@@ -23,6 +23,7 @@ from headgate.wire.ir_audio import (
     TranscriptionRequest,
 )
 from headgate.wire.outgoing import Sent
+from headgate.wire.shape import Malformed, at, optional, required
 
 
 class SpeechDialect(Protocol):
@@ -100,9 +101,13 @@ def characters(request: SpeechRequest, headers: Mapping[str, str], name: str = "
 
 
 def media_type(headers: Mapping[str, str], format_: str) -> str:
-    """The upstream's own content-type where it is one of sound, else the one of the format."""
+    """The upstream's own content-type where it is one of sound or of events, else the format's."""
     said = headers.get("content-type", "")
-    return said if said.startswith("audio/") else MEDIA_TYPES.get(format_, "application/octet-stream")
+    return (
+        said
+        if said.startswith(("audio/", "text/event-stream"))
+        else MEDIA_TYPES.get(format_, "application/octet-stream")
+    )
 
 
 def format_of(request: SpeechRequest, known: Mapping[str, Any], default: str, dropped: list[str]) -> str:
@@ -117,6 +122,25 @@ def format_of(request: SpeechRequest, known: Mapping[str, Any], default: str, dr
 def left_out(request: SpeechRequest | TranscriptionRequest, *names: str) -> list[str]:
     """Those of the fields that the caller has set and the upstream can't say, by the caller's name."""
     return [_SPELLED.get(name, name) for name in names if getattr(request, name) not in (None, [], False)]
+
+
+LONGEST: Final = 1e9
+"""What is said to be longer, in whatever unit, is not believed: sums with it could overflow."""
+
+
+def time_at(node: Mapping[str, Any], key: str, where: str) -> float | None:
+    """A length or a moment; None where it is missing. Raises Malformed."""
+    value = optional(node, key, float, where)
+    if value is not None and abs(value) > LONGEST:
+        raise Malformed(at(where, key), "expected a time, got a number beyond all reason")
+    return value
+
+
+def span(node: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """`start` and `end`. Raises Malformed."""
+    required(node, "start", float, where)
+    required(node, "end", float, where)
+    return {key: time_at(node, key, where) or 0.0 for key in ("start", "end")}
 
 
 _SPELLED: Final = {"granularities": "timestamp_granularities", "format": "response_format"}
@@ -136,7 +160,7 @@ def scalar(text: Any) -> Any:
     """A form's text as the JSON value that it spells: "true", "3"; any other text is itself."""
     try:
         value = _decode(text) if isinstance(text, str) else text
-    except (msgspec.DecodeError, ValueError):
+    except (msgspec.DecodeError, ValueError, RecursionError):
         return text
     return text if isinstance(value, str) else value
 

@@ -6,6 +6,7 @@ Opus or Vorbis, and MP4 (ISO 14496-12). No sound is decoded. Knows no API.
 
 import re
 import struct
+from collections import deque
 from typing import Final
 
 HEAD: Final = 64 * 1024
@@ -44,21 +45,26 @@ def audio_seconds(head: bytes, size: int, tail: bytes = b"") -> float | None:
 class Meter:
     """Watches a file go by and keeps what `audio_seconds` needs of it."""
 
-    __slots__ = ("_head", "_tail", "size")
+    __slots__ = ("_head", "_kept", "_tail", "size")
 
     def __init__(self) -> None:
-        self._head = self._tail = b""
+        self._head = bytearray()
+        self._tail: deque[bytes] = deque()  # the newest pieces, just as many as hold HEAD bytes
+        self._kept = 0
         self.size = 0
 
     def feed(self, data: bytes) -> None:
         if len(self._head) < HEAD:
             self._head += data[: HEAD - len(self._head)]
-        self._tail = (self._tail + data[-HEAD:])[-HEAD:]
+        self._tail.append(data[-HEAD:])
+        self._kept += len(self._tail[-1])
+        while self._kept - len(self._tail[0]) >= HEAD:
+            self._kept -= len(self._tail.popleft())
         self.size += len(data)
 
     @property
     def seconds(self) -> float | None:
-        return audio_seconds(self._head, self.size, self._tail)
+        return audio_seconds(bytes(self._head), self.size, b"".join(self._tail))
 
 
 def _wav(head: bytes, size: int, tail: bytes) -> float | None:

@@ -4,6 +4,7 @@ https://platform.openai.com/docs/api-reference/audio/json-object and the pages a
 all who follow OpenAI here, with the names that some have of their own. Knows no request and no stream.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -12,6 +13,7 @@ import msgspec
 from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir
 from headgate.wire.audio import captions
+from headgate.wire.audio.shape import LONGEST, span, time_at
 from headgate.wire.ir_audio import FAMILY, AudioUsage, Segment, TranscriptionReply, Word
 from headgate.wire.shape import Malformed, bad_reply, expect, optional, required
 
@@ -70,11 +72,8 @@ def read_document(found: Mapping[str, Any]) -> TranscriptionReply:
 
 
 def _read(found: Mapping[str, Any]) -> TranscriptionReply:
-    duration = found.get("duration")
     used = usage(optional(found, "usage", dict, "") or {})
-    if isinstance(duration, str):  # OpenAI itself sent a text once
-        duration = _number(duration)
-    duration = duration if isinstance(duration, int | float) and not isinstance(duration, bool) else None
+    duration = _duration(found)
     if duration is not None and used.seconds is None:
         used.seconds = float(duration)
     segments, words = optional(found, "segments", list, ""), optional(found, "words", list, "")
@@ -87,7 +86,7 @@ def _read(found: Mapping[str, Any]) -> TranscriptionReply:
         segments=None
         if segments is None
         else [segment(node, f"segments[{at}]") for at, node in enumerate(segments)],
-        words=None if words is None else [_word(node, f"words[{at}]") for at, node in enumerate(words)],
+        words=None if words is None else [word(node, f"words[{at}]") for at, node in enumerate(words)],
         usage=used if used != AudioUsage() else None,
         extra={FAMILY: left} if left else None,
     )
@@ -101,30 +100,33 @@ def segment(node: Any, where: str) -> Segment:
     return Segment(
         id=known if isinstance(known, int | str) else None,
         text=required(node, "text", str, where),
-        start=required(node, "start", float, where),
-        end=required(node, "end", float, where),
+        **span(node, where),
         speaker=captions.speaker(node.get("speaker", node.get("speaker_id"))),
         extra={FAMILY: left} if left else None,
     )
 
 
-def _word(node: Any, where: str) -> Word:
+def word(node: Any, where: str) -> Word:
     node = expect(node, dict, where)
     left = {key: value for key, value in node.items() if key not in _WORD}
     return Word(
         word=required(node, "word" if "word" in node else "text", str, where),
-        start=required(node, "start", float, where),
-        end=required(node, "end", float, where),
+        **span(node, where),
         speaker=captions.speaker(node.get("speaker", node.get("speaker_id"))),
         extra={FAMILY: left} if left else None,
     )
 
 
-def _number(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _duration(found: Mapping[str, Any]) -> float | None:
+    """OpenAI has sent it as a text, too. What is no number counts as not said."""
+    said = found.get("duration")
+    if isinstance(said, str):
+        return float(said) if re.fullmatch(r"\d{1,8}(\.\d{1,20})?", said) else None
+    return (
+        None
+        if isinstance(said, bool) or not isinstance(said, int | float)
+        else time_at(found, "duration", "")
+    )
 
 
 # --- usage -----------------------------------------------------------------------------------------------
@@ -146,7 +148,7 @@ def usage(node: Mapping[str, Any]) -> AudioUsage:
             total=_count(node, ("total_tokens",)),
             audio_input=_count(details, ("audio_tokens",)),
         )
-    valid = isinstance(seconds, int | float) and not isinstance(seconds, bool)
+    valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= LONGEST
     return AudioUsage(seconds=float(seconds) if valid else None, tokens=tokens)
 
 
@@ -258,6 +260,13 @@ def diarized_segment(one: Segment, at: int) -> dict[str, Any]:
         "speaker": one.speaker or "A",
         **{key: value for key, value in ((one.extra or {}).get(FAMILY) or {}).items() if key != "type"},
     }
+
+
+def settled(reply: TranscriptionReply, heard: float | None = None) -> AudioUsage:
+    """What is paid for: seconds as the upstream says, else as `heard` in the file, else up to the last word."""
+    used = reply.usage or AudioUsage()
+    seconds = next((one for one in (used.seconds, heard, length(reply)) if one is not None), None)
+    return AudioUsage(characters=used.characters, seconds=seconds, tokens=used.tokens)
 
 
 def length(reply: TranscriptionReply) -> float | None:

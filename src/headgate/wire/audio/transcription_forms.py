@@ -15,7 +15,7 @@ from msgspec import Struct
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.wire import failures
 from headgate.wire.audio import captions, transcript
-from headgate.wire.audio.shape import document, left_out, pairs
+from headgate.wire.audio.shape import document, left_out, pairs, span, time_at
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import AudioUsage, TranscriptionReply, TranscriptionRequest, Word, options
 from headgate.wire.outgoing import Form, Sent, Step, Wire
@@ -103,7 +103,7 @@ def _scribe(headers: Mapping[str, str], body: bytes, asked: str | None) -> Trans
         text = "\n".join(required(part, "text", str, "") for part in parts)
         words.sort(key=lambda word: word.start)
         language = optional(parts[0], "language_code", str, "") if parts else None
-        duration = optional(found, "audio_duration_secs", float, "")
+        duration = time_at(found, "audio_duration_secs", "")
     except Malformed as error:
         raise bad_reply(error) from None
     seconds = duration if duration is not None else max((word.end for word in words), default=None)
@@ -113,7 +113,7 @@ def _scribe(headers: Mapping[str, str], body: bytes, asked: str | None) -> Trans
         language=language,
         duration=seconds,
         words=words,
-        usage=None if seconds is None else AudioUsage(seconds=seconds),
+        usage=None if duration is None else AudioUsage(seconds=duration),
     )
 
 
@@ -121,13 +121,29 @@ def _scribe_words(part: Mapping[str, Any]) -> list[Word]:
     return [
         Word(
             word=required(node, "text", str, f"words[{at}]"),
-            start=required(node, "start", float, f"words[{at}]"),
-            end=required(node, "end", float, f"words[{at}]"),
+            **span(node, f"words[{at}]"),
             speaker=captions.speaker(node.get("speaker_id")),
         )
         for at, node in enumerate(optional(part, "words", list, "") or [])
         if expect(node, dict, f"words[{at}]").get("type", "word") == "word"
     ]
+
+
+def _speaker_segments(headers: Mapping[str, str], body: bytes, asked: str | None) -> TranscriptionReply:
+    """Together: who spoke is said beside the segments, and at each of its words."""
+    reply = transcript.read(headers, body, asked)
+    spoken = options(reply).get("speaker_segments")
+    if not isinstance(spoken, list):
+        return reply
+    try:
+        reply.words = [
+            transcript.word(node, f"speaker_segments[{at}].words")
+            for at, one in enumerate(spoken)
+            for node in optional(expect(one, dict, f"speaker_segments[{at}]"), "words", list, "") or []
+        ]
+    except Malformed as error:
+        raise bad_reply(error) from None
+    return reply
 
 
 # --- the table -------------------------------------------------------------------------------------------
@@ -141,15 +157,28 @@ _OPENAI: Final = {
     "include": "include[]",
     "stream": "stream",
 }
+_WHISPER: Final = {key: name for key, name in _OPENAI.items() if key not in ("include", "stream")}
 FORMS: Final = (
     FormDialect(
         name="openai_transcriptions", names=_OPENAI, formats=transcript.FORMATS, streams=True, translates=True
     ),
-    FormDialect(  # no captions of its own: Groq
-        name="verbose_transcriptions",
-        names={key: name for key, name in _OPENAI.items() if key not in ("include", "stream")},
-        formats=("json", "text", "verbose_json"),
+    FormDialect(  # everything but speakers: Fireworks
+        name="caption_transcriptions",
+        names=_WHISPER,
+        formats=("json", "text", "srt", "verbose_json", "vtt"),
+        told_apart=(("diarize", "true"), ("timestamp_granularities[]", "word")),
         translates=True,
+    ),
+    FormDialect(  # no captions of their own: Groq, OpenRouter
+        name="verbose_transcriptions", names=_WHISPER, formats=("json", "verbose_json"), translates=True
+    ),
+    FormDialect(
+        name="together_transcriptions",
+        names=_WHISPER,
+        formats=("json", "verbose_json"),
+        told_apart=(("diarize", "true"),),
+        translates=True,
+        read=_speaker_segments,
     ),
     FormDialect(
         name="voxtral_transcriptions",

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from headgate.errors import APIResponseValidationError, BadRequestError
 from headgate.wire.audio import captions
-from headgate.wire.audio.shape import Failing, document, encode, left_out, scalar, text_at
+from headgate.wire.audio.shape import Failing, document, encode, left_out, scalar, span, text_at, time_at
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import (
     AudioUsage,
@@ -79,7 +79,7 @@ def _progress(headers: Mapping[str, str], body: bytes) -> Step[TranscriptionRepl
 
 
 def _completed(found: Mapping[str, Any]) -> TranscriptionReply:
-    duration = optional(found, "audio_duration", float, "")
+    duration = time_at(found, "audio_duration", "")
     utterances = optional(found, "utterances", list, "")
     return TranscriptionReply(
         text=optional(found, "text", str, "") or "",
@@ -104,8 +104,7 @@ def _spoken(node: Any, where: str) -> dict[str, Any]:
     node = expect(node, dict, where)
     return {
         "text": required(node, "text", str, where),
-        "start": required(node, "start", float, where) / 1000,
-        "end": required(node, "end", float, where) / 1000,
+        **{key: millis / 1000 for key, millis in span(node, where).items()},
         "speaker": captions.speaker(node.get("speaker")),
     }
 
@@ -150,17 +149,22 @@ def _recognised(headers: Mapping[str, str], body: bytes) -> TranscriptionReply:
         text = optional(found, "DisplayText", str, "") or optional(
             expect(best[0], dict, "NBest[0]"), "Display", str, "NBest[0]"
         )
-        begin = (optional(found, "Offset", int, "") or 0) / _TICKS
-        end = begin + (optional(found, "Duration", int, "") or 0) / _TICKS
+        begin, long = (_seconds(found, key) for key in ("Offset", "Duration"))
     except Malformed as error:
         raise bad_reply(error) from None
     return TranscriptionReply(
         text=text or "",
         task="transcribe",
-        duration=end,
-        segments=[Segment(id=0, text=text, start=begin, end=end)] if text else [],
-        usage=AudioUsage(seconds=end),
+        duration=begin + long,
+        segments=[Segment(id=0, text=text, start=begin, end=begin + long)] if text else [],
     )
+
+
+def _seconds(found: Mapping[str, Any], key: str) -> float:
+    ticks = optional(found, key, int, "") or 0
+    if not 0 <= ticks <= _TICKS * 86400:
+        raise Malformed(key, "expected 100-nanosecond units of at most a day")
+    return ticks / _TICKS
 
 
 def _locale(language: str | None) -> str:

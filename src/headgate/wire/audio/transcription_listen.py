@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from headgate.errors import BadRequestError
 from headgate.wire.audio import captions, transcript
-from headgate.wire.audio.shape import Failing, document, left_out, pairs
+from headgate.wire.audio.shape import Failing, document, left_out, pairs, span, time_at
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import (
     AudioUsage,
@@ -54,7 +54,7 @@ def _read(headers: Mapping[str, str], body: bytes) -> TranscriptionReply:
 
 
 def _reply(found: Mapping[str, Any]) -> TranscriptionReply:
-    duration = optional(optional(found, "metadata", dict, "") or {}, "duration", float, "metadata")
+    duration = time_at(optional(found, "metadata", dict, "") or {}, "duration", "metadata")
     results = required(found, "results", dict, "")
     channels = [
         expect(one, dict, "results.channels[]") for one in required(results, "channels", list, "results")
@@ -93,8 +93,7 @@ def _words(node: Mapping[str, Any], where: str) -> list[Word]:
         found.append(
             Word(
                 word=optional(word, "punctuated_word", str, where) or required(word, "word", str, where),
-                start=required(word, "start", float, where),
-                end=required(word, "end", float, where),
+                **span(word, where),
                 speaker=captions.speaker(word.get("speaker")),
             )
         )
@@ -107,8 +106,7 @@ def _utterance(node: Any, at: int) -> Segment:
     return Segment(
         id=at,
         text=required(node, "transcript", str, where),
-        start=required(node, "start", float, where),
-        end=required(node, "end", float, where),
+        **span(node, where),
         speaker=captions.speaker(node.get("speaker")),
     )
 
