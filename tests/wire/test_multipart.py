@@ -216,6 +216,9 @@ def test_no_part_at_all() -> None:
         (part('Content-Disposition: form-data; name="a"; name="b"') + END, "'name' twice"),
         (part('Content-Disposition: form-data; name="a') + END, "can't be read"),
         (part('Content-Disposition: form-data; name="a" b') + END, "can't be read"),
+        (part('Content-Disposition: form-data; name="a\\"; filename="b"') + END, "can't be read"),
+        (part('Content-Disposition: form-data; name="' + "\\" * 9999) + END, "can't be read"),
+        (part("Content-Disposition: form-data" + "; a=b" * 2000) + END, "twice"),
         (
             part('Content-Disposition: form-data; name="a"', 'Content-Disposition: form-data; name="b"')
             + END,

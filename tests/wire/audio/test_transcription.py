@@ -103,6 +103,35 @@ def test_a_field_that_comes_twice() -> None:
         CLIENT.read_request([("model", "a"), ("model", "b")])
 
 
+FIELDS = st.fixed_dictionaries(
+    {"model": st.sampled_from(["m"])},
+    optional={
+        "language": st.sampled_from(["en", "de"]),
+        "prompt": st.text(min_size=1, max_size=9),
+        "response_format": st.sampled_from(transcript.FORMATS),
+        "temperature": st.sampled_from(["0.0", "0.5", "1.0"]),
+        "stream": st.just("true"),
+        "chunking_strategy": st.text(max_size=9),
+    },
+)
+LISTS = st.lists(st.sampled_from(["word", "segment"]), unique=True, max_size=2)
+
+
+@given(FIELDS, LISTS, st.lists(st.text(max_size=5), max_size=3))
+def test_a_form_is_written_as_it_was_read(
+    fields: dict[str, str], granularities: list[str], names: list[str]
+) -> None:
+    form = [
+        *fields.items(),
+        *(("timestamp_granularities[]", one) for one in granularities),
+        *(("known_speaker_names[]", name) for name in names),
+    ]
+    request = CLIENT.read_request(form, FILE)
+    body = TRANSCRIPTIONS["openai_transcriptions"].write_request(request, Target(model="m")).step.wire.body
+    assert isinstance(body, Form)
+    assert sorted(body.fields) == sorted(form)
+
+
 # --- multipart upstreams ---------------------------------------------------------------------------------
 
 
