@@ -33,6 +33,7 @@ HOSTS = {
     "openai translations": "https://api.openai.com/v1/audio/translations",
     "openrouter transcriptions": "https://openrouter.ai/api/v1/audio/transcriptions",
     "together_ai speech": "https://api.together.xyz/v1/audio/speech",
+    "xai speech": "https://api.x.ai/v1/tts",
     "xai transcriptions": "https://api.x.ai/v1/stt",
 }
 AUDIO = [(row, operation) for row in ROWS for operation in TABLES if operation in row.paths]

@@ -235,6 +235,23 @@ def test_documented_elevenlabs_wants_a_voice_that_stays_in_its_place() -> None:
         address(base, wire("eleven_speech", voice=".."))
 
 
+def test_documented_xai() -> None:
+    sent = asked(
+        "tts_speech", voice="eve", response_format="wav", instructions="sad", language="en", speed=1.5
+    )
+    assert isinstance(sent.step.wire.body, bytes)
+    assert json.loads(sent.step.wire.body) == {
+        "text": "Hi there", "voice_id": "eve", "language": "en", "output_format": {"codec": "wav"}, "speed": 1.5
+    }  # fmt: skip
+    assert sent.dropped == ["instructions"]
+    own = body("tts_speech", output_format={"codec": "mulaw", "sample_rate": 8000})
+    assert own == {
+        "text": "Hi there",
+        "language": "auto",
+        "output_format": {"codec": "mulaw", "sample_rate": 8000},
+    }
+
+
 def test_documented_polly() -> None:
     sent = asked("polly_speech", voice="nova", response_format="pcm", speed=2, SampleRate="16000")
     assert isinstance(sent.step.wire.body, bytes)

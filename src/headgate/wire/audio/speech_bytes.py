@@ -2,7 +2,8 @@
 
 OpenAI https://platform.openai.com/docs/api-reference/audio/createSpeech (so too Azure OpenAI, Groq), Together
 https://docs.together.ai/reference/audio-speech, Deepgram https://developers.deepgram.com/reference/text-to-speech-api,
-ElevenLabs https://elevenlabs.io/docs/api-reference/text-to-speech/convert, Amazon Polly
+ElevenLabs https://elevenlabs.io/docs/api-reference/text-to-speech/convert, xAI
+https://docs.x.ai/developers/model-capabilities/audio/text-to-speech, Amazon Polly
 https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html, Azure Speech
 https://learn.microsoft.com/azure/ai-services/speech-service/rest-text-to-speech.
 """
@@ -131,6 +132,29 @@ _ELEVEN_VOICES: Final = {
 }  # fmt: skip
 
 
+class Tts(Failing):
+    """One model, so its name is not said."""
+
+    name: ClassVar[str] = "tts_speech"
+
+    def write_request(self, request: SpeechRequest, target: Target) -> Sent[SpeechReply]:
+        dropped = left_out(request, "instructions")
+        format_ = format_of(request, _TTS, "mp3", dropped)
+        body = {
+            "language": "auto",
+            "output_format": {"codec": format_},
+            **options(request),
+            "text": request.input,
+        }
+        body |= {
+            key: value for key, value in (("voice_id", request.voice), ("speed", request.speed)) if value
+        }
+        return sounding(request, Wire(body=encode(body)), format_, dropped)
+
+
+_TTS: Final = dict.fromkeys(("mp3", "wav", "pcm", "mulaw", "alaw"))
+
+
 class Polly(Failing):
     """The model's name is the engine. A text that begins with `<speak` is SSML."""
 
@@ -208,6 +232,7 @@ BYTES: Final = (
     OpenAI("together_speech", {"pcm": "raw"}),
     Speak(),
     Eleven(),
+    Tts(),
     Polly(),
     Ssml(),
 )
