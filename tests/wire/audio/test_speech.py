@@ -170,6 +170,7 @@ def test_documented_together() -> None:
         ("aura-2-thalia-en", None, "aura-2-thalia-en"),
         ("aura-2-thalia-en", "alloy", "aura-2-thalia-en"),
         ("aura-2", "aura-2-zeus-en", "aura-2-zeus-en"),
+        ("aura-asteria-en", "aura-2-zeus-en", "aura-asteria-en"),
         ("aura-2", "zeus", "aura-2-zeus-en"),
         ("aura-2", "sirio-es", "aura-2-sirio-es"),
         ("aura-asteria-en", None, "aura-asteria-en"),
@@ -393,6 +394,19 @@ def test_any_answer_is_sound_or_an_error(name: str, answer: Any) -> None:
     except HeadgateError:
         return
     assert isinstance(reply.audio, bytes)
+
+
+@pytest.mark.parametrize("name", list(SPEECH))
+def test_a_caller_can_neither_name_another_model_nor_another_text(name: str) -> None:
+    keys = ["text", "Text", "model_id", "Engine", "contents", "input", "model", "speech"]
+    request = CLIENT.read_request({"model": "a", "input": "Hi there", "voice": "v"})
+    plain = SPEECH[name].write_request(request, Target(model="m")).step.wire
+    request.extra = {"openai": dict.fromkeys(keys, "other")}
+    given = SPEECH[name].write_request(request, Target(model="m")).step.wire
+    assert isinstance(plain.body, bytes) and isinstance(given.body, bytes)
+    if plain.content_type == "application/json":
+        assert json.loads(plain.body).items() <= json.loads(given.body).items()
+    assert dict(plain.query).items() <= dict(given.query).items()
 
 
 @pytest.mark.parametrize("name", list(SPEECH))

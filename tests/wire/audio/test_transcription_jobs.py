@@ -14,7 +14,7 @@ from headgate.wire.audio.transcription_openai import CLIENT
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import AudioUsage, Segment, TranscriptionReply, TranscriptionRequest, Word
 from headgate.wire.multipart import Part
-from headgate.wire.outgoing import FORWARD_FILE, Sent, address, framed
+from headgate.wire.outgoing import FORWARD_FILE, Form, Sent, address, framed
 
 FILE = Part("file", "a.mp3", "audio/mpeg")
 
@@ -45,7 +45,7 @@ def test_documented_deepgram() -> None:
     assert framed(sent.step.wire, b"", FILE).content_type == "audio/mpeg"
     repeated = asked("deepgram_listen", ("language", "de"), ("keyterm", "a b"), ("keyterm", "c&d"))
     url = address("https://h.test/v1/listen", repeated.step.wire)
-    assert parse_qsl(url.partition("?")[2])[-2:] == [("keyterm", "a b"), ("keyterm", "c&d")]
+    assert parse_qsl(url.partition("?")[2])[-3:-1] == [("keyterm", "a b"), ("keyterm", "c&d")]
     assert "detect_language" not in url
 
 
@@ -163,6 +163,23 @@ def test_documented_assemblyai_job_that_fails() -> None:
         then(step, {"id": "1", "status": "odd"})
     with pytest.raises(HeadgateError, match="went away"):
         then(step, {"error": "went away"})
+
+
+def test_a_caller_can_neither_name_another_model_nor_another_file() -> None:
+    fields = ("speech_model", "dear"), ("speech_models", "dear"), ("audio_url", "http://inside.test")
+    step = then(asked("assembly_transcript", *fields).step, {"upload_url": "u"})
+    assert json.loads(step.wire.body) == {
+        "speech_models": ["m"],
+        "language_detection": True,
+        "audio_url": "u",
+    }
+    request = TranscriptionRequest(model="a", extra={"openai": {"model": "dear", "model_id": "dear"}})
+    sent = TRANSCRIPTIONS["deepgram_listen"].write_request(request, Target(model="m"))
+    assert dict(sent.step.wire.query)["model"] == "m"
+    for name, key in (("openai_transcriptions", "model"), ("scribe_transcriptions", "model_id")):
+        form = TRANSCRIPTIONS[name].write_request(request, Target(model="m")).step.wire.body
+        assert isinstance(form, Form)
+        assert dict(form.fields)[key] == "m"
 
 
 def test_documented_assemblyai_model_of_old() -> None:

@@ -46,6 +46,7 @@ def test_the_model_is_known_as_soon_as_it_came() -> None:
         (MODEL + WRITER.end(), "file: required.*got nothing"),
         (MODEL + file(data=b"") + WRITER.end(), "got an empty file"),
         (MODEL + file(), "final boundary is missing"),
+        (MODEL + WRITER.field("file", "sound") + WRITER.end(), "file: expected a file, got a field"),
         (file() + file() + WRITER.end(), "expected one file"),
         (file("sound") + WRITER.end(), "sound: expected one file, named `file`"),
         (WRITER.field("model", b"\xff") + file() + WRITER.end(), "model: expected UTF-8"),

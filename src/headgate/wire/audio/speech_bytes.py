@@ -65,11 +65,8 @@ class Speak(Failing):
     def write_request(self, request: SpeechRequest, target: Target) -> Sent[SpeechReply]:
         dropped = left_out(request, "instructions")
         format_ = format_of(request, _SPEAK, "mp3", dropped)
-        query: dict[str, Any] = {
-            "model": _voiced(target.model, request.voice),
-            **_SPEAK[format_],
-            **options(request),
-        }
+        query: dict[str, Any] = {**_SPEAK[format_], **options(request)}
+        query["model"] = _voiced(target.model, request.voice)
         if request.speed is not None:
             query["speed"] = request.speed
         wire = Wire(
@@ -91,11 +88,14 @@ _WHOLE: Final = re.compile(r"aura(-\d+)?-[a-z]+-[a-z]{2}")
 
 
 def _voiced(model: str, voice: str | None) -> str:
-    """The whole name: the voice's where that is one, the model's where it names its voice, else the two together."""
-    if voice and voice.startswith("aura-"):
-        return voice
+    """The model's name where it has its voice, else the voice's where that is a whole name of this model, else both.
+
+    A voice never leads to another model: they differ in price.
+    """
     if not voice or _WHOLE.fullmatch(model):
         return model
+    if voice.startswith(f"{model}-"):
+        return voice
     return f"{model}-{voice}" if voice[-3:-2] == "-" else f"{model}-{voice}-en"
 
 
@@ -165,12 +165,12 @@ class Polly(Failing):
         format_ = format_of(request, _POLLY, "mp3", dropped)
         voice = voice_of(request, "Joanna")
         body = {
+            **options(request),
             "Engine": target.model,
             "OutputFormat": _POLLY[format_],
             "Text": request.input,
             "TextType": "ssml" if is_ssml(request.input) else "text",
             "VoiceId": _POLLY_VOICES.get(voice, voice),
-            **options(request),
         }
         return sounding(request, Wire(body=encode(body)), format_, dropped, "x-amzn-requestcharacters")
 

@@ -56,6 +56,11 @@ def _tokens(found: Mapping[str, Any]) -> ir.Usage | None:
 _COUNTS: Final = ("promptTokenCount", "candidatesTokenCount", "totalTokenCount")
 
 
+def _part(extra: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = extra.get(key)
+    return value if isinstance(value, dict) else {}
+
+
 class Google(Failing):
     """A text that begins with `<speak` is SSML. The voice's name begins with its language."""
 
@@ -69,14 +74,13 @@ class Google(Failing):
         audio: dict[str, Any] = {"audioEncoding": _GOOGLE[format_]}
         if request.speed is not None:
             audio["speakingRate"] = request.speed
+        extra = options(request)
         body = {
+            **extra,
             "input": {"ssml" if is_ssml(request.input) else "text": request.input},
-            "voice": {"languageCode": language, "name": voice},
-            "audioConfig": audio,
+            "voice": {"languageCode": language, "name": voice, **_part(extra, "voice")},
+            "audioConfig": {**audio, **_part(extra, "audioConfig")},
         }
-        for key, value in options(request).items():
-            both = isinstance(value, dict) and isinstance(body.get(key), dict)
-            body[key] = {**body[key], **value} if both else value
 
         def decode(found: dict[str, Any]) -> bytes:
             sound = base64_bytes(text_at(found, "audioContent"))
@@ -103,11 +107,10 @@ class Gemini(Failing):
         chosen = {"prebuiltVoiceConfig": {"voiceName": _GEMINI_VOICES.get(voice, voice)}}
         config = {"responseModalities": ["AUDIO"], "speechConfig": {"voiceConfig": chosen}}
         extra = options(request)
-        given = extra.pop("generationConfig", None)
         body = {
-            "contents": [{"role": "user", "parts": [{"text": text}]}],
-            "generationConfig": {**config, **(given if isinstance(given, dict) else {})},
             **extra,
+            "contents": [{"role": "user", "parts": [{"text": text}]}],
+            "generationConfig": {**config, **_part(extra, "generationConfig")},
         }
         return _coded(request, body, format_, dropped, lambda found: _gemini_sound(found, format_))
 
@@ -175,11 +178,6 @@ _MINIMAX_VOICES: Final = {
 }  # fmt: skip
 
 
-def _part(extra: Mapping[str, Any], key: str) -> dict[str, Any]:
-    value = extra.get(key)
-    return value if isinstance(value, dict) else {}
-
-
 _MINIMAX_STATUS: Final = {
     1002: 429,
     1004: 401,
@@ -234,7 +232,7 @@ class Melo(Failing):
         dropped = left_out(request, "instructions")
         if request.format not in (None, "mp3"):
             dropped.append("response_format")
-        body: dict[str, Any] = {"text": request.input, "language": "EN", **options(request)}
+        body: dict[str, Any] = {"language": "EN", **options(request), "text": request.input}
         body |= {} if request.speed is None else {"speed": request.speed}
         body |= {"speaker": request.voice} if request.voice else {}
         return _coded(request, body, "mp3", dropped, lambda found: base64_bytes(text_at(found, "audio")))

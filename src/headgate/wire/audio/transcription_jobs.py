@@ -28,6 +28,7 @@ UPLOAD: Final = "transcription_upload"
 """The key of a row's `paths` for the upload."""
 _OLD_MODELS: Final = ("best", "nano")
 """Known only to the key `speech_model`, which is deprecated."""
+_MODEL_KEYS: Final = ("speech_model", "speech_models")
 _WAITING: Final = ("queued", "processing")
 
 
@@ -37,26 +38,27 @@ class Job(Failing):
     def write_request(self, request: TranscriptionRequest, target: Target) -> Sent[TranscriptionReply]:
         """Raises BadRequestError for a translation."""
         _no_translation(request)
-        named = (
-            {"speech_model": target.model}
-            if target.model in _OLD_MODELS
-            else {"speech_models": [target.model]}
-        )
-        job: dict[str, Any] = {**named, "prompt": request.prompt}
-        job |= {"language_code": request.language} if request.language else {"language_detection": True}
+        job: dict[str, Any] = {"language_detection": None if request.language else True}
         job |= {
+            "language_code": request.language,
+            "prompt": request.prompt,
             "temperature": request.temperature,
-            "speaker_labels": request.format == "diarized_json" or None,
         }
-        job |= {key: scalar(value) for key, value in options(request).items()}
+        job |= {"speaker_labels": True if request.format == "diarized_json" else None}
+        job |= {key: scalar(value) for key, value in options(request).items() if key not in _MODEL_KEYS}
+        job |= _named(target.model)
         job = {key: value for key, value in job.items() if value is not None}
 
         def uploaded(headers: Mapping[str, str], body: bytes) -> Step[TranscriptionReply]:
-            told = encode({"audio_url": text_at(document(body), "upload_url"), **job})
+            told = encode({**job, "audio_url": text_at(document(body), "upload_url")})
             return Step(wire=Wire(body=told), then=_progress)
 
         wire = Wire(operation=UPLOAD, body=FORWARD_FILE, content_type="application/octet-stream")
         return Sent(step=Step(wire=wire, then=uploaded), dropped=left_out(request, "include"))
+
+
+def _named(model: str) -> dict[str, Any]:
+    return {"speech_model": model} if model in _OLD_MODELS else {"speech_models": [model]}
 
 
 def _progress(headers: Mapping[str, str], body: bytes) -> Step[TranscriptionReply] | TranscriptionReply:

@@ -32,13 +32,13 @@ class Listen(Failing):
             raise BadRequestError(
                 "the model's provider has no translations, only transcriptions", param="model"
             )
-        query: dict[str, Any] = {"model": target.model, "punctuate": "true"}
+        query: dict[str, Any] = {"punctuate": "true"}
         query |= {"language": request.language} if request.language else {"detect_language": "true"}
         if request.format in transcript.TIMED or "segment" in request.granularities:
             query["utterances"] = "true"
         if request.format == "diarized_json":
             query["diarize"] = "true"
-        query |= options(request)
+        query |= {**options(request), "model": target.model}
         asked = tuple(pair for key, value in query.items() for pair in pairs(key, value))
         return Sent(
             step=Step(wire=Wire(body=FORWARD_FILE, content_type="", query=asked), then=_read),

@@ -40,6 +40,10 @@ class Upload:
             elif isinstance(event, FileStart):
                 self._begin(event.part)
             elif isinstance(event, Field):
+                if event.part.name == FILE:
+                    raise BadRequestError(
+                        f"{FILE}: expected a file, got a field: give its part a filename", param=FILE
+                    )
                 self.fields.append((event.part.name, event.text))
         return b"".join(pieces)
 
