@@ -12,11 +12,14 @@ from headgate.errors import APIResponseValidationError, RateLimitError, Unsuppor
 from headgate.wire import ir
 from headgate.wire.audio import captions, transcript
 from headgate.wire.audio.sound import Meter, audio_seconds, wav
+from headgate.wire.audio.speech_openai import Reader as SpeechReader
+from headgate.wire.audio.speech_openai import Writer as SpeechWriter
 from headgate.wire.audio.transcript_events import Reader, Writer, unfold
 from headgate.wire.ir_audio import (
     AudioUsage,
     Segment,
     SegmentDone,
+    SpeechDone,
     TextDelta,
     TranscriptDone,
     TranscriptEvent,
@@ -204,6 +207,34 @@ def test_a_stream_that_fails(data: bytes, kind: type[Exception]) -> None:
     (failure,) = reader.feed(data)
     assert isinstance(failure, TranscriptFailure) and isinstance(failure.error, kind)
     assert reader.close() == []
+
+
+KINDS = st.sampled_from(
+    ["transcript.text.delta", "transcript.text.segment", "transcript.text.done", "speech.audio.delta",
+     "speech.audio.done", "transcription.done", "error", "x", None, 1, []]
+)  # fmt: skip
+VALUES = (
+    st.none()
+    | st.integers()
+    | st.text(max_size=3)
+    | st.just({})
+    | st.just([{}])
+    | st.lists(st.none(), max_size=2)
+)
+KEYS = st.sampled_from(["delta", "text", "audio", "start", "end", "usage", "segments", "error", "logprobs"])
+
+
+@given(
+    st.lists(st.tuples(KINDS, st.dictionaries(KEYS, VALUES)), max_size=4),
+    st.sampled_from([Reader, SpeechReader]),
+)
+def test_any_event_is_read_or_a_failure(many: list[tuple[Any, dict[str, Any]]], kind: Any) -> None:
+    reader = kind()
+    data = b"".join(b"data: " + json.dumps({**one, "type": name}).encode() + b"\n\n" for name, one in many)
+    events = [*reader.feed(data), *reader.close()]
+    assert isinstance(events[-1], TranscriptDone | TranscriptFailure | SpeechDone)
+    assert not any(isinstance(one, TranscriptDone | TranscriptFailure | SpeechDone) for one in events[:-1])
+    assert (Writer() if kind is Reader else SpeechWriter()).write(events)
 
 
 def test_a_stream_that_was_cut() -> None:

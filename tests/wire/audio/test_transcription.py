@@ -37,11 +37,9 @@ def form(dialect: str, *fields: tuple[str, str], translate: bool = False) -> lis
     return sorted(body.fields)
 
 
-def answered(
-    dialect: str, answer: Any, *fields: tuple[str, str], kind: str = "application/json"
-) -> TranscriptionReply:
+def answered(dialect: str, answer: Any, *fields: tuple[str, str]) -> TranscriptionReply:
     data = answer.encode() if isinstance(answer, str) else json.dumps(answer).encode()
-    reply = asked(dialect, *fields).step.then({"content-type": kind}, data)
+    reply = asked(dialect, *fields).step.then({"content-type": "application/json"}, data)
     assert isinstance(reply, TranscriptionReply)
     return reply
 
@@ -129,7 +127,10 @@ def test_a_form_is_written_as_it_was_read(
     request = CLIENT.read_request(form, FILE)
     body = TRANSCRIPTIONS["openai_transcriptions"].write_request(request, Target(model="m")).step.wire.body
     assert isinstance(body, Form)
-    assert sorted(body.fields) == sorted(form)
+    asked_for = [
+        (key, "json" if (key, value) == ("response_format", "text") else value) for key, value in form
+    ]
+    assert sorted(body.fields) == sorted(asked_for)
 
 
 # --- multipart upstreams ---------------------------------------------------------------------------------
@@ -153,7 +154,6 @@ def test_documented_groq_has_no_captions_so_times_are_asked_for() -> None:
     assert form("verbose_transcriptions", *fields) == [
         ("language", "de"), ("model", "m"), ("response_format", "verbose_json")
     ]  # fmt: skip
-    assert form("verbose_transcriptions", ("response_format", "text")) == [("model", "m")]
     assert transcript.write(answered("verbose_transcriptions", {"text": "Hi."}), "text")[1] == b"Hi.\n"
     reply = answered("verbose_transcriptions", VERBOSE, *fields)
     assert transcript.write(reply, "srt") == (
@@ -222,6 +222,33 @@ def test_documented_diarized_json_comes_out_as_it_went_in() -> None:
     assert json.loads(transcript.write(reply, "diarized_json")[1]) == answer
 
 
+def test_text_is_asked_for_as_json_which_has_the_usage() -> None:
+    for name in ("openai_transcriptions", "verbose_transcriptions"):
+        assert form(name, ("response_format", "text")) == [("model", "m"), ("response_format", "json")]
+    answer = {"text": "Hi.", "usage": {"type": "duration", "seconds": 2}}
+    reply = answered("openai_transcriptions", answer, ("response_format", "text"))
+    assert transcript.write(reply, "text") == ("text/plain; charset=utf-8", b"Hi.\n")
+    assert reply.usage == AudioUsage(seconds=2.0)
+
+
+def test_documented_cost_and_further_fields_stay() -> None:
+    usage = {
+        "type": "tokens",
+        "total_tokens": 49,
+        "input_tokens": 37,
+        "output_tokens": 12,
+        "cost": 0.00010625,
+    }
+    answer = {
+        "text": "Hi.",
+        "language": "en",
+        "duration": 3.7,
+        "words": [{"word": "Hi.", "start": 0.1, "end": 0.4}],
+        "usage": usage,
+    }
+    assert json.loads(transcript.write(answered("openai_transcriptions", answer), None)[1]) == answer
+
+
 @pytest.mark.parametrize("kind", ["text", "srt", "vtt"])
 def test_an_answer_that_is_no_json_comes_out_as_it_went_in(kind: str) -> None:
     texts = {
@@ -229,7 +256,7 @@ def test_an_answer_that_is_no_json_comes_out_as_it_went_in(kind: str) -> None:
         "srt": "1\n00:00:00,000 --> 00:00:02,000\nHello.\n\n\n",
         "vtt": "WEBVTT\n\n00:00.000 --> 00:02.000\nHello.\n\n",
     }
-    reply = answered("openai_transcriptions", texts[kind], ("response_format", kind), kind="text/plain")
+    reply = transcript.read({"content-type": "text/plain"}, texts[kind].encode(), kind)
     assert transcript.write(reply, kind)[1].decode() == texts[kind]
     assert reply.text == "Hello."
     assert reply.duration == (None if kind == "text" else 2.0)

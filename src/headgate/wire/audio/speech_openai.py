@@ -96,7 +96,10 @@ def _written(event: SpeechEvent) -> dict[str, Any]:
 
 
 class Reader:
-    """Bytes of an upstream's event stream → sound, for any chunking."""
+    """Bytes of an upstream's event stream → sound, for any chunking.
+
+    `feed` raises APIResponseValidationError for an event without an end (`sse.MAX_EVENT`).
+    """
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder()
@@ -131,7 +134,7 @@ class Reader:
 
 
 def _event(name: str, found: dict[str, Any]) -> SpeechEvent | None:
-    kind = found.get("type", name)
+    kind = str(found.get("type", name))
     if found.get("error") or kind == "error":
         raise failures.read_document(found)
     if kind == "speech.audio.done":

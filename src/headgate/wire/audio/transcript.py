@@ -134,12 +134,15 @@ def _duration(found: Mapping[str, Any]) -> float | None:
 _INPUT: Final = ("input_tokens", "prompt_tokens")
 _OUTPUT: Final = ("output_tokens", "completion_tokens")
 _DETAILS: Final = ("input_token_details", "input_tokens_details", "prompt_tokens_details")
+_USAGE: Final = frozenset(
+    {"type", "seconds", "prompt_audio_seconds", "total_tokens", *_INPUT, *_OUTPUT, *_DETAILS}
+)
 
 
 def usage(node: Mapping[str, Any]) -> AudioUsage:
     """Seconds or tokens, by whichever of the names in use. What can't be read counts as not said."""
     seconds = node.get("seconds", node.get("prompt_audio_seconds"))
-    tokens = None
+    tokens, left = None, {key: value for key, value in node.items() if key not in _USAGE}
     if any(_count(node, (key,)) is not None for key in (*_INPUT, *_OUTPUT)):
         details: dict[str, Any] = next((node[key] for key in _DETAILS if isinstance(node.get(key), dict)), {})
         tokens = ir.Usage(
@@ -147,6 +150,7 @@ def usage(node: Mapping[str, Any]) -> AudioUsage:
             output=_count(node, _OUTPUT) or 0,
             total=_count(node, ("total_tokens",)),
             audio_input=_count(details, ("audio_tokens",)),
+            extra={FAMILY: left} if left else None,
         )
     valid = isinstance(seconds, int | float) and not isinstance(seconds, bool) and 0 <= seconds <= LONGEST
     return AudioUsage(seconds=float(seconds) if valid else None, tokens=tokens)
@@ -169,7 +173,7 @@ def write_usage(used: AudioUsage) -> dict[str, Any]:
             "text_tokens": max(0, tokens.input - tokens.audio_input),
             "audio_tokens": tokens.audio_input,
         }
-    return written
+    return {**((tokens.extra or {}).get(FAMILY) or {}), **written}
 
 
 # --- writing ---------------------------------------------------------------------------------------------
@@ -196,7 +200,15 @@ def _text(reply: TranscriptionReply, asked: str | None) -> str:
 
 
 def _json(reply: TranscriptionReply) -> dict[str, Any]:
-    return {"text": reply.text, **_tail(reply)}
+    """OpenAI has the text alone; what others say beside it stays, as it does with LiteLLM."""
+    named = {
+        "task": reply.task,
+        "language": reply.language,
+        "duration": reply.duration,
+        "segments": None if reply.segments is None else [_write_segment(one) for one in reply.segments],
+        "words": None if reply.words is None else [_write_word(one) for one in reply.words],
+    }
+    return {"text": reply.text, **{key: one for key, one in named.items() if one is not None}, **_tail(reply)}
 
 
 def _tail(reply: TranscriptionReply) -> dict[str, Any]:
@@ -216,16 +228,7 @@ def _verbose(reply: TranscriptionReply) -> dict[str, Any]:
     elif reply.words:
         found["segments"] = [_write_segment(one) for one in captions.grouped(reply.words)]
     if reply.words is not None:
-        found["words"] = [
-            {
-                **((one.extra or {}).get(FAMILY) or {}),
-                "word": one.word,
-                "start": one.start,
-                "end": one.end,
-                **({} if one.speaker is None else {"speaker": one.speaker}),
-            }
-            for one in reply.words
-        ]
+        found["words"] = [_write_word(one) for one in reply.words]
     return {**found, **_tail(reply)}
 
 
@@ -237,6 +240,16 @@ def _write_segment(one: Segment) -> dict[str, Any]:
         "end": one.end,
         "text": one.text,
         **((one.extra or {}).get(FAMILY) or {}),
+    }
+
+
+def _write_word(one: Word) -> dict[str, Any]:
+    return {
+        **((one.extra or {}).get(FAMILY) or {}),
+        "word": one.word,
+        "start": one.start,
+        "end": one.end,
+        **({} if one.speaker is None else {"speaker": one.speaker}),
     }
 
 

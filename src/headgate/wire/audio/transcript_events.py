@@ -33,7 +33,10 @@ _DONE: Final = ("transcript.text.done", "transcription.done")
 
 
 class Reader:
-    """Bytes of an upstream's stream → events, for any chunking. Events of unknown types are passed over."""
+    """Bytes of an upstream's stream → events, for any chunking. Events of unknown types are passed over.
+
+    `feed` raises APIResponseValidationError for an event without an end (`sse.MAX_EVENT`).
+    """
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder()
@@ -78,7 +81,7 @@ def _document(data: bytes) -> dict[str, Any]:
 
 
 def _event(name: str, found: dict[str, Any]) -> TranscriptEvent | None:
-    kind = found.get("type", name)
+    kind = str(found.get("type", name))
     if found.get("error") or kind == "error":
         raise failures.read_document(found)
     try:

@@ -77,7 +77,9 @@ class FormDialect(Struct, frozen=True, kw_only=True):
         return failures.read_error(status, headers, body)
 
     def _asked(self, wanted: str | None) -> str | None:
-        """The caller's format where it is known, else the one that says most."""
+        """The caller's format where it is known, else the one that says most. For text JSON: it has the usage."""
+        if wanted == "text":
+            return "json" if "json" in self.formats else None
         if wanted is None or wanted in self.formats:
             return wanted
         return "verbose_json" if wanted in transcript.TIMED and "verbose_json" in self.formats else None

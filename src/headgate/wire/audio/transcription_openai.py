@@ -80,7 +80,7 @@ def _temperature(text: str) -> float | None:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 2:
-        raise _bad("temperature", "expected a number from 0 to 1")
+        raise _bad("temperature", "expected a number from 0 to 2")
     return value
 
 
