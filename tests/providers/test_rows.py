@@ -27,7 +27,7 @@ from headgate.providers.auth import exchanges, taken
 from headgate.providers.auth.oauth import EXCHANGES
 from headgate.providers.quirks import plan, run
 from headgate.providers.registry import providers, resolve
-from headgate.providers.rows import ROWS, hosts, makers, pictures, routers, servers, vectors
+from headgate.providers.rows import ROWS, hosts, makers, pictures, routers, servers, speech, vectors
 from headgate.providers.tested import RECORDED, UNTRIED
 
 CATALOG = Catalog()
@@ -98,7 +98,7 @@ def filling(row: Any) -> dict[str, str]:
     return {names[0]: "acc" for _, *names in row.base_vars.values()}
 
 
-PLAIN = [*makers.ROWS, *hosts.ROWS, *pictures.ROWS, *routers.ROWS, *servers.ROWS, *vectors.ROWS]
+PLAIN = [*makers.ROWS, *hosts.ROWS, *pictures.ROWS, *routers.ROWS, *servers.ROWS, *speech.ROWS, *vectors.ROWS]
 CHATTING = [row for row in ROWS if "chat" in row.paths]
 
 
@@ -107,7 +107,7 @@ def test_every_row_of_its_own_is_in_the_table_above() -> None:
 
 
 def test_rows_are_sorted_in_their_files() -> None:
-    for rows in (makers.ROWS, hosts.ROWS, pictures.ROWS, routers.ROWS, servers.ROWS):
+    for rows in (makers.ROWS, hosts.ROWS, pictures.ROWS, routers.ROWS, servers.ROWS, speech.ROWS):
         assert [row.id for row in rows] == sorted(row.id for row in rows)
 
 

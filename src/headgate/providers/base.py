@@ -88,6 +88,7 @@ PATHS: Final = {
     "image_variations": "/images/variations",
     "speech": "/audio/speech",
     "transcriptions": "/audio/transcriptions",
+    "translations": "/audio/translations",
     "moderations": "/moderations",
     "rerank": "/rerank",
     "fim": "/fim/completions",

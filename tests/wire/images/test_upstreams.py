@@ -68,7 +68,7 @@ def test_each_is_called_what_the_table_calls_it(name: str) -> None:
 @pytest.mark.parametrize("row", [row for row in ROWS if row.dialects], ids=lambda row: row.id)
 def test_rows_name_dialects_for_operations_that_they_have(row: Any) -> None:
     assert row.dialects.keys() <= row.paths.keys()
-    assert all(dialect(name) for name in row.dialects.values())
+    assert all(name in MODULES for name in row.dialects.values() if name.endswith("_images"))
 
 
 @pytest.mark.parametrize("name", UPSTREAMS)

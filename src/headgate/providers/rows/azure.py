@@ -13,6 +13,9 @@ _NAMES = {
     "embeddings": "embeddings",
     "images": "images/generations",
     "image_edits": "images/edits",
+    "speech": "audio/speech",
+    "transcriptions": "audio/transcriptions",
+    "translations": "audio/translations",
 }
 
 

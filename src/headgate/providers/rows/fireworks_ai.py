@@ -9,6 +9,8 @@ def _path(site: Site) -> str:
     return path.removesuffix("/text_to_image") if "kontext" in site.model else path
 
 
+_AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai"
+
 ROW = Provider(
     id="fireworks_ai",
     name="Fireworks AI",
@@ -25,12 +27,16 @@ ROW = Provider(
         **paths("chat", "completions", "embeddings", "models", "rerank", "responses"),
         "images": "/workflows/{model}/text_to_image",
         "image_edits": "/workflows/{model}",
+        "transcriptions": f"{_AUDIO}/v1/audio/transcriptions",
+        "translations": f"{_AUDIO}/v1/audio/translations",
     },
     path_of=_path,
     dialects={
         "rerank": "fireworks_rerank",
         "images": "fireworks_images",
         "image_edits": "fireworks_images",
+        "transcriptions": "caption_transcriptions",
+        "translations": "caption_transcriptions",
     },
     model_prefix="accounts/fireworks/models/",
     quirks=Quirks(

@@ -9,6 +9,16 @@ ROW = Provider(
     base_url="http://localhost:8000/v1",
     base_url_env=("HOSTED_VLLM_API_BASE", "VLLM_API_BASE"),
     api_key_env=("HOSTED_VLLM_API_KEY", "VLLM_API_KEY"),
-    paths=paths("chat", "completions", "embeddings", "models", "rerank", "responses"),
+    paths=paths(
+        "chat",
+        "completions",
+        "embeddings",
+        "models",
+        "rerank",
+        "responses",
+        "speech",
+        "transcriptions",
+        "translations",
+    ),
     auth=Auth(optional=True),
 )

@@ -83,11 +83,16 @@ ROWS: tuple[Provider, ...] = (
     ),
     Provider(
         id="assemblyai",
-        name="AssemblyAI LLM Gateway",
+        name="AssemblyAI",
         base_url="https://llm-gateway.assemblyai.com/v1",
         api_key_env=("ASSEMBLYAI_API_KEY",),
         auth=Auth(scheme=""),
-        paths=_paths("chat"),
+        paths={
+            **_paths("chat"),
+            "transcriptions": "https://api.assemblyai.com/v2/transcript",
+            "transcription_upload": "https://api.assemblyai.com/v2/upload",
+        },
+        dialects={"transcriptions": "assembly_transcript"},
     ),
     Provider(
         id="azure_ai",
@@ -304,7 +309,7 @@ ROWS: tuple[Provider, ...] = (
             "images": "/image/generation",
             "speech": "/audio/generation",
         },
-        dialects={"images": "hyperbolic_images"},
+        dialects={"images": "hyperbolic_images", "speech": "melo_speech"},
         quirks=Quirks(rename=_TO_MAX_TOKENS),
     ),
     Provider(

@@ -135,6 +135,7 @@ ROWS: tuple[Provider, ...] = (
         base_url_env=("MINIMAX_API_BASE",),
         api_key_env=("MINIMAX_API_KEY",),
         paths={**_paths("chat", "embeddings"), "speech": "/t2a_v2"},
+        dialects={"speech": "t2a_speech"},
         quirks=Quirks(
             refuse=("frequency_penalty", "presence_penalty", "logit_bias"),
             only={"n": (1,)},

@@ -8,8 +8,12 @@ ROW = Provider(
     base_url="https://api.mistral.ai/v1",
     base_url_env=("MISTRAL_API_BASE",),
     api_key_env=("MISTRAL_API_KEY",),
-    paths=paths("chat", "embeddings", "models", "moderations", "fim", "ocr"),
-    dialects={"moderations": "mistral_moderations"},
+    paths=paths("chat", "embeddings", "models", "moderations", "fim", "ocr", "speech", "transcriptions"),
+    dialects={
+        "moderations": "mistral_moderations",
+        "speech": "voxtral_speech",
+        "transcriptions": "voxtral_transcriptions",
+    },
     quirks=Quirks(
         rename={
             "max_completion_tokens": "max_tokens",
@@ -21,6 +25,6 @@ ROW = Provider(
         values={"tool_choice": {'"required"': "any"}},
         strip_message=("reasoning_content", "thinking_blocks", "provider_specific_fields", "annotations"),
     ),
-    bare=r"(open-)?(mistral|mixtral|codestral|magistral|devstral|pixtral|ministral)-",
+    bare=r"(open-)?(mistral|mixtral|codestral|magistral|devstral|pixtral|voxtral|ministral)-",
     stream_usage="refused",
 )

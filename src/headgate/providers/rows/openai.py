@@ -40,9 +40,15 @@ ROW = Provider(
         "images",
         "image_edits",
         "image_variations",
+        "speech",
+        "transcriptions",
+        "translations",
     ),
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
-    bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use|dall-e-|(omni|text)-moderation-)",
+    bare=(
+        r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use|dall-e-|tts-|whisper-"
+        r"|(omni|text)-moderation-)"
+    ),
     model_rules=REASONING,
 )

@@ -9,11 +9,15 @@ ROW = Provider(
     base_url_env=("OPENROUTER_API_BASE",),
     api_key_env=("OPENROUTER_API_KEY", "OR_API_KEY"),
     paths={
-        **paths("chat", "completions", "embeddings", "models", "rerank", "responses"),
+        **paths("chat", "completions", "embeddings", "models", "rerank", "responses", "transcriptions"),
         "images": "/images",
         "image_edits": "/images",
     },
-    dialects={"images": "openrouter_images", "image_edits": "openrouter_images"},
+    dialects={
+        "images": "openrouter_images",
+        "image_edits": "openrouter_images",
+        "transcriptions": "verbose_transcriptions",
+    },
     cache_marks=True,  # https://openrouter.ai/docs/features/prompt-caching
     header_env={"http-referer": "OR_SITE_URL", "x-title": "OR_APP_NAME"},
 )
