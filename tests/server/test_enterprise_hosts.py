@@ -41,8 +41,8 @@ def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGatew
         return {"model_name": name, "litellm_params": params}
 
     models = [
-        row("granite", "watsonx/ibm/granite", project_id="p"),
-        row("own", "watsonx/deployment/d1", project_id="p"),
+        row("granite", "watsonx/ibm/granite", project_id="p", api_key=None, token="k"),
+        row("own", "watsonx/deployment/d1", project_id="p", api_key=None, token="k"),
         row("text", "sagemaker/llama-endpoint", model_id="component-1"),
         row("chat", "sagemaker_chat/llama-endpoint"),
         row("tei", "huggingface/BAAI/bge-m3"),

@@ -8,7 +8,7 @@ import pytest
 
 import recorded
 from headgate.core.dialects import dialect
-from headgate.providers.rows.bedrock import ROW
+from headgate.providers.registry import resolve
 from headgate.wire import eventstream, ir
 from headgate.wire.dialect import Dialect, Frame, Target
 from headgate.wire.embeddings import EmbeddingsReply
@@ -33,7 +33,7 @@ def is_chat(record: dict[str, Any]) -> bool:
 
 
 def spoken(record: dict[str, Any]) -> Dialect:
-    return dialect(ROW.spoken(f"invoke/{record['model']}"))
+    return dialect(resolve(f"bedrock/invoke/{record['model']}")[0].dialect)
 
 
 def each(records: list[dict[str, Any]]) -> Any:
