@@ -23,7 +23,6 @@ from headgate.errors import BadRequestError, HeadgateError, InternalServerError,
 from headgate.net.pool import Pool
 from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
-from headgate.providers.registry import providers
 from headgate.server.access import Access
 from headgate.server.asgi import AsgiExchange, body_of, path_of
 from headgate.server.auth.fetch import Fetcher
@@ -73,9 +72,6 @@ class App:
         self.gateway = gateway
         self.body_limit = gateway.body_limit
         self._root = root_path
-        named = (row.path.partition("{")[0] for row in PAGES if row.path.split("/")[1] in providers())
-        self._ours = tuple(dict.fromkeys(named))
-        """Pages below a provider's name, which are not passed through."""
         self._handlers = {path: partial(llm.serve, gateway, point, "") for path, point in paths.PATHS.items()}
         self._pages = Starlette(
             routes=[Route(row.path, self._page(row), methods=[row.method]) for row in PAGES],
@@ -94,7 +90,7 @@ class App:
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
         snapshot = self.gateway.snapshot
-        if path.startswith(self._ours) or not passthrough.takes(snapshot, path):
+        if not passthrough.takes(snapshot, path):
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 

@@ -73,7 +73,7 @@ OWN: Final = (
     Page("POST", "/v1/models/{name:path}:countTokens", count_tokens.count_gemini, KEY),
     *(
         page
-        for root in ("/v1/responses", "/responses", "/openai/v1/responses")
+        for root in ("/v1/responses", "/responses")
         for page in (
             Page("GET", root + "/{response_id}", responses.get, KEY),
             Page("DELETE", root + "/{response_id}", responses.delete, KEY),

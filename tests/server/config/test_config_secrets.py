@@ -3,6 +3,7 @@
 import pytest
 
 from headgate.server.config.document import parse
+from headgate.server.config.load import check
 from headgate.server.config.report import Report
 from headgate.server.config.secrets import References
 
@@ -86,3 +87,14 @@ def test_what_the_file_sets_goes_first():
     references.over = {"NAME": "mine"}
     assert references.value(parse("os.environ/NAME", "f", report), "a") == "mine"
     assert references.env == {**ENV, "NAME": "mine"}
+
+
+def test_a_name_that_a_variable_holds_is_not_shown(tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text(
+        "model_list: [{model_name: a, litellm_params: {model: openai/a}}]\n"
+        "router_settings: {model_group_alias: {b: os.environ/OWN}}\n"
+    )
+    told = "\n".join(problem.message for problem in check(path, {"OWN": "Zebra-Lantern"}))
+    assert "what its variable holds" in told
+    assert "Zebra" not in told

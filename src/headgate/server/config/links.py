@@ -48,8 +48,10 @@ class Groups:
         place = next((reader.places[part] for part in _outwards(path) if part in reader.places), None)
         for name in names:
             if place is not None and not reader.report.full and not self.has(name):
-                near = nearest(name, self._names)
-                message = f"no row of model_list is called {shown(name, 'model')}"
+                hidden = name in reader.references.found
+                near = None if hidden else nearest(name, self._names)
+                called = "what its variable holds" if hidden else shown(name, "model")
+                message = f"no row of model_list is called {called}"
                 tell = reader.report.warning if self._later else reader.report.error
                 tell(place, path, message, near=shown_name(near) if near else None)
 

@@ -21,6 +21,8 @@ class References:
 
     def __init__(self, env: Table[str, str], report: Report) -> None:
         self.over: dict[str, str] = {}
+        self.found: set[str] = set()
+        """Texts that came out of the environment, in whole or in part."""
         self._env = env
         self._report = report
 
@@ -56,7 +58,10 @@ class References:
             ]
         if not isinstance(node.value, str) or not _has_reference(node.value):
             return node.value
-        return self._text(node.value, node.place, path, required)
+        text = self._text(node.value, node.place, path, required)
+        if text is not None:
+            self.found.add(text)
+        return text
 
     def _text(self, text: str, place: Place, path: str, required: bool) -> str | None:
         if text.startswith(PREFIX):
