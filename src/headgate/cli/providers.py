@@ -22,8 +22,8 @@ def show(name: str, as_json: bool) -> int:
             (
                 row.id,
                 row.name,
-                ", ".join(overview.operations(row)),
-                " or ".join(row.api_key_env),
+                ", ".join(overview.kinds(row)),
+                next(iter(row.api_key_env), row.credential),
                 overview.tested(row),
             )
             for row in rows
@@ -44,23 +44,30 @@ def show(name: str, as_json: bool) -> int:
 
 def _lines(found: dict[str, Any]) -> list[str]:
     lines = [f"{found['id']}: {found['name']}"]
+    width = max(13, *(len(name) + 2 for name in found["addresses"])) if found["addresses"] else 13
     for label, value in (
         ("aliases", ", ".join(found["aliases"])),
         ("format", found["dialect"]),
         ("operations", ", ".join(found["operations"])),
-        ("address", found["base_url"] or "none of its own: give api_base"),
+        ("address", found["base_url"] or ("" if _made(found) else "none of its own: give api_base")),
         *((f"  {name}", address) for name, address in found["addresses"].items()),
         ("key from", " or ".join(found["api_key_env"]) + (" (optional)" if found["key_is_optional"] else "")),
+        ("or signed by", found["signed_by"]),
         ("address from", " or ".join(found["base_url_env"])),
         ("also reads", ", ".join(found["other_env"])),
         ("tested by", found["tested"] + ": " * bool(found["recorded"]) + ", ".join(found["recorded"])),
     ):
         if value:
-            lines.append(f"  {label:<13} {value}")
+            lines.append(f"  {label:<{width}} {value}")
     for models, quirks in found["quirks"].items():
         lines.append(f"  {'for ' + models if models else 'parameters'}:")
         lines += [f"    {name:<15} {_said(value)}" for name, value in quirks.items()]
     return lines
+
+
+def _made(found: dict[str, Any]) -> bool:
+    """Whether its addresses are made of parameters."""
+    return any(not address.startswith("{api_base}") for address in found["addresses"].values())
 
 
 def _said(value: Any) -> str:

@@ -10,12 +10,41 @@ from headgate.providers.base import Provider, Quirks, Site
 from headgate.providers.rows import ROWS
 from headgate.providers.tested import RECORDED, UNTRIED
 
-BUILT: Final = ("chat", "responses", "completions", "embeddings")
+BUILT: Final = (
+    "chat",
+    "responses",
+    "completions",
+    "embeddings",
+    "rerank",
+    "moderations",
+    "ocr",
+    "fim",
+    "images",
+    "image_edits",
+    "image_variations",
+    "speech",
+    "transcriptions",
+    "translations",
+)
 """Operations that the gateway has; rows name addresses of further ones."""
 
 
 def operations(row: Provider) -> list[str]:
     return [name for name in BUILT if name in row.paths]
+
+
+_PARTS: Final = {
+    "image_edits": "images",
+    "image_variations": "images",
+    "transcriptions": "audio",
+    "translations": "audio",
+    "speech": "audio",
+}
+
+
+def kinds(row: Provider) -> list[str]:
+    """The operations in few words: pictures are one, sound is one."""
+    return list(dict.fromkeys(_PARTS.get(name, name) for name in operations(row)))
 
 
 def tested(row: Provider) -> str:
@@ -28,12 +57,17 @@ def tested(row: Provider) -> str:
 
 def addresses(row: Provider) -> dict[str, str]:
     """Operation → where it is, with what the user fills in as placeholders."""
-    base, found = row.base_url or "{api_base}", {}
+    own = row.base_of("", _PLACE, {}) if row.base_of else row.base_url
+    base, found = own or "{api_base}", {}
     for name in operations(row):
         site = Site(provider=row, operation=name, model="{model}", base=base, api_version="{api_version}")
         path = row.path_of(site) if row.path_of else row.paths[name]
         found[name] = path if path.startswith(("http://", "https://")) else join(base, path)
     return found
+
+
+_PLACE: Final = {"vertex_project": "PROJECT", "vertex_location": "LOCATION-1"}
+"""What stands in addresses that are made of parameters."""
 
 
 def described(row: Provider) -> dict[str, Any]:
@@ -50,6 +84,7 @@ def described(row: Provider) -> dict[str, Any]:
         "api_key_env": list(row.api_key_env),
         "base_url_env": list(row.base_url_env),
         "other_env": sorted(_other_env(row)),
+        "signed_by": row.credential,
         "key_is_optional": row.auth.optional,
         "quirks": {models: quirks for models, quirks in quirks.items() if quirks},
         "tested": tested(row),
