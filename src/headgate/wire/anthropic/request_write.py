@@ -20,6 +20,7 @@ from headgate.wire.anthropic.models import Facts, facts_of
 from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
 from headgate.wire.anthropic.turns import Conversation
 from headgate.wire.dialect import Target
+from headgate.wire.neutral import NEUTRAL
 from headgate.wire.words import Fitter
 
 MAX_MARKS: Final = 4
@@ -52,20 +53,6 @@ _TIERS: Final = {
     "priority": "auto",
 }
 _PERSONAL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
-
-_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "n": (1,),
-    "seed": (),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "logit_bias": ({},),
-    "presence_penalty": (0,),
-    "frequency_penalty": (0,),
-    "modalities": (["text"], []),
-    "audio": (),
-    "verbosity": ("medium",),
-}
-"""Parameters without a twin, and the values of each that ask for nothing special."""
 
 
 def write_request(request: ir.Request, target: Target) -> ir.Written:
@@ -145,7 +132,7 @@ def _repair(talk: Conversation, tools: Tools, plan: reasoning.Plan, facts: Facts
 def _unsupported(request: ir.Request) -> list[str]:
     return [
         name
-        for name, neutral in _NEUTRAL.items()
+        for name, neutral in NEUTRAL.items()
         if (value := getattr(request, name)) is not None and value not in neutral
     ]
 

@@ -19,6 +19,7 @@ from headgate.wire.bedrock.request import MODEL_FIELDS
 from headgate.wire.bedrock.tools import DUMMY_TOOL, JSON_ORDER, NAME_LIMIT, Tools, write_tools
 from headgate.wire.bedrock.turns import Conversation, limit_marks
 from headgate.wire.dialect import Target
+from headgate.wire.neutral import NEUTRAL
 from headgate.wire.shape import Malformed, bad_request
 from headgate.wire.words import Fitter
 
@@ -44,20 +45,6 @@ _HARMLESS: Final = frozenset(
 _TIERS: Final = {"auto": "default", "standard_only": "default", "standard": "default"}
 _NOTE: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 _NOTES: Final = 16
-
-_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "n": (1,),
-    "seed": (),
-    "logprobs": (False,),
-    "top_logprobs": (0,),
-    "logit_bias": ({},),
-    "presence_penalty": (0,),
-    "frequency_penalty": (0,),
-    "modalities": (["text"], []),
-    "audio": (),
-    "verbosity": ("medium",),
-}
-"""Parameters without a twin, and the values of each that ask for nothing special."""
 
 
 def write_request(request: ir.Request, target: Target) -> ir.Written:
@@ -120,7 +107,7 @@ def _repair(talk: Conversation, tools: Tools) -> None:
 def _unsupported(request: ir.Request) -> list[str]:
     return [
         name
-        for name, neutral in _NEUTRAL.items()
+        for name, neutral in NEUTRAL.items()
         if (value := getattr(request, name)) is not None and value not in neutral
     ]
 
