@@ -70,3 +70,45 @@ def test_a_call_whose_time_is_over_is_not_begun(run: Any) -> None:
     upstream, error, _ = run(0.4, 2, 2.0, started=-5.0)
     assert upstream.begun == []
     assert isinstance(error, Timeout)
+
+
+class Pinging:
+    """See ports.Incoming: a stream that keeps its connection alive and says nothing."""
+
+    status = 200
+    headers = (("content-type", "text/event-stream"),)
+
+    def header(self, name: str) -> str | None:
+        return dict(self.headers).get(name)
+
+    async def next(self) -> bytes:
+        await asyncio.sleep(0.2)
+        return b": ping\n\n"
+
+    def abort(self) -> None: ...
+
+
+def test_pings_are_no_first_token() -> None:
+    loop = VirtualLoop()
+    upstream = Upstream(loop, 0.0)
+
+    async def send(origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> Pinging:
+        upstream.begun.append(loop.now)
+        upstream.limits.append(timeouts)
+        return Pinging()
+
+    upstream.send = send  # type: ignore[assignment, method-assign]
+    engine = Engine({"http": upstream}, Clock(loop), dice=lambda: 0.5)  # type: ignore[dict-item, arg-type]
+    rows = [
+        deployment(api_base=f"http://{name}/v1", ttft_timeout=1.0, stream_idle_timeout=7.0) for name in "ab"
+    ]
+    asked = call(stream=True, retries=0)
+    asked.started = 0.0
+    try:
+        with pytest.raises(Timeout, match="no content within 1 s"):
+            loop.run_until_complete(engine.run(asked, lambda _: Group("group", rows)))
+        assert loop.now == pytest.approx(1.0, abs=0.01)
+        assert upstream.limits[0].between_chunks == 7.0
+        assert rows[0].track.in_flight == 0
+    finally:
+        loop.close()

@@ -130,6 +130,9 @@ class Deployment:
         }
         self.timeouts = _timeouts(params.get("timeout"))
         self.stream_timeouts = _timeouts(params.get("stream_timeout") or params.get("timeout"))
+        self.first_token: float | None = _number(params.get("ttft_timeout"))
+        if (idle := _number(params.get("stream_idle_timeout"))) is not None:
+            self.stream_timeouts = msgspec.structs.replace(self.stream_timeouts, between_chunks=idle)
         self.secrets: tuple[str, ...] = ()
         self.credential: Credential | None = None
         self.auth_headers = self._authorise()

@@ -11,7 +11,7 @@ import msgspec
 
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
-from headgate.core.breaks import MOST, PREFILL, Way, continuable, continued
+from headgate.core.breaks import MOST, PREFILL, OnBreak, Way, continuable, continued
 from headgate.core.call import NO_WISH, Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.hedge import race
@@ -239,7 +239,7 @@ class Engine:
 
         def second() -> Awaitable[Answer] | None:
             now = self._clock.monotonic()
-            if not group.left(call, tried, now) or not hedges.take():
+            if len(group.queue) or not group.left(call, tried, now) or not hedges.take():
                 return None
             other.append(group.pick(call, tried, now, self._dice))
             tried.append(other[0])
@@ -290,7 +290,7 @@ class Engine:
                 raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
             answer = Answer(call, deployment, prepared, incoming, self._clock)
             if call.stream:
-                await answer.open(on_break)
+                await self._opened(answer, on_break, deployment.first_token, started)
             else:
                 await answer.take()
         except BaseException as error:
@@ -317,6 +317,18 @@ class Engine:
         if group.paced:
             group.queue.wake()
         return answer
+
+    async def _opened(self, answer: Answer, on_break: OnBreak, seconds: float | None, started: float) -> None:
+        """Until the first content is here, within `seconds` of the attempt's beginning: what keeps a connection alive
+        is no content. Raises what `open` does, and Timeout."""
+        if seconds is None:
+            await answer.open(on_break)
+            return
+        try:
+            async with asyncio.timeout(max(0.0, seconds - (self._clock.monotonic() - started))):
+                await answer.open(on_break)
+        except TimeoutError:
+            raise Timeout(f"no content within {seconds:g} s", code="first_token") from None
 
     async def send(self, deployment: Deployment, sending: Sending, timeouts: Timeouts) -> Incoming:
         """One request, signed where the deployment's credential does. Raises as the transport does, and

@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from headgate.core.call import Call, Operation, Options
 from headgate.core.deployment import Deployment
-from headgate.core.dialects import dialect
+from headgate.core.dialects import OPERATIONS, dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, RateLimitError, Timeout
 from headgate.server.config.schema import GeneralSettings
@@ -28,13 +28,22 @@ _PROBES: Final[Mapping[Operation, bytes]] = {
     "chat": b'{"messages":[{"role":"user","content":"Say hi."}],"max_tokens":5}',
     "embeddings": b'{"input":"hi"}',
     "completions": b'{"prompt":"hi","max_tokens":5}',
+    "rerank": b'{"query":"hi","documents":["hi"]}',
+    "moderations": b'{"input":"hi"}',
+    "responses": b'{"input":"Say hi.","max_output_tokens":16,"store":false}',
 }
-_DIALECTS: Final[Mapping[Operation, str]] = {
+_DIALECTS: Final[Mapping[str, str]] = {
+    **OPERATIONS,
     "chat": "openai_chat",
     "embeddings": "openai_embeddings",
-    "completions": "completions",
 }
-_MODES: Final[Mapping[str, Operation]] = {"embedding": "embeddings", "completion": "completions"}
+_MODES: Final[Mapping[str, Operation]] = {
+    "embedding": "embeddings",
+    "completion": "completions",
+    "rerank": "rerank",
+    "moderation": "moderations",
+    "responses": "responses",
+}
 
 
 class Found(Struct, frozen=True):

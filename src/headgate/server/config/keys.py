@@ -123,6 +123,8 @@ PARAMS: Final = _block(
     ("extra_body", "mapping", "—", "Top-level keys put over every body."),
     ("timeout", "seconds", "600", "For an answer's first byte, and between pieces."),
     ("stream_timeout", "seconds", "`timeout`", "The same, for streams."),
+    ("ttft_timeout", "seconds", "—", "Until a stream's first content, whatever else it sends before."),
+    ("stream_idle_timeout", "seconds", "`stream_timeout`", "Between the pieces of a stream."),
     ("max_retries", "count", "the group's", "Tries after the first one."),
     ("num_retries", "count", "`max_retries`", "The same; goes over `max_retries`."),
     ("weight", "amount", "—", "Share of the group's calls."),
