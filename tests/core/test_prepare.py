@@ -163,3 +163,19 @@ def test_messages_are_read_once_for_several_attempts() -> None:
     first = asked.request
     prepare(asked, deployment("gemini/gemini-2.5-flash"))
     assert asked.request is first
+
+
+def test_a_deployments_settings_are_said_in_every_format() -> None:
+    """They are in the words of OpenAI's chat; what that has no words for is the provider's own."""
+    filters = [{"category": "A", "threshold": "B"}]
+    made = deployment(
+        "gemini/gemini-2.5-flash", temperature=0.3, max_tokens=7, stop=["x"], safetySettings=filters
+    )
+    asked = call({"contents": [{"role": "user", "parts": [{"text": "hi"}]}]}, dialect_name="gemini")
+    del asked.envelope["messages"]
+    asked.envelope["generationConfig"] = msgspec.Raw(b'{"temperature":0.9}')
+    body = msgspec.json.decode(prepare(asked, made).body)
+    assert body["generationConfig"] == {"temperature": 0.9, "maxOutputTokens": 7, "stopSequences": ["x"]}
+    assert body["safetySettings"] == filters
+    other = msgspec.json.decode(prepare(call({"max_tokens": 5}, dialect_name="anthropic"), made).body)
+    assert other["generationConfig"] == {"temperature": 0.3, "maxOutputTokens": 5, "stopSequences": ["x"]}

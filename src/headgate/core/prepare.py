@@ -9,6 +9,7 @@ from msgspec import Raw, Struct
 
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment, Route
+from headgate.core.dialects import dialect
 from headgate.core.params import OURS
 from headgate.errors import UnsupportedParamsError
 from headgate.providers.quirks import run
@@ -21,11 +22,14 @@ TRANSLATE: Final = "translate"
 
 _ASKED: Final = ("openai_chat", "completions")
 """Formats whose streams tell their usage only when they are asked to."""
-_NESTED: Final = ("ollama", "ollama_embeddings")
+_NESTED: Final = ("gemini", "ollama", "ollama_embeddings")
 """Formats whose parameters stand inside another key: settings of a deployment, which are flat, don't fit in as they
 are."""
 _ASK: Final = Raw(b'{"include_usage":true}')
 _TRUE: Final = Raw(b"true")
+_NO_MESSAGES: Final = Raw(b'[{"role":"user","content":""}]')
+CHAT: Final = "openai_chat"
+"""The format whose words a deployment's settings are in."""
 _encode = msgspec.json.encode
 _options = msgspec.json.Decoder(dict[str, Any])
 _strings = msgspec.json.Decoder(dict[str, str])
@@ -90,9 +94,7 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
 def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
     request = call.meaning()
     if deployment.defaults:
-        request = call.dialect.read_request(
-            msgspec.json.decode(_encode({**deployment.defaults, **call.envelope}))
-        )
+        request = _with_settings(call, deployment, request)
     request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.body_model
     if isinstance(request, Request):
@@ -120,6 +122,24 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         echo=written.echo,
         remote=remote,
     )
+
+
+def _with_settings(call: Call, deployment: Deployment, request: Request) -> Request:
+    """With the deployment's settings, which are in the words of OpenAI's chat, where the caller says nothing. Those
+    that it has no words for go into the body as they are."""
+    native = deployment.defaults
+    settings: Request | None = None
+    if isinstance(request, Request) and call.dialect.name != CHAT:
+        named = {**deployment.defaults, "model": deployment.model_raw, "messages": _NO_MESSAGES}
+        settings = dialect(CHAT).read_request(msgspec.json.decode(_encode(named)))
+        unknown = (settings.extra or {}).get(dialect(CHAT).family, {})
+        native = {name: value for name, value in native.items() if name in unknown}
+    read = call.dialect.read_request(msgspec.json.decode(_encode({**native, **call.envelope})))
+    if settings is not None:
+        for name in _optional(Request):
+            if getattr(read, name) is None:
+                setattr(read, name, getattr(settings, name))
+    return read
 
 
 def _others_thoughts(request: Request, family: str) -> list[str]:
