@@ -16,6 +16,7 @@ from headgate.core.call import NO_WISH, Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.hedge import race
 from headgate.core.media import inline
+from headgate.core.pacing import NOTHING_SENT, tells_limits
 from headgate.core.partial import wasted
 from headgate.core.prepare import prepare
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
@@ -274,7 +275,9 @@ class Engine:
         on_break = call.options.on_break or group.routing.on_break
         track = deployment.track
         probe = track.begin(started)
-        sent = track.take(len(prepared.body) // BYTES_PER_TOKEN, started) if group.paced else None
+        sent = NOTHING_SENT
+        if track.pace is not None:
+            sent = track.take(len(prepared.body) // BYTES_PER_TOKEN, started)
         incoming = None
         try:
             if deployment.credential is None:
@@ -283,7 +286,7 @@ class Engine:
                 route = prepared.route
                 sending = Sending("POST", route.url, route.origin, prepared.head, prepared.body)
                 incoming = await self.send(deployment, sending, timeouts)
-            if sent is not None:
+            if group.paced and tells_limits(incoming.headers):
                 track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
             if incoming.status >= 300:
                 body = await incoming.read(ERROR_LIMIT)

@@ -38,6 +38,18 @@ _TOKENS: Final = (
 )
 
 
+NOTHING_SENT: Final = (0, 0)
+_WORD: Final = "ratelimit"
+
+
+def tells_limits(headers: Sequence[tuple[str, str]]) -> bool:
+    """Whether an answer says anything of limits: most don't."""
+    for name, _ in headers:  # noqa: SIM110 -- a generator would cost more than the loop
+        if _WORD in name:
+            return True
+    return False
+
+
 class Bucket(Struct):
     """`left` of `most` at the time `at`, `rate` more come every second."""
 
@@ -76,10 +88,9 @@ class Pace:
     ) -> None:
         """What an answer says to the call that `take` gave this `sent`: what went there since is not in it. `now` is
         monotonic, `time` Unix seconds."""
-        told = {name: value for name, value in headers if "ratelimit" in name}
-        if told:
-            self.requests = _bucket(told, _REQUESTS, now, time, self.sent[0] - sent[0]) or self.requests
-            self.tokens = _bucket(told, _TOKENS, now, time, self.sent[1] - sent[1]) or self.tokens
+        told = {name: value for name, value in headers if _WORD in name}
+        self.requests = _bucket(told, _REQUESTS, now, time, self.sent[0] - sent[0]) or self.requests
+        self.tokens = _bucket(told, _TOKENS, now, time, self.sent[1] - sent[1]) or self.tokens
 
     def take(self, tokens: int, now: float) -> tuple[int, int]:
         if self.requests is not None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from math import exp
 from typing import Any, Final
 
-from headgate.core.pacing import Pace
+from headgate.core.pacing import NOTHING_SENT, Pace
 
 MINUTE: Final = 60.0
 DECAY_SECONDS: Final = 10.0
@@ -153,8 +153,9 @@ class Track:
 
     def take(self, tokens: int, now: float) -> tuple[int, int]:
         """A call of about so many tokens goes there; what it gets is for `learn`."""
-        pace = self.pace = self.pace or Pace()
-        sent = pace.take(tokens, now)
+        if self.pace is None:
+            return NOTHING_SENT
+        sent = self.pace.take(tokens, now)
         self._judge(now)
         return sent
 
@@ -162,9 +163,9 @@ class Track:
         self, headers: Sequence[tuple[str, str]], sent: tuple[int, int], now: float, time: float
     ) -> None:
         """What its provider allows, by the headers of an answer. `time` is Unix seconds."""
-        if self.pace is not None:
-            self.pace.learn(headers, sent, now, time)
-            self._judge(now)
+        self.pace = self.pace or Pace()
+        self.pace.learn(headers, sent, now, time)
+        self._judge(now)
 
     def _judge(self, now: float) -> None:
         self.ill = bool(self.resting or self.unhealthy or (self.pace is not None and self.pace.low(now)))

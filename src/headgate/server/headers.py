@@ -9,26 +9,19 @@ import headgate
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError
-from headgate.server import booking, repeats
 from headgate.server.access import KEY_HEADERS
 
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
 STREAM_TIMEOUT_HEADERS: Final = (b"x-headgate-stream-timeout", b"x-litellm-stream-timeout")
 RETRY_HEADERS: Final = (b"x-headgate-num-retries", b"x-litellm-num-retries")
 EXPLAIN: Final = b"x-headgate-explain"
-READ: Final = (
-    frozenset(
-        (EXPLAIN, repeats.HEADER, *KEY_HEADERS, *TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS)
-    )
-    | booking.READ
-)
 _VERSION: Final = f"x-litellm-version: headgate-{headgate.__version__}\r\n".encode()
 _UPSTREAM: Final = frozenset(("x-request-id", "request-id", "retry-after", "openai-processing-ms"))
 
 
-def scan(headers: Sequence[tuple[bytes, bytes]], wanted: frozenset[bytes] = READ) -> dict[bytes, bytes]:
-    """The request's headers that somebody here reads; of several with one name the last counts."""
-    return {name: value for name, value in headers if name in wanted}
+def scan(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """The request's headers by name; of several with one name the last counts."""
+    return dict(headers)
 
 
 def take_key(found: dict[bytes, bytes], query: str) -> None:

@@ -228,13 +228,11 @@ class Lane(HttpToolsProtocol):
         if received > HEAD_LIMIT and self._head_size() > HEAD_LIMIT:
             self._refuse(431, _LARGE_HEAD)
             return
-        waits = False
-        for name, value in self.headers:
-            if name == b"content-length" and int(value) > self.doors.body_limit:
-                self._refuse(413, self._over())
-                return
-            if name == b"expect":
-                waits = value.lower() == b"100-continue"
+        lines = dict(self.headers)  # the parser has refused a length that is given twice
+        if int(lines.get(b"content-length", 0)) > self.doors.body_limit:
+            self._refuse(413, self._over())
+            return
+        waits = b"expect" in lines and lines[b"expect"].lower() == b"100-continue"
         handler = None
         if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
             path, _, query = self.url.decode("latin-1").partition("?")

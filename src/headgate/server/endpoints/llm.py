@@ -86,7 +86,7 @@ async def _serve(
     booking: Booking,
     exchange: Exchange,
 ) -> None:
-    asked = headers.scan(exchange.headers, endpoint.read)
+    asked = headers.scan(exchange.headers)
     if endpoint.spoken.startswith("gemini"):
         headers.take_key(asked, exchange.query)
     booking.caller = caller = snapshot.access.identify(asked) or await snapshot.access.find(asked)

@@ -7,12 +7,11 @@ from urllib.parse import unquote
 from msgspec import Struct
 
 from headgate.core.call import Operation
-from headgate.server import headers
 
 
 class Endpoint(Struct, frozen=True):
-    """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
-    are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
+    """A kind of model call. `forward` are request headers that belong to the dialect and travel with it.
+    `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
     body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
     out; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
 
@@ -22,13 +21,12 @@ class Endpoint(Struct, frozen=True):
     unasked: bool = False
     strange: frozenset[str] = frozenset()
     forward: frozenset[bytes] = frozenset()
-    read: frozenset[bytes] = headers.READ
 
 
 _FLAT: Final = frozenset(("max_tokens", "max_completion_tokens", "max_output_tokens"))
 CHAT: Final = Endpoint("chat", "openai_chat")
 _ANTHROPIC: Final = frozenset((b"anthropic-beta", b"anthropic-version"))
-MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC, read=headers.READ | _ANTHROPIC)
+MESSAGES: Final = Endpoint("chat", "anthropic", forward=_ANTHROPIC)
 RESPONSES: Final = Endpoint("responses", "responses")
 COMPLETIONS: Final = Endpoint("completions", "completions")
 EMBEDDINGS: Final = Endpoint("embeddings", "openai_embeddings")

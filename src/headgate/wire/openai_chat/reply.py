@@ -3,7 +3,7 @@
 Knows no stream. Servers are read leniently: what can't be understood stays in `extra` as it came.
 """
 
-from typing import Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
 
@@ -178,10 +178,75 @@ class _Facts(msgspec.Struct):
 
 
 _GLANCE: Final = msgspec.json.Decoder(_Facts).decode
+Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class _Input(msgspec.Struct, forbid_unknown_fields=True):
+    cached_tokens: Count
+    audio_tokens: Count = -1
+    image_tokens: Count = -1
+
+
+class _Output(msgspec.Struct, forbid_unknown_fields=True):
+    reasoning_tokens: Count
+    audio_tokens: Count = -1
+    accepted_prediction_tokens: Count = -1
+    rejected_prediction_tokens: Count = -1
+
+
+class _Usage(msgspec.Struct, forbid_unknown_fields=True):
+    prompt_tokens: Count
+    completion_tokens: Count
+    total_tokens: Count
+    prompt_tokens_details: _Input | msgspec.UnsetType = msgspec.UNSET
+    completion_tokens_details: _Output | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Plain(msgspec.Struct):
+    """An answer as OpenAI gives it: the decoder alone says whether it is one."""
+
+    usage: _Usage
+    model: str | None = None
+    service_tier: str | None = None
+    error: None = None
+    base_resp: None = None
+
+
+_PLAIN: Final = msgspec.json.Decoder(_Plain).decode
+
+
+def _glance_plain(body: bytes) -> Glance | None:
+    """None for what is not plain, or not plainly right: `glance` looks closer."""
+    try:
+        facts = _PLAIN(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    told, read, written = (
+        facts.usage,
+        facts.usage.prompt_tokens_details,
+        facts.usage.completion_tokens_details,
+    )
+    usage = ir.Usage(told.prompt_tokens, told.completion_tokens, told.total_tokens)
+    usage.service_tier = facts.service_tier
+    if isinstance(read, _Input):
+        usage.cache_read = read.cached_tokens
+        usage.audio_input = _known(read.audio_tokens)
+        usage.image_input = _known(read.image_tokens)
+    if isinstance(written, _Output):
+        usage.reasoning = written.reasoning_tokens
+        usage.audio_output = _known(written.audio_tokens)
+        usage.accepted_prediction = _known(written.accepted_prediction_tokens)
+        usage.rejected_prediction = _known(written.rejected_prediction_tokens)
+    if usage.input + usage.output != usage.total or (usage.cache_read or 0) > usage.input:
+        return None
+    return Glance(usage=usage, model=facts.model or None)
 
 
 def glance(body: bytes) -> Glance:
     """Usage and model of a whole answer. Never raises."""
+    plain = _glance_plain(body)
+    if plain is not None:
+        return plain
     try:
         facts = _GLANCE(body)
         if (facts.error or facts.base_resp) and (error := _glance_error(body)) is not None:
@@ -193,6 +258,10 @@ def glance(body: bytes) -> Glance:
     except (msgspec.DecodeError, ValueError, RecursionError):
         shown = body[:80].decode("utf-8", "replace")
         return Glance(error=APIResponseValidationError(f"the upstream's answer is no JSON object: {shown!r}"))
+
+
+def _known(count: int) -> int | None:
+    return count if count >= 0 else None
 
 
 def _glance_error(body: bytes) -> HeadgateError | None:
