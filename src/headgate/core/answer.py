@@ -178,7 +178,8 @@ class Answer:
         call.usage, call.pieces, call.body_bytes = None, 0, 0
         other = await self.again(broken) if self.again is not None else None
         if other is not None:
-            call.legs[at] = call.legs[at]._replace(**paid)
+            if at >= 0:
+                call.legs[at] = call.legs[at]._replace(**paid)
         else:
             call.usage, call.pieces, call.body_bytes = before
             call.error = broken
