@@ -43,7 +43,7 @@ class PlayedAnswer:
         return b"".join(self.pieces)
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        for piece in self.pieces:
+        while piece := await self.next():
             yield piece
 
     async def next(self) -> bytes:

@@ -241,6 +241,19 @@ async def test_anthropics_clients_see_one_message(other: str) -> None:
     )
 
 
+@pytest.mark.parametrize("way", ["restart", "continue"])
+@pytest.mark.parametrize("end", [[RESET], [], [ERROR]], ids=str)
+async def test_who_pulls_the_stream_gets_the_same(way: Any, end: list[Any]) -> None:
+    rest = whole("lo") if way == "continue" else whole("Good", "bye")
+    bench = going_on(stream(ROLE, text("Hel"), *end), rest)
+    answer = await bench.run(call(stream=True, on_break=OnBreak(way)))
+    found = b"".join([piece async for piece in answer]).decode()
+    assert said(found) == ("Hello" if way == "continue" else "HelGoodbye")
+    assert found.endswith("data: [DONE]\n\n")
+    assert answer.call.error is None
+    assert [one.track.in_flight for one in bench.groups["group"].deployments] == [0, 0, 0]
+
+
 async def test_what_the_broken_piece_cost_is_kept() -> None:
     bench = going_on(stream(ROLE, text("Hel"), RESET), whole("lo"))
     asked = call(stream=True, on_break=OnBreak("restart"))

@@ -171,26 +171,32 @@ class Answer:
 
     async def _restart(self, write: Callable[[bytes], None], broken: HeadgateError) -> None:
         """Another deployment answers from the beginning, or goes on; a comment in the stream says so."""
+        other, told = await self._resumed(broken)
+        write(told)
+        if other is not None:
+            await other.relay(write)
+
+    async def _resumed(self, broken: HeadgateError) -> "tuple[Answer | None, bytes]":
+        """Who goes on, and what the client is told of it: that, or what broke the stream. What was delivered is paid
+        for."""
         call = self.call
         before = call.usage, call.pieces, call.body_bytes
         self._depart(broken)
         at, paid = len(call.legs) - 1, charged(call, self.deployment)
-        call.usage, call.pieces, call.body_bytes = None, 0, 0
+        call.usage, call.pieces, call.body_bytes, call.error = None, 0, 0, None
         other = await self.again(broken) if self.again is not None else None
-        if other is not None:
-            if at >= 0:
-                call.legs[at] = call.legs[at]._replace(**paid)
-        else:
+        if other is None:
             call.usage, call.pieces, call.body_bytes = before
             call.error = broken
             self.finish()
-            write(self.call.dialect.write_stream_error(broken))
-            return
+            return None, call.dialect.write_stream_error(broken)
+        if at >= 0:
+            call.legs[at] = call.legs[at]._replace(**paid)
         other.on_end, self._over, self._successor = self.on_end, True, other
-        if self.call.dialect.stream_type == "text/event-stream":
-            anew = b"begins anew" if self._kept is None else b"goes on"
-            write(b": headgate: the stream broke and %b\n\n" % anew)
-        await other.relay(write)
+        if call.dialect.stream_type != "text/event-stream":
+            return other, b""
+        anew = b"begins anew" if self._kept is None else b"goes on"
+        return other, b": headgate: the stream broke and %b\n\n" % anew
 
     def finish(self) -> None:
         """All is known: what it cost, too."""
@@ -231,11 +237,22 @@ class Answer:
         try:
             async for data in self._incoming:
                 self.call.first_byte = self.call.first_byte or self._clock.monotonic()
+                if self._kept is not None:
+                    self._kept.append(data)
                 if out := watch.feed(data):
                     yield out
         except HeadgateError as error:
             self.call.error = error
         out = watch.end()
+        broken = self.call.error or watch.failure
+        if broken is not None and self.again is not None and not self._over:
+            other, told = await self._resumed(broken)
+            if told:
+                yield told
+            if other is not None:
+                async for piece in other:
+                    yield piece
+            return
         self.finish()
         if out:
             yield out

@@ -54,6 +54,8 @@ class Passage:
 
     def feed(self, data: bytes) -> bytes:
         self._sniffer.feed(data)
+        if self._sniffer.error is not None and self._answer.again is not None:
+            return b""  # as in `pipe`
         if self._sniffer.done:
             self.cut()
             self._answer.finish()
