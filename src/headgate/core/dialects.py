@@ -15,6 +15,7 @@ MODULES: Final = {
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
+    "gemini_live": "headgate.wire.gemini.live",
     "bedrock_converse": "headgate.wire.bedrock",
     "cohere": "headgate.wire.cohere",
     "cohere_embeddings": "headgate.wire.cohere.embeddings",
@@ -29,6 +30,7 @@ MODULES: Final = {
     "fim": "headgate.wire.fim",
     "moderations": "headgate.wire.moderations",
     "ocr": "headgate.wire.ocr",
+    "realtime": "headgate.wire.realtime",
     "rerank": "headgate.wire.rerank",
 }
 TABLES: Final = {
@@ -64,6 +66,7 @@ OPERATIONS: Final = {
     "fim": "fim",
     "moderations": "moderations",
     "ocr": "ocr",
+    "realtime": "realtime",
     "rerank": "rerank",
     "responses": "responses",
 }

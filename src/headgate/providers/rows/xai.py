@@ -1,4 +1,4 @@
-"""xAI. https://docs.x.ai/docs/api-reference"""
+"""xAI. https://docs.x.ai/docs/api-reference, https://docs.x.ai/docs/guides/voice/agent"""
 
 from headgate.providers.base import ModelRule, Provider, Quirks, paths
 
@@ -8,7 +8,7 @@ ROW = Provider(
     base_url="https://api.x.ai/v1",
     base_url_env=("XAI_API_BASE",),
     api_key_env=("XAI_API_KEY",),
-    paths=paths("chat", "completions", "embeddings", "models", "responses"),
+    paths=paths("chat", "completions", "embeddings", "models", "responses", "realtime"),
     quirks=Quirks(rename={"max_completion_tokens": "max_tokens"}, tool_strict=False),
     model_rules=(
         ModelRule(match=r"grok-(3-mini|4|code)", quirks=Quirks(refuse=("stop",))),

@@ -67,6 +67,8 @@ _GEMINI: Final[Mapping[str, Endpoint]] = {
     "embedContent": Endpoint("embeddings", "gemini_embed_content"),
     "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
 }
+REALTIME: Final = frozenset(("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime"))
+"""Where websockets are taken."""
 _GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
 

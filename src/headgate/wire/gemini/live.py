@@ -1,0 +1,164 @@
+"""Google's Live API: the frames of a realtime connection, watched. Knows no socket, no money and no provider.
+
+A turn of the model is an answer. It has no id and no frame that cancels it: ours are numbers, and what ends it is the
+end of the connection. A call of a function ends an answer; the function's result asks for the next one.
+
+https://ai.google.dev/api/live
+"""
+
+from itertools import count
+from typing import Any, ClassVar, Final
+
+import msgspec
+from msgspec import Raw, Struct
+
+from headgate.errors import HeadgateError
+from headgate.wire import ir
+from headgate.wire.gemini.usage import read_usage
+from headgate.wire.operations import UNREADABLE, Operation, encode
+from headgate.wire.realtime import Asked, Begun, Data, Ended, Event, Watch
+
+MEDIA_BYTES: Final = 16
+"""Of a frame with sound or pictures for a token: 25 tokens a second of sound, 258 a picture, and both are larger."""
+
+
+class _Sent(Struct, rename="camel"):
+    setup: Raw = Raw()
+    client_content: Raw = Raw()
+    realtime_input: Raw = Raw()
+    tool_response: Raw = Raw()
+
+
+class _Came(Struct, rename="camel"):
+    server_content: Raw = Raw()
+    tool_call: Raw = Raw()
+    usage_metadata: Raw = Raw()
+
+
+_SENT: Final = msgspec.json.Decoder(_Sent).decode
+_CAME: Final = msgspec.json.Decoder(_Came).decode
+_FIELDS: Final = msgspec.json.Decoder(dict[str, Raw]).decode
+
+
+class LiveWatch:
+    """See wire/realtime.py."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._context = 0.0
+        self._most: int | None = None
+        self._ids = count(1)
+        self._running = ""
+        self._over = False
+        self._usage: ir.Usage | None = None
+        self._spoken = 0
+
+    @property
+    def context(self) -> int:
+        return int(self._context) + 1
+
+    def sent(self, data: Data) -> tuple[Data, Asked | None]:
+        try:
+            frame = _SENT(data)
+        except UNREADABLE:
+            return data, None
+        media = bytes(frame.realtime_input) and b'"text"' not in bytes(frame.realtime_input)
+        self._context += len(data) / MEDIA_BYTES if media else len(data)
+        if bytes(frame.setup):
+            return self._set_up(data, frame.setup), None
+        turn = _object(frame.client_content)
+        if turn.get("turnComplete", turn.get("turn_complete")) is True or bytes(frame.tool_response):
+            return data, Asked(most=self._most)
+        return data, None
+
+    def came(self, data: Data) -> list[Event]:
+        try:
+            frame = _CAME(data)
+        except UNREADABLE:
+            return []
+        events: list[Event] = []
+        content = _object(frame.server_content)
+        called = bool(bytes(frame.tool_call))
+        if called or "modelTurn" in content:
+            if self._over:  # the usage of the last one never came
+                events.append(self._end())
+            if not self._running:
+                events.append(self._begin())
+            self._spoken += len(bytes(frame.server_content))
+        usage = _usage(frame.usage_metadata)
+        if usage is not None:
+            if not self._running:
+                events.append(self._begin())
+                self._over = True
+            self._usage = usage
+        if self._running and (called or content.get("turnComplete") is True):
+            self._over = True
+        if self._over and self._usage is not None:
+            events.append(self._end())
+        return events
+
+    def cancel(self, id_: str) -> str | None:
+        return None
+
+    def said(self, id_: str) -> ir.Usage:
+        output = self._spoken // MEDIA_BYTES // 4
+        return ir.Usage(input=self.context, output=output, audio_output=output or None)
+
+    def _set_up(self, data: Data, setup: Raw) -> Data:
+        """With the provider's name of the model."""
+        fields = _fields(setup)
+        limits = {**_object(setup), **_object(fields.get("generationConfig", Raw()))}
+        most = limits.get("maxOutputTokens")
+        self._most = most if isinstance(most, int) else None
+        name = self._model if "/" in self._model else f"models/{self._model}"
+        if fields.get("model") == encode(name):
+            return data
+        whole = encode({**_fields(data), "setup": {**fields, "model": name}})
+        return whole.decode() if isinstance(data, str) else whole
+
+    def _begin(self) -> Begun:
+        self._running, self._spoken, self._over = str(next(self._ids)), 0, False
+        return Begun(self._running, self._most)
+
+    def _end(self) -> Ended:
+        ended = Ended(self._running, self._usage)
+        if self._usage is not None:
+            self._context = max(self._context, self._usage.input) + self._usage.output
+        self._running, self._usage, self._over = "", None, False
+        return ended
+
+
+def _usage(raw: Raw) -> ir.Usage | None:
+    node = _object(raw)
+    try:
+        return read_usage(node) if node else None
+    except (
+        HeadgateError
+    ):  # not Google's numbers: the frame goes on as it came, the answer counts as one without
+        return None
+
+
+def _fields(data: Data | Raw) -> dict[str, Raw]:
+    try:
+        return _FIELDS(data)
+    except UNREADABLE:
+        return {}
+
+
+def _object(raw: Raw) -> dict[str, Any]:
+    try:
+        found = msgspec.json.decode(raw) if bytes(raw) else None
+    except UNREADABLE:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+class GeminiLive(Operation):
+    name: ClassVar[str] = "gemini_live"
+    family: ClassVar[str] = "gemini"
+
+    def watch(self, model: str) -> Watch:
+        return LiveWatch(model)
+
+
+DIALECT: Final = GeminiLive()
