@@ -28,7 +28,7 @@ USAGE = {
 class Provider:
     """`requests` are the handshakes that came, `frames` what clients sent, `closes` how their connections ended.
 
-    `refuse` makes an HTTP answer of a handshake, None lets it in. `talk` serves a connection in the place of `answer`.
+    `refuse` makes an HTTP answer of a handshake, None lets it in. `talk` serves a connection in place of `answer`.
     """
 
     def __init__(self) -> None:

@@ -160,3 +160,369 @@ def test_each_answer_is_a_row_of_the_ledger(gateway: RunningGateway, provider: P
         assert row["session_id"] == session
         assert row["model_group"] == "voice"
         assert row["status"] == "success"
+
+
+def test_sound_that_is_written_down_is_booked_at_its_own_model(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        listening = {"audio": {"input": {"transcription": {"model": "gpt-4o-transcribe"}}}}
+        say(connection, "session.created", session=listening)
+        kind = "conversation.item.input_audio_transcription.completed"
+        details = {"text_tokens": 0, "audio_tokens": 17}
+        usage = {"type": "tokens", "input_tokens": 17, "output_tokens": 9, "input_token_details": details}
+        say(connection, kind, item_id="i", transcript="Hey", usage=usage)
+        say(connection, "session.updated", session={"input_audio_transcription": {"model": "whisper-1"}})
+        say(connection, kind, item_id="j", transcript="Hey", usage={"type": "duration", "seconds": 3.0})
+        say(connection, "over")
+        connection.recv()
+
+    provider.talk = talk
+    with open_(gateway) as client:
+        take(client, "over")
+        first, second = rows(gateway, 2)
+    assert first["spend"] == pytest.approx(17 * 6e-6 + 9 * 1e-5, rel=1e-12)
+    assert second["spend"] == pytest.approx(3 * 1e-4, rel=1e-12)
+    assert {first["model"], second["model"]} == {"gpt-4o-transcribe", "whisper-1"}
+
+
+def test_an_answer_that_the_provider_begins_by_itself_is_booked(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        for _ in range(2):
+            provider.end(connection, provider.begin(connection))
+        connection.recv()
+
+    provider.talk = talk
+    with open_(gateway) as client:
+        take(client, "response.done")
+        take(client, "response.done")
+        assert [row["completion_tokens"] for row in rows(gateway, 2)] == [148, 148]
+
+
+def test_answers_may_overlap(gateway: RunningGateway, provider: Provider) -> None:
+    def talk(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.recv()
+        first, second = provider.begin(connection), provider.begin(connection)
+        provider.end(connection, second)
+        provider.end(connection, first, "cancelled")
+        connection.recv()
+
+    provider.talk = talk
+    with open_(gateway) as client:
+        client.send(CREATE)
+        client.send(CREATE)
+        take(client, "response.done")
+        take(client, "response.done")
+        assert all(row["spend"] == pytest.approx(COST) for row in rows(gateway, 2))
+
+
+def test_an_answer_that_the_provider_refuses_is_a_row_without_cost(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        own = json.loads(connection.recv())["event_id"]
+        error = {"type": "invalid_request_error", "message": "busy with sk-upstream-secret", "event_id": own}
+        say(connection, "error", error=error)
+        connection.recv()
+
+    provider.talk = talk
+    with open_(gateway) as client:
+        client.send(json.dumps({"type": "response.create", "event_id": "mine"}))
+        take(client, "error")
+        row = rows(gateway, 1)[0]
+    assert (row["spend"], row["status"], row["completion_tokens"]) == (0, "failure", 0)
+    assert "sk-upstream-secret" not in json.dumps(row)
+
+
+def test_an_answer_that_fails_is_booked_with_what_it_used(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        id_ = provider.begin(connection)
+        details = {"type": "failed", "error": {"code": "server_error", "message": "out of voices"}}
+        own = {"id": id_, "status": "failed", "status_details": details, "usage": USAGE}
+        say(connection, "response.done", response=own)
+        connection.recv()
+
+    provider.talk = talk
+    with open_(gateway) as client:
+        take(client, "response.done")
+        row = rows(gateway, 1)[0]
+    assert (row["status"], row["spend"]) == ("failure", pytest.approx(COST))
+
+
+def test_a_client_that_goes_ends_its_answer_and_pays_for_it(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        connection.recv()
+        id_ = provider.begin(connection)
+        provider.frames.append(connection.recv())
+        provider.end(connection, id_, "cancelled")
+        connection.recv()
+
+    provider.talk = talk
+    with open_(gateway) as client:
+        client.send(CREATE)
+        take(client, "response.created")
+        client.close(4001, "enough")
+    row = rows(gateway, 1)[0]
+    assert row["spend"] == pytest.approx(COST)
+    assert json.loads(provider.frames[0]) == {"type": "response.cancel", "response_id": "resp_1"}
+    assert provider.ended.wait(5)
+    assert provider.closes == [(4001, "enough")]
+
+
+# how it ends
+
+
+def test_the_providers_code_and_reason_reach_the_client(gateway: RunningGateway, provider: Provider) -> None:
+    provider.talk = lambda connection: connection.close(4000, "session of sk-upstream-secret expired")
+    with open_(gateway) as client:
+        assert closed(client) == ([], 4000, "session of *** expired")
+
+
+def test_a_provider_that_dies_is_told_and_what_ran_is_estimated(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        connection.recv()
+        provider.begin(connection)
+        connection.socket.close()
+
+    provider.talk = talk
+    with open_(gateway) as client:
+        client.send(CREATE)
+        events, code, _ = closed(client)
+    assert (events[-1]["type"], events[-1]["error"]["code"], code) == (
+        "error",
+        "upstream_connection_lost",
+        1011,
+    )
+    row = rows(gateway, 1)[0]
+    assert row["status"] == "failure"
+    assert row["completion_tokens"] == 2  # 100 ms of sound
+    assert row["spend"] > 2 * SOUND_OUT
+
+
+def test_frames_over_the_limit_end_the_connection(gateway: RunningGateway, provider: Provider) -> None:
+    with open_(gateway, max_size=None) as client:
+        take(client, "session.created")
+        client.send("x" * (16 * 1024 * 1024 + 1))
+        assert closed(client)[1] == 1009
+    assert provider.ended.wait(5)
+    assert provider.frames == []
+
+
+def test_a_text_that_is_no_utf8_ends_the_connection(gateway: RunningGateway, provider: Provider) -> None:
+    with open_(gateway) as client:
+        take(client, "session.created")
+        client.send(b"\xff\xfe", text=True)
+        assert closed(client)[1] == 1007
+
+
+# limits
+
+
+def test_a_budget_that_is_used_up_ends_the_connection(gateway: RunningGateway, provider: Provider) -> None:
+    """The hold is what an answer may cost: 200 tokens of output, and what it reads."""
+    key = key_of(gateway, max_budget=0.1)
+    create = json.dumps({"type": "response.create", "response": {"max_output_tokens": 200}})
+    with open_(gateway, key=key) as client:
+        made = 0
+        try:
+            while True:
+                client.send(create)
+                while (event := json.loads(client.recv(timeout=5)))["type"] not in ("response.done", "error"):
+                    pass
+                if event["type"] == "error":
+                    break
+                made += 1
+        except ConnectionClosed:
+            pytest.fail("the error must come before the end")
+        _, code, reason = closed(client)
+    assert made >= 5
+    assert event["error"]["code"] == "budget_exceeded"
+    assert "this key" in event["error"]["message"]
+    assert (code, reason[:24]) == (1008, "Budget has been exceeded")
+    data = rows(gateway, made + 1)
+    assert sum(row["spend"] for row in data) == pytest.approx(made * COST)
+    assert sum(row["spend"] for row in data) <= 0.1
+
+
+def test_an_answer_that_nobody_asked_for_is_cancelled_when_the_budget_is_used_up(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        id_ = provider.begin(connection)
+        provider.frames.append(connection.recv())
+        provider.end(connection, id_, "cancelled")
+        connection.recv()
+
+    provider.talk = talk
+    key = key_of(gateway, max_budget=0.02)
+    with open_(gateway, key=key) as client:
+        events, code, _ = closed(client)
+    assert [event["type"] for event in events] == ["error"]
+    assert (events[0]["error"]["code"], code) == ("budget_exceeded", 1008)
+    assert json.loads(provider.frames[0])["type"] == "response.cancel"
+    row = rows(gateway, 1)[0]
+    assert (row["status"], row["spend"]) == ("failure", pytest.approx(COST))
+
+
+def test_a_rate_that_is_used_up_ends_the_connection(gateway: RunningGateway, provider: Provider) -> None:
+    key = key_of(gateway, rpm_limit=3)  # the connection, and two answers
+    with open_(gateway, key=key) as client:
+        for _ in range(2):
+            client.send(CREATE)
+            take(client, "response.done")
+        client.send(CREATE)
+        events, code, _ = closed(client)
+    assert events[-1]["error"]["code"] == "rate_limit_exceeded"
+    assert "3 requests per minute" in events[-1]["error"]["message"]
+    assert code == 1008
+    assert provider.frames.count(CREATE) == 2
+
+
+@pytest.mark.parametrize("change", ["block", "delete", "expire", "model"])
+def test_a_key_that_is_no_longer_good_ends_the_connection(
+    gateway: RunningGateway, provider: Provider, change: str
+) -> None:
+    key = key_of(gateway)
+    with open_(gateway, key=key) as client:
+        take(client, "session.created")
+        began = time.monotonic()
+        path, body = {
+            "block": ("/key/block", {"key": key}),
+            "delete": ("/key/delete", {"keys": [key]}),
+            "expire": ("/key/update", {"key": key, "duration": "1s"}),
+            "model": ("/key/update", {"key": key, "models": ["other"]}),
+        }[change]
+        assert gateway.request(path, body, ADMIN)[0] == 200
+        events, code, _ = closed(client)
+    assert time.monotonic() - began < 4
+    assert events[-1]["type"] == "error"
+    assert code == 1008
+    assert key not in json.dumps(events)
+
+
+def test_a_connection_is_one_of_the_calls_in_flight(gateway: RunningGateway, provider: Provider) -> None:
+    key = key_of(gateway, max_parallel_requests=1)
+    with open_(gateway, key=key) as client:
+        client.send(CREATE)  # its answers are within it
+        take(client, "response.done")
+        status, error = refusal(gateway, key=key)
+        assert (status, error["code"]) == (429, "rate_limit_exceeded")
+    until = time.monotonic() + 5
+    while True:  # until the first one's end has been seen
+        try:
+            with open_(gateway, key=key):
+                break
+        except InvalidStatus:
+            assert time.monotonic() < until
+
+
+# refusals before the upgrade
+
+
+def test_refusals_before_the_upgrade_have_a_body(gateway: RunningGateway, provider: Provider) -> None:
+    limited = key_of(gateway, models=["other"])
+    blocked = key_of(gateway)
+    gateway.request("/key/block", {"key": blocked}, ADMIN)
+    assert refusal(gateway, key="")[0] == 401
+    assert refusal(gateway, key="sk-wrong")[0] == 401
+    assert refusal(gateway, key=blocked)[0] == 401
+    status, error = refusal(gateway, key=limited)
+    assert (status, error["type"]) == (403, "key_model_access_denied")
+    assert refusal(gateway, "/v1/realtime")[0] == 400
+    status, error = refusal(gateway, "/v1/realtime?model=voices")
+    assert status == 404
+    assert "voice" in error["message"]
+    assert provider.requests == []
+    assert {row["status"] for row in rows(gateway, 6)} == {"failure"}
+
+
+def test_a_rate_that_is_used_up_refuses_connections(gateway: RunningGateway, provider: Provider) -> None:
+    key = key_of(gateway, rpm_limit=1)
+    with open_(gateway, key=key):
+        pass
+    assert refusal(gateway, key=key)[0] == 429
+    assert refusal(gateway, key=key_of(gateway, max_budget=0))[0] == 422
+
+
+def test_a_page_of_another_site_needs_a_key(provider: Provider, tmp_path: Any) -> None:
+    without = config(provider.base + "/v1")
+    del without["general_settings"]
+    with running(without, tmp_path) as gateway:
+        assert refusal(gateway, key="", origin="https://elsewhere.example")[0] == 403
+        with open_(gateway, key="", origin=f"http://127.0.0.1:{gateway.port}") as client:
+            take(client, "session.created")
+
+
+def test_what_the_provider_says_to_the_handshake_is_told(gateway: RunningGateway, provider: Provider) -> None:
+    body = json.dumps({"error": {"message": "no such model for sk-upstream-secret", "code": "gone"}})
+    provider.refuse = lambda connection, request: connection.respond(404, body)
+    status, error = refusal(gateway)
+    assert status == 404
+    assert "no such model" in error["message"]
+    assert "sk-upstream-secret" not in json.dumps(error)
+
+
+def test_the_next_deployment_is_dialled_when_one_fails(provider: Provider, tmp_path: Any) -> None:
+    other = Provider()
+    other.refuse = lambda connection, request: connection.respond(503, "down")
+    try:
+        with running(
+            config(other.base + "/v1", "http://127.0.0.1:9/v1", provider.base + "/v1"), tmp_path
+        ) as gateway:
+            for _ in range(6):
+                with open_(gateway) as client:
+                    take(client, "session.created")
+        assert len(provider.requests) == 6
+    finally:
+        other.stop()
+
+
+def test_redirects_are_not_followed(gateway: RunningGateway, provider: Provider) -> None:
+    other = Provider()
+
+    def redirect(connection: ServerConnection, request: Any) -> Any:
+        answer = connection.respond(302, "")
+        answer.headers["Location"] = f"ws://127.0.0.1:{other.port}/"
+        return answer
+
+    provider.refuse = redirect
+    try:
+        assert refusal(gateway)[0] >= 400
+        assert other.requests == []
+    finally:
+        other.stop()
+
+
+def test_a_plain_request_is_told_to_upgrade(gateway: RunningGateway) -> None:
+    status, _, body = gateway.request("/v1/realtime?model=voice", None, ADMIN, "GET")
+    assert status == 426
+    assert b"websocket" in body
+
+
+def test_other_paths_take_no_websockets(gateway: RunningGateway) -> None:
+    with pytest.raises(InvalidStatus) as caught:
+        open_(gateway, "/v1/models")
+    assert caught.value.response.status_code == 200  # HTTP allows to ignore the offer
+
+
+@pytest.mark.parametrize(
+    ("lines", "status"),
+    [("content-length: 3\r\n", 400), (f"x: {'y' * 9_000}\r\n", 431), ("sec-websocket-version: 8\r\n", 400)],
+)
+def test_malformed_handshakes_get_an_answer(gateway: RunningGateway, lines: str, status: int) -> None:
+    import socket
+
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as sock:
+        head = "GET /v1/realtime?model=voice HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+        key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+        sock.sendall((head + key + lines + "\r\n").encode())
+        assert sock.recv(65536).split(b" ")[1] == str(status).encode()

@@ -35,10 +35,23 @@ from headgate.server.meters import Hold
 from headgate.server.sockets import DRAIN
 from headgate.wire import ir
 from headgate.wire.dialect import Dialect
-from headgate.wire.realtime import Begun, Data, Ended, Event, Heard, Refused, Watch, error_event
+from headgate.wire.realtime import (
+    UNKNOWN,
+    Asked,
+    Begun,
+    Data,
+    Ended,
+    Event,
+    Heard,
+    Refused,
+    Watch,
+    error_event,
+)
 
 LOOK_SECONDS: Final = 0.25
 """How often it is looked whether the key and its budgets are still good."""
+BILL_SECONDS: Final = 60.0
+"""How often a connection that is billed by its time is."""
 CANCEL_SECONDS: Final = 3.0
 """How long a cancelled answer may take to tell its usage."""
 DRAIN_SECONDS: Final = 30.0
@@ -117,6 +130,9 @@ class Session:
         self._idle = asyncio.Event()
         self._idle.set()
         self._draining = False
+        sheet = self._deployment.sheet
+        self._timed = sheet is not None and not sheet.tokens and "seconds" in sheet.units.get("standard", {})
+        self._billed = gateway.clock.monotonic()
 
     async def run(self) -> End:
         """Until one side ends it. All answers are booked when it returns, or is cancelled."""
@@ -171,8 +187,7 @@ class Session:
                 if self._draining:
                     self._leave()
                     return
-                self._asked.append(await self._hold(asked.event, asked.most))
-                self._idle.clear()
+                await self._ask(asked)
             try:
                 await self._upstream.send(data)
             except ConnectionClosed:  # the other task has heard of it, too
@@ -224,10 +239,10 @@ class Session:
         """The oldest one that was asked for, or one that the provider begins by itself."""
         turn = self._asked.popleft() if self._asked else None
         if turn is None:
+            turn = self._turn("", event.most)
             try:
-                turn = await self._hold("", event.most)
+                await self._hold(turn)
             except HeadgateError as error:
-                turn = self._turn("", event.most)
                 turn.call.error = error
                 turn.booking.hold = self._bare()
                 self.stop(End(code=POLICY, error=error))
@@ -244,7 +259,7 @@ class Session:
             turn.call.error = turn.call.error or InternalServerError(
                 self._deployment.scrubbed(event.problem), llm_provider=self._deployment.provider.id
             )
-        self._book(turn, event.usage)
+        self._book(turn, event.usage, event.said)
         self._count()
 
     def _heard(self, event: Heard) -> None:
@@ -286,30 +301,38 @@ class Session:
         call.deployment, call.attempts = self._deployment, 1
         return Turn(call, self._booking.again(), asked)
 
-    async def _hold(self, asked: str, most: int | None) -> Turn:
+    async def _ask(self, asked: Asked) -> None:
         """Raises HeadgateError, which is booked as the answer's end."""
-        turn = self._turn(asked, most)
+        turn = self._turn(asked.event, asked.most)
         try:
-            turn.booking.caller = await self._look.caller()
-            if self._gateway.ledger is not None:
-                room = bytes(self._watch.context)
-                await reserve(self._gateway, self._prices, turn.call, turn.booking, room, within=True)
+            await self._hold(turn)
         except HeadgateError as error:
             turn.call.error = error
             turn.call.deployment = None
             self._book(turn, None)
             raise
-        return turn
+        self._asked.append(turn)
+        self._idle.clear()
+
+    async def _hold(self, turn: Turn) -> None:
+        """What it may cost, for who the caller is now. Raises HeadgateError."""
+        turn.booking.caller = await self._look.caller()
+        if self._gateway.ledger is not None:
+            room = bytes(min(self._watch.context, UNKNOWN))
+            await reserve(self._gateway, self._prices, turn.call, turn.booking, room, within=True)
 
     def _bare(self) -> Hold | None:
         hold = self._booking.hold
         return None if hold is None else hold.bare(self._gateway.clock.time())
 
-    def _book(self, turn: Turn, usage: ir.Usage | None) -> None:
+    def _book(self, turn: Turn, usage: ir.Usage | None, said: ir.Usage | None = None) -> None:
+        """`said` is what went by: it is counted where the provider does not tell what was used."""
         call = turn.call
         call.usage = usage
         if usage is not None:
             settle(call, self._deployment)
+        elif said is not None and said.output:
+            call.usage, call.pieces = msgspec.structs.replace(said, output=0), said.output
         call.status = 200 if call.error is None else call.error.status_code
         account(self._gateway, call, turn.booking)
 
@@ -317,19 +340,24 @@ class Session:
         """Of answers whose end nobody saw it is counted what went by; those that never began are nothing."""
         for id_, turn in self._running.items():
             used = self._watch.said(id_)
-            turn.call.pieces = max(1, used.output)
-            turn.call.usage = msgspec.structs.replace(used, output=0)
             turn.call.error = turn.call.error or end.error
-            turn.call.status = (
-                499 if end.gone else 200 if turn.call.error is None else turn.call.error.status_code
-            )
-            account(self._gateway, turn.call, turn.booking)
+            self._book(turn, None, msgspec.structs.replace(used, output=max(1, used.output)))
         for turn in self._asked:
-            turn.call.error = end.error
-            turn.call.status = 499 if end.error is None else end.error.status_code
-            account(self._gateway, turn.call, turn.booking)
+            turn.call.error = end.error or APIConnectionError("the connection ended before the answer began")
+            self._book(turn, None)
+        self._book_time()
         self._running.clear()
         self._asked.clear()
+
+    def _book_time(self) -> None:
+        """Of models that are billed by the time of a connection: what was not billed yet."""
+        if not self._timed:
+            return
+        turn = self._turn("", None)
+        turn.booking.hold = self._bare()
+        now = self._gateway.clock.monotonic()
+        seconds, self._billed = now - self._billed, now
+        self._book(turn, ir.Usage(seconds=seconds))
 
     def _count(self) -> None:
         if not self._running and not self._asked:
@@ -347,6 +375,8 @@ class Session:
                 await self._look.caller()
             except ServiceUnavailableError:
                 continue  # nobody can say that the key is not good any more: it is asked again
+            if self._gateway.clock.monotonic() - self._billed >= BILL_SECONDS:
+                self._book_time()
             hold = self._booking.hold
             now = self._gateway.clock.time()
             if hold is not None and (refusal := hold.spent(now)) is not None:

@@ -11,6 +11,11 @@ DRAIN: Final = "headgate.drain"
 
 
 class Socket(WebSocketsSansIOProtocol):
+    async def send(self, message: Any) -> None:
+        await super().send(message)
+        if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
+            self.handshake_complete = True  # uvicorn would log that there was none
+
     def shutdown(self) -> None:
         """The handler ends what is under way, and closes by itself."""
         if self.handshake_complete and not self.close_sent:

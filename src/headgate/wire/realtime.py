@@ -40,11 +40,13 @@ class Begun(NamedTuple):
 
 
 class Ended(NamedTuple):
-    """`usage` None: the provider did not tell. `problem` is what it says went wrong, "" for nothing."""
+    """`usage` None: the provider did not tell, and `said` is what the frames do. `problem` is what it says went
+    wrong, "" for nothing."""
 
     id: str
     usage: ir.Usage | None = None
     problem: str = ""
+    said: ir.Usage | None = None
 
 
 class Refused(NamedTuple):
@@ -220,13 +222,14 @@ class OpenAIWatch:
             return
         begun, words, sound = self._running[id_]
         if "audio" in event.type:
-            sound += len(event.delta) * 2 / self._out
+            sound += (len(event.delta) - 2) * 2 / self._out
         else:
             words += max(1.0, (len(event.delta) - 2) / 4)
         self._running[id_] = (begun, words, sound)
 
     def _ended(self, own: Mapping[str, Raw]) -> Ended:
         id_ = _text(own, "id")
+        said = self.said(id_)
         begun, *_ = self._running.pop(id_, (0.0, 0.0, 0.0))
         usage = read_usage(_decoded(own.get("usage", Raw())))
         self._read = usage.input if usage is not None else self._read
@@ -238,7 +241,7 @@ class OpenAIWatch:
         if _text(own, "status") == "failed":
             details = _at(_object(own.get("status_details", Raw())), "error")
             problem = text(details.get("message")) or text(details.get("code")) or "the answer failed"
-        return Ended(id_, usage, problem)
+        return Ended(id_, usage, problem, said)
 
 
 def read_usage(usage: Any) -> ir.Usage | None:

@@ -121,7 +121,7 @@ class LiveWatch:
         return Begun(self._running, self._most)
 
     def _end(self) -> Ended:
-        ended = Ended(self._running, self._usage)
+        ended = Ended(self._running, self._usage, said=self.said(self._running))
         if self._usage is not None:
             self._context = max(self._context, self._usage.input) + self._usage.output
         self._running, self._usage, self._over = "", None, False
