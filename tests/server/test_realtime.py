@@ -1,10 +1,15 @@
 """Realtime connections through us: frames unchanged, answers booked one by one, limits that end them."""
 
 import json
+import socket
+import subprocess
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
 
+import openai
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
@@ -75,6 +80,11 @@ def closed(client: ClientConnection) -> tuple[list[dict[str, Any]], int | None, 
         return events, end.rcvd.code if end.rcvd else None, end.rcvd.reason if end.rcvd else ""
 
 
+def handshake(lines: str) -> bytes:
+    head = "GET /v1/realtime?model=voice HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
+    return (head + "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n" + lines + "\r\n").encode()
+
+
 def rows(gateway: RunningGateway, count: int) -> list[dict[str, Any]]:
     """The ledger, once it has so many rows of this operation; oldest first."""
     until = time.monotonic() + 5
@@ -83,7 +93,7 @@ def rows(gateway: RunningGateway, count: int) -> list[dict[str, Any]]:
         found = [row for row in data if row["call_type"] == "realtime"]
         if len(found) >= count or time.monotonic() > until:
             assert len(found) == count, found
-            return sorted(found, key=lambda row: row["startTime"])
+            return sorted(found, key=lambda row: row["request_id"])
 
 
 def refusal(gateway: RunningGateway, *args: Any, **more: Any) -> tuple[int, dict[str, Any]]:
@@ -519,10 +529,160 @@ def test_other_paths_take_no_websockets(gateway: RunningGateway) -> None:
     [("content-length: 3\r\n", 400), (f"x: {'y' * 9_000}\r\n", 431), ("sec-websocket-version: 8\r\n", 400)],
 )
 def test_malformed_handshakes_get_an_answer(gateway: RunningGateway, lines: str, status: int) -> None:
-    import socket
-
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as sock:
-        head = "GET /v1/realtime?model=voice HTTP/1.1\r\nhost: h\r\nconnection: upgrade\r\nupgrade: websocket\r\n"
-        key = "sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
-        sock.sendall((head + key + lines + "\r\n").encode())
+        sock.sendall(handshake(lines))
         assert sock.recv(65536).split(b" ")[1] == str(status).encode()
+
+
+# other formats, other clients
+
+
+def test_gemini_live_is_relayed_and_booked(gateway: RunningGateway, provider: Provider) -> None:
+    usage = {
+        "promptTokenCount": 100,
+        "responseTokenCount": 50,
+        "totalTokenCount": 150,
+        "promptTokensDetails": [
+            {"modality": "TEXT", "tokenCount": 60},
+            {"modality": "AUDIO", "tokenCount": 40},
+        ],
+        "responseTokensDetails": [{"modality": "AUDIO", "tokenCount": 50}],
+    }
+
+    def talk(connection: ServerConnection) -> None:
+        provider.frames.append(connection.recv())
+        connection.send(b'{"setupComplete": {}}')
+        for _ in range(2):
+            provider.frames.append(connection.recv())
+            connection.send(b'{"serverContent": {"modelTurn": {"parts": [{"text": "Hi"}]}}}')
+            end = {"serverContent": {"turnComplete": True}, "usageMetadata": usage}
+            connection.send(json.dumps(end).encode())
+        connection.recv()
+
+    provider.talk = talk
+    turn = json.dumps({"clientContent": {"turns": [{"parts": [{"text": "Hi"}]}], "turnComplete": True}})
+    with open_(gateway, "/v1/realtime?model=live") as client:
+        client.send('{"setup": {"model": "models/live", "generationConfig": {"maxOutputTokens": 99}}}')
+        assert client.recv(timeout=5) == b'{"setupComplete": {}}'
+        for _ in range(2):
+            client.send(turn)
+            assert b"modelTurn" in client.recv(timeout=5)
+            assert b"turnComplete" in client.recv(timeout=5)
+        data = rows(gateway, 2)
+    assert all(row["spend"] == pytest.approx(60 * 5e-7 + 40 * 3e-6 + 50 * 1.2e-5) for row in data)
+    request = provider.requests[0]
+    assert request.path == "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+    assert request.headers["x-goog-api-key"] == "sk-upstream-secret"
+    assert json.loads(provider.frames[0])["setup"]["model"] == "models/gemini-live-2.5-flash"
+    assert provider.frames[1:] == [turn, turn]
+
+
+async def test_the_openai_sdk_talks_to_it(gateway: RunningGateway, provider: Provider) -> None:
+    client = openai.AsyncOpenAI(api_key=KEY, base_url=f"http://127.0.0.1:{gateway.port}/v1")
+    async with client, client.realtime.connect(model="voice") as connection:
+        assert (await connection.recv()).type == "session.created"
+        await connection.session.update(session={"type": "realtime", "model": "voice"})
+        assert (await connection.recv()).type == "session.updated"
+        await connection.response.create()
+        kinds = []
+        async for event in connection:
+            kinds.append(event.type)
+            if event.type == "response.done":
+                break
+    assert kinds[0] == "response.created"
+    assert event.response.usage is not None
+    assert event.response.usage.output_tokens == 148
+    assert json.loads(provider.frames[0])["session"]["model"] == "gpt-realtime"
+    assert rows(gateway, 1)[0]["spend"] == pytest.approx(COST)
+
+
+def test_a_connection_that_is_billed_by_its_time(provider: Provider, tmp_path: Any) -> None:
+    params = {"model": "xai/grok-voice-latest", "api_key": "k", "api_base": provider.base + "/v1"}
+    timed = {**config(provider.base), "model_list": [{"model_name": "voice", "litellm_params": params}]}
+    with running(timed, tmp_path) as gateway:
+        began = time.monotonic()
+        with open_(gateway) as client:
+            take(client, "session.created")
+        row = rows(gateway, 1)[0]
+        assert 0 < row["spend"] <= (time.monotonic() - began) * 0.08 / 60
+    assert provider.requests[0].path == "/v1/realtime?model=grok-voice-latest"
+
+
+# the process
+
+
+@pytest.mark.parametrize("busy", [True, False])
+def test_a_process_that_ends_lets_answers_end_first(provider: Provider, tmp_path: Any, busy: bool) -> None:
+    go_on = threading.Event()
+
+    def talk(connection: ServerConnection) -> None:
+        say(connection, "session.created", session={})
+        if busy:
+            id_ = provider.begin(connection)
+            go_on.wait(5)
+            provider.end(connection, id_)
+        connection.recv()
+
+    provider.talk = talk
+    served = running(config(provider.base + "/v1"), tmp_path)
+    gateway = served.__enter__()
+    with open_(gateway) as client:
+        take(client, "response.output_audio.delta" if busy else "session.created")
+        ending = threading.Thread(target=served.__exit__, args=(None, None, None))
+        ending.start()
+        until = time.monotonic() + 5
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", gateway.port)).close()
+            except OSError:
+                break
+        go_on.set()
+        events, code, reason = closed(client)
+    ending.join(10)
+    assert [event["type"] for event in events] == (["response.done"] if busy else [])
+    assert (code, reason) == (1012, "the gateway restarts: connect again")
+
+
+def test_without_the_package_it_says_what_is_missing(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.server.app.find_spec", lambda name: None)
+    status, error = refusal(gateway)
+    assert status == 501
+    assert "pip install 'headgate[realtime]'" in error["message"]
+
+
+def test_the_package_is_not_loaded_before_it_is_needed(tmp_path: Any) -> None:
+    file = tmp_path / "config.yaml"
+    file.write_text("model_list: []")
+    program = """
+import sys
+from headgate.server.app import App, build
+from headgate.server.config.load import load
+from headgate.server.lane import lane_for
+lane_for(App(build(load(sys.argv[1], {}), {})))
+print([name for name in sys.modules if name.startswith(("websockets", "headgate.server.sockets"))])
+"""
+    done = subprocess.run([sys.executable, "-c", program, str(file)], capture_output=True, text=True)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr
+
+
+def test_a_client_that_does_not_read_slows_the_provider_down(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    sent, moved, most = [0], threading.Event(), 400
+    piece = "x" * 1_000_000
+
+    def talk(connection: ServerConnection) -> None:
+        while sent[0] < most:
+            connection.send(piece)
+            sent[0] += 1
+            moved.set()
+
+    provider.talk = talk
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as sock:
+        sock.sendall(handshake(f"authorization: Bearer {KEY}\r\nsec-websocket-version: 13\r\n"))
+        while moved.wait(1.0):
+            moved.clear()
+        assert 0 < sent[0] < most
+    assert provider.ended.wait(5)  # a client that goes without reading is no reason to stay

@@ -15,7 +15,7 @@ from headgate.ports import Origin, Told
 
 FRAME_LIMIT: Final = 16 * 1024 * 1024
 """Bytes of a message, either way: OpenAI takes up to 15 MiB of sound in one."""
-QUEUE: Final = 16
+QUEUE: Final = 4
 """Messages that wait for a slow reader before the socket is not read any more."""
 CLOSE_SECONDS: Final = 5.0
 

@@ -201,6 +201,8 @@ class Session:
                     await self._happened(event)
                 if not self._end.done():
                     await self._tell(data)
+                if self._draining and self._idle.is_set():
+                    self._leave()
         except ConnectionClosed as closed:
             self._lost(closed)
 
@@ -362,8 +364,6 @@ class Session:
     def _count(self) -> None:
         if not self._running and not self._asked:
             self._idle.set()
-            if self._draining:
-                self._leave()
 
     # ends
 
@@ -394,27 +394,32 @@ class Session:
 
     async def _part(self, end: End, down: "asyncio.Task[None]") -> None:
         """Tells both sides. What runs is cancelled, and may still say what it has used."""
+        cancelled = await self._cancel()
         if end.error is not None and not end.gone:
             await self._tell(error_event(*_words(end.error)))
-        for id_ in [*self._running, *([""] if self._asked else [])]:
-            frame = self._watch.cancel(id_)
-            if frame is None:
-                break
-            try:
-                await self._upstream.send(frame)
-            except ConnectionClosed:
-                break
-        else:
+        if cancelled:
             idle = asyncio.ensure_future(self._idle.wait())
             await asyncio.wait((idle, down), timeout=CANCEL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
             idle.cancel()
-        if not end.gone:
-            reason = end.reason if end.error is None else end.error.message
-            shown = reason.encode()[:REASON_BYTES].decode("utf-8", "ignore")
-            with suppress(OSError):  # it has gone meanwhile: nobody is left to be told
-                await self._send({"type": "websocket.close", "code": end.code, "reason": shown})
-        own = end.gone and end.reason
-        await self._upstream.close(_sendable(end.code) if end.gone else NORMAL, own or "")
+        if end.gone:
+            await self._upstream.close(_sendable(end.code), end.reason)
+            return
+        reason = end.reason if end.error is None else end.error.message
+        shown = reason.encode()[:REASON_BYTES].decode("utf-8", "ignore")
+        with suppress(OSError):  # it has gone meanwhile: nobody is left to be told
+            await self._send({"type": "websocket.close", "code": end.code, "reason": shown})
+        await self._upstream.close()
+
+    async def _cancel(self) -> bool:
+        """Whether something was running whose usage is to be waited for."""
+        named = [*self._running, *([""] if self._asked else [])]
+        frames = [frame for id_ in named if (frame := self._watch.cancel(id_)) is not None]
+        try:
+            for frame in frames:
+                await self._upstream.send(frame)
+        except ConnectionClosed:
+            return False
+        return bool(frames)
 
 
 class Look(Protocol):

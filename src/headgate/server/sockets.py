@@ -16,6 +16,11 @@ class Socket(WebSocketsSansIOProtocol):
         if message["type"] == "websocket.http.response.body" and not message.get("more_body"):
             self.handshake_complete = True  # uvicorn would log that there was none
 
+    def keepalive_timeout(self) -> None:
+        """Who does not answer may not read either: what waits for it is not waited for."""
+        super().keepalive_timeout()
+        self.transport.abort()
+
     def shutdown(self) -> None:
         """The handler ends what is under way, and closes by itself."""
         if self.handshake_complete and not self.close_sent:

@@ -3,6 +3,7 @@
 Refusals before the upgrade are HTTP answers. Nobody imports this before the first websocket comes.
 """
 
+import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import partial
@@ -78,6 +79,8 @@ async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) 
         await _serve(gateway, scope, receive, send, call, booking)
     except HeadgateError as error:
         await _refuse(gateway, scope, send, call, booking, error)
+    except asyncio.CancelledError:
+        return  # the process ends: all is booked, and nobody else waits for this
     except OSError:
         call.status = 499  # uvicorn's word for a client that went before it was let in
         account(gateway, call, booking)
