@@ -7,19 +7,25 @@ https://ai.google.dev/api/live
 """
 
 from itertools import count
+from math import ceil
 from typing import Any, ClassVar, Final
 
 import msgspec
 from msgspec import Raw, Struct
 
-from headgate.errors import HeadgateError
 from headgate.wire import ir
+from headgate.wire.gemini.check import Malformed
 from headgate.wire.gemini.usage import read_usage
 from headgate.wire.operations import UNREADABLE, Operation, encode
 from headgate.wire.realtime import Asked, Begun, Data, Ended, Event, Watch
 
-MEDIA_BYTES: Final = 16
-"""Of a frame with sound or pictures for a token: 25 tokens a second of sound, 258 a picture, and both are larger."""
+HEARD: Final = 1_600
+"""Characters of base64 for a token: sound has 25 tokens a second; what comes in is PCM, 16 bit, 16 kHz or more."""
+SPOKEN: Final = 2_560
+"""The same for what the model says, at 24 kHz."""
+SEEN: Final = 16
+"""A picture has 258 tokens, and more characters than this for each: https://ai.google.dev/gemini-api/docs/tokens"""
+WRITTEN: Final = 4
 
 
 class _Sent(Struct, rename="camel"):
@@ -51,7 +57,7 @@ class LiveWatch:
         self._running = ""
         self._over = False
         self._usage: ir.Usage | None = None
-        self._spoken = 0
+        self._sound = self._words = 0.0
 
     @property
     def context(self) -> int:
@@ -62,8 +68,7 @@ class LiveWatch:
             frame = _SENT(data)
         except UNREADABLE:
             return data, None
-        media = bytes(frame.realtime_input) and b'"text"' not in bytes(frame.realtime_input)
-        self._context += len(data) / MEDIA_BYTES if media else len(data)
+        self._context += len(data) / _size(bytes(frame.realtime_input))
         if bytes(frame.setup):
             return self._set_up(data, frame.setup), None
         turn = _object(frame.client_content)
@@ -84,7 +89,11 @@ class LiveWatch:
                 events.append(self._end())
             if not self._running:
                 events.append(self._begin())
-            self._spoken += len(bytes(frame.server_content))
+            said = bytes(frame.server_content)
+            if b'"inlineData"' in said:
+                self._sound += len(said) / SPOKEN
+            else:
+                self._words += len(said) / WRITTEN
         usage = _usage(frame.usage_metadata)
         if usage is not None:
             if not self._running:
@@ -101,8 +110,8 @@ class LiveWatch:
         return None
 
     def said(self, id_: str) -> ir.Usage:
-        output = self._spoken // MEDIA_BYTES // 4
-        return ir.Usage(input=self.context, output=output, audio_output=output or None)
+        sound = ceil(self._sound)
+        return ir.Usage(input=self.context, output=ceil(self._words) + sound, audio_output=sound or None)
 
     def _set_up(self, data: Data, setup: Raw) -> Data:
         """With the provider's name of the model."""
@@ -111,13 +120,14 @@ class LiveWatch:
         most = limits.get("maxOutputTokens")
         self._most = most if isinstance(most, int) else None
         name = self._model if "/" in self._model else f"models/{self._model}"
-        if fields.get("model") == encode(name):
+        if bytes(fields.get("model", b"")) == encode(name):
             return data
         whole = encode({**_fields(data), "setup": {**fields, "model": name}})
         return whole.decode() if isinstance(data, str) else whole
 
     def _begin(self) -> Begun:
-        self._running, self._spoken, self._over = str(next(self._ids)), 0, False
+        self._running, self._over = str(next(self._ids)), False
+        self._sound = self._words = 0.0
         return Begun(self._running, self._most)
 
     def _end(self) -> Ended:
@@ -128,13 +138,18 @@ class LiveWatch:
         return ended
 
 
+def _size(streamed: bytes) -> int:
+    """Characters for a token of what is streamed; other frames are text, in which each may be one."""
+    if not streamed or b'"text"' in streamed:
+        return 1
+    return HEARD if b'"audio/' in streamed else SEEN
+
+
 def _usage(raw: Raw) -> ir.Usage | None:
     node = _object(raw)
     try:
         return read_usage(node) if node else None
-    except (
-        HeadgateError
-    ):  # not Google's numbers: the frame goes on as it came, the answer counts as one without
+    except Malformed:  # the frame goes on as it came; the answer counts as one without usage
         return None
 
 
