@@ -286,6 +286,25 @@ def test_a_client_that_goes_ends_its_answer_and_pays_for_it(
     assert provider.closes == [(4001, "enough")]
 
 
+def test_who_pays_is_told_by_headers(gateway: RunningGateway, provider: Provider) -> None:
+    told = {"x-litellm-session-id": "s", "x-litellm-customer-id": "c", "x-litellm-tags": "a,b"}
+    with open_(gateway, headers=told) as client:
+        client.send(CREATE)
+        take(client, "response.done")
+    row = rows(gateway, 1)[0]
+    assert (row["session_id"], row["end_user"], row["request_tags"]) == ("s", "c", ["a", "b"])
+
+
+def test_an_answer_whose_usage_is_not_told_is_estimated(gateway: RunningGateway, provider: Provider) -> None:
+    provider.usage = None
+    with open_(gateway) as client:
+        client.send(CREATE)
+        take(client, "response.done")
+    row = rows(gateway, 1)[0]
+    assert row["completion_tokens"] == 2
+    assert row["spend"] > 2 * SOUND_OUT
+
+
 # how it ends
 
 
@@ -389,12 +408,13 @@ def test_a_rate_that_is_used_up_ends_the_connection(gateway: RunningGateway, pro
         for _ in range(2):
             client.send(CREATE)
             take(client, "response.done")
-        client.send(CREATE)
+        client.send(json.dumps({"type": "response.create", "event_id": "mine"}))
         events, code, _ = closed(client)
     assert events[-1]["error"]["code"] == "rate_limit_exceeded"
+    assert events[-1]["error"]["event_id"] == "mine"
     assert "3 requests per minute" in events[-1]["error"]["message"]
     assert code == 1008
-    assert provider.frames.count(CREATE) == 2
+    assert provider.frames == [CREATE, CREATE]
 
 
 @pytest.mark.parametrize("change", ["block", "delete", "expire", "model"])
@@ -494,6 +514,42 @@ def test_the_next_deployment_is_dialled_when_one_fails(provider: Provider, tmp_p
         assert len(provider.requests) == 6
     finally:
         other.stop()
+
+
+class Stale:
+    """A credential whose token is refused once."""
+
+    secrets = ("token-1", "token-2")
+
+    def __init__(self) -> None:
+        self.made = 0
+
+    def ready(self, now: float) -> bool:
+        return self.made > 0
+
+    async def renew(self, fetch: Any, now: float) -> None:
+        self.made = 2 if self.made else 1
+
+    def sign(self, request: Any, now: float) -> list[tuple[str, str]]:
+        return [("authorization", f"Bearer token-{self.made}")]
+
+    def refused(self, told: Any, lines: Any, now: float) -> bool:
+        self.made = 2
+        return True
+
+
+def test_a_token_that_has_expired_is_renewed(gateway: RunningGateway, provider: Provider) -> None:
+    deployment = gateway.gateway.snapshot.groups["voice"].deployments[0]
+    deployment.credential, deployment.auth_headers = Stale(), []
+
+    def check(connection: ServerConnection, request: Any) -> Any:
+        good = request.headers["authorization"] == "Bearer token-2"
+        return None if good else connection.respond(401, "expired")
+
+    provider.refuse = check
+    with open_(gateway) as client:
+        take(client, "session.created")
+    assert len(provider.requests) == 2
 
 
 def test_redirects_are_not_followed(gateway: RunningGateway, provider: Provider) -> None:

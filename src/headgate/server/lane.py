@@ -412,7 +412,10 @@ class Lane(HttpToolsProtocol):
             self._refuse(400, _MALFORMED)
 
     def _socket(self) -> type[asyncio.Protocol] | None:
-        """Who takes the connection over from here: for a websocket, on paths that have one."""
+        """Who takes the connection over from here: for a websocket, on paths that have one. Not while an answer to
+        an earlier request is under way."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
         if self.parser.get_method() != b"GET" or (b"upgrade", b"websocket") not in (
             (name, value.lower()) for name, value in self.headers
         ):

@@ -65,13 +65,15 @@ REASON_BYTES: Final = 123
 
 
 class End(Struct, frozen=True, kw_only=True):
-    """What the client is told when it is over. `gone`: it went by itself. `broken` is what the deployment did."""
+    """What the client is told when it is over. `gone`: it went by itself. `broken` is what the deployment did;
+    `event` is the client's name for what is refused."""
 
     code: int = NORMAL
     reason: str = ""
     error: HeadgateError | None = None
     gone: bool = False
     broken: HeadgateError | None = None
+    event: str = ""
 
 
 class Fixed(Struct):
@@ -187,7 +189,8 @@ class Session:
                 if self._draining:
                     self._leave()
                     return
-                await self._ask(asked)
+                if not await self._ask(asked):
+                    return
             try:
                 await self._upstream.send(data)
             except ConnectionClosed:  # the other task has heard of it, too
@@ -303,8 +306,8 @@ class Session:
         call.deployment, call.attempts = self._deployment, 1
         return Turn(call, self._booking.again(), asked)
 
-    async def _ask(self, asked: Asked) -> None:
-        """Raises HeadgateError, which is booked as the answer's end."""
+    async def _ask(self, asked: Asked) -> bool:
+        """Whether it may be made. A refusal is booked as the answer's end."""
         turn = self._turn(asked.event, asked.most)
         try:
             await self._hold(turn)
@@ -312,9 +315,11 @@ class Session:
             turn.call.error = error
             turn.call.deployment = None
             self._book(turn, None)
-            raise
+            self.stop(End(code=POLICY, error=error, event=asked.event))
+            return False
         self._asked.append(turn)
         self._idle.clear()
+        return True
 
     async def _hold(self, turn: Turn) -> None:
         """What it may cost, for who the caller is now. Raises HeadgateError."""
@@ -396,7 +401,7 @@ class Session:
         """Tells both sides. What runs is cancelled, and may still say what it has used."""
         cancelled = await self._cancel()
         if end.error is not None and not end.gone:
-            await self._tell(error_event(*_words(end.error)))
+            await self._tell(error_event(*_words(end.error), end.event))
         if cancelled:
             idle = asyncio.ensure_future(self._idle.wait())
             await asyncio.wait((idle, down), timeout=CANCEL_SECONDS, return_when=asyncio.FIRST_COMPLETED)

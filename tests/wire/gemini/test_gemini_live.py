@@ -49,7 +49,11 @@ def test_a_turn_whose_usage_never_comes_ends_with_the_next() -> None:
 def test_a_call_of_a_function_ends_an_answer_and_its_result_asks_for_the_next() -> None:
     watch = LiveWatch("m")
     assert played({**CALLS, "usageMetadata": USAGE}, watch=watch) == [("begun", "1"), ("ended", "1", 5)]
-    assert watch.sent('{"toolResponse": {"functionResponses": []}}')[1] == Asked()
+    result = '{"toolResponse": {"functionResponses": []}}'
+    assert watch.sent(result)[1] == Asked()
+    assert watch.sent(result)[1] is None  # the second of two results
+    assert played(SAYS, watch=watch) == [("begun", "2")]
+    assert watch.sent(result)[1] == Asked()
 
 
 def test_usage_that_belongs_to_nothing_is_an_answer_of_its_own() -> None:

@@ -56,6 +56,7 @@ class LiveWatch:
         self._ids = count(1)
         self._running = ""
         self._over = False
+        self._asked = False
         self._usage: ir.Usage | None = None
         self._sound = self._words = 0.0
 
@@ -72,9 +73,11 @@ class LiveWatch:
         if bytes(frame.setup):
             return self._set_up(data, frame.setup), None
         turn = _object(frame.client_content)
-        if turn.get("turnComplete", turn.get("turn_complete")) is True or bytes(frame.tool_response):
-            return data, Asked(most=self._most)
-        return data, None
+        over = turn.get("turnComplete", turn.get("turn_complete")) is True or bytes(frame.tool_response)
+        if not over or self._asked:  # several results of functions ask for one answer
+            return data, None
+        self._asked = True
+        return data, Asked(most=self._most)
 
     def came(self, data: Data) -> list[Event]:
         try:
@@ -126,7 +129,7 @@ class LiveWatch:
         return whole.decode() if isinstance(data, str) else whole
 
     def _begin(self) -> Begun:
-        self._running, self._over = str(next(self._ids)), False
+        self._running, self._over, self._asked = str(next(self._ids)), False, False
         self._sound = self._words = 0.0
         return Begun(self._running, self._most)
 
