@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection
 
+from headgate.server.app import App
 from servers import KEY, RunningGateway, running
 from sockets import USAGE, Provider, say
 
@@ -346,6 +347,33 @@ def test_frames_over_the_limit_end_the_connection(gateway: RunningGateway, provi
     assert provider.frames == []
 
 
+def test_bytes_that_are_no_frames_end_the_connection(
+    gateway: RunningGateway, provider: Provider, caplog: pytest.LogCaptureFixture
+) -> None:
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=5) as sock:
+        sock.sendall(handshake(f"authorization: Bearer {KEY}\r\nsec-websocket-version: 13\r\n"))
+        got = b""
+        while b"session.created" not in got:
+            got += sock.recv(65536)
+        sock.sendall(b"\xff\xff\xff\xff")
+        got = b""
+        while piece := sock.recv(65536):
+            got += piece
+    assert got[0] == 0x88  # a closing frame
+    assert int.from_bytes(got[2:4], "big") == 1002
+    assert provider.ended.wait(5)
+    assert caplog.text == ""
+
+
+def test_a_provider_that_sends_no_frames_is_a_broken_connection(
+    gateway: RunningGateway, provider: Provider
+) -> None:
+    provider.talk = lambda connection: connection.socket.sendall(b"\xff\xff\xff\xff") or connection.recv()
+    with open_(gateway) as client:
+        events, code, _ = closed(client)
+    assert (events[0]["error"]["code"], code) == ("upstream_connection_lost", 1011)
+
+
 def test_a_text_that_is_no_utf8_ends_the_connection(gateway: RunningGateway, provider: Provider) -> None:
     with open_(gateway) as client:
         take(client, "session.created")
@@ -400,6 +428,33 @@ def test_an_answer_that_nobody_asked_for_is_cancelled_when_the_budget_is_used_up
     assert json.loads(provider.frames[0])["type"] == "response.cancel"
     row = rows(gateway, 1)[0]
     assert (row["status"], row["spend"]) == ("failure", pytest.approx(COST))
+
+
+def test_a_budget_holds_for_all_connections_together(gateway: RunningGateway, provider: Provider) -> None:
+    key = key_of(gateway, max_budget=0.12)
+    create = json.dumps({"type": "response.create", "response": {"max_output_tokens": 200}})
+    made: list[int] = []
+
+    def talk() -> None:
+        with open_(gateway, key=key) as client:
+            try:
+                while True:
+                    client.send(create)
+                    take(client, "response.done")
+                    made.append(1)
+            except ConnectionClosed as end:
+                assert end.rcvd is not None
+                assert end.rcvd.code == 1008
+
+    threads = [threading.Thread(target=talk) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    data = rows(gateway, len(made) + 4)
+    assert len(made) >= 4
+    assert sum(row["spend"] for row in data) == pytest.approx(len(made) * COST)
+    assert sum(row["spend"] for row in data) <= 0.12
 
 
 def test_a_rate_that_is_used_up_ends_the_connection(gateway: RunningGateway, provider: Provider) -> None:
@@ -566,6 +621,20 @@ def test_redirects_are_not_followed(gateway: RunningGateway, provider: Provider)
         assert other.requests == []
     finally:
         other.stop()
+
+
+async def test_servers_that_can_only_close_refuse_by_closing(gateway: RunningGateway) -> None:
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": "/v1/realtime", "query_string": b"model=voice", "headers": []}
+    await App(gateway.gateway)(scope, receive, send)
+    assert sent == [{"type": "websocket.close", "code": 1008}]
 
 
 def test_a_plain_request_is_told_to_upgrade(gateway: RunningGateway) -> None:

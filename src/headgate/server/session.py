@@ -44,6 +44,7 @@ from headgate.wire.realtime import (
     Event,
     Heard,
     Refused,
+    Spoke,
     Watch,
     error_event,
 )
@@ -221,7 +222,7 @@ class Session:
         if said is None:  # no closing frame: it broke
             provider = self._deployment.provider.name
             error = APIConnectionError(
-                f"{provider} closed the connection without a word", code="upstream_connection_lost"
+                f"the connection to {provider} broke off", code="upstream_connection_lost"
             )
             self.stop(End(code=FAILED, error=error, broken=error))
             return
@@ -233,6 +234,9 @@ class Session:
         match event:
             case Begun():
                 await self._begun(event)
+            case Spoke():
+                if event.id in self._running:
+                    self._running[event.id].call.first_byte = self._gateway.clock.monotonic()
             case Ended():
                 self._ended(event)
             case Heard():
@@ -252,7 +256,6 @@ class Session:
                 turn.booking.hold = self._bare()
                 self.stop(End(code=POLICY, error=error))
         self._running[event.id] = turn
-        turn.call.first_byte = self._gateway.clock.monotonic()
         self._idle.clear()
 
     def _ended(self, event: Ended) -> None:

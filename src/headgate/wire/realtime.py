@@ -39,6 +39,12 @@ class Begun(NamedTuple):
     most: int | None = None
 
 
+class Spoke(NamedTuple):
+    """The first of an answer's words or sound."""
+
+    id: str
+
+
 class Ended(NamedTuple):
     """`usage` None: the provider did not tell, and `said` is what the frames do. `problem` is what it says went
     wrong, "" for nothing."""
@@ -63,7 +69,7 @@ class Heard(NamedTuple):
     usage: ir.Usage
 
 
-Event: TypeAlias = Begun | Ended | Refused | Heard
+Event: TypeAlias = Begun | Spoke | Ended | Refused | Heard
 
 
 class Watch(Protocol):
@@ -162,8 +168,7 @@ class OpenAIWatch:
         if event is None:
             return []
         if event.type.endswith(".delta"):
-            self._spoken(event)
-            return []
+            return self._spoken(event)
         if event.type in _SESSIONS:
             self._session(event, len(data))
             return []
@@ -215,17 +220,19 @@ class OpenAIWatch:
         self._in = _characters(_at(heard, "format").get("type") or session.get("input_audio_format"))
         self._out = _characters(_at(spoken, "format").get("type") or session.get("output_audio_format"))
 
-    def _spoken(self, event: _Event) -> None:
+    def _spoken(self, event: _Event) -> list[Event]:
         """A piece of text is a token or more, a piece of sound has as many as it is long."""
         id_ = text(event.response_id) or ""
         if id_ not in self._running or "transcript" in event.type:
-            return
+            return []
         begun, words, sound = self._running[id_]
         if "audio" in event.type:
             sound += (len(event.delta) - 2) * 2 / self._out
         else:
             words += max(1.0, (len(event.delta) - 2) / 4)
+        first = self._running[id_] == (begun, 0.0, 0.0)
         self._running[id_] = (begun, words, sound)
+        return [Spoke(id_)] if first else []
 
     def _ended(self, own: Mapping[str, Raw]) -> Ended:
         id_ = _text(own, "id")

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from headgate.wire.gemini.live import LiveWatch
-from headgate.wire.realtime import Asked, Begun, Ended
+from headgate.wire.realtime import Asked, Begun, Ended, Spoke
 
 USAGE = {"promptTokenCount": 10, "responseTokenCount": 5, "totalTokenCount": 15}
 SAYS = {"serverContent": {"modelTurn": {"parts": [{"inlineData": {"data": "A" * 6_400}}]}}}
@@ -20,6 +20,8 @@ def played(*frames: Any, watch: LiveWatch | None = None) -> list[tuple[Any, ...]
         for event in watch.came(json.dumps(frame).encode()):
             if isinstance(event, Begun):
                 found.append(("begun", event.id))
+            elif isinstance(event, Spoke):
+                assert found[-1] == ("begun", event.id)
             elif isinstance(event, Ended):
                 found.append(("ended", event.id, event.usage and event.usage.output))
     return found

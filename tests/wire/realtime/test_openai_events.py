@@ -19,6 +19,7 @@ from headgate.wire.realtime import (
     Heard,
     OpenAIWatch,
     Refused,
+    Spoke,
     error_event,
     read_usage,
 )
@@ -134,9 +135,11 @@ def test_what_was_said_until_now(form: str, characters: int) -> None:
     watch = OpenAIWatch("m")
     watch.came(event("session.created", session={"audio": {"output": {"format": {"type": form}}}}))
     begun(watch)
-    watch.came(event("response.output_audio.delta", response_id="r", delta="A" * characters * 10))
-    watch.came(event("response.output_audio_transcript.delta", response_id="r", delta="Hello"))
-    watch.came(event("response.output_text.delta", response_id="r", delta="Hi"))
+    sound = event("response.output_audio.delta", response_id="r", delta="A" * characters * 5)
+    assert watch.came(event("response.output_audio_transcript.delta", response_id="r", delta="Hello")) == []
+    assert watch.came(sound) == [Spoke("r")]
+    assert watch.came(sound) == []
+    assert watch.came(event("response.output_text.delta", response_id="r", delta="Hi")) == []
     said = watch.said("r")
     assert (said.audio_output, said.output) == (10, 11)
     assert watch.cancel("r") == '{"type":"response.cancel","response_id":"r"}'

@@ -122,7 +122,7 @@ async def _serve(
     )
     broken: HeadgateError | None = None
     try:
-        await send(_accepted(gateway, snapshot, scope, call))
+        await send(_accepted(gateway, snapshot, scope, call, booking))
         assert call.deployment is not None
         session = Session(
             gateway,
@@ -208,9 +208,10 @@ async def _dial(engine: Engine, clock: Clock, beta: bytes | None, deployment: De
     raise NotFoundError("unreachable")
 
 
-def _accepted(gateway: Gateway, snapshot: Snapshot, scope: Message, call: Call) -> Message:
+def _accepted(gateway: Gateway, snapshot: Snapshot, scope: Message, call: Call, booking: Booking) -> Message:
     assert call.deployment is not None
     lines = snapshot.identity(call.deployment) + headers.of_call(call, gateway.clock.monotonic())
+    lines += booking.limits(gateway.clock.time())
     offered = scope.get("subprotocols") or ()
     return {
         "type": "websocket.accept",

@@ -17,7 +17,7 @@ from headgate.wire import ir
 from headgate.wire.gemini.check import Malformed
 from headgate.wire.gemini.usage import read_usage
 from headgate.wire.operations import UNREADABLE, Operation, encode
-from headgate.wire.realtime import Asked, Begun, Data, Ended, Event, Watch
+from headgate.wire.realtime import Asked, Begun, Data, Ended, Event, Spoke, Watch
 
 HEARD: Final = 1_600
 """Characters of base64 for a token: sound has 25 tokens a second; what comes in is PCM, 16 bit, 16 kHz or more."""
@@ -92,6 +92,8 @@ class LiveWatch:
                 events.append(self._end())
             if not self._running:
                 events.append(self._begin())
+            if not self._words + self._sound:
+                events.append(Spoke(self._running))
             said = bytes(frame.server_content)
             if b'"inlineData"' in said:
                 self._sound += len(said) / SPOKEN
