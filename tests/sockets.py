@@ -1,5 +1,6 @@
 """A provider's side of a realtime connection, on a real socket: it plays OpenAI's documented events."""
 
+import itertools
 import json
 import threading
 from collections.abc import Callable
@@ -39,7 +40,7 @@ class Provider:
         self.talk: Callable[[ServerConnection], None] = self.answer
         self.usage: dict[str, Any] | None = USAGE
         self.ended = threading.Event()
-        self._count = 0
+        self._ids = itertools.count(1)
         self._server = serve(
             self._serve, "127.0.0.1", 0, process_request=self._asked, compression=None, max_size=2**25
         )
@@ -80,8 +81,7 @@ class Provider:
                 event = {}
             kind = event.get("type")
             if kind == "response.create":
-                self.begin(connection)
-                self.end(connection)
+                self.end(connection, self.begin(connection))
             elif kind == "session.update":
                 say(connection, "session.updated", session=event["session"])
             elif kind is None:
@@ -89,8 +89,7 @@ class Provider:
                 say(connection, "error", error=error)
 
     def begin(self, connection: ServerConnection) -> str:
-        self._count += 1
-        id_ = f"resp_{self._count}"
+        id_ = f"resp_{next(self._ids)}"
         own = {"object": "realtime.response", "id": id_, "status": "in_progress", "conversation_id": "conv_1"}
         say(connection, "response.created", response=own)
         for piece in ("Hello", " there"):
@@ -98,8 +97,8 @@ class Provider:
         say(connection, "response.output_audio.delta", response_id=id_, delta="A" * 6_400)
         return id_
 
-    def end(self, connection: ServerConnection, id_: str = "", status: str = "completed") -> None:
-        own = {"id": id_ or f"resp_{self._count}", "status": status, "conversation_id": "conv_1"}
+    def end(self, connection: ServerConnection, id_: str, status: str = "completed") -> None:
+        own = {"id": id_, "status": status, "conversation_id": "conv_1"}
         say(connection, "response.done", response={**own, "usage": self.usage})
 
 

@@ -34,8 +34,9 @@ from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
-from headgate.server.session import Fixed, Session
+from headgate.server.session import Session
 from headgate.server.snapshot import Snapshot
+from headgate.server.turns import Fixed, Turns
 from headgate.wire.dialect import Dialect
 from headgate.wire.realtime import Watch
 
@@ -124,18 +125,11 @@ async def _serve(
     try:
         await send(_accepted(gateway, snapshot, scope, call, booking))
         assert call.deployment is not None
-        session = Session(
-            gateway,
-            call,
-            booking,
-            Fixed(snapshot.ceiling, call.deployment),
-            dialled.spoken,
-            dialled.spoken.watch(call.deployment.model),
-            dialled.upstream,
-            receive,
-            send,
-            access,
-        )
+        spoken, deployment = dialled.spoken, call.deployment
+        watch = spoken.watch(deployment.model)
+        prices = Fixed(snapshot.ceiling, deployment)
+        turns = Turns(gateway, call, booking, prices, spoken, watch, access)
+        session = Session(gateway, call, turns, watch, dialled.upstream, receive, send)
         broken = (await session.run()).broken
     finally:
         leave(broken)
@@ -143,7 +137,7 @@ async def _serve(
 
 
 class _Access:
-    """See session.Look. `model` is what the connection is for."""
+    """See turns.Look. `model` is what the connection is for."""
 
     def __init__(self, gateway: Gateway, asked: Mapping[bytes, bytes], path: str, client: str) -> None:
         self._gateway = gateway
