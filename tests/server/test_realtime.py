@@ -11,6 +11,8 @@ from typing import Any
 
 import openai
 import pytest
+from google import genai
+from websockets.asyncio.client import connect as connect_async
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.sync.server import ServerConnection
@@ -719,6 +721,58 @@ async def test_the_openai_sdk_talks_to_it(gateway: RunningGateway, provider: Pro
     assert event.response.usage.output_tokens == 148
     assert json.loads(provider.frames[0])["session"]["model"] == "gpt-realtime"
     assert rows(gateway, 1)[0]["spend"] == pytest.approx(COST)
+
+
+async def test_googles_sdk_talks_to_it(
+    gateway: RunningGateway, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        provider.frames.append(connection.recv())
+        connection.send(b'{"setupComplete": {}}')
+        provider.frames.append(connection.recv())
+        connection.send(b'{"serverContent": {"modelTurn": {"parts": [{"text": "Hi"}]}}}')
+        usage = {"promptTokenCount": 10, "responseTokenCount": 5, "totalTokenCount": 15}
+        connection.send(
+            json.dumps({"serverContent": {"turnComplete": True}, "usageMetadata": usage}).encode()
+        )
+        connection.recv()
+
+    provider.talk = talk
+    base = f"ws://127.0.0.1:{gateway.port}"
+    client = genai.Client(api_key=KEY)
+    monkeypatch.setattr(client._api_client, "_websocket_base_url", lambda options: base)
+
+    def plain(uri: str, **options: Any) -> Any:  # it knows TLS only
+        return connect_async(uri, **{**options, "ssl": None, "proxy": None})
+
+    monkeypatch.setattr("google.genai.live.ws_connect", plain)
+    said = ""
+    async with client.aio.live.connect(model="live", config={"response_modalities": ["TEXT"]}) as session:
+        await session.send_client_content(turns={"parts": [{"text": "Hi"}]})
+        async for message in session.receive():
+            said += message.text or ""
+    assert said == "Hi"
+    assert json.loads(provider.frames[0])["setup"]["model"] == "models/gemini-live-2.5-flash"
+    assert rows(gateway, 1)[0]["spend"] == pytest.approx(10 * 5e-7 + 5 * 2e-6)
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "word"),
+    [
+        ('{"setup": {"model": "models/nobody"}}', "model_not_found", "nobody"),
+        ('{"setup": {}}', "400", "must name the model"),
+        ("no json", "400", "must name the model"),
+    ],
+)
+def test_a_first_frame_that_leads_nowhere(gateway: RunningGateway, first: str, code: str, word: str) -> None:
+    path = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+    with open_(gateway, f"{path}?key={KEY}", key="") as client:
+        client.send(first)
+        events, closing, reason = closed(client)
+    assert events[0]["error"]["code"] == code
+    assert word in events[0]["error"]["message"]
+    assert (closing, reason) == (1008, events[0]["error"]["message"].encode()[:123].decode())
+    assert refusal(gateway, f"{path}?key=wrong", key="")[0] == 401
 
 
 def test_a_connection_that_is_billed_by_its_time(provider: Provider, tmp_path: Any) -> None:

@@ -99,7 +99,7 @@ class App:
 
     def socket(self, path: str) -> type[asyncio.Protocol] | None:
         """Who speaks websocket on this path, None where nobody does."""
-        if path.removeprefix(self._root) not in paths.REALTIME or not _has_websockets():
+        if not paths.is_socket(path.removeprefix(self._root)) or not _has_websockets():
             return None
         kind: type[asyncio.Protocol] = import_module("headgate.server.sockets").Socket
         return kind
@@ -113,12 +113,12 @@ class App:
         if scope["type"] == "http":
             method, path = scope["method"], path_of(scope)
             handler = self.handler(path) if method == "POST" else self._passage(method, path)
-            if handler is None and method == "GET" and path in paths.REALTIME:
+            if handler is None and method == "GET" and paths.is_socket(path):
                 handler = partial(_refusal, self, *_no_socket())
             if handler is not None:
                 await self._model_call(handler, scope, receive, send)
                 return
-        if scope["type"] == "websocket" and path_of(scope) in paths.REALTIME and _has_websockets():
+        if scope["type"] == "websocket" and paths.is_socket(path_of(scope)) and _has_websockets():
             await import_module("headgate.server.endpoints.realtime").serve(
                 self.gateway, scope, receive, send
             )

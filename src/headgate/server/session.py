@@ -210,8 +210,7 @@ class Session:
         if end.gone:
             await self._upstream.close(_sendable(end.code), end.reason)
             return
-        reason = end.reason if error is None else error.message
-        shown = reason.encode()[:REASON_BYTES].decode("utf-8", "ignore")
+        shown = shortened(end.reason if error is None else error.message)
         with suppress(OSError):  # it has gone meanwhile: nobody is left to be told
             await self._send({"type": "websocket.close", "code": end.code, "reason": shown})
         await self._upstream.close()
@@ -223,6 +222,11 @@ class Session:
             for frame in frames:
                 await self._upstream.send(frame)
         return bool(frames)
+
+
+def shortened(reason: str) -> str:
+    """As much of it as fits into a closing frame."""
+    return reason.encode()[:REASON_BYTES].decode("utf-8", "ignore")
 
 
 def _sendable(code: int) -> int:

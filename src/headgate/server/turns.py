@@ -102,7 +102,7 @@ class Turns:
         self.idle.clear()
 
     async def happened(self, event: Event) -> None:
-        """Raises HeadgateError for an answer that may not go on. What it uses until its end is booked nevertheless."""
+        """Raises HeadgateError for an answer that may not go on. What it uses until its end is booked, too."""
         match event:
             case Begun():
                 await self._begun(event)

@@ -23,6 +23,7 @@ from headgate.errors import (
     InternalServerError,
     NotFoundError,
     PermissionDeniedError,
+    Timeout,
 )
 from headgate.net.websocket import NotUpgraded, dial
 from headgate.ports import Clock
@@ -32,13 +33,14 @@ from headgate.server.account import account
 from headgate.server.asgi import Message, Receive, Send, pairs, path_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
+from headgate.server.endpoints import paths
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
-from headgate.server.session import Session
-from headgate.server.snapshot import Snapshot
+from headgate.server.session import POLICY, Session, shortened
 from headgate.server.turns import Fixed, Turns
 from headgate.wire.dialect import Dialect
-from headgate.wire.realtime import Watch
+from headgate.wire.gemini.live import model_of
+from headgate.wire.realtime import Data, Watch, error_event
 
 SUBPROTOCOL: Final = "realtime"
 KEY_PROTOCOL: Final = "openai-insecure-api-key."
@@ -46,6 +48,8 @@ BETA_PROTOCOL: Final = "openai-beta."
 """How browsers, which can't set headers, say what others say in them:
 https://platform.openai.com/docs/guides/realtime-websocket"""
 BETA: Final = b"openai-beta"
+FIRST_SECONDS: Final = 30.0
+"""How long a client may take for the frame that names its model."""
 READ: Final = headers.READ | {BETA, b"origin", b"host"}
 _NOT_SENT: Final = ("host", "content-type")
 
@@ -64,7 +68,8 @@ class Dialled(NamedTuple):
 async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) -> None:
     """From the request to the end of the connection, whatever happens."""
     await receive()  # "websocket.connect"
-    booking = Booking(scope["client"][0] if scope.get("client") else "")
+    door = _Door(scope, receive, send)
+    booking = Booking(door.client)
     call = Call(
         id=gateway.new_id(),
         operation="realtime",
@@ -77,36 +82,30 @@ async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) 
     )
     gateway.metrics.in_flight += 1
     try:
-        await _serve(gateway, scope, receive, send, call, booking)
+        await _serve(gateway, door, call, booking)
     except HeadgateError as error:
-        await _refuse(gateway, scope, send, call, booking, error)
+        await _refuse(gateway, door, call, booking, error)
     except asyncio.CancelledError:
         return  # the process ends: all is booked, and nobody else waits for this
     except OSError:
-        call.status = 499  # uvicorn's word for a client that went before it was let in
+        call.status = 499  # by the ASGI specification: the client has gone, here before it was let in
         account(gateway, call, booking)
     except Exception as bug:  # noqa: BLE001 -- as in llm.py: a bug must not cost the client its answer
         gateway.report(bug, call.id)
         told = InternalServerError(f"Headgate failed on call {call.id}; its log says why")
-        await _refuse(gateway, scope, send, call, booking, told)
+        await _refuse(gateway, door, call, booking, told)
     finally:
         gateway.metrics.in_flight -= 1
         if booking.hold is not None and not booking.booked:
             booking.hold.settle(0, 0, gateway.clock.time())
 
 
-async def _serve(
-    gateway: Gateway, scope: Message, receive: Receive, send: Send, call: Call, booking: Booking
-) -> None:
+async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) -> None:
     snapshot = gateway.snapshot
-    asked = _asked(scope)
-    access = _Access(gateway, asked, path_of(scope), booking.client)
+    asked = _asked(door.scope)
+    access = _Access(gateway, asked, door.path, door.client)
     booking.caller = caller = await access.identify()
-    query = parse_qs(scope.get("query_string", b"").decode("latin-1"))
-    named = (query.get("model") or query.get("deployment") or [""])[0]
-    model = snapshot.only_group or named
-    if not model:
-        raise BadRequestError("name the model in the address: /v1/realtime?model=gpt-realtime", param="model")
+    model = snapshot.only_group or await _model(gateway, door, call)
     call.model = access.model = model = caller.aliases.get(model, model)
     caller.admit(model)
     booking.read({}, asked)
@@ -116,24 +115,93 @@ async def _serve(
         call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
     if gateway.ledger is not None:
         await reserve(gateway, Fixed(), call, booking, b"")
-    group = snapshot.lookup(model)
-    beta = asked.get(BETA)
-    dialled, leave = await snapshot.engine.connect(
-        call, group, partial(_dial, snapshot.engine, gateway.clock, beta)
-    )
+    dial_one = partial(_dial, snapshot.engine, gateway.clock, asked.get(BETA))
+    dialled, leave = await snapshot.engine.connect(call, snapshot.lookup(model), dial_one)
     broken: HeadgateError | None = None
     try:
-        await send(_accepted(gateway, snapshot, scope, call, booking))
         assert call.deployment is not None
+        lines = snapshot.identity(call.deployment) + booking.limits(gateway.clock.time())
+        await door.take(lines + headers.of_call(call, gateway.clock.monotonic()))
         spoken, deployment = dialled.spoken, call.deployment
         watch = spoken.watch(deployment.model)
         prices = Fixed(snapshot.ceiling, deployment)
         turns = Turns(gateway, call, booking, prices, spoken, watch, access)
-        session = Session(gateway, call, turns, watch, dialled.upstream, receive, send)
+        session = Session(gateway, call, turns, watch, dialled.upstream, door.receive, door.send)
         broken = (await session.run()).broken
     finally:
         leave(broken)
         dialled.upstream.transport.abort()
+
+
+async def _model(gateway: Gateway, door: "_Door", call: Call) -> str:
+    """By the address, or by the first frame where clients name it there. Raises BadRequestError."""
+    if door.path in paths.REALTIME:
+        query = parse_qs(door.query)
+        named = (query.get("model") or query.get("deployment") or [""])[0]
+        expected = "name the model in the address: /v1/realtime?model=gpt-realtime"
+    else:
+        await door.take(headers.of_call(call, gateway.clock.monotonic()))
+        named = model_of(await door.peek())
+        expected = 'the first frame must name the model: {"setup": {"model": "models/…"}}'
+    if not named:
+        raise BadRequestError(expected, param="model")
+    return named
+
+
+class _Door:
+    """The client's side. `taken`: the upgrade is done."""
+
+    def __init__(self, scope: Message, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.path = path_of(scope)
+        self.query: str = scope.get("query_string", b"").decode("latin-1")
+        self.client: str = scope["client"][0] if scope.get("client") else ""
+        self.send = send
+        self.taken = False
+        self._receive = receive
+        self._first: Message | None = None
+
+    async def take(self, lines: bytes) -> None:
+        if self.taken:
+            return
+        offered = self.scope.get("subprotocols") or ()
+        accept = {"type": "websocket.accept", "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None}
+        await self.send({**accept, "headers": pairs(lines)})
+        self.taken = True
+
+    async def peek(self) -> Data:
+        """The first frame, which `receive` gives again. Raises Timeout, OSError where the client goes instead."""
+        try:
+            async with asyncio.timeout(FIRST_SECONDS):
+                self._first = message = await self._receive()
+        except TimeoutError:
+            raise Timeout(f"no frame came within {FIRST_SECONDS:g} s") from None
+        if message["type"] != "websocket.receive":
+            raise OSError("the client has gone")
+        text = message.get("text")
+        data: Data = message["bytes"] if text is None else text
+        return data
+
+    async def receive(self) -> Message:
+        first, self._first = self._first, None
+        return await self._receive() if first is None else first
+
+    async def refuse(self, error: HeadgateError, lines: bytes, body: bytes) -> None:
+        """An HTTP answer with a body where there still can be one, else an event and the end."""
+        with suppress(OSError):  # the client has gone: nobody is left to be told
+            if self.taken:
+                code = error.code or str(error.status_code)
+                event = error_event(error.message, error.type, code)
+                await self.send({"type": "websocket.send", "text": event})
+                await self.send(
+                    {"type": "websocket.close", "code": POLICY, "reason": shortened(error.message)}
+                )
+            elif "websocket.http.response" not in (self.scope.get("extensions") or {}):
+                await self.send({"type": "websocket.close", "code": POLICY})
+            else:
+                head = {"type": "websocket.http.response.start", "status": error.status_code}
+                await self.send({**head, "headers": pairs(lines)})
+                await self.send({"type": "websocket.http.response.body", "body": body})
 
 
 class _Access:
@@ -163,6 +231,7 @@ class _Access:
 def _asked(scope: Message) -> dict[bytes, bytes]:
     """The headers that are read. Raises PermissionDeniedError for another site's page without a key."""
     asked = headers.scan([(name.lower(), value) for name, value in scope["headers"]], READ)
+    headers.take_key(asked, scope.get("query_string", b"").decode("latin-1"))
     keyless = not any(name in asked for name in KEY_HEADERS)
     for offer in scope.get("subprotocols") or ():
         if offer.startswith(KEY_PROTOCOL) and keyless:
@@ -202,32 +271,10 @@ async def _dial(engine: Engine, clock: Clock, beta: bytes | None, deployment: De
     raise NotFoundError("unreachable")
 
 
-def _accepted(gateway: Gateway, snapshot: Snapshot, scope: Message, call: Call, booking: Booking) -> Message:
-    assert call.deployment is not None
-    lines = snapshot.identity(call.deployment) + headers.of_call(call, gateway.clock.monotonic())
-    lines += booking.limits(gateway.clock.time())
-    offered = scope.get("subprotocols") or ()
-    return {
-        "type": "websocket.accept",
-        "subprotocol": SUBPROTOCOL if SUBPROTOCOL in offered else None,
-        "headers": pairs(lines),
-    }
-
-
-async def _refuse(
-    gateway: Gateway, scope: Message, send: Send, call: Call, booking: Booking, error: HeadgateError
-) -> None:
-    """An HTTP answer with a body, where the server can give one before the upgrade."""
+async def _refuse(gateway: Gateway, door: _Door, call: Call, booking: Booking, error: HeadgateError) -> None:
     call.error, call.status = error, error.status_code
     account(gateway, call, booking)
     lines = b"content-type: application/json\r\n" + headers.of_call(call, gateway.clock.monotonic())
     if error.retry_after is not None:
         lines += b"retry-after: %d\r\n" % max(1, round(error.retry_after))
-    body = call.dialect.write_error(error, call.id)
-    head = {"type": "websocket.http.response.start", "status": error.status_code, "headers": pairs(lines)}
-    with suppress(OSError):  # the client has gone: nobody is left to be told
-        if "websocket.http.response" not in (scope.get("extensions") or {}):
-            await send({"type": "websocket.close", "code": 1008})
-            return
-        await send(head)
-        await send({"type": "websocket.http.response.body", "body": body})
+    await door.refuse(error, lines, call.dialect.write_error(error, call.id))

@@ -173,6 +173,15 @@ def _object(raw: Raw) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def model_of(data: Data) -> str:
+    """Of a connection's first frame, "" where it names none."""
+    try:
+        model = _object(_SENT(data).setup).get("model")
+    except UNREADABLE:
+        return ""
+    return model.removeprefix("models/") if isinstance(model, str) else ""
+
+
 class GeminiLive(Operation):
     name: ClassVar[str] = "gemini_live"
     family: ClassVar[str] = "gemini"
