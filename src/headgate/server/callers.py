@@ -135,6 +135,8 @@ _LLM: Final = (
     "/openai/",
     "/engines/",
     "/models",
+    "/realtime",
+    "/ws/google.",
 )
 ROUTE_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm_api_routes": _LLM,

@@ -107,8 +107,7 @@ class Turns:
             case Begun():
                 await self._begun(event)
             case Spoke():
-                if event.id in self._running:
-                    self._running[event.id].call.first_byte = self._gateway.clock.monotonic()
+                self._spoke(event)
             case Ended():
                 self._ended(event)
             case Heard():
@@ -160,6 +159,12 @@ class Turns:
             turn.call.error = error
             turn.booking.hold = self._bare()
             raise
+
+    def _spoke(self, event: Spoke) -> None:
+        if event.id in self._running:
+            call = self._running[event.id].call
+            call.first_byte = self._gateway.clock.monotonic()
+            call.upstream_seconds = call.first_byte - call.started
 
     def _ended(self, event: Ended) -> None:
         turn = self._running.pop(event.id, None)
@@ -234,6 +239,7 @@ class Turns:
         call.usage = usage
         if usage is not None:
             settle(call, self._deployment)
+            self._deployment.track.use(usage.input + usage.output, self._gateway.clock.monotonic())
         elif said is not None and said.output:
             call.usage, call.pieces = msgspec.structs.replace(said, output=0), said.output
         call.status = 200 if call.error is None else call.error.status_code

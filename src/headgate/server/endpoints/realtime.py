@@ -21,7 +21,6 @@ from headgate.errors import (
     BadRequestError,
     HeadgateError,
     InternalServerError,
-    NotFoundError,
     PermissionDeniedError,
     Timeout,
 )
@@ -257,18 +256,19 @@ async def _dial(engine: Engine, clock: Clock, beta: bytes | None, deployment: De
     plain = [line for line in lines_of(route.head) if line[0] not in _NOT_SENT]
     if beta is not None:
         plain.append((BETA.decode(), beta.decode("latin-1")))
-    for last in (False, True):
+    renewed = False
+    while True:
         signed = await engine.sign(deployment, sending)
         try:
-            upstream = await dial(route.url, route.origin, [*plain, *signed], deployment.timeouts.connect)
+            lines = [*plain, *signed]
+            return Dialled(await dial(route.url, route.origin, lines, deployment.timeouts.connect), spoken)
         except NotUpgraded as answer:
             told, credential = answer.told, deployment.credential
-            stale = credential is not None and told.status in REFUSED
-            if last or credential is None or not stale or not credential.refused(told, signed, clock.time()):
-                raise spoken.read_error(max(400, told.status), told.headers, told.body) from None
-        else:
-            return Dialled(upstream, spoken)
-    raise NotFoundError("unreachable")
+            if credential is not None and told.status in REFUSED and not renewed:
+                renewed = credential.refused(told, signed, clock.time())
+                if renewed:
+                    continue
+            raise spoken.read_error(max(400, told.status), told.headers, told.body) from None
 
 
 async def _refuse(gateway: Gateway, door: _Door, call: Call, booking: Booking, error: HeadgateError) -> None:
