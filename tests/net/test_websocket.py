@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -30,9 +30,23 @@ async def echoing(context: ssl.SSLContext | None = None) -> AsyncIterator[int]:
 async def listening(
     handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
 ) -> AsyncIterator[int]:
-    server = await asyncio.start_server(handle, "127.0.0.1", 0)
-    async with server:
+    tasks: set[asyncio.Future[None]] = set()
+
+    async def serve_one(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError):  # the other side may go first
+            await handle(reader, writer)
+            writer.close()
+            await writer.wait_closed()
+
+    def begin(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.ensure_future(serve_one(reader, writer)))
+
+    server = await asyncio.start_server(begin, "127.0.0.1", 0)
+    try:
         yield server.sockets[0].getsockname()[1]
+    finally:
+        server.close()
+        await asyncio.wait_for(asyncio.gather(*tasks), 5)
 
 
 def origin(port: int, scheme: str = "http", **more: object) -> Origin:
@@ -90,7 +104,6 @@ async def test_plain_answers_are_told() -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 429 Slow\r\nRetry-After: 7\r\ncontent-length: 2\r\n\r\nno")
-        writer.close()
 
     async with listening(refuse) as port:
         with pytest.raises(NotUpgraded) as caught:
@@ -104,7 +117,6 @@ async def test_what_is_no_http_is_a_connection_error(answer: bytes) -> None:
     async def babble(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(answer)
-        writer.close()
 
     async with listening(babble) as port:
         with pytest.raises(APIConnectionError, match=f"no websocket to localhost:{port}"):
@@ -114,7 +126,6 @@ async def test_what_is_no_http_is_a_connection_error(answer: bytes) -> None:
 async def test_who_says_nothing_is_not_waited_for() -> None:
     async def silence(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
     async with listening(silence) as port:
         with pytest.raises(Timeout, match=r"in 0\.1 s"):
