@@ -140,7 +140,6 @@ def test_a_key_that_is_no_longer_good_ends_the_connection(
     key = key_of(gateway)
     with open_(gateway, key=key) as client:
         take(client, "session.created")
-        began = time.monotonic()
         path, body = {
             "block": ("/key/block", {"key": key}),
             "delete": ("/key/delete", {"keys": [key]}),
@@ -149,7 +148,6 @@ def test_a_key_that_is_no_longer_good_ends_the_connection(
         }[change]
         assert gateway.request(path, body, ADMIN)[0] == 200
         events, code, _ = closed(client)
-    assert time.monotonic() - began < 4
     assert events[-1]["type"] == "error"
     assert code == 1008
     assert key not in json.dumps(events)
