@@ -54,6 +54,23 @@ def test_a_part_without_a_price_costs_what_the_whole_does() -> None:
     assert plain.cost(spent).total == Decimal("0.00003")
 
 
+def test_cached_sound_and_pictures_are_parts_of_both() -> None:
+    spent = Usage(
+        input=100, cache_read=60, audio_input=50, image_input=20, cached_audio=40, cached_image=10
+    )  # 30 of text, 10 of them cached
+    prices = {"input_cost_per_audio_token": 1e-5, "input_cost_per_image_token": 2e-5}
+    cost = sheet(**prices).cost(spent)
+    assert cost.cache_read == 60 * Decimal("3e-7")
+    assert cost.audio == 10 * Decimal("1e-5")
+    assert cost.image == 10 * Decimal("2e-5")
+    assert cost.input == 20 * Decimal("3e-6")
+    own = {"cache_read_input_audio_token_cost": 4e-7, "cache_read_input_image_token_cost": 5e-7}
+    cost = sheet(**prices, **own).cost(spent)
+    assert cost.cache_read == 10 * Decimal("3e-7") + 40 * Decimal("4e-7") + 10 * Decimal("5e-7")
+    plain = sheet(**prices, cache_read_input_token_cost=None).cost(spent)  # cached costs what the rest does
+    assert (plain.cache_read, plain.audio, plain.image) == (0, 50 * Decimal("1e-5"), 20 * Decimal("2e-5"))
+
+
 def test_an_hours_cache_writes_without_a_price_cost_the_short_ones_and_a_free_part_is_free() -> None:
     short = sheet(cache_creation_input_token_cost_above_1hr=None)
     spent = Usage(input=10, cache_write=10, cache_write_long=10)

@@ -223,3 +223,51 @@ def test_what_a_call_costs(
     asked.usage = target.route(operation, stream=False).dialect.glance(raw).usage
     settle(asked, target)
     assert asked.cost == (None if cost is None else Decimal(cost))
+
+
+LIVE = "ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+RESOURCE = "https://r.openai.azure.com"
+
+
+@pytest.mark.parametrize(
+    "model, params, url, spoken",
+    [
+        ("gpt-realtime", {}, "https://api.openai.com/v1/realtime?model=gpt-realtime", "realtime"),
+        ("xai/grok-voice", {}, "https://api.x.ai/v1/realtime?model=grok-voice", "realtime"),
+        ("gemini/m", {}, f"https://generativelanguage.googleapis.com/{LIVE}", "gemini_live"),
+        ("gemini/m", {"api_base": "http://h.test:1"}, f"http://h.test:1/{LIVE}", "gemini_live"),
+        (
+            "gemini/m",
+            {"api_base": "http://h.test/g/v1alpha"},
+            f"http://h.test/g/{LIVE.replace('v1beta', 'v1alpha')}",
+            "gemini_live",
+        ),
+        (
+            "azure/m",
+            {"api_base": RESOURCE, "api_version": "2025-04-01-preview"},
+            f"{RESOURCE}/openai/realtime?api-version=2025-04-01-preview&deployment=m",
+            "realtime",
+        ),
+        (
+            "azure/m",
+            {"api_base": f"{RESOURCE}/openai/deployments/m/", "api_version": "2025-04-01-preview"},
+            f"{RESOURCE}/openai/realtime?api-version=2025-04-01-preview&deployment=m",
+            "realtime",
+        ),
+        (
+            "azure/m",
+            {"api_base": f"{RESOURCE}/openai/v1/"},
+            f"{RESOURCE}/openai/v1/realtime?model=m",
+            "realtime",
+        ),
+        (
+            "azure/m",
+            {"api_base": RESOURCE, "api_version": "v1"},
+            f"{RESOURCE}/openai/v1/realtime?model=m",
+            "realtime",
+        ),
+    ],
+)
+def test_where_a_realtime_connection_leads(model: str, params: dict[str, Any], url: str, spoken: str) -> None:
+    route = deployment(model, **params).route("realtime", stream=False)
+    assert (route.url, route.dialect.name) == (url, spoken)

@@ -21,6 +21,8 @@ _PARTS: Final = {
     "input_cost_per_token": "input",
     "output_cost_per_token": "output",
     "cache_read_input_token_cost": "cache_read",
+    "cache_read_input_audio_token_cost": "cache_read_audio",
+    "cache_read_input_image_token_cost": "cache_read_image",
     "cache_creation_input_token_cost": "cache_write",
     "cache_creation_input_token_cost_above_1hr": "cache_write_long",
     "output_cost_per_reasoning_token": "reasoning",
@@ -63,6 +65,8 @@ class Rates(Struct, frozen=True):
     input: Decimal = _ZERO
     output: Decimal = _ZERO
     cache_read: Decimal | None = None
+    cache_read_audio: Decimal | None = None
+    cache_read_image: Decimal | None = None
     cache_write: Decimal | None = None
     cache_write_long: Decimal | None = None
     reasoning: Decimal | None = None
@@ -155,18 +159,24 @@ class PriceSheet(Struct, frozen=True):
         long = usage.cache_write_long or 0
         written = max(usage.cache_write or 0, long)
         long_price = rates.cache_write if rates.cache_write_long is None else rates.cache_write_long
-        read, left = _part(usage.cache_read, rates.cache_read, usage.input)
+        audio_price = rates.cache_read if rates.cache_read_audio is None else rates.cache_read_audio
+        image_price = rates.cache_read if rates.cache_read_image is None else rates.cache_read_image
+        audio = usage.cached_audio or 0 if audio_price is not None else 0
+        image = usage.cached_image or 0 if image_price is not None else 0
+        read, left = _part(max(0, (usage.cache_read or 0) - audio - image), rates.cache_read, usage.input)
+        audio_read, left = _part(audio, audio_price, left)
+        image_read, left = _part(image, image_price, left)
         short_write, left = _part(written - long, rates.cache_write, left)
         long_write, left = _part(long, long_price, left)
-        heard, left = _part(usage.audio_input, rates.audio_input, left)
-        seen, left = _part(usage.image_input, rates.image_input, left)
+        heard, left = _part((usage.audio_input or 0) - audio, rates.audio_input, left)
+        seen, left = _part((usage.image_input or 0) - image, rates.image_input, left)
         reasoned, rest = _part(usage.reasoning, rates.reasoning, usage.output)
         spoken, rest = _part(usage.audio_output, rates.audio_output, rest)
         drawn, rest = _part(usage.image_output, rates.image_output, rest)
         parts = {
             "input": max(0, left) * rates.input,
             "output": max(0, rest) * rates.output,
-            "cache_read": read,
+            "cache_read": read + audio_read + image_read,
             "cache_write": short_write + long_write,
             "reasoning": reasoned,
             "audio": heard + spoken,
@@ -251,7 +261,7 @@ def _is_price(name: str, value: Any) -> bool:
 
 def _part(count: int | None, price: Decimal | None, whole: int) -> tuple[Decimal, int]:
     """What a part costs and what it leaves of the whole; without a price of its own it stays in the whole."""
-    if not count or price is None:
+    if not count or count < 0 or price is None:
         return _ZERO, whole
     return count * price, whole - count
 

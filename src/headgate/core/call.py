@@ -29,6 +29,7 @@ Operation: TypeAlias = Literal[
     "moderations",
     "ocr",
     "fim",
+    "realtime",
     "pass_through",
 ]
 

@@ -15,6 +15,7 @@ MODULES: Final = {
     "openai_embeddings": "headgate.wire.embeddings",
     "gemini_embed_content": "headgate.wire.gemini.embed_content",
     "gemini_embeddings": "headgate.wire.gemini.embeddings",
+    "gemini_live": "headgate.wire.gemini.live",
     "bedrock_converse": "headgate.wire.bedrock",
     "cohere": "headgate.wire.cohere",
     "cohere_embeddings": "headgate.wire.cohere.embeddings",
@@ -30,6 +31,7 @@ MODULES: Final = {
     "fim": "headgate.wire.fim",
     "moderations": "headgate.wire.moderations",
     "ocr": "headgate.wire.ocr",
+    "realtime": "headgate.wire.realtime",
     "rerank": "headgate.wire.rerank",
     "replicate": "headgate.wire.replicate",
     "openai_images": "headgate.wire.images.openai",
@@ -99,6 +101,7 @@ OPERATIONS: Final = {
     "images": "openai_images",
     "moderations": "moderations",
     "ocr": "ocr",
+    "realtime": "realtime",
     "rerank": "rerank",
     "responses": "responses",
 }

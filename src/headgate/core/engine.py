@@ -5,7 +5,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -28,6 +28,7 @@ Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
 
 
+T = TypeVar("T")
 QUEUE_SECONDS = 60.0
 """How long a call without a deadline waits for a deployment to be free."""
 
@@ -341,6 +342,45 @@ class Engine:
             return await signer.send(sending, timeouts)
         transport = self._transports[sending.origin.scheme]
         return await transport.send(sending.origin, sending.head, sending.body, timeouts)
+
+    async def sign(self, deployment: Deployment, sending: Sending) -> list[tuple[str, str]]:
+        """The header lines by which the deployment's credential signs a request, none where it has a plain key."""
+        if deployment.credential is None:
+            return []
+        return await Signer(deployment, deployment.credential, self._transports, self._clock).sign(sending)
+
+    async def connect(
+        self, call: Call, group: Group, dial: Callable[[Deployment], Awaitable[T]]
+    ) -> tuple[T, Callable[[HeadgateError | None], None]]:
+        """What `dial` makes with the first deployment of the group that lets it, and who to tell when that is over,
+        with what broke it. Each is asked once. Raises the last one's error, or as `pick` does."""
+        tried: list[Deployment] = []
+        last: HeadgateError | None = None
+        while True:
+            now = self._clock.monotonic()
+            try:
+                deployment = group.pick(call, tried, now, self._dice)
+            except HeadgateError as error:
+                raise last or error from None
+            if last is not None and deployment in tried:
+                raise last
+            tried.append(deployment)
+            call.deployment = deployment
+            call.attempts += 1
+            probe = deployment.track.begin(now)
+            try:
+                made = await dial(deployment)
+            except BaseException as error:
+                self._end(group, deployment, probe)
+                if not isinstance(error, HeadgateError):
+                    raise
+                self._failed(call, group, deployment, error, now)
+                last = _attributed(error, deployment)
+                continue
+            finally:
+                call.upstream_seconds += self._clock.monotonic() - now
+            deployment.track.succeed(self._clock.monotonic())
+            return made, partial(self._left, call, group, deployment, probe)
 
     def _timeouts(self, call: Call, group: Group, deployment: Deployment, now: float) -> Timeouts:
         """What the request asks for, within what is left of the call's time; while there are others to ask a

@@ -51,14 +51,18 @@ class Signer:
         answer, _ = await self._once(sending, timeouts)
         return answer
 
-    async def _once(self, sending: Sending, timeouts: Timeouts) -> tuple[Incoming, list[tuple[str, str]]]:
+    async def sign(self, sending: Sending) -> list[tuple[str, str]]:
+        """The header lines that sign it. Raises AuthenticationError, and what asking for a token raises."""
         now = self._clock.time()
         if not self._credential.ready(now):
             await self._credential.renew(self._fetch, now)
         request = Signing(
-            method=sending.method, url=sending.url, headers=_lines(sending.head), body=sending.body
+            method=sending.method, url=sending.url, headers=lines_of(sending.head), body=sending.body
         )
-        lines = self._credential.sign(request, self._clock.time())
+        return self._credential.sign(request, self._clock.time())
+
+    async def _once(self, sending: Sending, timeouts: Timeouts) -> tuple[Incoming, list[tuple[str, str]]]:
+        lines = await self.sign(sending)
         head = sending.head + "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
         transport = self._transports[sending.origin.scheme]
         return await transport.send(sending.origin, head, sending.body, timeouts), lines
@@ -87,7 +91,7 @@ class Signer:
         return Told(status=answer.status, headers=dict(answer.headers), body=await answer.read(MAX_TOLD))
 
 
-def _lines(head: bytes) -> tuple[tuple[str, str], ...]:
+def lines_of(head: bytes) -> tuple[tuple[str, str], ...]:
     """The header lines of a request's head."""
     pairs = (line.partition(": ") for line in head.decode("latin-1").split("\r\n")[1:] if line)
     return tuple((name.lower(), value) for name, _, value in pairs)

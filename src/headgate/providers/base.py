@@ -93,6 +93,7 @@ PATHS: Final = {
     "rerank": "/rerank",
     "fim": "/fim/completions",
     "ocr": "/ocr",
+    "realtime": "/realtime?model={model}",
 }
 
 

@@ -25,6 +25,7 @@ BUILT: Final = (
     "speech",
     "transcriptions",
     "translations",
+    "realtime",
 )
 """Operations that the gateway has; rows name addresses of further ones."""
 

@@ -1,11 +1,14 @@
 """Puts a gateway together: the only place on the server's side that constructs things."""
 
+import asyncio
 import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from decimal import Decimal
 from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,6 +97,13 @@ class App:
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 
+    def socket(self, path: str) -> type[asyncio.Protocol] | None:
+        """Who speaks websocket on this path, None where nobody does."""
+        if not paths.is_socket(path.removeprefix(self._root)) or not _has_websockets():
+            return None
+        kind: type[asyncio.Protocol] = import_module("headgate.server.sockets").Socket
+        return kind
+
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """The answer to a request that was not read to its end, in the words of its path's dialect."""
         error = for_status(status)(message, status_code=status)
@@ -103,9 +113,16 @@ class App:
         if scope["type"] == "http":
             method, path = scope["method"], path_of(scope)
             handler = self.handler(path) if method == "POST" else self._passage(method, path)
+            if handler is None and method == "GET" and paths.is_socket(path):
+                handler = partial(_refusal, self, *_no_socket())
             if handler is not None:
                 await self._model_call(handler, scope, receive, send)
                 return
+        if scope["type"] == "websocket" and paths.is_socket(path_of(scope)) and _has_websockets():
+            await import_module("headgate.server.endpoints.realtime").serve(
+                self.gateway, scope, receive, send
+            )
+            return
         await self._pages(scope, receive, send)
 
     async def _model_call(
@@ -138,6 +155,17 @@ class App:
 
 async def _refusal(app: App, status: int, message: str, exchange: Exchange) -> None:
     app.refuse(exchange, status, message)
+
+
+def _has_websockets() -> bool:
+    return find_spec("websockets") is not None
+
+
+def _no_socket() -> tuple[int, str]:
+    """What a plain request for a realtime connection gets."""
+    if _has_websockets():
+        return 426, "this is a websocket: connect with wss://, or ws:// where there is no TLS"
+    return 501, "realtime needs the package websockets: pip install 'headgate[realtime]'"
 
 
 def _spoken(path: str) -> Dialect:

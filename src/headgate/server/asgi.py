@@ -32,11 +32,11 @@ class AsgiExchange:
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:
         length = b"content-length: %d\r\n" % len(body)
-        self._put({"type": "http.response.start", "status": status, "headers": _pairs(headers + length)})
+        self._put({"type": "http.response.start", "status": status, "headers": pairs(headers + length)})
         self._put({"type": "http.response.body", "body": body})
 
     def start(self, status: int, headers: bytes) -> None:
-        self._put({"type": "http.response.start", "status": status, "headers": _pairs(headers)})
+        self._put({"type": "http.response.start", "status": status, "headers": pairs(headers)})
 
     def write(self, data: bytes) -> None:
         self._put({"type": "http.response.body", "body": data, "more_body": True})
@@ -109,6 +109,6 @@ def path_of(scope: Message) -> str:
     return path.removeprefix(scope.get("root_path", "")) or "/"
 
 
-def _pairs(lines: bytes) -> list[tuple[bytes, bytes]]:
+def pairs(lines: bytes) -> list[tuple[bytes, bytes]]:
     pairs = (line.split(b": ", 1) for line in lines.split(b"\r\n") if line)
     return [(pair[0], pair[1] if len(pair) > 1 else b"") for pair in pairs]

@@ -1,6 +1,7 @@
 """What the gateway knows of a call besides the call itself: who makes it, who pays, what was reserved for it."""
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any, Final
 
 import msgspec
@@ -58,6 +59,13 @@ class Booking:
         self.decision: bytes = b""
         self.booked = False
         self.draining = False
+
+    def again(self) -> "Booking":
+        """For another call of the same client: who makes and pays it is known, nothing is held for it."""
+        made = copy(self)
+        made.hold = made.ceiling = None
+        made.booked = False
+        return made
 
     def limits(self, now: float) -> bytes:
         """Header lines about what is left: OpenAI's for the tightest rates, LiteLLM's for the key."""

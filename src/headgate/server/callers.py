@@ -138,6 +138,8 @@ _LLM: Final = (
     "/api/chat",
     "/api/embed",
     "/api/generate",
+    "/realtime",
+    "/ws/google.",
 )
 ROUTE_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "llm_api_routes": _LLM,

@@ -29,6 +29,9 @@ SMALL: Final = 4096
 HELD_LIMIT: Final = 256 * 1024
 """Bytes that a client may send ahead while its request is being answered."""
 LINGER_SECONDS: Final = 2.0
+SOCKET_HEADERS: Final = 120
+SOCKET_LINE: Final = 8_000
+"""What the package websockets takes of a head, and a little less."""
 _LARGE_HEAD: Final = f"the request's head is over {HEAD_LIMIT} bytes"
 _MALFORMED: Final = "Invalid HTTP request received: its head or the framing of its body is malformed."
 
@@ -43,6 +46,8 @@ class Doors(Protocol):
     body_limit: int
 
     def handler(self, path: str) -> Handler | None: ...
+
+    def socket(self, path: str) -> type[asyncio.Protocol] | None: ...
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None: ...
 
@@ -386,13 +391,16 @@ class Lane(HttpToolsProtocol):
         self.doors.refuse(exchange, status, message)
 
     def _ignore_offer(self, rest: bytes) -> None:
-        """We speak no other protocol, and HTTP allows to ignore the offer. The parser stops behind such a head:
-        it gets it again without the offer."""
+        """But for websockets we speak no other protocol, and HTTP allows to ignore the offer. The parser stops
+        behind such a head: it gets it again without the offer."""
         self._offered = False
         method = self.parser.get_method()
         if method == b"CONNECT":
             self._refuse(400, "CONNECT: this is no proxy")
         if self._refused:
+            return
+        if (kind := self._socket()) is not None:
+            self._hand_over(kind, rest)
             return
         version = self.parser.get_http_version().encode()
         lines = b"".join([b"%b: %b\r\n" % row for row in self.headers if row[0] != b"upgrade"])
@@ -400,6 +408,36 @@ class Lane(HttpToolsProtocol):
             self.parser.feed_data(b"%b %b HTTP/%b\r\n%b\r\n%b" % (method, self.url, version, lines, rest))
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._refuse(400, _MALFORMED)
+
+    def _socket(self) -> type[asyncio.Protocol] | None:
+        """Who takes the connection over from here: for a websocket, on paths that have one. Not while an answer to
+        an earlier request is under way."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            return None
+        if self.parser.get_method() != b"GET" or (b"upgrade", b"websocket") not in (
+            (name, value.lower()) for name, value in self.headers
+        ):
+            return None
+        return self.doors.socket(self.url.partition(b"?")[0].decode("latin-1"))
+
+    def _hand_over(self, kind: Any, rest: bytes) -> None:
+        """It gets the head as it came."""
+        names = {name for name, _ in self.headers}
+        if len(self.headers) > SOCKET_HEADERS or any(len(n) + len(v) > SOCKET_LINE for n, v in self.headers):
+            self._refuse(431, _LARGE_HEAD)
+        elif b"content-length" in names or b"transfer-encoding" in names:
+            self._refuse(400, "the request for a websocket has a body")
+        if self._refused:
+            return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self.connections.discard(self)
+        lines = b"".join([b"%b: %b\r\n" % row for row in self.headers])
+        protocol = kind(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        protocol.connection_made(self.transport)
+        self.transport.set_protocol(protocol)
+        protocol.data_received(b"GET %b HTTP/1.1\r\n%b\r\n%b" % (self.url, lines, rest))
 
     def _linger(self) -> None:
         """Lets the client read why before the connection closes: closing on unread bytes would reset it."""

@@ -46,9 +46,14 @@ class Prices(Protocol):
     def ceiling(self, model: str) -> Ceiling: ...
 
 
-async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking, body: bytes) -> None:
-    """Sets `booking.hold`. Raises RateLimitError, BudgetExceededError, PermissionDeniedError for a customer or tag
-    that may not use the model, ServiceUnavailableError where the ledger can't be written."""
+async def reserve(
+    gateway: Gateway, prices: Prices, call: Call, booking: Booking, body: bytes, *, within: bool = False
+) -> None:
+    """Sets `booking.hold`. `within`: the call is part of one that holds its place among those in flight.
+
+    Raises RateLimitError, BudgetExceededError, PermissionDeniedError for a customer or tag that may not use the
+    model, ServiceUnavailableError where the ledger can't be written.
+    """
     ledger = gateway.ledger
     if ledger is not None and not ledger.writable:
         raise ServiceUnavailableError(
@@ -57,6 +62,8 @@ async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking
     meters = booking.caller.meters_for(call.model)
     if booking.customer or booking.tags:
         meters = await _with_payers(gateway, call, booking, meters)
+    if within:
+        meters = replace(meters, parallels=())
     tokens = amount = 0
     if meters.tokens or meters.budgets:
         booking.ceiling = ceiling = prices.ceiling(call.model)

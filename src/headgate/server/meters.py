@@ -353,6 +353,20 @@ class Hold:
             budget.turn(now)
             budget.pay(0, cost)
 
+    def bare(self, now: float) -> "Hold":
+        """A hold of nothing on the same rates and budgets: for what is known only when it has been used."""
+        windows = [(window, window.take(0, now)) for window, _ in self._windows]
+        return Hold((), windows, 0, self._budgets, self._counted, 0)
+
+    def spent(self, now: float) -> Refusal | None:
+        """Which of its budgets is used up, whatever holds it."""
+        for budget in self._budgets:
+            budget.turn(now)
+            if budget.limit is not None and budget.spent >= budget.limit:
+                wait = budget.ends - now if budget.ends else None
+                return Refusal("budget", budget.scope, budget.model, budget.limit, 0, 0, wait)
+        return None
+
 
 class Meters(Struct, frozen=True):
     """The meters that a call must pass, found when its key was loaded. `counted` are budgets that are not asked,

@@ -77,7 +77,8 @@ def _work(
     settings = uvicorn.Config(
         app,
         http=lane_for(app),
-        ws="none",
+        ws="none",  # the lane hands them over by itself
+        ws_per_message_deflate=False,
         loop=_loop(),
         lifespan="on",
         access_log=False,

@@ -279,10 +279,12 @@ class TokenLogprob(Struct, kw_only=True, omit_defaults=True):
 class Usage(Node):
     """Tokens. `input` holds the cached and written ones, `output` the reasoning: parts, not additions.
 
-    `cache_write_long` is the part of `cache_write` written for an hour rather than five minutes.
+    `cache_write_long` is the part of `cache_write` written for an hour rather than five minutes; `cached_audio` and
+    `cached_image` are those of `cache_read` that are sound and pictures, and parts of these, too.
 
     What is billed by something else than tokens: `searches` of a rerank, `pages` read, `annotated_pages` among them,
-    `characters` spoken, `seconds` of sound or film, `images`. None where the answer doesn't tell.
+    `characters` spoken, `seconds` of sound or film, `images`. None where the answer doesn't tell, 0 where there were
+    none.
     """
 
     input: int = 0
@@ -296,6 +298,8 @@ class Usage(Node):
     audio_output: int | None = None
     image_input: int | None = None
     image_output: int | None = None
+    cached_audio: int | None = None
+    cached_image: int | None = None
     accepted_prediction: int | None = None
     rejected_prediction: int | None = None
     web_searches: int | None = None

@@ -1,7 +1,7 @@
 """Azure OpenAI. https://learn.microsoft.com/azure/ai-services/openai/reference
 
 Two surfaces: dated ones, where the deployment stands in the path and an api-version is required, and v1,
-which looks like OpenAI's."""
+which looks like OpenAI's. Realtime has both: https://learn.microsoft.com/azure/ai-foundry/openai/how-to/realtime-audio"""
 
 from headgate.providers.base import Auth, Provider, Site
 from headgate.providers.rows.openai import REASONING
@@ -23,6 +23,8 @@ def _path(site: Site) -> str:
     base, version = site.base.rstrip("/"), site.api_version
     if site.operation == "responses":  # of the newer surface only, which needs no version
         return "/openai/v1/responses"
+    if site.operation == "realtime":
+        return base.partition("/openai/")[0].removesuffix("/openai") + _realtime(base, version)
     if base.endswith("/openai/v1") or version in _V1:
         path = f"/openai/v1/{_NAMES.get(site.operation, site.operation)}"
         return path + (f"?api-version={version}" if version in ("latest", "preview") else "")
@@ -33,6 +35,13 @@ def _path(site: Site) -> str:
     return f"/openai/deployments/{{model}}/{_NAMES[site.operation]}?api-version={version}"
 
 
+def _realtime(base: str, version: str) -> str:
+    """Path and query below the resource's address."""
+    if base.endswith("/openai/v1") or version in _V1:
+        return "/openai/v1/realtime?model={model}"
+    return f"/openai/realtime?api-version={version}&deployment={{model}}"
+
+
 ROW = Provider(
     id="azure",
     name="Azure OpenAI",
@@ -41,7 +50,7 @@ ROW = Provider(
     api_key_env=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
     auth=Auth(header="api-key", scheme="", token_param="azure_ad_token", token_env=("AZURE_AD_TOKEN",)),
     credential="azure_ad",
-    paths=dict.fromkeys((*_NAMES, "models", "responses"), ""),
+    paths=dict.fromkeys((*_NAMES, "models", "responses", "realtime"), ""),
     path_of=_path,
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",

@@ -1,12 +1,19 @@
-"""Google AI Studio. https://ai.google.dev/api/generate-content"""
+"""Google AI Studio. https://ai.google.dev/api/generate-content, https://ai.google.dev/api/live"""
 
 from urllib.parse import urlsplit
 
 from headgate.providers.base import Auth, Provider, Site
 
+_LIVE = "/ws/google.ai.generativelanguage.{version}.GenerativeService.BidiGenerateContent"
+
 
 def _path(site: Site) -> str:
-    """An address that is only a host gets the API version: nothing lives at Google's root. Imagen predicts."""
+    """An address that is only a host gets the API version: nothing lives at Google's root. Imagen predicts. The Live
+    API has the version in its method's name."""
+    if site.operation == "realtime":
+        root, _, last = site.base.rpartition("/")
+        versioned = last.startswith("v1")
+        return (root if versioned else site.base) + _LIVE.format(version=last if versioned else "v1beta")
     path = site.provider.paths[site.operation]
     if site.operation.startswith("image") and "imagen" in site.model:
         path = "/models/{model}:predict"
@@ -31,8 +38,14 @@ ROW = Provider(
         "images": "/models/{model}:generateContent",
         "image_edits": "/models/{model}:generateContent",
         "speech": "/models/{model}:generateContent",
+        "realtime": "",
     },
-    dialects={"images": "google_images", "image_edits": "google_images", "speech": "gemini_speech"},
+    dialects={
+        "images": "google_images",
+        "image_edits": "google_images",
+        "speech": "gemini_speech",
+        "realtime": "gemini_live",
+    },
     path_of=_path,
     bare=r"gemini-|gemma-|learnlm-",
     stream_usage="always",

@@ -1,4 +1,6 @@
-"""OpenAI. https://platform.openai.com/docs/api-reference"""
+"""OpenAI. https://platform.openai.com/docs/api-reference
+
+Realtime: https://platform.openai.com/docs/guides/realtime-websocket"""
 
 from headgate.providers.base import ModelRule, Provider, Quirks, paths
 
@@ -43,6 +45,7 @@ ROW = Provider(
         "speech",
         "transcriptions",
         "translations",
+        "realtime",
     ),
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},

@@ -1,4 +1,4 @@
-"""xAI. https://docs.x.ai/docs/api-reference"""
+"""xAI. https://docs.x.ai/docs/api-reference, https://docs.x.ai/docs/guides/voice/agent"""
 
 from headgate.providers.base import ModelRule, Provider, Quirks, paths
 
@@ -9,7 +9,9 @@ ROW = Provider(
     base_url_env=("XAI_API_BASE",),
     api_key_env=("XAI_API_KEY",),
     paths={
-        **paths("chat", "completions", "embeddings", "models", "responses", "images", "image_edits"),
+        **paths(
+            "chat", "completions", "embeddings", "models", "responses", "images", "image_edits", "realtime"
+        ),
         "speech": "/tts",
         "transcriptions": "/stt",
     },

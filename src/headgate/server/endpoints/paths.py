@@ -1,5 +1,6 @@
 """The paths of model calls: which operation each asks for, and in which format. Data: it answers nothing."""
 
+import re
 from collections.abc import Mapping
 from typing import Final
 from urllib.parse import unquote
@@ -70,8 +71,17 @@ _GEMINI: Final[Mapping[str, Endpoint]] = {
     "embedContent": Endpoint("embeddings", "gemini_embed_content"),
     "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
 }
+REALTIME: Final = frozenset(("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime"))
+"""Where websockets are taken that name their model in the address."""
+LIVE: Final = re.compile(r"/ws/google\.ai\.generativelanguage\.v\w+\.GenerativeService\.BidiGenerateContent")
+"""Where Google's clients open theirs, and name the model in the first frame."""
 _GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
+
+
+def is_socket(path: str) -> bool:
+    """Whether it is a path of websockets."""
+    return path in REALTIME or LIVE.fullmatch(path) is not None
 
 
 def find(path: str) -> tuple[Endpoint, str] | None:
