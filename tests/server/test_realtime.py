@@ -263,7 +263,7 @@ def test_a_provider_that_dies_is_told_and_what_ran_is_estimated(
     def talk(connection: ServerConnection) -> None:
         connection.recv()
         provider.begin(connection)
-        connection.socket.close()
+        connection.socket.shutdown(socket.SHUT_RDWR)
 
     provider.talk = talk
     with open_(gateway) as client:
