@@ -90,6 +90,9 @@ PATHS: Final = {
     "rerank": "/rerank",
     "fim": "/fim/completions",
     "ocr": "/ocr",
+    "files": "/files",
+    "batches": "/batches",
+    "fine_tuning": "/fine_tuning/jobs",
 }
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from headgate.errors import HeadgateError
+from headgate.server import batches
 from headgate.server.gateway import Gateway
 from headgate.server.shares import BEAT_SECONDS
 from headgate.store import changes, ledger, responses
@@ -20,6 +21,8 @@ RELOADED: Final = 500
 WATCH_SECONDS: Final = 2.0
 HEALTH_SECONDS: Final = 1.0
 """How often it is looked whether a round of health checks is due."""
+BATCH_SECONDS: Final = 300.0
+"""How often it is looked what has become of batches."""
 CLEAN_SECONDS: Final = 3600.0
 CLEAN_BATCH: Final = 1_000
 _logger = logging.getLogger("headgate")
@@ -49,6 +52,7 @@ class Background:
             asyncio.ensure_future(_every(EVERY_SECONDS, self._move)),
             asyncio.ensure_future(_every(HEAR_SECONDS, self._hear)),
             asyncio.ensure_future(_every(CLEAN_SECONDS, self._clean)),
+            asyncio.ensure_future(_every(BATCH_SECONDS, partial(batches.watch, gateway))),
         ]
         if gateway.reloader is not None:
             self._tasks.append(asyncio.ensure_future(_every(WATCH_SECONDS, gateway.reloader.watch)))

@@ -25,7 +25,7 @@ from headgate.server.booking import Booking
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.headers import plain
-from headgate.server.meters import Leased, Meters, Refusal, SharedParallel, SharedWindow
+from headgate.server.meters import Hold, Leased, Meters, Refusal, SharedParallel, SharedWindow
 from headgate.store.money import dollars
 from headgate.telemetry.times import iso
 
@@ -67,6 +67,11 @@ async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking
             amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
             amount = ceiling.likely_cost(call.envelope, body)
+    booking.hold = await hold(gateway, meters, tokens, amount)
+
+
+async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Hold:
+    """Takes what a call may use, `amount` in units of money. Raises RateLimitError, BudgetExceededError."""
     taken = meters.reserve(tokens, amount, gateway.clock.time())
     while isinstance(taken, Refusal):
         meter = taken.lease
@@ -77,7 +82,7 @@ async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking
         else:
             raise refused(taken, gateway.clock.time())
         taken = meters.reserve(tokens, amount, gateway.clock.time())
-    booking.hold = taken
+    return taken
 
 
 def _answers(group: Group, call: Call) -> int:

@@ -8,6 +8,8 @@ from headgate.providers.rows.openai import REASONING
 
 _V1 = ("v1", "latest", "preview")
 _NAMES = {"chat": "chat/completions", "completions": "completions", "embeddings": "embeddings"}
+_JOBS = {"files": "files", "batches": "batches", "fine_tuning": "fine_tuning/jobs"}
+"""Of the resource, not of a deployment."""
 
 
 def _path(site: Site) -> str:
@@ -15,10 +17,10 @@ def _path(site: Site) -> str:
     if site.operation == "responses":  # of the newer surface only, which needs no version
         return "/openai/v1/responses"
     if base.endswith("/openai/v1") or version in _V1:
-        path = f"/openai/v1/{_NAMES.get(site.operation, site.operation)}"
+        path = f"/openai/v1/{(_NAMES | _JOBS).get(site.operation, site.operation)}"
         return path + (f"?api-version={version}" if version in ("latest", "preview") else "")
     if site.operation not in _NAMES:
-        return f"/openai/{site.operation}?api-version={version}"
+        return f"/openai/{_JOBS.get(site.operation, site.operation)}?api-version={version}"
     if "/openai/deployments/" in base:
         return f"/{_NAMES[site.operation]}?api-version={version}"
     return f"/openai/deployments/{{model}}/{_NAMES[site.operation]}?api-version={version}"
@@ -32,7 +34,14 @@ ROW = Provider(
     api_key_env=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
     auth=Auth(header="api-key", scheme="", token_param="azure_ad_token", token_env=("AZURE_AD_TOKEN",)),
     credential="azure_ad",
-    paths={"chat": "", "completions": "", "embeddings": "", "models": "", "responses": ""},
+    paths={
+        "chat": "",
+        "completions": "",
+        "embeddings": "",
+        "models": "",
+        "responses": "",
+        **dict.fromkeys(_JOBS, ""),
+    },
     path_of=_path,
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",

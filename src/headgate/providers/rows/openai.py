@@ -27,7 +27,10 @@ ROW = Provider(
     base_url="https://api.openai.com/v1",
     base_url_env=("OPENAI_BASE_URL", "OPENAI_API_BASE"),
     api_key_env=("OPENAI_API_KEY",),
-    paths=paths("chat", "completions", "embeddings", "models", "moderations", "responses"),
+    paths=paths(
+        *("chat", "completions", "embeddings", "models", "moderations", "responses"),
+        *("files", "batches", "fine_tuning"),
+    ),
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
     bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use|(omni|text)-moderation-)",

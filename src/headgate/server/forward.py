@@ -1,0 +1,78 @@
+"""One request to a deployment's API beside its model calls: its address, its credential, our method and body.
+
+Knows no page and no caller: whoever forwards has asked who may.
+"""
+
+import re
+from typing import Final
+from urllib.parse import urlsplit
+
+from headgate.core.deployment import Deployment
+from headgate.core.signing import Sending
+from headgate.errors import BadRequestError, for_status
+from headgate.ports import Incoming, Outgoing, Timeouts
+from headgate.server.snapshot import Snapshot
+
+LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of a document that is read whole."""
+JSON: Final = "application/json"
+_ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
+_TIMEOUTS: Final = Timeouts()
+
+
+def checked(id: str) -> str:  # noqa: A002 -- the field's name everywhere
+    """An id that may be part of an address. Raises BadRequestError."""
+    if not _ID.fullmatch(id):
+        raise BadRequestError(
+            f"{id[:100]!r} is no id: expected up to 200 letters, digits, hyphens, underscores, dots and colons"
+        )
+    return id
+
+
+async def forward(
+    snapshot: Snapshot,
+    deployment: Deployment,
+    operation: str,
+    method: str,
+    rest: str = "",
+    *,
+    query: str = "",
+    body: bytes | Outgoing = b"",
+    kind: str = JSON,
+) -> Incoming:
+    """`rest` follows the operation's address, "/id/cancel"; `query` goes after its own. `kind` is the body's
+    content-type. Raises what the transport raises, the deployment's problem, and NotFoundError where its provider has
+    no such operation."""
+    route = deployment.route(operation, False)
+    base, _, own = route.url.partition("?")
+    more = "&".join(filter(None, (own, query)))
+    url = f"{base}{rest}" + (f"?{more}" if more else "")
+    parts = urlsplit(url)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    _, *lines = route.head.split(b"\r\n")
+    kept = [line for line in lines if not line.lower().startswith(b"content-type:")]
+    if body:
+        kept.insert(1, b"content-type: " + kind.encode("latin-1", "replace"))
+    head = b"\r\n".join([f"{method} {target} HTTP/1.1".encode("latin-1"), *kept])
+    sending = Sending(method, url, route.origin, head, body)
+    return await snapshot.engine.send(deployment, sending, _TIMEOUTS)
+
+
+async def asked(
+    snapshot: Snapshot, deployment: Deployment, operation: str, method: str, rest: str = "", query: str = ""
+) -> bytes:
+    """The document that is answered. Raises the error of the provider's status, in its words."""
+    answer = await forward(snapshot, deployment, operation, method, rest, query=query)
+    body = await answer.read(LIMIT)
+    if answer.status >= 300:
+        raise failed(deployment, operation, answer, body)
+    return body
+
+
+def failed(deployment: Deployment, operation: str, answer: Incoming, body: bytes) -> Exception:
+    """What a provider's refusal says."""
+    if answer.status < 400:
+        return for_status(502)(f"{deployment.provider.name} answered with the status {answer.status}")
+    error = deployment.route(operation, False).dialect.read_error(answer.status, dict(answer.headers), body)
+    error.message = deployment.scrubbed(error.message)
+    return error
