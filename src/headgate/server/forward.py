@@ -4,6 +4,7 @@ Knows no page and no caller: whoever forwards has asked who may.
 """
 
 import re
+from collections.abc import Mapping
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -17,6 +18,8 @@ LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a document that is read whole."""
 JSON: Final = "application/json"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
+_JOINED: Final = ("anthropic-beta",)
+"""Headers of which the deployment has some values and the client others."""
 _TIMEOUTS: Final = Timeouts()
 
 
@@ -39,21 +42,27 @@ async def forward(
     query: str = "",
     body: bytes | Outgoing = b"",
     kind: str = JSON,
+    more: Mapping[str, str] = {},
 ) -> Incoming:
     """`rest` follows the operation's address, "/id/cancel"; `query` goes after its own. `kind` is the body's
-    content-type. Raises what the transport raises, the deployment's problem, and NotFoundError where its provider has
-    no such operation."""
+    content-type, `more` are header lines in place of the deployment's, their names in lower case.
+
+    Raises what the transport raises, the deployment's problem, and NotFoundError where its provider has no such
+    operation."""
     route = deployment.route(operation, False)
     base, _, own = route.url.partition("?")
-    more = "&".join(filter(None, (own, query)))
-    url = f"{base}{rest}" + (f"?{more}" if more else "")
+    asks = "&".join(filter(None, (own, query)))
+    url = f"{base}{rest}" + (f"?{asks}" if asks else "")
     parts = urlsplit(url)
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    _, *lines = route.head.split(b"\r\n")
-    kept = [line for line in lines if not line.lower().startswith(b"content-type:")]
-    if body:
-        kept.insert(1, b"content-type: " + kind.encode("latin-1", "replace"))
-    head = b"\r\n".join([f"{method} {target} HTTP/1.1".encode("latin-1"), *kept])
+    _, host, *lines = route.head.decode("latin-1").split("\r\n")
+    fields = dict(line.split(": ", 1) for line in lines if line)
+    fields.pop("content-type", None)
+    for name, value in ({**more, "content-type": kind} if body else more).items():
+        joined = name in _JOINED and name in fields
+        fields[name] = f"{fields[name]},{value}" if joined else value
+    kept = [f"{name}: {value}" for name, value in fields.items()]
+    head = "\r\n".join([f"{method} {target} HTTP/1.1", host, *kept, ""]).encode("latin-1", "replace")
     sending = Sending(method, url, route.origin, head, body)
     return await snapshot.engine.send(deployment, sending, _TIMEOUTS)
 

@@ -110,9 +110,16 @@ def serves(deployment: Deployment, operation: str) -> bool:
 
 
 def choose(
-    snapshot: Snapshot, caller: Caller, operation: str, provider: str, models: Sequence[str], job: Job | None
+    snapshot: Snapshot,
+    caller: Caller,
+    operation: str,
+    provider: str,
+    models: Sequence[str],
+    job: Job | None,
+    spoken: str = "",
 ) -> Deployment:
     """Who is asked: the provider that is named, else the model's, else who keeps `job`, else the only one there is.
+    `spoken` is the format that it must speak, "" for any.
 
     Raises BadRequestError where that is nobody or several, PermissionDeniedError for a model that the caller may not
     use, NotFoundError for one that isn't there.
@@ -130,7 +137,8 @@ def choose(
         )
     if job is not None:
         return keeper(snapshot, job)
-    found = {one.provider.id: one for one in reversed(_open(snapshot, caller, operation))}
+    able = [one for one in _open(snapshot, caller, operation) if _speaks(one, operation, spoken)]
+    found = {one.provider.id: one for one in reversed(able)}
     if len(found) == 1:
         return next(iter(found.values()))
     which = f"several have: {', '.join(sorted(found))}" if found else "none that is configured has"
@@ -168,6 +176,10 @@ def _of_provider(
             llm_provider=row.id,
         )
     return found
+
+
+def _speaks(deployment: Deployment, operation: str, spoken: str) -> bool:
+    return not spoken or deployment.route(operation, False).dialect.name == spoken
 
 
 def _open(snapshot: Snapshot, caller: Caller, operation: str) -> list[Deployment]:

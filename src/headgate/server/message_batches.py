@@ -47,15 +47,31 @@ def place(gateway: Gateway, id: str) -> Path:  # noqa: A002 -- the field's name 
     return gateway.jobs.folder / id
 
 
-async def contents(path: Path) -> AsyncIterator[bytes]:
-    """Raises NotFoundError where it is not on this machine."""
-    try:
-        source = path.open("rb")
-    except FileNotFoundError:
+def there(gateway: Gateway, id: str) -> Path:  # noqa: A002 -- the field's name everywhere
+    """The same of a file that must be there. Raises NotFoundError where it is not on this machine."""
+    path = place(gateway, id)
+    if not path.is_file():
         raise NotFoundError(
-            f"the file {path.name} is not here: replicas that share no data directory know their own files alone"
-        ) from None
-    with source:
+            f"the file {id} is not here: replicas that share no data directory know their own files alone"
+        )
+    return path
+
+
+def output_file(job: Job) -> dict[str, Any]:
+    """The file object of a batch's results. Their size is not known: they are written when they are fetched."""
+    return {
+        "id": job.id,
+        "object": "file",
+        "bytes": 0,
+        "created_at": int(job.created),
+        "filename": f"{job.batch}_output.jsonl",
+        "purpose": "batch_output",
+        "status": "processed",
+    }
+
+
+async def contents(path: Path) -> AsyncIterator[bytes]:
+    with path.open("rb") as source:
         while piece := await asyncio.to_thread(source.read, _PIECE):
             yield piece
 
@@ -73,7 +89,7 @@ async def create(
             f"'endpoint' is {endpoint[:100]!r}: batches of {deployment.provider.name} take /v1/chat/completions",
             param="endpoint",
         )
-    source = place(gateway, file.id)
+    source = there(gateway, file.id)
     made = source.with_name(f"{secrets.token_hex(8)}.batch")
     try:
         echoes = await _translated(gateway, deployment, source, made)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from headgate.errors import PermissionDeniedError
 from headgate.server.admin import activity, audit, keys, models, organizations, simple, spend, teams, users
 from headgate.server.callers import ANYBODY, Caller
-from headgate.server.endpoints import count_tokens, info, jobs, responses
+from headgate.server.endpoints import count_tokens, info, jobs, message_batches, responses
 from headgate.server.gateway import Gateway
 from headgate.server.headers import scan
 
@@ -99,6 +99,12 @@ JOBS: Final = tuple(
         Page("GET", root + "/batches", jobs.listed("batch"), KEY),
         Page("GET", root + "/batches/{id}", jobs.batch, KEY),
         Page("POST", root + "/batches/{id}/cancel", jobs.batch, KEY),
+        Page("POST", root + "/messages/batches", message_batches.create, KEY),
+        Page("GET", root + "/messages/batches", message_batches.listed, KEY),
+        Page("GET", root + "/messages/batches/{id}", message_batches.one, KEY),
+        Page("DELETE", root + "/messages/batches/{id}", message_batches.delete, KEY),
+        Page("POST", root + "/messages/batches/{id}/cancel", message_batches.one, KEY),
+        Page("GET", root + "/messages/batches/{id}/results", message_batches.results, KEY),
         Page("POST", root + "/fine_tuning/jobs", jobs.create_tuning, KEY),
         Page("GET", root + "/fine_tuning/jobs", jobs.listed("fine_tuning"), KEY),
         Page("GET", root + "/fine_tuning/jobs/{id}", jobs.tuning, KEY),

@@ -41,6 +41,15 @@ class Result(Struct):
     body: bytes = b""
 
 
+class _Asked(Struct):
+    custom_id: str
+    params: Raw
+
+
+class _Batch(Struct):
+    requests: list[_Asked]
+
+
 class _Response(Struct):
     status_code: int = 0
     body: Raw = _NONE
@@ -72,6 +81,7 @@ class _Message(Struct):
 
 
 _line: Final = msgspec.json.Decoder(Line).decode
+_batch: Final = msgspec.json.Decoder(_Batch).decode
 _output: Final = msgspec.json.Decoder(_Output).decode
 _message: Final = msgspec.json.Decoder(_Message).decode
 
@@ -89,6 +99,18 @@ def request_line(data: bytes, number: int) -> Line:
     if bytes(line.body)[:1] != b"{":
         raise BadRequestError(f"line {number}: 'body' must be a JSON object", param="input_file_id")
     return line
+
+
+def message_lines(body: bytes) -> list[Line]:
+    """The requests of a Message Batch. Raises BadRequestError."""
+    try:
+        found = _batch(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise BadRequestError(f"requests: {error}", param="requests") from None
+    for at, one in enumerate(found.requests):
+        if bytes(one.params)[:1] != b"{":
+            raise BadRequestError("must be an object", param=f"requests[{at}].params")
+    return [Line(one.custom_id, one.params) for one in found.requests]
 
 
 def endpoint_dialect(document: Mapping[str, Any]) -> str:
