@@ -1,13 +1,20 @@
-"""A provider's files and batches for tests, on a real socket: answers by method and path."""
+"""A provider's files and batches for tests, on a real socket, and what tests of them ask of a gateway."""
 
 import http.server
 import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
+import openai
+import pytest
+
+from servers import KEY, RunningGateway
+
+CLIENTS: list[openai.OpenAI] = []
 Answer = tuple[int, dict[str, str], bytes]
 
 
@@ -117,4 +124,51 @@ def keeping() -> Iterator[Keeper]:
         thread.join(5)
 
 
-Script = Callable[[Asked], Any]
+def line(number: int, model: str = "gpt-test", **body: Any) -> dict[str, Any]:
+    asked = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 10, **body}
+    return {"custom_id": f"r{number}", "method": "POST", "url": "/v1/chat/completions", "body": asked}
+
+
+def jsonl(rows: list[dict[str, Any]]) -> bytes:
+    return "".join(json.dumps(row) + "\n" for row in rows).encode()
+
+
+def key(gateway: RunningGateway, **fields: Any) -> str:
+    status, _, body = gateway.request("/key/generate", fields)
+    assert status == 200, body
+    return str(json.loads(body)["key"])
+
+
+def client(gateway: RunningGateway, own: str = KEY, **more: Any) -> openai.OpenAI:
+    made = openai.OpenAI(
+        api_key=own, base_url=f"http://127.0.0.1:{gateway.port}/v1", max_retries=0, timeout=20, **more
+    )
+    CLIENTS.append(made)
+    return made
+
+
+@pytest.fixture(autouse=True)
+def fixture_closed() -> Iterator[None]:
+    yield
+    while CLIENTS:
+        CLIENTS.pop().close()
+
+
+def until(true: Callable[[], bool]) -> None:
+    """Waits for work in the background."""
+    pause = threading.Event()
+    for _ in range(1000):
+        if true():
+            return
+        pause.wait(0.01)
+    raise AssertionError("it did not come")
+
+
+def spent(gateway: RunningGateway, own: str) -> Decimal:
+    body = gateway.request("/key/info", headers={"authorization": f"Bearer {own}"})[2]
+    return Decimal(str(json.loads(body)["info"]["spend"]))
+
+
+def rows(gateway: RunningGateway) -> list[dict[str, Any]]:
+    found = json.loads(gateway.request("/spend/logs")[2])
+    return [row for row in found if row.get("call_type") == "batch"]

@@ -1,8 +1,9 @@
 """Files, batches and fine-tuning jobs: who gets them, whose they are, and what batches cost in the end."""
 
+import asyncio
 import json
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ import openai
 import pytest
 
 import recorded
-from keepers import Asked, Keeper, keeping
+from headgate.server import batches
+from keepers import Asked, Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
+closed = fixture_closed
 MB = 1024 * 1024
-CLIENTS: list[openai.OpenAI] = []
 IN, OUT = "0.000002", "0.000008"
 """Dollars per token of the model m at its plain price; a batch is half of it."""
 FILE = {
@@ -33,11 +35,6 @@ def batch(name: str = "batch_1", **fields: Any) -> dict[str, Any]:
     return {**made["response"]["body"], "id": name, "input_file_id": "file-in1", **fields}
 
 
-def line(number: int, model: str = "gpt-test", **body: Any) -> dict[str, Any]:
-    asked = {"model": model, "messages": [{"role": "user", "content": "Hi"}], "max_tokens": 10, **body}
-    return {"custom_id": f"r{number}", "method": "POST", "url": "/v1/chat/completions", "body": asked}
-
-
 def output(number: int, model: str, prompt: int, completion: int) -> dict[str, Any]:
     usage = {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
     body = {
@@ -52,10 +49,6 @@ def output(number: int, model: str, prompt: int, completion: int) -> dict[str, A
     }
     response = {"status_code": 200, "request_id": "req_1", "body": body}
     return {"id": f"batch_req_{number}", "custom_id": f"r{number}", "response": response, "error": None}
-
-
-def jsonl(rows: list[dict[str, Any]]) -> bytes:
-    return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
 @pytest.fixture(name="keeper")
@@ -88,49 +81,6 @@ def config(keeper: Keeper, **more: Any) -> dict[str, Any]:
     base = {"api_base": keeper.base + "/v1", "api_key": "sk-upstream-secret"}
     models = [{"model_name": "m", "litellm_params": {"model": "openai/gpt-test", **base, **prices}}]
     return {"model_list": models, "general_settings": {"master_key": KEY}, **more}
-
-
-def key(gateway: RunningGateway, **fields: Any) -> str:
-    status, _, body = gateway.request("/key/generate", fields)
-    assert status == 200, body
-    return str(json.loads(body)["key"])
-
-
-def client(gateway: RunningGateway, own: str = KEY, **more: Any) -> openai.OpenAI:
-    made = openai.OpenAI(
-        api_key=own, base_url=f"http://127.0.0.1:{gateway.port}/v1", max_retries=0, timeout=20, **more
-    )
-    CLIENTS.append(made)
-    return made
-
-
-@pytest.fixture(autouse=True)
-def fixture_closed() -> Iterator[None]:
-    yield
-    while CLIENTS:
-        CLIENTS.pop().close()
-
-
-def until(true: Callable[[], bool]) -> None:
-    """Waits for work in the background."""
-    import threading
-
-    pause = threading.Event()
-    for _ in range(1000):
-        if true():
-            return
-        pause.wait(0.01)
-    raise AssertionError("it did not come")
-
-
-def spent(gateway: RunningGateway, own: str) -> Decimal:
-    body = gateway.request("/key/info", headers={"authorization": f"Bearer {own}"})[2]
-    return Decimal(str(json.loads(body)["info"]["spend"]))
-
-
-def rows(gateway: RunningGateway) -> list[dict[str, Any]]:
-    found = json.loads(gateway.request("/spend/logs")[2])
-    return [row for row in found if row.get("call_type") == "batch"]
 
 
 # files
@@ -450,6 +400,54 @@ def test_a_budget_that_a_batch_has_spent_is_spent(gateway: RunningGateway, keepe
     until(lambda: bool(rows(gateway)))
     with pytest.raises(openai.APIStatusError, match="Budget"):
         made(gateway, own)
+
+
+def looked(*gateways: RunningGateway) -> None:
+    """As the background does every few minutes, at once in all of them."""
+    waiting = [asyncio.run_coroutine_threadsafe(batches.watch(one.gateway), one.loop) for one in gateways]
+    for one in waiting:
+        one.result(20)
+
+
+def test_costs_come_without_a_clients_asking_and_once_over_replicas(keeper: Keeper, tmp_path: Path) -> None:
+    shared = config(keeper)
+    shared["general_settings"]["database_url"] = f"sqlite:///{tmp_path}/shared.db"
+    folders = [tmp_path / name for name in ("one", "two")]
+    for folder in folders:
+        folder.mkdir()
+    with running(shared, folders[0]) as one, running(shared, folders[1]) as two:
+        own = key(one)
+        made(one, own)
+        looked(one, two)
+        assert rows(one) == []
+        finish(keeper)
+        looked(one, two)
+        assert len(rows(one)) == len(rows(two)) == 2
+        for gateway in (one, two):
+            assert spent(gateway, own) == COST
+        before = len(keeper.asked)
+        looked(one, two)
+        assert len(keeper.asked) == before  # what is paid is not asked for again
+
+
+def test_results_that_are_away_are_asked_for_again(gateway: RunningGateway, keeper: Keeper) -> None:
+    made(gateway, key(gateway))
+    finish(keeper)
+    results = keeper.answers.pop("GET /v1/files/file-out/content")
+    looked(gateway)
+    assert rows(gateway) == []
+    keeper.answers["GET /v1/files/file-out/content"] = results
+    looked(gateway)
+    assert len(rows(gateway)) == 2
+
+
+def test_a_model_without_a_price_is_in_the_ledger(gateway: RunningGateway, keeper: Keeper) -> None:
+    made(gateway, key(gateway))
+    finish(keeper)
+    keeper.answers["GET /v1/files/file-out/content"] = jsonl([output(1, "gpt-nobody-knows", 100, 10)])
+    looked(gateway)
+    (row,) = rows(gateway)
+    assert (row["prompt_tokens"], row["completion_tokens"]) == (100, 10)
 
 
 # fine-tuning

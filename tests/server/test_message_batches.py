@@ -9,14 +9,12 @@ from typing import Any
 
 import openai
 import pytest
-from test_jobs import CLIENTS, client, fixture_closed, jsonl, key, line, rows, spent, until
 
 import recorded
-from keepers import Asked, Keeper, keeping
+from keepers import Asked, Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
-__all__ = ["CLIENTS", "fixture_closed"]
-
+closed = fixture_closed
 ROOT = "/v1/messages/batches"
 IN, OUT = "0.000002", "0.000008"
 TEXT = "Be brief."
