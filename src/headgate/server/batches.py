@@ -15,12 +15,12 @@ from msgspec.structs import fields
 from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
+from headgate.core.forward import LIMIT, asked, failed, forward
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.server.account import kinds_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.ceiling import Ceiling
-from headgate.server.forward import LIMIT, asked, failed, forward
 from headgate.server.gateway import Gateway
 from headgate.server.jobs import keeper, logged
 from headgate.server.limits import hold
@@ -208,7 +208,7 @@ async def _sums(
     spoken = dialect(name) if name else None
     own = str(document.get("model") or deployment.model)
     for operation, rest in told.results(document) if spoken is not None else ():
-        answer = await forward(snapshot, deployment, operation, "GET", rest)
+        answer = await forward(snapshot.engine, deployment, operation, "GET", rest)
         if answer.status >= 300:
             raise failed(deployment, operation, answer, await answer.read(LIMIT))
         reader = Lines()
@@ -313,7 +313,9 @@ def result_files(job: Job, document: Mapping[str, Any]) -> list[Job]:
 async def look(gateway: Gateway, job: Job) -> None:
     """Asks what has become of a batch, and pays where it has ended."""
     deployment = keeper(gateway.snapshot, job)
-    document = msgspec.json.decode(await asked(gateway.snapshot, deployment, "batches", "GET", f"/{job.id}"))
+    document = msgspec.json.decode(
+        await asked(gateway.snapshot.engine, deployment, "batches", "GET", f"/{job.id}")
+    )
     if not isinstance(document, dict):
         raise NotFoundError(f"{deployment.provider.name} tells no batch {job.id}")
     await gateway.jobs.keep(*result_files(job, document))

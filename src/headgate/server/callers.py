@@ -133,6 +133,9 @@ _LLM: Final = (
     "/embeddings",
     "/messages",
     "/openai/",
+    "/files",
+    "/batches",
+    "/fine_tuning/",
     "/engines/",
     "/models",
 )

@@ -14,11 +14,11 @@ from msgspec import Raw
 from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
+from headgate.core.forward import LIMIT, failed, forward
 from headgate.core.prepare import prepare
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.ports import Outgoing
 from headgate.server.batches import groups_of, lines_of
-from headgate.server.forward import LIMIT, failed, forward
 from headgate.server.gateway import Gateway
 from headgate.store.jobs import Job
 from headgate.wire import batches
@@ -94,7 +94,7 @@ async def create(
     try:
         echoes = await _translated(gateway, deployment, source, made)
         body = Outgoing(pieces=contents(made), length=made.stat().st_size)
-        answer = await forward(gateway.snapshot, deployment, "batches", "POST", body=body)
+        answer = await forward(gateway.snapshot.engine, deployment, "batches", "POST", body=body)
         told = await answer.read(LIMIT)
     finally:
         made.unlink(missing_ok=True)
@@ -169,7 +169,7 @@ def told(job: Job, document: Mapping[str, Any]) -> dict[str, Any]:
 
 async def results(gateway: Gateway, deployment: Deployment, job: Job) -> AsyncIterator[bytes]:
     """The results of a batch as an output file. Raises what the provider answers."""
-    answer = await forward(gateway.snapshot, deployment, "batches", "GET", f"/{job.id}/results")
+    answer = await forward(gateway.snapshot.engine, deployment, "batches", "GET", f"/{job.id}/results")
     if answer.status >= 300:
         raise failed(deployment, "batches", answer, await answer.read(LIMIT))
     echoes = (job.document or {}).get("echoes") or {}

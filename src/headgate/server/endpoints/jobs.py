@@ -15,13 +15,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from headgate.core.deployment import Deployment
+from headgate.core.forward import asked, checked, forward
 from headgate.errors import BadRequestError, NotFoundError, RequestTooLargeError
 from headgate.ports import Outgoing
 from headgate.providers.registry import providers
 from headgate.server import batches, message_batches, uploads
 from headgate.server.callers import Caller
 from headgate.server.endpoints import kept
-from headgate.server.forward import asked, checked, forward
 from headgate.server.gateway import Gateway
 from headgate.server.jobs import KINDS, choose
 from headgate.server.snapshot import Snapshot
@@ -58,7 +58,7 @@ async def upload(request: Request, gateway: Gateway, caller: Caller) -> Response
         return await _held(gateway, caller, request, deployment, form)
     size = int(length) - form.cut if length.isdecimal() else None
     body = Outgoing(pieces=form.pieces(), length=size)
-    answer = await forward(gateway.snapshot, deployment, "files", "POST", body=body, kind=kind)
+    answer = await forward(gateway.snapshot.engine, deployment, "files", "POST", body=body, kind=kind)
     return await kept.made(gateway, caller, request, deployment, "file", answer)
 
 
@@ -97,7 +97,7 @@ async def content(request: Request, gateway: Gateway, caller: Caller) -> Respons
     if "files" not in deployment.provider.paths:
         pieces = message_batches.contents(message_batches.there(gateway, name))
         return StreamingResponse(pieces, media_type="application/octet-stream")
-    answer = await forward(gateway.snapshot, deployment, "files", "GET", f"/{name}/content")
+    answer = await forward(gateway.snapshot.engine, deployment, "files", "GET", f"/{name}/content")
     return await kept.streamed(deployment, answer)
 
 
@@ -148,7 +148,7 @@ async def create_batch(request: Request, gateway: Gateway, caller: Caller) -> Re
     await batches.admit(gateway, booking, deployment, lines)
     if not ours:
         answer = await forward(
-            gateway.snapshot, deployment, "batches", "POST", body=msgspec.json.encode(envelope)
+            gateway.snapshot.engine, deployment, "batches", "POST", body=msgspec.json.encode(envelope)
         )
         return await kept.made(gateway, caller, request, deployment, "batch", answer, booking)
     if source is None:
@@ -164,7 +164,9 @@ async def batch(request: Request, gateway: Gateway, caller: Caller) -> Response:
     deployment, job, name = await kept.meant(request, gateway, caller, "batch")
     rest = f"/{name}/cancel" if request.method == "POST" else f"/{name}"
     document = msgspec.json.decode(
-        await asked(gateway.snapshot, deployment, "batches", request.method, rest, kept.query_of(request))
+        await asked(
+            gateway.snapshot.engine, deployment, "batches", request.method, rest, kept.query_of(request)
+        )
     )
     return JSONResponse(await _noted(gateway, deployment, job, document))
 
@@ -212,7 +214,7 @@ async def create_tuning(request: Request, gateway: Gateway, caller: Caller) -> R
         envelope["model"] = Raw(msgspec.json.encode(model))
     await batches.fits(gateway, caller, {model: 0})
     answer = await forward(
-        gateway.snapshot, deployment, "fine_tuning", "POST", body=msgspec.json.encode(envelope)
+        gateway.snapshot.engine, deployment, "fine_tuning", "POST", body=msgspec.json.encode(envelope)
     )
     return await kept.made(gateway, caller, request, deployment, "fine_tuning", answer)
 

@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from headgate.core.deployment import Deployment
+from headgate.core.forward import JSON, LIMIT, asked, checked, forward
 from headgate.errors import BadRequestError
 from headgate.ports import Incoming
 from headgate.server import batches
 from headgate.server.asgi import body_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
-from headgate.server.forward import JSON, LIMIT, asked, checked, forward
 from headgate.server.gateway import Gateway
 from headgate.server.headers import scan
 from headgate.server.jobs import KINDS, choose
@@ -100,7 +100,7 @@ async def meant(
 
 
 async def downloaded(gateway: Gateway, deployment: Deployment, name: str) -> AsyncIterator[bytes]:
-    answer = await forward(gateway.snapshot, deployment, "files", "GET", f"/{name}/content")
+    answer = await forward(gateway.snapshot.engine, deployment, "files", "GET", f"/{name}/content")
     if answer.status >= 300:
         body = deployment.scrubbed((await answer.read(LIMIT)).decode("utf-8", "replace"))
         raise BadRequestError(
@@ -118,7 +118,7 @@ async def plain(
 ) -> Response:
     """The provider's own answer."""
     answer = await forward(
-        gateway.snapshot, deployment, operation, request.method, rest, query=query_of(request)
+        gateway.snapshot.engine, deployment, operation, request.method, rest, query=query_of(request)
     )
     return await whole(deployment, answer)
 
@@ -225,7 +225,7 @@ async def gathered(
     found: list[dict[str, Any]] = []
     for _ in range(PAGES):
         page = msgspec.json.decode(
-            await asked(gateway.snapshot, deployment, operation, "GET", query=urlencode(query))
+            await asked(gateway.snapshot.engine, deployment, operation, "GET", query=urlencode(query))
         )
         rows = [row for row in page.get("data") or () if isinstance(row, dict) and "id" in row]
         found += [row for row in rows if caller.admin or row["id"] in owned]

@@ -14,12 +14,12 @@ from starlette.responses import JSONResponse, Response
 
 from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
+from headgate.core.forward import checked, forward
 from headgate.errors import BadRequestError
 from headgate.server import batches
 from headgate.server.asgi import body_of
 from headgate.server.callers import Caller
 from headgate.server.endpoints import kept
-from headgate.server.forward import checked, forward
 from headgate.server.gateway import Gateway
 from headgate.server.jobs import choose
 from headgate.store.jobs import Job
@@ -48,7 +48,7 @@ async def create(request: Request, gateway: Gateway, caller: Caller) -> Response
     rows = [{"custom_id": line.custom_id, "params": line.body} async for line in each()]
     envelope["requests"] = Raw(msgspec.json.encode(rows))
     answer = await forward(
-        gateway.snapshot,
+        gateway.snapshot.engine,
         deployment,
         "batches",
         "POST",
@@ -87,7 +87,7 @@ async def one(request: Request, gateway: Gateway, caller: Caller) -> Response:
     deployment, job, name = await _meant(request, gateway, caller)
     rest = f"/{name}/cancel" if request.method == "POST" else f"/{name}"
     answer = await forward(
-        gateway.snapshot, deployment, "batches", request.method, rest, more=_headers(request)
+        gateway.snapshot.engine, deployment, "batches", request.method, rest, more=_headers(request)
     )
     told = await kept.whole(deployment, answer)
     if job is not None and told.status_code < 300:
@@ -100,7 +100,7 @@ async def results(request: Request, gateway: Gateway, caller: Caller) -> Respons
     if job is not None and not job.booked:
         gateway.jobs.soon(batches.look(gateway, job))
     answer = await forward(
-        gateway.snapshot, deployment, "batches", "GET", f"/{name}/results", more=_headers(request)
+        gateway.snapshot.engine, deployment, "batches", "GET", f"/{name}/results", more=_headers(request)
     )
     return await kept.streamed(deployment, answer)
 
@@ -111,7 +111,7 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
     if job is not None and not job.booked:
         await batches.look(gateway, job)
     answer = await forward(
-        gateway.snapshot, deployment, "batches", "DELETE", f"/{name}", more=_headers(request)
+        gateway.snapshot.engine, deployment, "batches", "DELETE", f"/{name}", more=_headers(request)
     )
     told = await kept.whole(deployment, answer)
     if told.status_code < 300:

@@ -9,10 +9,10 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from headgate.core.deployment import Deployment
+from headgate.core.engine import Engine
 from headgate.core.signing import Sending
 from headgate.errors import BadRequestError, for_status
 from headgate.ports import Incoming, Outgoing, Timeouts
-from headgate.server.snapshot import Snapshot
 
 LIMIT: Final = 64 * 1024 * 1024
 """Bytes of a document that is read whole."""
@@ -20,7 +20,7 @@ JSON: Final = "application/json"
 _ID: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.:-]{0,199}")
 _JOINED: Final = ("anthropic-beta",)
 """Headers of which the deployment has some values and the client others."""
-_TIMEOUTS: Final = Timeouts()
+TIMEOUTS: Final = Timeouts()
 
 
 def checked(id: str) -> str:  # noqa: A002 -- the field's name everywhere
@@ -33,7 +33,7 @@ def checked(id: str) -> str:  # noqa: A002 -- the field's name everywhere
 
 
 async def forward(
-    snapshot: Snapshot,
+    engine: Engine,
     deployment: Deployment,
     operation: str,
     method: str,
@@ -43,6 +43,7 @@ async def forward(
     body: bytes | Outgoing = b"",
     kind: str = JSON,
     more: Mapping[str, str] = {},
+    timeouts: Timeouts = TIMEOUTS,
 ) -> Incoming:
     """`rest` follows the operation's address, "/id/cancel"; `query` goes after its own. `kind` is the body's
     content-type, `more` are header lines in place of the deployment's, their names in lower case.
@@ -64,14 +65,14 @@ async def forward(
     kept = [f"{name}: {value}" for name, value in fields.items()]
     head = "\r\n".join([f"{method} {target} HTTP/1.1", host, *kept, ""]).encode("latin-1", "replace")
     sending = Sending(method, url, route.origin, head, body)
-    return await snapshot.engine.send(deployment, sending, _TIMEOUTS)
+    return await engine.send(deployment, sending, timeouts)
 
 
 async def asked(
-    snapshot: Snapshot, deployment: Deployment, operation: str, method: str, rest: str = "", query: str = ""
+    engine: Engine, deployment: Deployment, operation: str, method: str, rest: str = "", query: str = ""
 ) -> bytes:
     """The document that is answered. Raises the error of the provider's status, in its words."""
-    answer = await forward(snapshot, deployment, operation, method, rest, query=query)
+    answer = await forward(engine, deployment, operation, method, rest, query=query)
     body = await answer.read(LIMIT)
     if answer.status >= 300:
         raise failed(deployment, operation, answer, body)
