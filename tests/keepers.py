@@ -32,7 +32,8 @@ class Asked(NamedTuple):
 
 class Keeper(http.server.ThreadingHTTPServer):
     """`answers` maps "METHOD /path" to a document, bytes (of a file), or a function of the request; what is not in it
-    is a 404. Bodies of paths in `counted` are read in pieces, and only their sizes are kept."""
+    is a 404. No body is read before `go`; those of paths in `counted` are read in pieces, and only their sizes are
+    kept."""
 
     daemon_threads = True
     request_queue_size = 64
@@ -42,6 +43,8 @@ class Keeper(http.server.ThreadingHTTPServer):
         self.answers: dict[str, Any] = {}
         self.asked: list[Asked] = []
         self.counted: dict[str, int] = {}
+        self.go = threading.Event()
+        self.go.set()
         self.refuses: dict[str, Answer] = {}
 
     @property
@@ -68,6 +71,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 pass
             return
         body = b""
+        keeper.go.wait(20)
         for piece in self._pieces():
             if key in keeper.counted:
                 keeper.counted[key] += len(piece)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import socket
 import tracemalloc
 from collections.abc import Iterator
 from decimal import Decimal
@@ -12,7 +13,7 @@ import openai
 import pytest
 
 import recorded
-from headgate.server import batches
+from headgate.server import batches, lane
 from keepers import Asked, Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
@@ -170,6 +171,40 @@ def test_an_upload_without_the_lane_is_never_held(keeper: Keeper, tmp_path: Path
     assert keeper.counted["POST /v1/files"] == len(START) + 20 * MB + len(END)
 
 
+def test_a_client_may_wait_for_the_word_to_go_on(gateway: RunningGateway, keeper: Keeper) -> None:
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {KEY}\r\nexpect: 100-continue\r\n"
+        f"content-type: multipart/form-data; boundary=xyz\r\ncontent-length: {len(START + END) + 5}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as client:
+        client.sendall(head.encode())
+        assert client.recv(100).startswith(b"HTTP/1.1 100")
+        client.sendall(START + b"12345" + END)
+        assert client.recv(100).startswith(b"HTTP/1.1 200")
+    assert keeper.last("POST", "/v1/files").body == START + b"12345" + END
+
+
+def test_a_client_is_not_blamed_for_a_slow_provider(
+    gateway: RunningGateway, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lane, "BODY_SECONDS", 0.05)
+    ticks: list[float] = []
+    look = lane.Lane._tick
+
+    def tick(self: lane.Lane) -> None:
+        ticks.append(1.0)
+        if len(ticks) > 5:
+            keeper.go.set()
+        look(self)
+
+    monkeypatch.setattr(lane.Lane, "_tick", tick)
+    keeper.counted["POST /v1/files"] = 0
+    keeper.go.clear()
+    size = 30 * MB
+    assert upload(gateway, form(size), len(START) + size + len(END))[0] == 200
+    assert len(ticks) > 5
+
+
 def test_an_upload_that_is_too_large_is_refused_at_once(gateway: RunningGateway) -> None:
     status, body = upload(gateway, iter([START]), 600 * MB)
     assert status == 413
@@ -215,6 +250,10 @@ def test_which_provider_must_be_clear(keeper: Keeper, tmp_path: Path) -> None:
         assert status == 400
         assert "azure, openai" in json.loads(body)["error"]["message"]
         assert gateway.request("/v1/files?custom_llm_provider=nobody")[0] == 400
+        for way in ("custom_llm_provider=vertex_ai", "custom_llm_provider=bedrock"):
+            status, _, body = gateway.request("/v1/batches?" + way)
+            assert status == 400
+            assert b"Its batches read from and write to" in body
 
 
 # whose
@@ -439,6 +478,19 @@ def test_results_that_are_away_are_asked_for_again(gateway: RunningGateway, keep
     keeper.answers["GET /v1/files/file-out/content"] = results
     looked(gateway)
     assert len(rows(gateway)) == 2
+
+
+def test_a_batch_costs_half_where_the_table_has_no_price_for_it(keeper: Keeper, tmp_path: Path) -> None:
+    plain = config(keeper)
+    params = plain["model_list"][0]["litellm_params"]
+    for name in [name for name in params if name.endswith("_batches")]:
+        del params[name]
+    with running(plain, tmp_path) as gateway:
+        own = key(gateway)
+        made(gateway, own)
+        finish(keeper)
+        looked(gateway)
+        assert spent(gateway, own) == COST
 
 
 def test_a_model_without_a_price_is_in_the_ledger(gateway: RunningGateway, keeper: Keeper) -> None:

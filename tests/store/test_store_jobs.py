@@ -51,6 +51,8 @@ def test_lists_are_the_keys_the_teams_or_everybodys(database: Database) -> None:
     assert owned(database, "k", "t") == ["b", "a"]
     assert owned(database, "n") == []
     assert owned(database, None) == ["c", "b", "a"]
+    found = database.read(lambda connection: jobs.among(connection, ["a", "d", "none"]))
+    assert sorted(row.id for row in found) == ["a", "d"]
 
 
 def test_a_batch_is_paid_once(database: Database) -> None:

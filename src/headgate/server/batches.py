@@ -172,7 +172,9 @@ class Sum:
         if sheet is None or self.cost is None:
             self.cost = None
         else:
-            self.cost += sheet.total(usage, TIER)
+            known = TIER in sheet.tiers or TIER in sheet.units
+            share = Decimal(1) if known else Decimal(self.deployment.provider.batch_price)
+            self.cost += sheet.total(usage, TIER) * share
         for name in _COUNTED:
             if (amount := getattr(usage, name)) is not None:
                 setattr(self.usage, name, (getattr(self.usage, name) or 0) + amount)

@@ -64,6 +64,14 @@ class Jobs:
         while len(self._known) > MOST:
             del self._known[next(iter(self._known))]
 
+    async def among(self, ids: Sequence[str], caller: Caller, kind: str) -> dict[str, Job]:
+        """Those of these ids that are the caller's."""
+        if self._database is None:
+            found = [self._known[name] for name in ids if name in self._known]
+        else:
+            found = await self._database.ask(lambda connection: jobs.among(connection, ids))
+        return {row.id: row for row in found if row.kind == kind and _may(caller, row)}
+
     async def owned(self, kind: str, caller: Caller, provider: str) -> list[Job]:
         """Newest first; all for an admin."""
         if self._database is None:
@@ -132,8 +140,11 @@ def choose(
         for deployment in snapshot.lookup(name).deployments:
             if serves(deployment, operation) and deployment.team in ("", caller.team_id):
                 return deployment
+    if models:
+        lacking = {one.provider.lacks for model in models for one in snapshot.lookup(model).deployments}
         raise BadRequestError(
-            f"no deployment of the model {name!r} has {operation}", param="model", model=name
+            " ".join((f"no deployment of {' or '.join(models)} has {operation}.", *sorted(lacking))).strip(),
+            param="model",
         )
     if job is not None:
         return keeper(snapshot, job)
@@ -170,8 +181,8 @@ def _of_provider(
     if not serves(found, operation):
         known = sorted({one.provider.id for one in _open(snapshot, caller, operation)})
         raise BadRequestError(
-            f"{row.name} has no {operation} that Headgate could forward to. Configured providers that have: "
-            f"{', '.join(known) or 'none'}",
+            f"{row.name} has no {operation} that Headgate could forward to. {row.lacks} Configured providers that "
+            f"have: {', '.join(known) or 'none'}",
             param="custom_llm_provider",
             llm_provider=row.id,
         )

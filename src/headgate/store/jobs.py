@@ -16,7 +16,8 @@ from headgate.store.tables import jobs
 WATCH_SECONDS: Final = 30 * 86_400.0
 """How long results are waited for: providers keep theirs about as long."""
 WATCHED: Final = 1_000
-MOST: Final = 100_000
+MOST: Final = 10_000
+"""Of a list."""
 
 
 class Job(Struct, kw_only=True):
@@ -47,6 +48,15 @@ def save(connection: Connection, rows: Sequence[Job]) -> None:
 def load(connection: Connection, id: str) -> Job | None:  # noqa: A002 -- the column
     row = connection.execute(select(jobs).where(jobs.c.id == id)).first()
     return None if row is None else Job(**row._mapping)
+
+
+def among(connection: Connection, ids: Sequence[str]) -> list[Job]:
+    """Those of these ids that are noted."""
+    found: list[Job] = []
+    for part in totals.parts(ids):
+        rows = connection.execute(select(jobs).where(jobs.c.id.in_(part)))
+        found += [Job(**row._mapping) for row in rows]
+    return found
 
 
 def owned(

@@ -21,4 +21,5 @@ ROW = Provider(
     | {"batches": "/v1/messages/batches"},
     bare=r"claude-",
     stream_usage="always",
+    batch_price="0.5",  # https://docs.anthropic.com/en/docs/build-with-claude/batch-processing
 )

@@ -46,4 +46,5 @@ ROW = Provider(
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",
     model_rules=REASONING,
+    batch_price="0.5",  # https://learn.microsoft.com/azure/ai-services/openai/how-to/batch
 )

@@ -35,4 +35,5 @@ ROW = Provider(
     header_params={"openai-organization": "organization", "openai-project": "project"},
     bare=r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use|(omni|text)-moderation-)",
     model_rules=REASONING,
+    batch_price="0.5",  # https://platform.openai.com/docs/guides/batch
 )

@@ -255,8 +255,7 @@ def listed(kind: str) -> Callable[[Request, Gateway, Caller], Awaitable[Response
         if operation not in deployment.provider.paths:
             rows = await gateway.jobs.owned(kind, caller, deployment.provider.id)
             return JSONResponse(kept.page_of([row.document for row in rows if row.document], more=False))
-        owned = {row.id: row for row in await gateway.jobs.owned(kind, caller, deployment.provider.id)}
-        data, more = await kept.gathered(request, gateway, caller, deployment, operation, owned)
+        data, more, owned = await kept.gathered(request, gateway, caller, deployment, kind)
         if kind == "batch":
             data = [await _noted(gateway, deployment, owned.get(item["id"]), item) for item in data]
         return JSONResponse(kept.page_of(data, more=more))

@@ -206,10 +206,12 @@ async def gathered(
     gateway: Gateway,
     caller: Caller,
     deployment: Deployment,
-    operation: str,
-    owned: Mapping[str, Job],
-) -> tuple[list[dict[str, Any]], bool]:
-    """Page after page until there is enough of what is the caller's."""
+    kind: str,
+) -> tuple[list[dict[str, Any]], bool, dict[str, Job]]:
+    """Page after page until there is enough of what is the caller's: that, whether there is more, and what is noted
+    of it."""
+    operation = KINDS[kind]
+    owned: dict[str, Job] = {}
     query = dict(request.query_params)
     query = {name: value for name, value in query.items() if name not in (*OURS, "provider", "key")}
     theirs = deployment.route(operation, False).dialect.name == OPENAI
@@ -228,12 +230,13 @@ async def gathered(
             await asked(gateway.snapshot.engine, deployment, operation, "GET", query=urlencode(query))
         )
         rows = [row for row in page.get("data") or () if isinstance(row, dict) and "id" in row]
+        owned |= await gateway.jobs.among([str(row["id"]) for row in rows], caller, kind)
         found += [row for row in rows if caller.admin or row["id"] in owned]
         more = bool(page.get("has_more")) and bool(rows)
         if caller.admin or len(found) >= most or not more:
-            return found[:most], more or len(found) > most
+            return found[:most], more or len(found) > most, owned
         query[cursor] = rows[-1]["id"]
-    return found, False
+    return found, False, owned
 
 
 def page_of(data: list[Any], *, more: bool) -> dict[str, Any]:

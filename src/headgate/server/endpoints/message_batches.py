@@ -124,8 +124,7 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
     deployment = _spoken(
         choose(gateway.snapshot, caller, "batches", wanted.provider, wanted.models, None, SPOKEN)
     )
-    owned = {row.id: row for row in await gateway.jobs.owned("batch", caller, deployment.provider.id)}
-    data, more = await kept.gathered(request, gateway, caller, deployment, "batches", owned)
+    data, more, _ = await kept.gathered(request, gateway, caller, deployment, "batch")
     page = kept.page_of([_own(request, row) for row in data], more=more)
     del page["object"]
     return JSONResponse(page)
