@@ -33,7 +33,8 @@ class Asked(NamedTuple):
 class Keeper(http.server.ThreadingHTTPServer):
     """`answers` maps "METHOD /path" to a document, bytes (of a file), or a function of the request; what is not in it
     is a 404. No body is read before `go`; those of paths in `counted` are read in pieces, and only their sizes are
-    kept."""
+    kept. `plays` are whole answers.
+    """
 
     daemon_threads = True
     request_queue_size = 64
@@ -45,6 +46,7 @@ class Keeper(http.server.ThreadingHTTPServer):
         self.counted: dict[str, int] = {}
         self.go = threading.Event()
         self.go.set()
+        self.plays: dict[str, Answer] = {}
         self.refuses: dict[str, Answer] = {}
 
     @property
@@ -80,6 +82,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, parts.path, parts.query, headers, body)
         keeper.asked.append(asked)
+        if key in keeper.plays:
+            self._send(*keeper.plays[key])
+            return
         found = keeper.answers.get(key)
         if callable(found):
             found = found(asked)

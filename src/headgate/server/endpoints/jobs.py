@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
 from headgate.core.deployment import Deployment
-from headgate.core.forward import asked, checked, forward
+from headgate.core.forward import LIMIT, checked, failed, forward
 from headgate.errors import BadRequestError, NotFoundError, RequestTooLargeError
 from headgate.ports import Outgoing
 from headgate.providers.registry import providers
@@ -163,12 +163,15 @@ async def batch(request: Request, gateway: Gateway, caller: Caller) -> Response:
     """Retrieves or cancels: what has ended is paid for."""
     deployment, job, name = await kept.meant(request, gateway, caller, "batch")
     rest = f"/{name}/cancel" if request.method == "POST" else f"/{name}"
-    document = msgspec.json.decode(
-        await asked(
-            gateway.snapshot.engine, deployment, "batches", request.method, rest, kept.query_of(request)
-        )
+    answer = await forward(
+        gateway.snapshot.engine, deployment, "batches", request.method, rest, query=kept.query_of(request)
     )
-    return JSONResponse(await _noted(gateway, deployment, job, document))
+    if answer.status >= 300 and deployment.route("batches", False).dialect.name != kept.OPENAI:
+        raise failed(deployment, "batches", answer, await answer.read(LIMIT))
+    told = await kept.whole(deployment, answer)
+    if told.status_code >= 300:
+        return told
+    return JSONResponse(await _noted(gateway, deployment, job, msgspec.json.decode(told.body)))
 
 
 async def _noted(gateway: Gateway, deployment: Deployment, job: Job | None, document: Any) -> Any:
