@@ -171,6 +171,26 @@ def test_an_upload_without_the_lane_is_never_held(keeper: Keeper, tmp_path: Path
     assert keeper.counted["POST /v1/files"] == len(START) + 20 * MB + len(END)
 
 
+def test_requests_may_name_configured_models(gateway: RunningGateway, keeper: Keeper, tmp_path: Path) -> None:
+    own = key(gateway, models=["m"])
+    given = [line(1, "m"), line(2, "gpt-test"), line(3, "unknown")]
+    data = jsonl(given) + b"no line\n"
+    told = {"target_model_names": "m"}
+    client(gateway, own).files.create(file=("in.jsonl", data), purpose="batch", extra_body=told)
+    sent = keeper.last("POST", "/v1/files")
+    boundary = sent.headers["content-type"].partition("boundary=")[2].encode()
+    file = sent.body.split(b"--" + boundary)[2].partition(b"\r\n\r\n")[2].removesuffix(b"\r\n")
+    *lines, last = file.splitlines()
+    assert [json.loads(row) for row in lines] == [line(1, "gpt-test"), *given[1:]]
+    assert last == b"no line"
+    assert int(sent.headers["content-length"]) == len(sent.body)
+    assert list((tmp_path / "data" / "files").iterdir()) == []
+    with pytest.raises(openai.PermissionDeniedError):
+        client(gateway, key(gateway, models=["x"])).files.create(
+            file=("in.jsonl", data), purpose="batch", extra_body=told
+        )
+
+
 def test_a_client_may_wait_for_the_word_to_go_on(gateway: RunningGateway, keeper: Keeper) -> None:
     head = (
         f"POST /v1/files HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {KEY}\r\nexpect: 100-continue\r\n"

@@ -79,6 +79,14 @@ async def test_a_file_is_as_it_was(
     assert await all_of(opened.file()) == data.partition(b"\r\n--b0undary")[0]
 
 
+@given(before=FIELDS, count=some.integers(0, 9000), sizes=SIZES)
+async def test_a_file_may_be_another(before: list[Any], count: int, sizes: list[int]) -> None:
+    whole = form([("purpose", None, b"batch"), ("file", "f", b"one line\n" * count), ("z", None, b"1")])
+    opened = await uploads.opened(in_pieces(whole, sizes), KIND, OURS)
+    other = form([("purpose", None, b"batch"), ("file", "f", b"ONE LINE\n" * count), ("z", None, b"1")])
+    assert await all_of(opened.changed(bytes.upper)) == other
+
+
 @given(data=some.binary(max_size=200), sizes=SIZES)
 async def test_no_bytes_break_it(data: bytes, sizes: list[int]) -> None:
     for whole in (data, b"--b0undary" + data, b"--b0undary\r\nx; name=file; filename=a\r\n\r\n" + data):
@@ -99,11 +107,11 @@ async def test_a_file_is_kept_or_nothing_is(tmp_path: Path) -> None:
     data = b"line\n" * 600_000
     whole = form([("purpose", None, b"batch"), ("file", "f.jsonl", data)])
     opened = await uploads.opened(in_pieces(whole, [100_000] * 50), KIND, OURS)
-    assert await uploads.kept(opened, tmp_path / "a" / "file-1") == len(data)
+    assert await uploads.kept(opened.file(), tmp_path / "a" / "file-1") == len(data)
     assert (tmp_path / "a" / "file-1").read_bytes() == data
     opened = await uploads.opened(in_pieces(whole[:-30], [100_000] * 50), KIND, OURS)
     with pytest.raises(BadRequestError, match="cut"):
-        await uploads.kept(opened, tmp_path / "b" / "file-2")
+        await uploads.kept(opened.file(), tmp_path / "b" / "file-2")
     assert list((tmp_path / "b").iterdir()) == []
 
 

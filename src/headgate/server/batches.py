@@ -156,6 +156,22 @@ def priced(snapshot: Snapshot, provider: str, model: str) -> Deployment:
     return snapshot.passing(provider, model)
 
 
+def renamed(snapshot: Snapshot, provider: str, data: bytes) -> bytes:
+    """A line of an input file with the provider's name for a configured model. What can't be read stays as it is: who
+    makes the batch says what is wrong with it."""
+    try:
+        line = envelopes.read(data)
+        body = envelopes.read(bytes(line["body"]))
+        group = snapshot.groups.get(text_of(body, "model") or "")
+    except (BadRequestError, KeyError):
+        return data
+    alike = [one for one in group.deployments if one.provider.id == provider] if group else []
+    if not alike:
+        return data
+    body["model"] = alike[0].model_raw
+    return msgspec.json.encode({**line, "body": body})
+
+
 # after
 
 

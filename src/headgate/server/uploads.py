@@ -6,7 +6,7 @@ file and beyond the first 64 KiB are not seen. Knows no provider and no page.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Collection
+from collections.abc import AsyncIterator, Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +14,7 @@ from msgspec import Struct
 
 from headgate.errors import APIConnectionError, BadRequestError, RequestTooLargeError, Timeout
 from headgate.server.asgi import BODY_SECONDS, Receive
+from headgate.wire.ndjson import Lines
 
 PEEK: Final = 64 * 1024
 LARGEST: Final = 513 * 1024 * 1024
@@ -35,6 +36,8 @@ class Form(Struct, kw_only=True):
     cut: int
     opening: int
     rest: AsyncIterator[bytes]
+    trailer: bytes = b""
+    """What follows the file, known when it was read."""
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """The form as it goes on."""
@@ -54,8 +57,11 @@ class Form(Struct, kw_only=True):
             at = held.find(end)
             if at >= 0:
                 yield held[:at]
-                async for _ in self.rest:  # what follows is the end of the form
-                    pass
+                self.trailer = held[at:]
+                async for piece in self.rest:
+                    self.trailer += piece
+                    if len(self.trailer) > PEEK:
+                        raise BadRequestError("more than 64 KiB follow the form's file", param="file")
                 return
             safe = max(0, len(held) - len(end))
             if safe:
@@ -64,6 +70,17 @@ class Form(Struct, kw_only=True):
             if not piece:
                 raise BadRequestError("the form ends in its file: the upload was cut", param="file")
             held = held[safe:] + piece
+
+    async def changed(self, line: Callable[[bytes], bytes]) -> AsyncIterator[bytes]:
+        """The form with another file: each of its lines is what `line` makes of it."""
+        reader = Lines()
+        yield self.start[: self.opening]
+        async for piece in self.file():
+            if lines := reader.feed(piece):
+                yield b"".join(line(one) + b"\n" for one in lines)
+        if last := reader.close():
+            yield line(last) + b"\n"
+        yield self.trailer
 
 
 async def received(receive: Receive, limit: int) -> AsyncIterator[bytes]:
@@ -139,15 +156,15 @@ def _named(pattern: re.Pattern[bytes], lines: bytes) -> str:
     return (found[1] or found[2] or b"").decode("utf-8", "replace") if found else ""
 
 
-async def kept(form: Form, path: Path) -> int:
-    """Writes the form's file to the disk. How many bytes. Leaves nothing behind where that fails."""
+async def kept(pieces: AsyncIterator[bytes], path: Path) -> int:
+    """Writes a file to the disk. How many bytes. Leaves nothing behind where that fails."""
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     part, size = path.with_suffix(".part"), 0
     try:
         with part.open("wb") as out:
             held: list[bytes] = []
             waiting = 0
-            async for piece in form.file():
+            async for piece in pieces:
                 held.append(piece)
                 waiting += len(piece)
                 size += len(piece)

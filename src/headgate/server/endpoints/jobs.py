@@ -7,6 +7,8 @@ Below `/{provider}/v1/…` they are that provider's. It knows no provider: rows 
 import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from functools import partial
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -58,7 +60,17 @@ async def upload(request: Request, gateway: Gateway, caller: Caller) -> Response
         return await _held(gateway, caller, request, deployment, form)
     size = int(length) - form.cut if length.isdecimal() else None
     body = Outgoing(pieces=form.pieces(), length=size)
-    answer = await forward(gateway.snapshot.engine, deployment, "files", "POST", body=body, kind=kind)
+    spool: Path | None = None
+    try:
+        if wanted.models and form.fields.get("purpose") == "batch":
+            line = partial(batches.renamed, gateway.snapshot, deployment.provider.id)
+            spool = message_batches.place(gateway, f"{secrets.token_hex(8)}.renamed")
+            size = await uploads.kept(form.changed(line), spool)
+            body = Outgoing(pieces=message_batches.contents(spool), length=size)
+        answer = await forward(gateway.snapshot.engine, deployment, "files", "POST", body=body, kind=kind)
+    finally:
+        if spool is not None:
+            spool.unlink(missing_ok=True)
     return await kept.made(gateway, caller, request, deployment, "file", answer)
 
 
@@ -72,7 +84,7 @@ async def _held(
             param="purpose",
         )
     name = f"file-{secrets.token_hex(12)}"
-    size = await uploads.kept(form, message_batches.place(gateway, name))
+    size = await uploads.kept(form.file(), message_batches.place(gateway, name))
     document = {
         "id": name,
         "object": "file",
