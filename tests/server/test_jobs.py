@@ -356,8 +356,8 @@ def test_a_refusal_shows_no_secret(gateway: RunningGateway) -> None:
 # batches
 
 
-def made(gateway: RunningGateway, own: str) -> openai.types.Batch:
-    asked = client(gateway, own)
+def made(gateway: RunningGateway, own: str, **more: Any) -> openai.types.Batch:
+    asked = client(gateway, own, **more)
     file = asked.files.create(file=("in.jsonl", b"{}"), purpose="batch")
     return asked.batches.create(
         input_file_id=file.id, endpoint="/v1/chat/completions", completion_window="24h"
@@ -448,6 +448,22 @@ def test_a_budget_that_the_batch_may_exceed_refuses_it(gateway: RunningGateway, 
     keeper.answers["GET /v1/files/file-in2/content"] = jsonl([line(1), line(2)])
     assert made(gateway, large).id == "batch_1"
     assert made(gateway, large).id == "batch_1"  # nothing stayed reserved
+
+
+def test_tags_and_customers_pay_for_batches_too(gateway: RunningGateway, keeper: Keeper) -> None:
+    assert gateway.request("/tag/new", {"name": "poor", "max_budget": 0.0001})[0] == 200
+    assert gateway.request("/customer/new", {"user_id": "shut", "blocked": True})[0] == 200
+    own = key(gateway)
+    for header, value, what in (
+        ("x-litellm-tags", "poor", "Budget"),
+        ("x-litellm-customer-id", "shut", "blocked"),
+    ):
+        with pytest.raises(openai.APIStatusError, match=what):
+            made(gateway, own, default_headers={header: value})
+    made(gateway, own, default_headers={"x-litellm-tags": "rich"})
+    finish(keeper)
+    looked(gateway)
+    assert {tag for row in rows(gateway) for tag in row["request_tags"]} == {"rich"}
 
 
 def test_a_budget_that_a_batch_has_spent_is_spent(gateway: RunningGateway, keeper: Keeper) -> None:

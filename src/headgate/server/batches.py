@@ -23,7 +23,7 @@ from headgate.server.callers import Caller
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.jobs import keeper, logged
-from headgate.server.limits import hold
+from headgate.server.limits import hold, payers
 from headgate.server.snapshot import Snapshot
 from headgate.store import jobs
 from headgate.store.jobs import Job
@@ -96,9 +96,10 @@ async def admit(
     ledger, caller = gateway.ledger, booking.caller
     if ledger is not None and not ledger.writable:
         raise ServiceUnavailableError("the gateway's disk is full: no batch can be booked", retry_after=10)
-    strict = any(budget.strict for budget in caller.meters.budgets) or bool(caller.by_model)
+    paid = bool(booking.customer or booking.tags or caller.by_model)
+    strict = paid or any(budget.strict for budget in caller.meters.budgets)
     if not strict and all(allow.everything for _, allow in caller.allows):
-        await fits(gateway, caller, {"": 0})
+        await fits(gateway, booking, {"": 0})
         return
     amounts: dict[str, int] = {}
     ceilings: dict[str, Ceiling] = {}
@@ -109,16 +110,19 @@ async def admit(
         if model not in ceilings:
             ceilings[model] = Ceiling([priced(gateway.snapshot, deployment.provider.id, model)])
         amounts[name] = amounts.get(name, 0) + ceilings[model].cost(envelope, bytes(line.body))
-    await fits(gateway, caller, amounts if strict and amounts else dict.fromkeys(amounts or [""], 0))
+    await fits(gateway, booking, amounts if strict and amounts else dict.fromkeys(amounts or [""], 0))
 
 
-async def fits(gateway: Gateway, caller: Caller, amounts: Mapping[str, int]) -> None:
+async def fits(gateway: Gateway, booking: Booking, amounts: Mapping[str, int]) -> None:
     """Whether these amounts, by model and in units of money, may be spent. Raises BudgetExceededError,
     RateLimitError."""
     held = []
     try:
         for model, amount in amounts.items():
-            held.append(await hold(gateway, caller.meters_for(model), 0, amount))
+            meters = booking.caller.meters_for(model)
+            if booking.customer or booking.tags:
+                meters += (await payers(gateway, booking, model))[0]
+            held.append(await hold(gateway, meters, 0, amount))
     finally:
         for one in held:
             one.settle(0, 0, gateway.clock.time())

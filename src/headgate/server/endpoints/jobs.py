@@ -227,7 +227,7 @@ async def create_tuning(request: Request, gateway: Gateway, caller: Caller) -> R
         batches.admitted(gateway.snapshot, caller, deployment.provider.id, model)
     if named is not None:
         envelope["model"] = Raw(msgspec.json.encode(model))
-    await batches.fits(gateway, caller, {model: 0})
+    await batches.fits(gateway, kept.booking_of(request, caller, {}), {model: 0})
     answer = await forward(
         gateway.snapshot.engine, deployment, "fine_tuning", "POST", body=msgspec.json.encode(envelope)
     )
