@@ -13,7 +13,9 @@ import openai
 import pytest
 
 import recorded
+from headgate.errors import ServiceUnavailableError
 from headgate.server import batches, lane
+from headgate.store import jobs
 from keepers import Asked, Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
@@ -527,6 +529,46 @@ def test_a_batch_costs_half_where_the_table_has_no_price_for_it(keeper: Keeper, 
         finish(keeper)
         looked(gateway)
         assert spent(gateway, own) == COST
+
+
+def test_a_date_makes_another_model(keeper: Keeper, tmp_path: Path) -> None:
+    """Which may be dearer, and is not in the list of who may use the plain one."""
+    base = {"api_base": keeper.base + "/v1", "api_key": "sk-u"}
+    plain = config(keeper)
+    plain["model_list"] = [{"model_name": "four", "litellm_params": {"model": "openai/gpt-4o", **base}}]
+    with running(plain, tmp_path) as gateway:
+        keeper.answers["GET /v1/files/file-in1/content"] = jsonl([line(1, "gpt-4o-2024-05-13")])
+        with pytest.raises(openai.PermissionDeniedError, match="2024-05-13"):
+            made(gateway, key(gateway, models=["four"]))
+        keeper.answers["POST /v1/files"] = {**FILE, "id": "file-in3"}
+        keeper.answers["GET /v1/files/file-in3/content"] = jsonl([line(1, "gpt-4o")])
+        own = key(gateway, models=["four"])
+        made(gateway, own)
+        finish(keeper)
+        results = [output(1, "gpt-4o-2024-05-13", 1000, 0), output(2, "gpt-4o-2024-08-06", 1000, 0)]
+        keeper.answers["GET /v1/files/file-out/content"] = jsonl(results)
+        looked(gateway)
+        costs = {row["spend"] for row in rows(gateway)}
+        assert costs == {0.0025, 0.00125}
+
+
+def test_what_is_made_while_the_database_is_away_is_noted_later(
+    gateway: RunningGateway, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = key(gateway)
+
+    def away(*_: Any, **__: Any) -> None:
+        raise ServiceUnavailableError("the database is away")
+
+    with monkeypatch.context() as broken:
+        broken.setattr(jobs, "save", away)
+        assert made(gateway, own).id == "batch_1"
+        assert client(gateway, own).batches.retrieve("batch_1").id == "batch_1"
+        with pytest.raises(openai.NotFoundError):
+            client(gateway, key(gateway)).batches.retrieve("batch_1")
+    finish(keeper)
+    looked(gateway)
+    assert spent(gateway, own) == COST
 
 
 def test_a_model_without_a_price_is_in_the_ledger(gateway: RunningGateway, keeper: Keeper) -> None:

@@ -16,6 +16,7 @@ from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.forward import LIMIT, asked, failed, forward
+from headgate.core.params import is_price
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.server.account import kinds_of
 from headgate.server.booking import Booking
@@ -68,7 +69,7 @@ FORMATS: Final = {
 
 
 def format_of(deployment: Deployment) -> Format:
-    return FORMATS[deployment.route("batches", False).dialect.name]
+    return FORMATS.get(deployment.route("batches", False).dialect.name, FORMATS["openai_chat"])
 
 
 # before
@@ -143,21 +144,24 @@ def admitted(snapshot: Snapshot, caller: Caller, provider: str, model: str) -> s
 
 def groups_of(snapshot: Snapshot, provider: str, model: str) -> list[str]:
     """The groups that a provider's model serves."""
-    bare = _DATED.sub("", model)
     return [
         name
         for name, group in snapshot.groups.items()
-        if any(one.provider.id == provider and one.model in (model, bare) for one in group.deployments)
+        if any(one.provider.id == provider and one.model == model for one in group.deployments)
     ]
 
 
 def priced(snapshot: Snapshot, provider: str, model: str) -> Deployment:
-    """Whose prices hold: those of a configured deployment of the model, else the catalog's."""
-    for name in groups_of(snapshot, provider, model):
-        for one in snapshot.groups[name].deployments:
-            if one.provider.id == provider and one.model in (model, _DATED.sub("", model)):
-                return one
-    return snapshot.passing(provider, model)
+    """Whose prices hold. Answers name a model with its date: a configured deployment of the name without it counts
+    where it has prices of its own, or where the catalog does not know the dated one."""
+    passing = snapshot.passing(provider, model)
+    for name in (model, _DATED.sub("", model)):
+        for group in groups_of(snapshot, provider, name):
+            for one in snapshot.groups[group].deployments:
+                own = name == model or any(map(is_price, (*one.params, *one.info))) or passing.sheet is None
+                if own and one.provider.id == provider and one.model == name:
+                    return one
+    return passing
 
 
 def renamed(snapshot: Snapshot, provider: str, data: bytes) -> bytes:
@@ -266,7 +270,11 @@ def _record(
     snapshot: Snapshot, job: Job, document: Mapping[str, Any], model: str, one: Sum, now: float
 ) -> Record:
     payer, usage = job.payer or {}, one.usage
-    group = next(iter(groups_of(snapshot, job.provider, model)), None)
+    groups = [
+        *groups_of(snapshot, job.provider, model),
+        *groups_of(snapshot, job.provider, _DATED.sub("", model)),
+    ]
+    group = next(iter(groups), None)
     return Record(
         id=f"{job.id}:{model}",
         started=now,
@@ -348,6 +356,7 @@ async def watch(gateway: Gateway) -> None:
     """Every few minutes: costs come without anybody's asking."""
     if gateway.database is None:
         return
+    await gateway.jobs.flush()
     now = gateway.clock.time()
     for job in await gateway.database.ask(lambda connection: jobs.unpaid(connection, now)):
         await logged(look(gateway, job))

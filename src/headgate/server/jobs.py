@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headgate.core.deployment import Deployment
-from headgate.errors import BadRequestError, HeadgateError, NotFoundError
+from headgate.errors import BadRequestError, HeadgateError, NotFoundError, ServiceUnavailableError
 from headgate.providers.registry import providers
 from headgate.server.callers import Caller
 from headgate.server.snapshot import Snapshot
@@ -35,6 +35,7 @@ class Jobs:
         """Batches whose results are being counted."""
         self._database = database
         self._known: dict[str, Job] = {}
+        """All there are without a database; else those that wait for it."""
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def find(self, id: str, caller: Caller, kind: str) -> Job | None:  # noqa: A002 -- the column
@@ -48,28 +49,37 @@ class Jobs:
         raise NotFoundError(f"No such {kind.replace('_', '-')} object: {id[:200]}", param="id")
 
     async def load(self, id: str) -> Job | None:  # noqa: A002 -- the column
-        if self._database is None:
+        if id in self._known or self._database is None:
             return self._known.get(id)
         return await self._database.ask(lambda connection: jobs.load(connection, id))
 
     async def keep(self, *rows: Job) -> None:
-        """Raises ServiceUnavailableError."""
+        """What a provider has made is noted, and paid for, also when the database is away: then a little later."""
         if not rows:
             return
-        if self._database is not None:
-            await self._database.run(partial(jobs.save, rows=rows))
-            return
+        try:
+            if self._database is not None:
+                await self._database.run(partial(jobs.save, rows=rows))
+                return
+        except ServiceUnavailableError as error:
+            _logger.warning("%s waits to be noted: %s", rows[0].id, error.message)
         for row in rows:
             self._known.setdefault(row.id, row).document = row.document
         while len(self._known) > MOST:
             del self._known[next(iter(self._known))]
 
+    async def flush(self) -> None:
+        """Notes what waits. Raises ServiceUnavailableError."""
+        if self._database is not None and (waiting := list(self._known.values())):
+            await self._database.run(partial(jobs.save, rows=waiting))
+            for row in waiting:
+                self._known.pop(row.id, None)
+
     async def among(self, ids: Sequence[str], caller: Caller, kind: str) -> dict[str, Job]:
         """Those of these ids that are the caller's."""
-        if self._database is None:
-            found = [self._known[name] for name in ids if name in self._known]
-        else:
-            found = await self._database.ask(lambda connection: jobs.among(connection, ids))
+        found = [self._known[name] for name in ids if name in self._known]
+        if self._database is not None:
+            found += await self._database.ask(lambda connection: jobs.among(connection, ids))
         return {row.id: row for row in found if row.kind == kind and _may(caller, row)}
 
     async def owned(self, kind: str, caller: Caller, provider: str) -> list[Job]:

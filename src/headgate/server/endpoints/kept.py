@@ -59,20 +59,19 @@ def wanted_of(request: Request, envelope: dict[str, Raw], *, body_model: bool = 
     taken = MODELS if body_model else MODELS[:1]
     given = [envelope.pop(name, None) for name in taken]
     names += [text(one) for one in given]
-    models = tuple(name for text in names for name in (part.strip() for part in text.split(",")) if name)
-    return Wanted(provider=provider or own, models=models)
+    models = filter(None, (name.strip() for name in ",".join(names).split(",")))
+    return Wanted(provider=provider or own, models=tuple(models))
 
 
 def text(raw: Raw | None) -> str:
     """A text, or texts joined; "" for nothing. Raises BadRequestError."""
     if raw is None:
         return ""
-    value = msgspec.json.decode(raw)
-    if isinstance(value, list):
-        value = ",".join(map(str, value))
-    if value is not None and not isinstance(value, str):
-        raise BadRequestError(f"{' and '.join(OURS)} must be texts", param=PROVIDER)
-    return value or ""
+    try:
+        value = msgspec.json.decode(raw, type=str | list[str] | None)
+    except envelopes.UNREADABLE:
+        raise BadRequestError(f"expected a text, not {bytes(raw)[:50].decode('utf-8', 'replace')}") from None
+    return ",".join(value) if isinstance(value, list) else value or ""
 
 
 async def envelope_of(request: Request, gateway: Gateway) -> dict[str, Raw]:
