@@ -7,6 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import anthropic
 import openai
 import pytest
 
@@ -280,3 +281,23 @@ def test_a_schema_that_came_as_a_tool_goes_back_as_text(gateway: RunningGateway,
     (row,) = client(gateway).files.content(output).text.splitlines()
     content = json.loads(row)["response"]["body"]["choices"][0]["message"]["content"]
     assert json.loads(content) == {"n": 1}
+
+
+# the SDK
+
+
+def test_anthropics_sdk(gateway: RunningGateway, keeper: Keeper) -> None:
+    own = key(gateway)
+    base = f"http://127.0.0.1:{gateway.port}"
+    with anthropic.Anthropic(api_key=own, base_url=base, max_retries=0) as asking:
+        made = asking.messages.batches.create(requests=many("c", "c")["requests"])
+        assert (made.id, made.processing_status) == (NAME, "in_progress")
+        keeper.answers[f"GET {ROOT}/{NAME}"] = ENDED
+        results = list(asking.messages.batches.results(NAME))
+        assert [one.custom_id for one in results] == ["0", "1"]
+        assert {one.result.type for one in results} == {"succeeded"}
+        assert [one.id for one in asking.messages.batches.list(limit=1)] == [NAME]
+        assert asking.messages.batches.delete(NAME).id == NAME
+        with pytest.raises(anthropic.NotFoundError):
+            asking.messages.batches.retrieve(NAME)
+    assert spent(gateway, own) == cost()

@@ -1,5 +1,7 @@
 """OpenAI's batches at a provider that has Message Batches: the input file is kept here, its requests are translated
-when the batch is made, and its results when they are fetched. https://docs.anthropic.com/en/api/creating-message-batches
+when the batch is made, and its results when they are fetched.
+
+https://docs.anthropic.com/en/api/creating-message-batches
 """
 
 import asyncio

@@ -16,11 +16,15 @@ def _path(site: Site) -> str:
     base, version = site.base.rstrip("/"), site.api_version
     if site.operation == "responses":  # of the newer surface only, which needs no version
         return "/openai/v1/responses"
+    if site.operation in _JOBS:
+        base = base.partition("/openai/deployments/")[0]
+        if not base.endswith("/openai/v1") and version not in _V1:
+            return f"{base}/openai/{_JOBS[site.operation]}?api-version={version}"
     if base.endswith("/openai/v1") or version in _V1:
         path = f"/openai/v1/{(_NAMES | _JOBS).get(site.operation, site.operation)}"
         return path + (f"?api-version={version}" if version in ("latest", "preview") else "")
     if site.operation not in _NAMES:
-        return f"/openai/{_JOBS.get(site.operation, site.operation)}?api-version={version}"
+        return f"/openai/{site.operation}?api-version={version}"
     if "/openai/deployments/" in base:
         return f"/{_NAMES[site.operation]}?api-version={version}"
     return f"/openai/deployments/{{model}}/{_NAMES[site.operation]}?api-version={version}"
