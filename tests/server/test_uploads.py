@@ -1,5 +1,6 @@
 """Forms on their way through, for any chunking: fields are seen, ours are cut out, files are as they were."""
 
+import os
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,15 @@ async def test_a_file_is_kept_or_nothing_is(tmp_path: Path) -> None:
     with pytest.raises(BadRequestError, match="cut"):
         await uploads.kept(opened.file(), tmp_path / "b" / "file-2")
     assert list((tmp_path / "b").iterdir()) == []
+
+
+def test_what_was_not_finished_goes(tmp_path: Path) -> None:
+    uploads.forget(tmp_path / "none", 10.0)
+    for name, time in (("file-1", 1.0), ("file-2.part", 1.0), ("file-3.part", 20.0)):
+        (tmp_path / name).write_bytes(b"")
+        os.utime(tmp_path / name, (time, time))
+    uploads.forget(tmp_path, 10.0)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file-1", "file-3.part"]
 
 
 def received(*messages: dict[str, Any], limit: int = 10) -> AsyncIterator[bytes]:

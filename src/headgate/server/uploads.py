@@ -7,6 +7,7 @@ file and beyond the first 64 KiB are not seen. Knows no provider and no page.
 import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -149,6 +150,14 @@ def _read(form: Form, ours: Collection[str]) -> None:
             form.cut += begun - at
         at = end + 2
     form.start = b"".join((*kept, start[begun:]))
+
+
+def forget(folder: Path, before: float) -> None:
+    """Removes what a process that died had not finished; `before` is in Unix seconds. Blocks."""
+    for path in folder.glob("*.*") if folder.is_dir() else ():
+        with suppress(FileNotFoundError):  # whoever wrote it was quicker
+            if path.stat().st_mtime < before:
+                path.unlink()
 
 
 def _named(pattern: re.Pattern[bytes], lines: bytes) -> str:

@@ -89,4 +89,5 @@ def pay(connection: Connection, job: Job, records: Sequence[Record], *, rows: bo
     marked = update(jobs).where(jobs.c.id == job.id, jobs.c.booked.is_(None)).values(booked=time.time())
     if not connection.execute(marked.execution_options(preserve_rowcount=True)).rowcount:
         return {}
-    return ledger.book_segment(connection, f"batch-{job.id}", records, rows=rows)
+    mended = [ledger.mended(record) for record in records]  # models have the names that providers give them
+    return ledger.book_segment(connection, f"batch-{job.id}", mended, rows=rows)
