@@ -33,7 +33,8 @@ class Asked(NamedTuple):
 class Keeper(http.server.ThreadingHTTPServer):
     """`answers` maps "METHOD /path" to a document, bytes (of a file), or a function of the request; what is not in it
     is a 404. No body is read before `go`; those of paths in `counted` are read in pieces, and only their sizes are
-    kept. `plays` are whole answers.
+    kept. `plays` are whole answers; `cut` is set
+    when a body ends too early.
     """
 
     daemon_threads = True
@@ -44,6 +45,7 @@ class Keeper(http.server.ThreadingHTTPServer):
         self.answers: dict[str, Any] = {}
         self.asked: list[Asked] = []
         self.counted: dict[str, int] = {}
+        self.cut = threading.Event()
         self.go = threading.Event()
         self.go.set()
         self.plays: dict[str, Answer] = {}
@@ -79,6 +81,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 keeper.counted[key] += len(piece)
             else:
                 body += piece
+        if keeper.cut.is_set():
+            self.close_connection = True
+            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, parts.path, parts.query, headers, body)
         keeper.asked.append(asked)
@@ -108,6 +113,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         left = int(self.headers.get("content-length", 0))
         while left:
             piece = self.rfile.read(min(left, 65536))
+            if not piece:
+                self.server.cut.set()
+                return
             left -= len(piece)
             yield piece
 

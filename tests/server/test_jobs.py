@@ -227,6 +227,19 @@ def test_a_client_is_not_blamed_for_a_slow_provider(
     assert len(ticks) > 5
 
 
+def test_a_client_that_goes_takes_its_upload_along(gateway: RunningGateway, keeper: Keeper) -> None:
+    keeper.counted["POST /v1/files"] = 0
+    head = (
+        f"POST /v1/files HTTP/1.1\r\nhost: h\r\nauthorization: Bearer {KEY}\r\n"
+        f"content-type: multipart/form-data; boundary=xyz\r\ncontent-length: {9 * MB}\r\n\r\n"
+    )
+    with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as going:
+        going.sendall(head.encode() + START + b"x" * MB)
+        until(lambda: keeper.counted["POST /v1/files"] > 0)
+    assert keeper.cut.wait(10)
+    assert keeper.counted["POST /v1/files"] < 9 * MB
+
+
 def test_an_upload_that_is_too_large_is_refused_at_once(gateway: RunningGateway) -> None:
     status, body = upload(gateway, iter([START]), 600 * MB)
     assert status == 413
