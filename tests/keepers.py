@@ -66,6 +66,12 @@ class _Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None: ...  # noqa: A002 -- the base class's name
 
     def _serve(self) -> None:
+        try:
+            self._answer()
+        except EOFError:  # the client has gone: nobody waits for an answer
+            self.close_connection = True
+
+    def _answer(self) -> None:
         parts = urlsplit(self.path)
         keeper, key = self.server, f"{self.command} {parts.path}"
         if key in keeper.refuses:  # before a byte of the body is read
@@ -81,9 +87,6 @@ class _Handler(http.server.BaseHTTPRequestHandler):
                 keeper.counted[key] += len(piece)
             else:
                 body += piece
-        if keeper.cut.is_set():
-            self.close_connection = True
-            return
         headers = {name.lower(): value for name, value in self.headers.items()}
         asked = Asked(self.command, parts.path, parts.query, headers, body)
         keeper.asked.append(asked)
@@ -115,7 +118,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             piece = self.rfile.read(min(left, 65536))
             if not piece:
                 self.server.cut.set()
-                return
+                raise EOFError
             left -= len(piece)
             yield piece
 
