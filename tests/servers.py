@@ -100,11 +100,12 @@ class Upstream:
 
 
 class RunningGateway:
-    """A gateway that listens. `request` is one HTTP exchange with it."""
+    """A gateway that listens, on a loop in a thread. `request` is one HTTP exchange with it."""
 
-    def __init__(self, gateway: Gateway, port: int) -> None:
+    def __init__(self, gateway: Gateway, port: int, loop: asyncio.AbstractEventLoop) -> None:
         self.gateway = gateway
         self.port = port
+        self.loop = loop
 
     def request(
         self, path: str, body: Any = None, headers: dict[str, str] | None = None, method: str = ""
@@ -142,8 +143,11 @@ def running(config: dict[str, Any], tmp_path: Any, *, lane: bool = True) -> Iter
     server = uvicorn.Server(settings)
     done = threading.Event()
 
+    loops: list[asyncio.AbstractEventLoop] = []
+
     def run() -> None:
         async def serve() -> None:
+            loops.append(asyncio.get_running_loop())
             background = Background(gateway)
             background.start()
             await server.serve(sockets=[sock])
@@ -158,7 +162,7 @@ def running(config: dict[str, Any], tmp_path: Any, *, lane: bool = True) -> Iter
     while not server.started and thread.is_alive():
         done.wait(0.01)
     try:
-        yield RunningGateway(gateway, sock.getsockname()[1])
+        yield RunningGateway(gateway, sock.getsockname()[1], loops[0])
     finally:
         server.should_exit = True
         thread.join(10)

@@ -4,6 +4,7 @@ Gateway and SDK make theirs of their own settings. A list never changes: whoever
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from msgspec.structs import replace
@@ -89,6 +90,16 @@ class ModelList:
     @property
     def groups(self) -> Mapping[str, Group]:
         return self._groups
+
+    def everyone(self) -> list[Deployment]:
+        """All deployments, in their order; of a pattern's rows one each, with a model that nobody has."""
+        found = {one.id: one for group in self._groups.values() for one in group.deployments}
+        for prefix, suffix, rows in self._patterns:
+            for row in rows:
+                with suppress(HeadgateError):  # a pattern that needs a name to mean a provider
+                    one = self._filled(f"{prefix}-{suffix}", "-", row)
+                    found[one.id] = one
+        return list(found.values())
 
     def lookup(self, model: str) -> Group:
         """Raises NotFoundError naming the nearest models."""

@@ -94,6 +94,9 @@ PATHS: Final = {
     "fim": "/fim/completions",
     "ocr": "/ocr",
     "realtime": "/realtime?model={model}",
+    "files": "/files",
+    "batches": "/batches",
+    "fine_tuning": "/fine_tuning/jobs",
 }
 
 
@@ -126,6 +129,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     a scheme of `providers/auth` that signs where no key is given, with its argument after a colon. `base_of` gives
     the base URL by a path of its API ("" for calls of models), the parameters and the environment, where a template
     does not do.
+
+    `batch_price` is what a batch costs where the price table has no price for it, as a part of the plain one, in
+    decimals; `lacks` is a sentence for who asks for batches that can't be forwarded.
 
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body;
     `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
@@ -161,6 +167,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
     variants: tuple[Variant, ...] = ()
     body: dict[str, Any] = {}
+    batch_price: str = "1"
+    lacks: str = ""
     body_model: bool = True
     cut_model: str = ""
 

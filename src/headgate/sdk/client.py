@@ -20,10 +20,12 @@ from headgate.core.call import Call, Operation, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import OPERATIONS, dialect
 from headgate.core.engine import Engine, Lookup
+from headgate.core.forward import JSON, LIMIT, failed, forward
 from headgate.core.params import is_price
 from headgate.core.route import Group
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.net.pool import Pool
+from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.providers.mock import MockTransport
 from headgate.providers.registry import resolve
 from headgate.sdk import params, settings
@@ -108,6 +110,41 @@ class Client:
         if mocked:
             hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
         return _shown(answer, hidden)
+
+    async def ask(
+        self,
+        operation: str,
+        method: str,
+        rest: str,
+        fields: Mapping[str, Any],
+        body: bytes | Outgoing = b"",
+        kind: str = JSON,
+        query: str = "",
+    ) -> tuple[Incoming, Deployment]:
+        """A request to a provider's API beside its model calls; see core/forward.py. Raises what the provider
+        answers, in the classes of `headgate.errors`."""
+        try:
+            name = f"{fields['custom_llm_provider']}/-"
+            deployment = self._deployment(self._with_key(params.deployment_of(name, fields)))
+            timeouts = params.timeouts_of(fields, stream=True) or Timeouts()
+            engine = await self._engine()
+            answer = await forward(
+                engine,
+                deployment,
+                operation,
+                method,
+                rest,
+                query=query,
+                body=body,
+                kind=kind,
+                timeouts=timeouts,
+            )
+            if answer.status >= 300:
+                raise failed(deployment, operation, answer, await answer.read(LIMIT))
+            return answer, deployment
+        except HeadgateError:
+            adopt()
+            raise
 
     async def route(
         self,

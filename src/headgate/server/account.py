@@ -32,7 +32,7 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
         call.cost = lost + (call.cost or 0)
     cost = units(call.cost) if call.cost is not None else None
     now = gateway.clock.time()
-    kinds = _kinds(usage) if usage is not None else {}
+    kinds = kinds_of(usage) if usage is not None else {}
     overhead = _overhead(call)
     if booking.hold is not None:
         used = sum(leg.input + leg.output for leg in call.legs) + (usage.input + usage.output if usage else 0)
@@ -177,7 +177,7 @@ def _overhead(call: Call) -> float:
     return max(0.0, until - call.started - call.upstream_seconds) if until else 0.0
 
 
-def _kinds(usage: ir.Usage) -> dict[str, int]:
+def kinds_of(usage: ir.Usage) -> dict[str, int]:
     """Tokens of those kinds that not every call has."""
     return {kind: amount for kind in _KINDS if (amount := getattr(usage, kind))}
 

@@ -26,6 +26,7 @@ from headgate.errors import BadRequestError, HeadgateError, InternalServerError,
 from headgate.net.pool import Pool
 from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
+from headgate.server import uploads
 from headgate.server.access import Access
 from headgate.server.asgi import AsgiExchange, body_of, path_of
 from headgate.server.auth.fetch import Fetcher
@@ -33,7 +34,7 @@ from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
 from headgate.server.config.schema import Config
-from headgate.server.endpoints import llm, passthrough, paths
+from headgate.server.endpoints import jobs, llm, passthrough, paths
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.meters import Meters
@@ -93,7 +94,7 @@ class App:
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
         snapshot = self.gateway.snapshot
-        if not passthrough.takes(snapshot, path):
+        if not passthrough.takes(snapshot, path) or jobs.takes(snapshot, path):
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 
@@ -103,6 +104,10 @@ class App:
             return None
         kind: type[asyncio.Protocol] = import_module("headgate.server.sockets").Socket
         return kind
+
+    def limit(self, path: str) -> int:
+        """How large the body of a request may be that is no model call. Files travel on as they come."""
+        return max(uploads.LARGEST, self.body_limit) if path.endswith("/files") else self.body_limit
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """The answer to a request that was not read to its end, in the words of its path's dialect."""
@@ -255,6 +260,7 @@ def build(
         shared=Shared(rates, owner, clock) if rates is not None else None,
         reloader=reloader,
         shelf=Shelf(database, owner) if shared else None,
+        data_dir=data_dir,
     )
     reloader.swap = gateway.swap
     gateway.swap(gateway.snapshot)

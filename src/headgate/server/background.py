@@ -8,6 +8,7 @@ from functools import partial
 from typing import Final
 
 from headgate.errors import HeadgateError
+from headgate.server import batches, uploads
 from headgate.server.gateway import Gateway
 from headgate.server.shares import BEAT_SECONDS
 from headgate.store import changes, ledger, responses
@@ -20,7 +21,11 @@ RELOADED: Final = 500
 WATCH_SECONDS: Final = 2.0
 HEALTH_SECONDS: Final = 1.0
 """How often it is looked whether a round of health checks is due."""
+BATCH_SECONDS: Final = 300.0
+"""How often it is looked what has become of batches."""
 CLEAN_SECONDS: Final = 3600.0
+UNFINISHED_SECONDS: Final = 86_400.0
+"""After which nobody writes a file any more."""
 CLEAN_BATCH: Final = 1_000
 _logger = logging.getLogger("headgate")
 
@@ -49,6 +54,7 @@ class Background:
             asyncio.ensure_future(_every(EVERY_SECONDS, self._move)),
             asyncio.ensure_future(_every(HEAR_SECONDS, self._hear)),
             asyncio.ensure_future(_every(CLEAN_SECONDS, self._clean)),
+            asyncio.ensure_future(_every(BATCH_SECONDS, partial(batches.watch, gateway))),
         ]
         if gateway.reloader is not None:
             self._tasks.append(asyncio.ensure_future(_every(WATCH_SECONDS, gateway.reloader.watch)))
@@ -103,6 +109,9 @@ class Background:
             return
         await database.run(changes.forget)
         await database.run(responses.forget)
+        if (folder := self._gateway.jobs.folder) is not None:
+            before = self._gateway.clock.time() - UNFINISHED_SECONDS
+            await asyncio.to_thread(uploads.forget, folder, before)
         if period.maximum_spend_logs_retention_period is None:
             return
         before = self._gateway.clock.time() - seconds(period.maximum_spend_logs_retention_period)

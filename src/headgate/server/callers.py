@@ -133,6 +133,9 @@ _LLM: Final = (
     "/embeddings",
     "/messages",
     "/openai/",
+    "/files",
+    "/batches",
+    "/fine_tuning/",
     "/engines/",
     "/models",
     "/api/chat",
@@ -251,6 +254,13 @@ class Callers:
 
     def known_payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters] | None:
         return self._payers.get((kind, name))
+
+    def paid(self, paid: Mapping[Scope, int], now: float) -> None:
+        """What was booked beside the calls: whoever is known has spent it."""
+        for scope, cost in paid.items():
+            if (budget := self._registry.budget(scope)) is not None:
+                budget.turn(now)
+                budget.count(cost)
 
     def forget(self, kind: str, name: str) -> list[str]:
         """Something changed: whoever is made of it is loaded anew at the next call. Their tokens."""

@@ -12,6 +12,7 @@ from headgate.ports import Clock
 from headgate.server.callers import Callers
 from headgate.server.conversations import Conversations
 from headgate.server.health import Health
+from headgate.server.jobs import Jobs
 from headgate.server.pace import Pace
 from headgate.server.reload import Reloader
 from headgate.server.repeats import Repeats, Shelf
@@ -47,6 +48,7 @@ class Gateway:
         shared: "Shared | None" = None,
         reloader: Reloader | None = None,
         shelf: Shelf | None = None,
+        data_dir: Path | None = None,
     ) -> None:
         self.snapshot = snapshot
         self.clock = clock
@@ -66,6 +68,7 @@ class Gateway:
         self.health = Health(self)
         self.repeats = Repeats(clock.monotonic, shelf)
         self.conversations = Conversations(database, clock.time)
+        self.jobs = Jobs(database, None if data_dir is None else data_dir / "files")
         self.ready = True
         self.peers: Path | None = None
         self._prefix = secrets.token_hex(10)

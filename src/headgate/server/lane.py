@@ -41,13 +41,15 @@ Handler: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 
 class Doors(Protocol):
-    """What the lane asks the gateway: who handles a path, how large a body, what to say to a broken one."""
+    """What the lane asks the gateway: who handles a path, how large a body may be, what to say to a broken one."""
 
     body_limit: int
 
     def handler(self, path: str) -> Handler | None: ...
 
     def socket(self, path: str) -> type[asyncio.Protocol] | None: ...
+
+    def limit(self, path: str) -> int: ...
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None: ...
 
@@ -139,6 +141,7 @@ class Lane(HttpToolsProtocol):
         self._task: asyncio.Task[None] | None = None
         self._pieces: list[bytes | bytearray] = []
         self._size = 0
+        self._limit = self.doors.body_limit
         self._loose = 0
         """Bytes since the last complete head, piece of a body, or end of a request."""
         self._held: list[bytes] = []
@@ -233,15 +236,16 @@ class Lane(HttpToolsProtocol):
         if received > HEAD_LIMIT and self._head_size() > HEAD_LIMIT:
             self._refuse(431, _LARGE_HEAD)
             return
+        path, _, query = self.url.decode("latin-1").partition("?")
+        handler = None
+        if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
+            handler = self.doors.handler(path)
+        self._limit = self.doors.body_limit if handler is not None else self.doors.limit(path)
         lines = dict(self.headers)  # the parser has refused a length that is given twice
-        if int(lines.get(b"content-length", 0)) > self.doors.body_limit:
+        if int(lines.get(b"content-length", 0)) > self._limit:
             self._refuse(413, self._over())
             return
         waits = b"expect" in lines and lines[b"expect"].lower() == b"100-continue"
-        handler = None
-        if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
-            path, _, query = self.url.decode("latin-1").partition("?")
-            handler = self.doors.handler(path)
         if handler is None:
             self._leave_to_uvicorn(waits)
             return
@@ -256,7 +260,7 @@ class Lane(HttpToolsProtocol):
             return
         self._loose = 0
         self._size += len(body)
-        if self._size > self.doors.body_limit:
+        if self._size > self._limit:
             self._refuse(413, self._over())
             return
         if self._exchange is None:
@@ -346,6 +350,8 @@ class Lane(HttpToolsProtocol):
         now = self.loop.time()
         if self.flow.write_paused or self.transport.is_closing():
             self._look_at_reader(now)
+        elif self._reading and self.flow.read_paused:  # who is behind us is slow, not the client
+            self._deadline = now + BODY_SECONDS
         elif self._deadline and now >= self._deadline:
             self._deadline = 0.0
             if self._reading:
@@ -367,7 +373,7 @@ class Lane(HttpToolsProtocol):
         return len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
 
     def _over(self) -> str:
-        return f"the request's body is over the limit of {self.doors.body_limit} bytes"
+        return f"the request's body is over the limit of {self._limit} bytes"
 
     def _refuse(self, status: int, message: str) -> None:
         """Answers a request that won't be read to its end, and closes. An answer under way is finished first."""

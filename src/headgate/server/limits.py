@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from headgate.core import breaks
 from headgate.core import fallback as fallbacks
 from headgate.core.call import Call
-from headgate.core.fallback import NONE
+from headgate.core.fallback import NONE as NO_FALLBACKS
 from headgate.core.route import Group
 from headgate.errors import (
     BudgetExceededError,
@@ -25,7 +25,7 @@ from headgate.server.booking import Booking
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.headers import plain
-from headgate.server.meters import Leased, Meters, Refusal, SharedParallel, SharedWindow
+from headgate.server.meters import NONE, Hold, Leased, Meters, Refusal, SharedParallel, SharedWindow
 from headgate.store.money import dollars
 from headgate.telemetry.times import iso
 
@@ -61,7 +61,10 @@ async def reserve(
         )
     meters = booking.caller.meters_for(call.model)
     if booking.customer or booking.tags:
-        meters = await _with_payers(gateway, call, booking, meters)
+        own, region = await payers(gateway, booking, call.model)
+        meters += own
+        if region:
+            call.wish = replace(call.wish, region=region)
     if within:
         meters = replace(meters, parallels=())
     tokens = amount = 0
@@ -74,6 +77,11 @@ async def reserve(
             amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
             amount = ceiling.likely_cost(call.envelope, body)
+    booking.hold = await hold(gateway, meters, tokens, amount)
+
+
+async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Hold:
+    """Takes what a call may use, `amount` in units of money. Raises RateLimitError, BudgetExceededError."""
     taken = meters.reserve(tokens, amount, gateway.clock.time())
     while isinstance(taken, Refusal):
         meter = taken.lease
@@ -84,7 +92,7 @@ async def reserve(
         else:
             raise refused(taken, gateway.clock.time())
         taken = meters.reserve(tokens, amount, gateway.clock.time())
-    booking.hold = taken
+    return taken
 
 
 def _answers(group: Group, call: Call) -> int:
@@ -96,7 +104,7 @@ def _answers(group: Group, call: Call) -> int:
 def _elsewhere(prices: Prices, call: Call, body: bytes) -> int:
     """The most that the call can cost where it comes to when its own model fails."""
     lists = call.options.fallbacks.over(prices.lookup(call.model).fallbacks)
-    if lists is NONE:
+    if lists is NO_FALLBACKS:
         return 0
     amount, waiting, seen = 0, list(lists.all()), {call.model}
     while waiting:
@@ -113,31 +121,32 @@ def _elsewhere(prices: Prices, call: Call, body: bytes) -> int:
     return amount
 
 
-async def _with_payers(gateway: Gateway, call: Call, booking: Booking, meters: Meters) -> Meters:
-    """Customers and tags pay, too. Those that nobody has made have no limits."""
+async def payers(gateway: Gateway, booking: Booking, model: str) -> tuple[Meters, str]:
+    """The meters of customer and tags, who pay, too, and the region that they want. Those that nobody has made have
+    no limits. Raises PermissionDeniedError for one that is blocked or may not use the model."""
+    meters, region = NONE, ""
     callers = gateway.callers
     if callers is None:
-        return meters
-    payers = [("tag", tag) for tag in booking.tags]
+        return meters, region
+    named = [("tag", tag) for tag in booking.tags]
     if booking.customer:
-        payers.append(("customer", booking.customer))
-    for kind, name in payers:
+        named.append(("customer", booking.customer))
+    for kind, name in named:
         row, own = callers.known_payer(kind, name) or await callers.payer(kind, name)
         if row is not None:
             if row.get("blocked"):
                 raise PermissionDeniedError(f"the {kind} {name!r} is blocked", type="auth_error", code="403")
             allow = Allow(row.get("models") or ())
-            if not allow.admits(call.model):
+            if not allow.admits(model):
                 raise PermissionDeniedError(
-                    f"the {kind} {name!r} may not use the model {call.model!r}. Allowed: {allow.shown()}",
+                    f"the {kind} {name!r} may not use the model {model!r}. Allowed: {allow.shown()}",
                     type=f"{kind}_model_access_denied",
                     param="model",
                     code="403",
                 )
-            if region := row.get("allowed_model_region"):
-                call.wish = replace(call.wish, region=str(region).lower())
+            region = str(row.get("allowed_model_region") or region).lower()
         meters += own
-    return meters
+    return meters, region
 
 
 def refused(refusal: Refusal, now: float) -> HeadgateError:

@@ -193,6 +193,11 @@ class Budget:
         self.spent += cost
         self.total += cost
 
+    def count(self, cost: int) -> None:
+        """What is in the database already."""
+        self.spent += cost
+        self.total += cost
+
     @property
     def left(self) -> int:
         return max(0, (self.limit or 0) - self.spent - self.held)

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from headgate.errors import PermissionDeniedError
 from headgate.server.admin import activity, audit, keys, models, organizations, simple, spend, teams, users
 from headgate.server.callers import ANYBODY, Caller
-from headgate.server.endpoints import count_tokens, info, responses
+from headgate.server.endpoints import count_tokens, info, jobs, message_batches, responses
 from headgate.server.gateway import Gateway
 from headgate.server.headers import scan
 
@@ -85,6 +85,34 @@ OWN: Final = (
     Page("GET", "/health/services", info.services, VIEWER),
     Page("GET", "/metrics", info.metrics, VIEWER),
     Page("GET", "/router/state", info.router_state, VIEWER),
+)
+JOBS: Final = tuple(
+    page
+    for root in ("", "/v1", "/{provider}/v1")
+    for page in (
+        Page("POST", root + "/files", jobs.upload, KEY),
+        Page("GET", root + "/files", jobs.listed("file"), KEY),
+        Page("GET", root + "/files/{id}", jobs.file, KEY),
+        Page("DELETE", root + "/files/{id}", jobs.delete_file, KEY),
+        Page("GET", root + "/files/{id}/content", jobs.content, KEY),
+        Page("POST", root + "/batches", jobs.create_batch, KEY),
+        Page("GET", root + "/batches", jobs.listed("batch"), KEY),
+        Page("GET", root + "/batches/{id}", jobs.batch, KEY),
+        Page("POST", root + "/batches/{id}/cancel", jobs.batch, KEY),
+        Page("POST", root + "/messages/batches", message_batches.create, KEY),
+        Page("GET", root + "/messages/batches", message_batches.listed, KEY),
+        Page("GET", root + "/messages/batches/{id}", message_batches.one, KEY),
+        Page("DELETE", root + "/messages/batches/{id}", message_batches.delete, KEY),
+        Page("POST", root + "/messages/batches/{id}/cancel", message_batches.one, KEY),
+        Page("GET", root + "/messages/batches/{id}/results", message_batches.results, KEY),
+        Page("POST", root + "/fine_tuning/jobs", jobs.create_tuning, KEY),
+        Page("GET", root + "/fine_tuning/jobs", jobs.listed("fine_tuning"), KEY),
+        Page("GET", root + "/fine_tuning/jobs/{id}", jobs.tuning, KEY),
+        *(
+            Page(method, root + "/fine_tuning/jobs/{id}/" + name, jobs.tuning_part(name), KEY)
+            for method, name in jobs.TUNING_PARTS
+        ),
+    )
 )
 KEYS: Final = (
     Page("POST", "/key/generate", keys.generate, WRITER, True),
@@ -167,6 +195,7 @@ SPEND: Final = (
 )
 PAGES: Final = (
     *OWN,
+    *JOBS,
     *KEYS,
     *PEOPLE,
     *_rows(simple.Pages(simple.BUDGET), "budget"),

@@ -4,6 +4,7 @@ A call keeps the snapshot that it began with; a reload builds another and swaps 
 """
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, Final
 
 from headgate.catalog.lookup import Catalog
@@ -61,6 +62,11 @@ class Snapshot:
         self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model
         self.requested_name = config.general.model_name_in_response == "requested"
+
+    @cached_property
+    def everyone(self) -> list[Deployment]:
+        """All deployments, in their order; of an entry with a wildcard one, with a model that nobody has."""
+        return self._models.everyone()
 
     @property
     def names(self) -> list[str]:

@@ -389,5 +389,21 @@ responses: Final = _table(
     comment="Answers of the Responses API: whose they are, who gave them, what was said",
 )
 
+jobs: Final = _table(
+    "jobs",
+    _text("id", primary_key=True),
+    _text("kind", nullable=False),
+    Column("created", Float, nullable=False, index=True),
+    _text("key", nullable=False),
+    _text("team_id"),
+    _text("provider", nullable=False),
+    _text("deployment", nullable=False),
+    _text("batch"),
+    _json("payer"),
+    _json("document"),
+    Column("booked", Float),
+    comment="Files, batches and fine-tuning jobs: whose they are, who keeps them, when a batch was paid",
+)
+
 sums: Final = ("spend", *_SUMS)
 """The columns of `daily` and `daily_named` that add up."""

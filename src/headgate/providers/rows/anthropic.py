@@ -17,7 +17,9 @@ ROW = Provider(
         token_headers={"anthropic-beta": "oauth-2025-04-20"},
     ),
     headers={"anthropic-version": "2023-06-01"},
-    paths={"chat": "/v1/messages", "count_tokens": "/v1/messages/count_tokens", "models": "/v1/models"},
+    paths={"chat": "/v1/messages", "count_tokens": "/v1/messages/count_tokens", "models": "/v1/models"}
+    | {"batches": "/v1/messages/batches"},
     bare=r"claude-",
     stream_usage="always",
+    batch_price="0.5",  # https://docs.anthropic.com/en/docs/build-with-claude/batch-processing
 )

@@ -17,6 +17,8 @@ _NAMES = {
     "transcriptions": "audio/transcriptions",
     "translations": "audio/translations",
 }
+_JOBS = {"files": "files", "batches": "batches", "fine_tuning": "fine_tuning/jobs"}
+"""Of the resource, not of a deployment."""
 
 
 def _path(site: Site) -> str:
@@ -25,8 +27,12 @@ def _path(site: Site) -> str:
         return "/openai/v1/responses"
     if site.operation == "realtime":
         return base.partition("/openai/")[0].removesuffix("/openai") + _realtime(base, version)
+    if site.operation in _JOBS:
+        base = base.partition("/openai/deployments/")[0]
+        if not base.endswith("/openai/v1") and version not in _V1:
+            return f"{base}/openai/{_JOBS[site.operation]}?api-version={version}"
     if base.endswith("/openai/v1") or version in _V1:
-        path = f"/openai/v1/{_NAMES.get(site.operation, site.operation)}"
+        path = f"/openai/v1/{(_NAMES | _JOBS).get(site.operation, site.operation)}"
         return path + (f"?api-version={version}" if version in ("latest", "preview") else "")
     if site.operation not in _NAMES:
         return f"/openai/{site.operation}?api-version={version}"
@@ -50,9 +56,10 @@ ROW = Provider(
     api_key_env=("AZURE_OPENAI_API_KEY", "AZURE_API_KEY"),
     auth=Auth(header="api-key", scheme="", token_param="azure_ad_token", token_env=("AZURE_AD_TOKEN",)),
     credential="azure_ad",
-    paths=dict.fromkeys((*_NAMES, "models", "responses", "realtime"), ""),
+    paths=dict.fromkeys((*_NAMES, "models", "responses", "realtime", *_JOBS), ""),
     path_of=_path,
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",
     model_rules=REASONING,
+    batch_price="0.5",  # https://learn.microsoft.com/azure/ai-services/openai/how-to/batch
 )

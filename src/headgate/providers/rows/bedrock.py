@@ -67,6 +67,7 @@ CONVERSE = Provider(
     api_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
     auth=Auth(optional=True),
     credential="aws:bedrock",
+    lacks="Its batches read from and write to S3, which Headgate does not: make them by its own API.",
     paths={
         "chat": "/model/{model}/converse",
         "chat_stream": "/model/{model}/converse-stream",

@@ -46,6 +46,9 @@ ROW = Provider(
         "transcriptions",
         "translations",
         "realtime",
+        "files",
+        "batches",
+        "fine_tuning",
     ),
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
@@ -54,4 +57,5 @@ ROW = Provider(
         r"|(omni|text)-moderation-)"
     ),
     model_rules=REASONING,
+    batch_price="0.5",  # https://platform.openai.com/docs/guides/batch
 )

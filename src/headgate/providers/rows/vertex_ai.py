@@ -110,6 +110,8 @@ def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
         base_of=_base,
         auth=Auth(header="x-goog-api-key", scheme=""),
         credential="google",
+        lacks="Its batches read from and write to Cloud Storage, which Headgate does not: make them by its own API, "
+        "which is passed through below /vertex_ai.",
         **given,
     )
 

@@ -1,0 +1,324 @@
+"""LiteLLM's functions of files and batches, at providers that have OpenAI's. Files are sent and never held.
+
+https://platform.openai.com/docs/api-reference/files and …/batch. Each function raises the classes of
+`headgate.errors`; the synchronous ones run the others by the portal.
+"""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, BinaryIO
+from urllib.parse import urlencode
+
+import msgspec
+
+from headgate.core.forward import JSON, LIMIT, checked
+from headgate.errors import BadRequestError
+from headgate.ports import Incoming, Outgoing
+from headgate.sdk.functions import default_client
+from headgate.sdk.objects import Response, View
+from headgate.sdk.portal import PORTAL
+
+PIECE = 256 * 1024
+OPENAI = "openai"
+_WHOLE = 512 * 1024 * 1024
+
+
+def _names(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+class FileObject(Response):
+    _known = _names("id object bytes created_at filename purpose status status_details expires_at deleted")
+
+
+class Files(Response):
+    """A list of files, as `data`."""
+
+    _known = _names("object data first_id last_id has_more")
+    _views = {"data": FileObject}
+
+
+class LiteLLMBatch(Response):
+    _known = _names(
+        """id object endpoint model errors input_file_id completion_window status output_file_id error_file_id
+        created_at in_progress_at expires_at finalizing_at completed_at failed_at expired_at cancelling_at
+        cancelled_at request_counts usage metadata"""
+    )
+    _views = {"request_counts": View, "usage": View, "errors": View}
+
+
+class Batches(Response):
+    """A list of batches, as `data`."""
+
+    _known = _names("object data first_id last_id has_more")
+    _views = {"data": LiteLLMBatch}
+
+
+class FileContent:
+    """The bytes of a file: `content`, `text`, or in pieces."""
+
+    def __init__(self, content: bytes, content_type: str) -> None:
+        self.content = content
+        self.content_type = content_type
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    def read(self) -> bytes:
+        return self.content
+
+    def iter_bytes(self, chunk_size: int = PIECE) -> Iterator[bytes]:
+        for at in range(0, len(self.content), chunk_size):
+            yield self.content[at : at + chunk_size]
+
+    def write_to_file(self, file: str | os.PathLike[str]) -> None:
+        Path(file).write_bytes(self.content)
+
+
+# files
+
+
+async def acreate_file(
+    file: Any,
+    purpose: str,
+    expires_after: Mapping[str, Any] | None = None,
+    custom_llm_provider: str = OPENAI,
+    extra_headers: Mapping[str, str] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> FileObject:
+    """Uploads a file: bytes, a path, an open file, or (name, any of these[, content-type])."""
+    fields = {"purpose": purpose, **(extra_body or {})}
+    for name, value in (expires_after or {}).items():
+        fields[f"expires_after[{name}]"] = value
+    boundary = secrets.token_hex(16)
+    with ExitStack() as stack:
+        body = _form(file, fields, boundary, stack)
+        kind = f"multipart/form-data; boundary={boundary}"
+        given = {**kwargs, "custom_llm_provider": custom_llm_provider, "extra_headers": extra_headers}
+        answer, _ = await default_client().ask("files", "POST", "", given, body, kind)
+        return FileObject.of(await _document(answer))
+
+
+def create_file(file: Any, purpose: str, *args: Any, **kwargs: Any) -> FileObject:
+    """`acreate_file`, for code that does not await."""
+    return PORTAL.run(acreate_file(file, purpose, *args, **kwargs))
+
+
+async def afile_retrieve(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileObject:
+    """What is known of a file."""
+    return FileObject.of(await _ask("files", "GET", _id(file_id), custom_llm_provider, kwargs))
+
+
+def file_retrieve(file_id: str, *args: Any, **kwargs: Any) -> FileObject:
+    """`afile_retrieve`, for code that does not await."""
+    return PORTAL.run(afile_retrieve(file_id, *args, **kwargs))
+
+
+async def afile_delete(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileObject:
+    """Deletes a file: `deleted` says that it was."""
+    return FileObject.of(await _ask("files", "DELETE", _id(file_id), custom_llm_provider, kwargs))
+
+
+def file_delete(file_id: str, *args: Any, **kwargs: Any) -> FileObject:
+    """`afile_delete`, for code that does not await."""
+    return PORTAL.run(afile_delete(file_id, *args, **kwargs))
+
+
+async def afile_list(custom_llm_provider: str = OPENAI, purpose: str | None = None, **kwargs: Any) -> Files:
+    """The files of the account."""
+    query = _query({"purpose": purpose})
+    return Files.of(await _ask("files", "GET", "", custom_llm_provider, kwargs, query=query))
+
+
+def file_list(*args: Any, **kwargs: Any) -> Files:
+    """`afile_list`, for code that does not await."""
+    return PORTAL.run(afile_list(*args, **kwargs))
+
+
+async def afile_content(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileContent:
+    """The bytes of a file, at most 512 MiB."""
+    given = {**kwargs, "custom_llm_provider": custom_llm_provider}
+    answer, _ = await default_client().ask("files", "GET", f"{_id(file_id)}/content", given)
+    return FileContent(await answer.read(_WHOLE), answer.header("content-type") or "")
+
+
+def file_content(file_id: str, *args: Any, **kwargs: Any) -> FileContent:
+    """`afile_content`, for code that does not await."""
+    return PORTAL.run(afile_content(file_id, *args, **kwargs))
+
+
+# batches
+
+
+async def acreate_batch(
+    completion_window: str,
+    endpoint: str,
+    input_file_id: str,
+    custom_llm_provider: str = OPENAI,
+    metadata: Mapping[str, str] | None = None,
+    extra_headers: Mapping[str, str] | None = None,
+    extra_body: Mapping[str, Any] | None = None,
+    **kwargs: Any,
+) -> LiteLLMBatch:
+    """Has the requests of a file made within `completion_window`, "24h"."""
+    body: dict[str, Any] = {
+        "completion_window": completion_window,
+        "endpoint": endpoint,
+        "input_file_id": input_file_id,
+    }
+    if metadata is not None:
+        body["metadata"] = metadata
+    given = {**kwargs, "extra_headers": extra_headers}
+    asked = msgspec.json.encode({**body, **(extra_body or {})})
+    return LiteLLMBatch.of(await _ask("batches", "POST", "", custom_llm_provider, given, asked))
+
+
+def create_batch(completion_window: str, endpoint: str, input_file_id: str, *args: Any, **kwargs: Any) -> Any:
+    """`acreate_batch`, for code that does not await."""
+    return PORTAL.run(acreate_batch(completion_window, endpoint, input_file_id, *args, **kwargs))
+
+
+async def aretrieve_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> LiteLLMBatch:
+    """What has become of a batch."""
+    return LiteLLMBatch.of(await _ask("batches", "GET", _id(batch_id), custom_llm_provider, kwargs))
+
+
+def retrieve_batch(batch_id: str, *args: Any, **kwargs: Any) -> LiteLLMBatch:
+    """`aretrieve_batch`, for code that does not await."""
+    return PORTAL.run(aretrieve_batch(batch_id, *args, **kwargs))
+
+
+async def alist_batches(
+    after: str | None = None, limit: int | None = None, custom_llm_provider: str = OPENAI, **kwargs: Any
+) -> Batches:
+    """The batches of the account, newest first."""
+    query = _query({"after": after, "limit": limit})
+    return Batches.of(await _ask("batches", "GET", "", custom_llm_provider, kwargs, query=query))
+
+
+def list_batches(*args: Any, **kwargs: Any) -> Batches:
+    """`alist_batches`, for code that does not await."""
+    return PORTAL.run(alist_batches(*args, **kwargs))
+
+
+async def acancel_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> LiteLLMBatch:
+    """Cancels a batch; requests that were made are paid for."""
+    rest = f"{_id(batch_id)}/cancel"
+    return LiteLLMBatch.of(await _ask("batches", "POST", rest, custom_llm_provider, kwargs))
+
+
+def cancel_batch(batch_id: str, *args: Any, **kwargs: Any) -> LiteLLMBatch:
+    """`acancel_batch`, for code that does not await."""
+    return PORTAL.run(acancel_batch(batch_id, *args, **kwargs))
+
+
+# what they share
+
+
+async def _ask(
+    operation: str,
+    method: str,
+    rest: str,
+    provider: str,
+    fields: Mapping[str, Any],
+    body: bytes = b"",
+    query: str = "",
+) -> dict[str, Any]:
+    given = {name: value for name, value in fields.items() if name not in ("metadata", "extra_body")}
+    given["custom_llm_provider"] = provider
+    answer, deployment = await default_client().ask(operation, method, rest, given, body, JSON, query)
+    spoken = deployment.route(operation, False).dialect.name
+    if spoken != "openai_chat":
+        answer.abort()
+        raise BadRequestError(
+            f"{deployment.provider.name} has {operation} in a format of its own: ask it through the gateway",
+            param="custom_llm_provider",
+        )
+    return await _document(answer)
+
+
+async def _document(answer: Incoming) -> dict[str, Any]:
+    return msgspec.json.decode(await answer.read(LIMIT), type=dict[str, Any])
+
+
+def _id(name: str) -> str:
+    return f"/{checked(name)}"
+
+
+def _query(fields: Mapping[str, Any]) -> str:
+    return urlencode({name: value for name, value in fields.items() if value is not None})
+
+
+def _form(file: Any, fields: Mapping[str, Any], boundary: str, stack: ExitStack) -> Outgoing:
+    """A form around a file. Raises BadRequestError for what is no file."""
+    name, content, kind = _parts(file)
+    start = "".join(
+        f'--{boundary}\r\nContent-Disposition: form-data; name="{_quoted(key)}"\r\n\r\n{value}\r\n'
+        for key, value in fields.items()
+    )
+    start += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{_quoted(name)}"\r\n'
+    opening = f"{start}Content-Type: {kind}\r\n\r\n".encode()
+    end = f"\r\n--{boundary}--\r\n".encode()
+    if isinstance(content, bytes):
+        return Outgoing(pieces=_one(opening, content, end), length=len(opening) + len(content) + len(end))
+    source = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+    size = _size(source)
+    length = None if size is None else len(opening) + size + len(end)
+    return Outgoing(pieces=_read(opening, source, end), length=length)
+
+
+def _parts(file: Any) -> tuple[str, Any, str]:
+    """Name, content and content-type: the content is bytes, a path, or something to read."""
+    name, kind = "", "application/octet-stream"
+    if isinstance(file, tuple | list):
+        name, file, *rest = [*file, None][: max(2, len(file))]
+        kind = rest[0] if rest and rest[0] else kind
+    if isinstance(file, str | os.PathLike):
+        file = Path(file)
+        if not file.is_file():
+            raise BadRequestError(f"there is no file {str(file)!r}", param="file")
+    elif isinstance(file, bytearray | memoryview):
+        file = bytes(file)
+    elif not isinstance(file, bytes) and not hasattr(file, "read"):
+        raise BadRequestError(
+            f"'file' must be bytes, a path, an open file or (name, one of them), not {type(file).__name__}",
+            param="file",
+        )
+    own = getattr(file, "name", "")
+    return str(name or (Path(own).name if isinstance(own, str) else "") or "file"), file, kind
+
+
+def _quoted(text: str) -> str:
+    """As browsers write names in forms."""
+    return text.replace('"', "%22").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _size(source: BinaryIO) -> int | None:
+    """Bytes from where it stands to its end, None where it can't tell."""
+    try:
+        here = source.tell()
+        end = source.seek(0, os.SEEK_END)
+        source.seek(here)
+    except (AttributeError, OSError, ValueError):
+        return None
+    return end - here
+
+
+async def _one(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def _read(opening: bytes, source: BinaryIO, end: bytes) -> AsyncIterator[bytes]:
+    yield opening
+    while piece := await asyncio.to_thread(source.read, PIECE):
+        if not isinstance(piece, bytes):
+            raise BadRequestError("the file is open as text: open it as 'rb'", param="file")
+        yield piece
+    yield end

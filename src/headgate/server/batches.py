@@ -1,0 +1,362 @@
+"""What batches may cost and what they did: requests are checked when a batch is made, and its results are paid for
+when they come, once, by whoever made it. Knows no page.
+"""
+
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from decimal import Decimal
+from functools import partial
+from typing import Any, Final
+
+import msgspec
+from msgspec import Struct
+from msgspec.structs import fields
+
+from headgate.core.call import text_of
+from headgate.core.deployment import Deployment
+from headgate.core.dialects import dialect
+from headgate.core.forward import LIMIT, asked, failed, forward
+from headgate.core.params import is_price
+from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.server.account import kinds_of
+from headgate.server.booking import Booking
+from headgate.server.callers import Caller
+from headgate.server.ceiling import Ceiling
+from headgate.server.gateway import Gateway
+from headgate.server.jobs import keeper, logged
+from headgate.server.limits import hold, payers
+from headgate.server.snapshot import Snapshot
+from headgate.store import jobs
+from headgate.store.jobs import Job
+from headgate.store.ledger import Record
+from headgate.store.money import units
+from headgate.wire import batches
+from headgate.wire import envelope as envelopes
+from headgate.wire.batches import Line, Result
+from headgate.wire.dialect import Dialect
+from headgate.wire.ir import Usage
+from headgate.wire.ndjson import Lines
+
+TIER: Final = "batch"
+_DATED: Final = re.compile(r"[-@](\d{4}-\d{2}-\d{2}|\d{8})$")
+_COUNTED: Final = tuple(f.name for f in fields(Usage) if f.name not in ("extra", "service_tier"))
+
+
+class Format(Struct, frozen=True):
+    """How a provider's batches are told. `results` are the addresses of what came of one: operation and path;
+    `spoken` the format of the replies."""
+
+    final: Callable[[Mapping[str, Any]], bool]
+    results: Callable[[Mapping[str, Any]], list[tuple[str, str]]]
+    read: Callable[[bytes], Result]
+    spoken: Callable[[Mapping[str, Any]], str]
+
+
+def _files(document: Mapping[str, Any]) -> list[tuple[str, str]]:
+    name = document.get("output_file_id")
+    return [("files", f"/{name}/content")] if name else []
+
+
+FORMATS: Final = {
+    "openai_chat": Format(batches.openai_final, _files, batches.openai_result, batches.endpoint_dialect),
+    "anthropic": Format(
+        batches.message_final,
+        lambda document: [("batches", f"/{document['id']}/results")],
+        batches.message_result,
+        lambda document: "anthropic",
+    ),
+}
+
+
+def format_of(deployment: Deployment) -> Format:
+    return FORMATS.get(deployment.route("batches", False).dialect.name, FORMATS["openai_chat"])
+
+
+# before
+
+
+async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[Line]:
+    """The requests of an input file. Raises BadRequestError that names a line."""
+    reader, number = Lines(), 0
+    async for piece in pieces:
+        for line in reader.feed(piece):
+            number += 1
+            yield batches.request_line(line, number)
+    if last := reader.close():
+        yield batches.request_line(last, number + 1)
+
+
+async def admit(
+    gateway: Gateway, booking: Booking, deployment: Deployment, lines: Callable[[], AsyncIterator[Line]]
+) -> None:
+    """Whether the caller may make these requests, and whether the most that they can cost is there. Nothing stays
+    reserved: what they cost is booked when it is known. `lines` are read where somebody has a limit.
+
+    Raises PermissionDeniedError, BudgetExceededError, RateLimitError, BadRequestError for a line.
+    """
+    ledger, caller = gateway.ledger, booking.caller
+    if ledger is not None and not ledger.writable:
+        raise ServiceUnavailableError("the gateway's disk is full: no batch can be booked", retry_after=10)
+    paid = bool(booking.customer or booking.tags or caller.by_model)
+    strict = paid or any(budget.strict for budget in caller.meters.budgets)
+    if not strict and all(allow.everything for _, allow in caller.allows):
+        await fits(gateway, booking, {"": 0})
+        return
+    amounts: dict[str, int] = {}
+    ceilings: dict[str, Ceiling] = {}
+    async for line in lines():
+        envelope = envelopes.read(bytes(line.body))
+        model = text_of(envelope, "model") or ""
+        name = admitted(gateway.snapshot, caller, deployment.provider.id, model)
+        if model not in ceilings:
+            ceilings[model] = Ceiling([priced(gateway.snapshot, deployment.provider.id, model)])
+        amounts[name] = amounts.get(name, 0) + ceilings[model].cost(envelope, bytes(line.body))
+    await fits(gateway, booking, amounts if strict and amounts else dict.fromkeys(amounts or [""], 0))
+
+
+async def fits(gateway: Gateway, booking: Booking, amounts: Mapping[str, int]) -> None:
+    """Whether these amounts, by model and in units of money, may be spent. Raises BudgetExceededError,
+    RateLimitError."""
+    held = []
+    try:
+        for model, amount in amounts.items():
+            meters = booking.caller.meters_for(model)
+            if booking.customer or booking.tags:
+                meters += (await payers(gateway, booking, model))[0]
+            held.append(await hold(gateway, meters, 0, amount))
+    finally:
+        for one in held:
+            one.settle(0, 0, gateway.clock.time())
+
+
+def admitted(snapshot: Snapshot, caller: Caller, provider: str, model: str) -> str:
+    """The name under which the caller may use a provider's model: that of a configured group, or the provider's own.
+    Raises PermissionDeniedError."""
+    if not model:
+        raise BadRequestError("a request of the batch names no model", param="model")
+    names = [*groups_of(snapshot, provider, model), f"{provider}/{model}", model]
+    for name in names:
+        if all(allow.everything or allow.admits(name) for _, allow in caller.allows):
+            return name
+    caller.admit(model)
+    return model
+
+
+def groups_of(snapshot: Snapshot, provider: str, model: str) -> list[str]:
+    """The groups that a provider's model serves."""
+    return [
+        name
+        for name, group in snapshot.groups.items()
+        if any(one.provider.id == provider and one.model == model for one in group.deployments)
+    ]
+
+
+def priced(snapshot: Snapshot, provider: str, model: str) -> Deployment:
+    """Whose prices hold. Answers name a model with its date: a configured deployment of the name without it counts
+    where it has prices of its own, or where the catalog does not know the dated one."""
+    passing = snapshot.passing(provider, model)
+    for name in (model, _DATED.sub("", model)):
+        for group in groups_of(snapshot, provider, name):
+            for one in snapshot.groups[group].deployments:
+                own = name == model or any(map(is_price, (*one.params, *one.info))) or passing.sheet is None
+                if own and one.provider.id == provider and one.model == name:
+                    return one
+    return passing
+
+
+def renamed(snapshot: Snapshot, provider: str, data: bytes) -> bytes:
+    """A line of an input file with the provider's name for a configured model. What can't be read stays as it is: who
+    makes the batch says what is wrong with it."""
+    try:
+        line = envelopes.read(data)
+        body = envelopes.read(bytes(line["body"]))
+        group = snapshot.groups.get(text_of(body, "model") or "")
+    except (BadRequestError, KeyError):
+        return data
+    alike = [one for one in group.deployments if one.provider.id == provider] if group else []
+    if not alike:
+        return data
+    body["model"] = alike[0].model_raw
+    return msgspec.json.encode({**line, "body": body})
+
+
+# after
+
+
+class Sum:
+    """What came of a batch by one model. `cost` None: a price is not known."""
+
+    def __init__(self, deployment: Deployment) -> None:
+        self.deployment = deployment
+        self.usage = Usage()
+        self.cost: Decimal | None = Decimal(0)
+
+    def add(self, usage: Usage) -> None:
+        sheet = self.deployment.sheet
+        if sheet is None or self.cost is None:
+            self.cost = None
+        else:
+            known = TIER in sheet.tiers or TIER in sheet.units
+            share = Decimal(1) if known else Decimal(self.deployment.provider.batch_price)
+            self.cost += sheet.total(usage, TIER) * share
+        for name in _COUNTED:
+            if (amount := getattr(usage, name)) is not None:
+                setattr(self.usage, name, (getattr(self.usage, name) or 0) + amount)
+
+
+async def settle(gateway: Gateway, job: Job, document: Mapping[str, Any]) -> None:
+    """Pays for a batch that has ended. `document` is the provider's. Raises what the provider answers, and
+    ServiceUnavailableError: then it is tried again later."""
+    if gateway.database is None or gateway.ledger is None or job.booked or job.id in gateway.jobs.paying:
+        return
+    deployment = keeper(gateway.snapshot, job)
+    told = format_of(deployment)
+    if not told.final(document):
+        return
+    gateway.jobs.paying.add(job.id)
+    try:
+        sums = await _sums(gateway.snapshot, deployment, told, document)
+        now = gateway.clock.time()
+        records = [_record(gateway.snapshot, job, document, model, one, now) for model, one in sums.items()]
+        work = partial(jobs.pay, job=job, records=records, rows=gateway.ledger.rows)
+        paid = await gateway.database.run(work)
+        if gateway.callers is not None:
+            gateway.callers.paid(paid, now)
+    finally:
+        gateway.jobs.paying.discard(job.id)
+
+
+async def _sums(
+    snapshot: Snapshot, deployment: Deployment, told: Format, document: Mapping[str, Any]
+) -> dict[str, Sum]:
+    sums: dict[str, Sum] = {}
+    name = told.spoken(document)
+    spoken = dialect(name) if name else None
+    own = str(document.get("model") or deployment.model)
+    for operation, rest in told.results(document) if spoken is not None else ():
+        answer = await forward(snapshot.engine, deployment, operation, "GET", rest)
+        if answer.status >= 300:
+            raise failed(deployment, operation, answer, await answer.read(LIMIT))
+        reader = Lines()
+        async for piece in answer:
+            for line in reader.feed(piece):
+                _add(snapshot, deployment, sums, spoken, told.read(line).body, own)
+        if last := reader.close():
+            _add(snapshot, deployment, sums, spoken, told.read(last).body, own)
+    return sums
+
+
+def _add(
+    snapshot: Snapshot,
+    deployment: Deployment,
+    sums: dict[str, Sum],
+    spoken: Dialect | None,
+    body: bytes,
+    own: str,
+) -> None:
+    """A reply that tells no usage cost nothing that we could know."""
+    if not body or spoken is None:
+        return
+    glance = spoken.glance(body)
+    if glance.usage is None:
+        return
+    model = glance.model or own
+    if model not in sums:
+        sums[model] = Sum(priced(snapshot, deployment.provider.id, model))
+    sums[model].add(glance.usage)
+
+
+def _record(
+    snapshot: Snapshot, job: Job, document: Mapping[str, Any], model: str, one: Sum, now: float
+) -> Record:
+    payer, usage = job.payer or {}, one.usage
+    groups = [
+        *groups_of(snapshot, job.provider, model),
+        *groups_of(snapshot, job.provider, _DATED.sub("", model)),
+    ]
+    group = next(iter(groups), None)
+    return Record(
+        id=f"{job.id}:{model}",
+        started=now,
+        ended=now,
+        key=job.key,
+        user_id=payer.get("user_id"),
+        team_id=job.team_id,
+        organization_id=payer.get("organization_id"),
+        customer=payer.get("customer"),
+        tags=payer.get("tags"),
+        model=group or f"{job.provider}/{model}",
+        model_group=group,
+        deployment=job.deployment,
+        provider=job.provider,
+        upstream_model=model,
+        operation="batch",
+        dialect=one.deployment.provider.dialect,
+        status=200,
+        input_tokens=usage.input,
+        output_tokens=usage.output,
+        tokens=kinds_of(usage) or None,
+        usage_from="provider",
+        cost=None if one.cost is None else units(one.cost),
+        attempts=1,
+        client=payer.get("client"),
+        metadata={"batch_id": job.id, "endpoint": document.get("endpoint")},
+    )
+
+
+def payer(booking: Booking) -> dict[str, Any]:
+    """What the ledger will say of a caller whose batch is paid days later."""
+    caller = booking.caller
+    told: dict[str, Any] = {
+        "user_id": caller.user_id,
+        "organization_id": caller.organization_id,
+        "customer": booking.customer,
+        "tags": list(booking.tags),
+        "client": booking.client,
+    }
+    return {name: value for name, value in told.items() if value}
+
+
+def result_files(job: Job, document: Mapping[str, Any]) -> list[Job]:
+    """The files that a job has made: they are whose the job is."""
+    names = [
+        document.get("output_file_id"),
+        document.get("error_file_id"),
+        *(document.get("result_files") or ()),
+    ]
+    return [
+        Job(
+            id=name,
+            kind="file",
+            created=job.created,
+            key=job.key,
+            team_id=job.team_id,
+            provider=job.provider,
+            deployment=job.deployment,
+            batch=job.id if job.kind == "batch" else None,
+        )
+        for name in names
+        if isinstance(name, str) and name
+    ]
+
+
+async def look(gateway: Gateway, job: Job) -> None:
+    """Asks what has become of a batch, and pays where it has ended."""
+    deployment = keeper(gateway.snapshot, job)
+    document = msgspec.json.decode(
+        await asked(gateway.snapshot.engine, deployment, "batches", "GET", f"/{job.id}")
+    )
+    if not isinstance(document, dict):
+        raise NotFoundError(f"{deployment.provider.name} tells no batch {job.id}")
+    await gateway.jobs.keep(*result_files(job, document))
+    await settle(gateway, job, document)
+
+
+async def watch(gateway: Gateway) -> None:
+    """Every few minutes: costs come without anybody's asking."""
+    if gateway.database is None:
+        return
+    await gateway.jobs.flush()
+    now = gateway.clock.time()
+    for job in await gateway.database.ask(lambda connection: jobs.unpaid(connection, now)):
+        await logged(look(gateway, job))

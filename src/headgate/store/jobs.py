@@ -1,0 +1,93 @@
+"""Files, batches and fine-tuning jobs: whose they are and who keeps them. A batch is paid once. Blocks."""
+
+import time
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec import Struct
+from msgspec.structs import asdict
+from sqlalchemy import delete, or_, select, update
+from sqlalchemy.engine import Connection
+
+from headgate.store import ledger, totals
+from headgate.store.ledger import Paid, Record
+from headgate.store.tables import jobs
+
+WATCH_SECONDS: Final = 30 * 86_400.0
+"""How long results are waited for: providers keep theirs about as long."""
+WATCHED: Final = 1_000
+MOST: Final = 10_000
+"""Of a list."""
+
+
+class Job(Struct, kw_only=True):
+    """`kind` is file, batch or fine_tuning. `deployment` keeps it; `batch` is whose results a file holds. `payer` is
+    what a record of the ledger says of a caller beside key and team. `document` is what we keep of it ourselves.
+    `booked` is when a batch was paid, None until then."""
+
+    id: str
+    kind: str
+    created: float
+    key: str
+    team_id: str | None = None
+    provider: str
+    deployment: str
+    batch: str | None = None
+    payer: dict[str, Any] | None = None
+    document: dict[str, Any] | None = None
+    booked: float | None = None
+
+
+def save(connection: Connection, rows: Sequence[Job]) -> None:
+    """Whoever had an id first keeps it; its document is renewed."""
+    made = totals.insert(connection, jobs)
+    upsert = made.on_conflict_do_update(index_elements=["id"], set_={"document": made.excluded.document})
+    connection.execute(upsert, [asdict(row) for row in rows])
+
+
+def load(connection: Connection, id: str) -> Job | None:  # noqa: A002 -- the column
+    row = connection.execute(select(jobs).where(jobs.c.id == id)).first()
+    return None if row is None else Job(**row._mapping)
+
+
+def among(connection: Connection, ids: Sequence[str]) -> list[Job]:
+    """Those of these ids that are noted."""
+    found: list[Job] = []
+    for part in totals.parts(ids):
+        rows = connection.execute(select(jobs).where(jobs.c.id.in_(part)))
+        found += [Job(**row._mapping) for row in rows]
+    return found
+
+
+def owned(
+    connection: Connection, kind: str, key: str | None, team_id: str | None, provider: str
+) -> list[Job]:
+    """Newest first. `key` None: everybody's."""
+    wanted = select(jobs).where(jobs.c.kind == kind, jobs.c.provider == provider)
+    if key is not None:
+        mine = jobs.c.key == key
+        wanted = wanted.where(mine if team_id is None else or_(mine, jobs.c.team_id == team_id))
+    rows = connection.execute(wanted.order_by(jobs.c.created.desc(), jobs.c.id).limit(MOST))
+    return [Job(**row._mapping) for row in rows]
+
+
+def unpaid(connection: Connection, now: float) -> list[Job]:
+    """Batches whose results may still come, oldest first."""
+    wanted = select(jobs).where(
+        jobs.c.kind == "batch", jobs.c.booked.is_(None), jobs.c.created > now - WATCH_SECONDS
+    )
+    return [Job(**row._mapping) for row in connection.execute(wanted.order_by(jobs.c.created).limit(WATCHED))]
+
+
+def remove(connection: Connection, id: str) -> None:  # noqa: A002 -- the column
+    connection.execute(delete(jobs).where(jobs.c.id == id))
+
+
+def pay(connection: Connection, job: Job, records: Sequence[Record], *, rows: bool) -> Paid:
+    """Books what a batch cost, in one transaction with the mark that it is paid: nothing where it was already. What
+    each payer paid."""
+    marked = update(jobs).where(jobs.c.id == job.id, jobs.c.booked.is_(None)).values(booked=time.time())
+    if not connection.execute(marked.execution_options(preserve_rowcount=True)).rowcount:
+        return {}
+    mended = [ledger.mended(record) for record in records]  # models have the names that providers give them
+    return ledger.book_segment(connection, f"batch-{job.id}", mended, rows=rows)
