@@ -105,6 +105,11 @@ OPERATIONS: Final = {
 """Operation → the format that it is spoken in where a row doesn't say otherwise."""
 
 COMPOSED: Final = {
+    "gigachat_chat": ("headgate.wire.gigachat:Chat", "openai_chat"),
+    "gigachat_embeddings": ("headgate.wire.gigachat:Embeddings", "openai_embeddings"),
+    "oci_generic": ("headgate.wire.oci:Generic", "openai_chat"),
+    "sap_orchestration": ("headgate.wire.sap:Chat", "openai_chat"),
+    "sap_embeddings": ("headgate.wire.sap:Embeddings", "openai_embeddings"),
     "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
     "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),
     "bedrock_openai": ("headgate.wire.invoke.makers:OpenAI", "openai_chat"),

@@ -126,7 +126,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     the base URL by a path of its API ("" for calls of models), the parameters and the environment, where a template
     does not do.
 
-    `variants` are rows for some of its models, the first that matches. `body` are fields of every body;
+    `variants` are rows for some of its models, the first that matches. `body` are fields of every body,
+    `body_vars` those that a parameter fills, or the environment variables after it, and no caller;
     `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
     """
 
@@ -156,6 +157,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version: str = ""
     cache_marks: bool = False
     body_env: dict[str, tuple[str, ...]] = {}
+    body_vars: dict[str, tuple[str, ...]] = {}
     credential: str = ""
     base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
     variants: tuple[Variant, ...] = ()

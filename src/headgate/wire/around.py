@@ -112,7 +112,9 @@ class Around:
         return self.inner.read_reply(_encoded(self.answer(document, echo)), echo)
 
     def stream_reader(self, echo: ir.Echo | None = None) -> "Reader":
-        return Reader(self.inner.stream_reader(echo), self.pieces(echo), lambda body: self.read_reply(body, echo))
+        return Reader(
+            self.inner.stream_reader(echo), self.pieces(echo), lambda body: self.read_reply(body, echo)
+        )
 
     def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
         return failures.read_error(status, headers, body)

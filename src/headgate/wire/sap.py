@@ -18,7 +18,17 @@ _MODULES: Final = ("filtering", "masking", "grounding", "translation")
 _PROMPT: Final = ("tools", "response_format", "defaults")
 _TOP: Final = ("placeholder_values", "messages_history")
 _ELSEWHERE: Final = frozenset(
-    {"model", "messages", "stream", "stream_options", "model_version", "extra_body", *_MODULES, *_PROMPT, *_TOP}
+    {
+        "model",
+        "messages",
+        "stream",
+        "stream_options",
+        "model_version",
+        "extra_body",
+        *_MODULES,
+        *_PROMPT,
+        *_TOP,
+    }
 )
 _MARK: Final = "{{?"
 

@@ -1,0 +1,45 @@
+"""Oracle Cloud's Generative AI. https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/
+
+`oci/<model>` is asked on demand, `oci/<OCID of an endpoint>` on a dedicated cluster. Whose compartment pays says
+`oci_compartment_id`. Signed by a user's key, or with an API key of newer regions as a bearer.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from headgate.errors import BadRequestError
+from headgate.providers.address import LABEL
+from headgate.providers.base import Auth, Provider
+
+_NAME = "Oracle Cloud Generative AI"
+
+
+def _base(path: str, params: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    from headgate.providers.auth import oracle  # only who calls Oracle needs it
+    from headgate.providers.auth.base import Surroundings
+
+    around = Surroundings(params=params, env=env, read=lambda path: Path(path).read_bytes(), provider=_NAME)
+    region = oracle.region(around)
+    if not LABEL.fullmatch(region):
+        raise BadRequestError(
+            f"{_NAME}'s address is made of the region: set oci_region (OCI_REGION in the environment, region in "
+            f"a profile of {oracle.CONFIG}) to a name like us-chicago-1, or give api_base",
+            llm_provider=ROW.id,
+            param="oci_region",
+        )
+    return f"https://inference.generativeai.{region}.oci.oraclecloud.com"
+
+
+ROW = Provider(
+    id="oci",
+    name=_NAME,
+    dialect="oci_generic",
+    base_of=_base,
+    auth=Auth(optional=True),
+    credential="oracle",
+    paths={"chat": "/20231130/actions/chat"},
+    body_vars={"compartmentId": ("oci_compartment_id", "OCI_COMPARTMENT_ID")},
+    body_model=False,
+    stream_usage="always",
+)
