@@ -261,7 +261,7 @@ class Embeddings(Around):
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         came = written.body
-        body = {key: came[key] for key in ("model", "input") if key in came}
+        body: Document = {key: came[key] for key in ("model", "input") if key in came}
         if isinstance(body.get("input"), str):
             body["input"] = [body["input"]]
         dropped = [*written.dropped, *left_out(came, {*body, "encoding_format"})]

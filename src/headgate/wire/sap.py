@@ -1,9 +1,9 @@
 """SAP's orchestration service, v2: OpenAI's chat and embeddings inside a configuration of modules.
 
-https://help.sap.com/docs/sap-ai-core/generative-ai/orchestration-workflow-v2. The conversation is a template: a text
-in which a placeholder begins travels as the value of one, so that nobody's words are taken for a template; callers who
-give `placeholder_values` write templates themselves. `filtering`, `masking`, `grounding` and `translation` are
-modules that callers may add.
+https://help.sap.com/docs/sap-ai-core/generative-ai/orchestration-workflow-v2. The conversation is a template:
+a text in which a placeholder begins travels as the value of one, so that nobody's words are taken for a template;
+callers who give `placeholder_values` write templates themselves. `filtering`, `masking`, `grounding` and
+`translation` are modules that callers may add.
 """
 
 from collections.abc import Callable
@@ -40,8 +40,7 @@ def _result(document: Document) -> Any:
         held = document.get("error", document)
         inner = held[0] if isinstance(held, list) and held else held
         code = inner.get("code") if isinstance(inner, dict) else None
-        known = isinstance(code, int) and 400 <= code < 600
-        raise failures.read_document(inner, code if known else 200)
+        raise failures.read_document(inner, code if isinstance(code, int) and 400 <= code < 600 else 200)
     return found
 
 

@@ -24,8 +24,8 @@ FAMILIES: Final[dict[str, Callable[[Any, str, Surroundings], Credential | None]]
 
 
 def build(scheme: str, around: Surroundings) -> Credential | None:
-    """The credential of a scheme: "aws:bedrock", "google", "azure_ad", "oracle", "oauth:watsonx". None where nothing is
-    configured and a plain API key counts.
+    """The credential of a scheme: "aws:bedrock", "google", "azure_ad", "oracle", "oauth:watsonx". None
+    where nothing is configured and a plain API key counts.
 
     Raises AuthenticationError for what is lacking or can't be read, BadRequestError for a scheme that there is not.
     """

@@ -62,10 +62,10 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
     `given` is looked for first. `facts` are what the exchange is made of; all but those in `optional` must be
     there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, made of the
-    address that the fact `place` is, `form` and `headers` are the request, a GET where there is no form, `answer`
-    what it answers; `local` makes the token without one. `beside` are header lines that travel with the token. `keyed`: the provider takes a plain API key as
-    well, so nothing at all is no error, and a parameter `api_key` wins over the environment. `hint` ends the error where
-    something is lacking.
+    address that the fact `place` is, `form` and `headers` are the request, a GET where there is no form;
+    `answer` is what it answers. `local` makes the token without a request. `beside` are header lines that
+    travel with the token. `keyed`: the provider takes a plain API key as well, so nothing at all is no error,
+    and a parameter `api_key` wins over the environment. `hint` ends the error where something is lacking.
     """
 
     name: str
