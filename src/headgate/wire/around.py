@@ -35,7 +35,7 @@ _NEUTRAL: Final[Mapping[str, tuple[Any, ...]]] = {
     "verbosity": ("medium",),
 }
 """Values that ask for nothing special."""
-_NOTHING: Final[tuple[Any, ...]] = (None, False, "", [], {})
+_EMPTY: Final[tuple[Any, ...]] = ("", [], {})
 
 
 def left_out(body: Document, known: Collection[str]) -> list[str]:
@@ -43,7 +43,11 @@ def left_out(body: Document, known: Collection[str]) -> list[str]:
     return [
         key
         for key, value in body.items()
-        if key not in known and key not in _HARMLESS and value not in (*_NOTHING, *_NEUTRAL.get(key, ()))
+        if key not in known
+        and key not in _HARMLESS
+        and value is not None
+        and value is not False
+        and value not in (*_EMPTY, *_NEUTRAL.get(key, ()))
     ]
 
 
@@ -74,7 +78,7 @@ def parsed(text: Any) -> Document:
 
 
 class Around:
-    """Subclasses set `name` and implement the three hooks. `closed` says that a client can't speak the format."""
+    """Subclasses set `name` and implement the three hooks."""
 
     name: ClassVar[str]
     family: ClassVar[str] = "openai"

@@ -28,9 +28,7 @@ _KEYS: Final = frozenset(
     """model function_call functions max_tokens profanity_check repetition_penalty stream temperature top_p
     update_interval""".split()
 )
-_SAID: Final = frozenset(
-    "messages tools tool_choice max_completion_tokens response_format extra_body".split()
-)
+_SAID: Final = frozenset("messages tools tool_choice max_completion_tokens response_format".split())
 _REASONS: Final = {"function_call": "tool_calls", "blacklist": "content_filter"}
 _NO_PARAMETERS: Final[Document] = {"type": "object", "properties": {}}
 

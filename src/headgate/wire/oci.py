@@ -39,7 +39,7 @@ _CAPITALS: Final = {
     "service_tier": "serviceTier",
 }
 _SAID: Final = frozenset(
-    "model messages tools tool_choice stop response_format logprobs top_logprobs extra_body".split()
+    "model messages tools tool_choice stop response_format logprobs top_logprobs".split()
 )
 _KNOWN: Final = _RENAMED.keys() | _CAPITALS.keys() | _SAID
 _MEDIA: Final = {"image_url": ("IMAGE", "imageUrl"), "video_url": ("VIDEO", "videoUrl")}
