@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
+import strategies
 from hypothesis import given
 from hypothesis import strategies as st
 
-import strategies
 from headgate import errors
 from headgate.core.dialects import dialect
 from headgate.errors import HeadgateError

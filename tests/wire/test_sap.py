@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 import pytest
+import strategies
 from hypothesis import given
 
-import strategies
 from headgate import errors
 from headgate.core.dialects import dialect
 from headgate.wire import ir

@@ -24,7 +24,6 @@ _ELSEWHERE: Final = frozenset(
         "stream",
         "stream_options",
         "model_version",
-        "extra_body",
         *_MODULES,
         *_PROMPT,
         *_TOP,

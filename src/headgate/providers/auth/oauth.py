@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from headgate.errors import BadRequestError
 from headgate.ports import Ask, Credential, Fetch
@@ -17,6 +17,7 @@ from headgate.providers.auth.base import (
     Fixed,
     Granted,
     Surroundings,
+    Text,
     Token,
     asked_json,
     basic,
@@ -252,8 +253,10 @@ def _account_jwt(facts: Facts, now: float) -> Token:
     return Token(signed(key, claims), iat + JWT_SECONDS)
 
 
-class _CopilotToken(Granted, rename={"access_token": "token"}):
+class _CopilotToken(Granted, kw_only=True):
     """`expires_at` is Unix seconds."""
+
+    access_token: Text = field(name="token")
 
 
 _COPILOT_FILES: Final = ("~/.config/github-copilot/apps.json", "~/.config/github-copilot/hosts.json")
