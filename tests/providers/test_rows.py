@@ -58,6 +58,7 @@ CHAT = {
     "ollama_cloud": "https://ollama.com/api/chat",
     "openai": "https://api.openai.com/v1/chat/completions",
     "openrouter": "https://openrouter.ai/api/v1/chat/completions",
+    "petals": "https://chat.petals.dev/api/v1/generate",
     "perplexity": "https://api.perplexity.ai/chat/completions",
     "sagemaker": "https://h.test/endpoints/m/invocations",
     "sagemaker_chat": "https://h.test/endpoints/m/invocations",

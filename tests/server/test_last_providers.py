@@ -1,9 +1,10 @@
-"""GigaChat, SAP, GitHub Copilot and Oracle behind the gateway: what is sent, what the client gets."""
+"""GigaChat, SAP, GitHub Copilot, Oracle and Petals behind the gateway: what is sent, what the client gets."""
 
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -87,6 +88,8 @@ def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGatew
         row("own", "sap/deployment/d2", **sap),
         row("copilot", "github_copilot/gpt-4o", api_key="key-shh", github_token_url=base + "/copilot"),
         row("oracle", "oci/meta.llama", **who, oci_compartment_id="ocid1.c"),
+        row("cohere", "oci/cohere.command-r", **who, oci_compartment_id="ocid1.c"),
+        row("petals", "petals/meta-llama/Llama-3", extra_body={"session_id": "a b"}),
     ]
     with running({"model_list": models, "general_settings": {"master_key": KEY}}, tmp_path) as served:
         yield served
@@ -166,3 +169,57 @@ def test_a_caller_cannot_choose_the_compartment(gateway: RunningGateway, upstrea
     body = {"model": "oracle", "messages": ASKED, "compartmentId": "other", "drop_params": True}
     assert gateway.request("/v1/chat/completions", body)[0] == 200
     assert json.loads(upstream.requests[-1][2])["compartmentId"] == "ocid1.c"
+
+
+def test_oracles_cohere_vectors_and_ranks(gateway: RunningGateway, upstream: Upstream) -> None:
+    said = {"modelId": "m", "chatResponse": {"text": "Hello", "finishReason": "COMPLETE", "usage": COUNTS}}
+    answers(upstream, json.dumps(said).encode(), "application/json")
+    status, _, data = gateway.request("/v1/chat/completions", {"model": "cohere", "messages": ASKED})
+    assert status == 200, data
+    assert json.loads(data)["choices"][0]["message"]["content"] == "Hello"
+    assert json.loads(upstream.requests[-1][2])["chatRequest"]["message"] == "hi"
+
+    answers(upstream, b'{"embeddings":[[0.5]],"inputTextTokenCounts":[3],"modelId":"m"}', "application/json")
+    status, _, data = gateway.request("/v1/embeddings", {"model": "cohere", "input": "a"})
+    assert status == 200, data
+    assert json.loads(data)["data"][0]["embedding"] == [0.5]
+    sent = json.loads(upstream.requests[-1][2])
+    assert (sent["inputs"], sent["compartmentId"]) == (["a"], "ocid1.c")
+
+    answers(
+        upstream, b'{"documentRanks":[{"index":0,"relevanceScore":0.5}],"modelId":"m"}', "application/json"
+    )
+    status, _, data = gateway.request("/v1/rerank", {"model": "cohere", "query": "q", "documents": ["a"]})
+    assert status == 200, data
+    assert json.loads(data)["results"][0]["relevance_score"] == 0.5
+    assert upstream.requests[-1][0].split()[1] == "/20231130/actions/rerankText"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_documented_form_of_petals(gateway: RunningGateway, upstream: Upstream, stream: bool) -> None:
+    answers(upstream, json.dumps({"ok": True, "outputs": "Hello"}).encode(), "application/json")
+    body = {"model": "petals", "messages": [{"role": "user", "content": "a&b=ä"}], "max_tokens": 5}
+    status, _, data = gateway.request("/v1/chat/completions", {**body, "temperature": 0.5, "stream": stream})
+    assert status == 200, data
+    assert b"Hello" in data
+    line, headers, sent = upstream.requests[-1]
+    assert line.split()[1] == "/api/v1/generate"
+    assert headers["content-type"] == "application/x-www-form-urlencoded"
+    assert dict(parse_qsl(sent.decode())) == {
+        "model": "meta-llama/Llama-3",
+        "inputs": "a&b=ä",
+        "max_new_tokens": "5",
+        "temperature": "0.5",
+        "do_sample": "1",
+        "session_id": "a b",
+    }
+
+
+def test_a_documented_failure_of_petals(gateway: RunningGateway, upstream: Upstream) -> None:
+    said = {"ok": False, "traceback": "Traceback:\n  File x\nRuntimeError: no servers hold this block\n"}
+    answers(upstream, json.dumps(said).encode(), "application/json")
+    status, _, data = gateway.request("/v1/chat/completions", {"model": "petals", "messages": ASKED})
+    assert status >= 500
+    message = json.loads(data)["error"]["message"]
+    assert "no servers hold this block" in message
+    assert "File x" not in message

@@ -1,8 +1,9 @@
 """The one place that chooses how a body travels: PASS, PATCH or TRANSLATE (docs/architecture.md)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Raw, Struct
@@ -115,11 +116,19 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
     return Prepared(
         route=route,
         head=_head(route, tuple(written.headers.items())),
-        body=_encode(body),
+        body=_form(body) if deployment.provider.form else _encode(body),
         path=TRANSLATE,
         echo=written.echo,
         remote=remote,
     )
+
+
+def _form(body: Mapping[str, Any]) -> bytes:
+    """Values as a form has them: what is no text is its JSON."""
+    plain = msgspec.json.decode(_encode(body))
+    return urlencode(
+        {name: one if isinstance(one, str) else _encode(one).decode() for name, one in plain.items()}
+    ).encode()
 
 
 def _others_thoughts(request: Request, family: str) -> list[str]:

@@ -14,8 +14,8 @@ import msgspec
 from headgate.wire import failures, ir
 from headgate.wire.around import Around, Document, fields, left_out, rows, text_of
 from headgate.wire.dialect import Target
+from headgate.wire.serving import serving
 
-_ENDPOINT: Final = "ocid1.generativeaiendpoint."
 _RENAMED: Final = {
     "max_tokens": "maxTokens",
     "max_completion_tokens": "maxCompletionTokens",
@@ -63,12 +63,6 @@ REASONS: Final[Mapping[str, str]] = {
 
 def reason_of(raw: Any) -> str | None:
     return REASONS.get(raw, raw.lower()) if isinstance(raw, str) and raw else None
-
-
-def serving(model: str) -> Document:
-    if model.startswith(_ENDPOINT):
-        return {"servingType": "DEDICATED", "endpointId": model}
-    return {"servingType": "ON_DEMAND", "modelId": model}
 
 
 def refuse(document: Document) -> None:

@@ -1,6 +1,7 @@
 """Oracle Cloud's Generative AI. https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/
 
-`oci/<model>` is asked on demand, `oci/<OCID of an endpoint>` on a dedicated cluster. Whose compartment pays says
+`oci/<model>` is asked on demand, `oci/<OCID of an endpoint>` on a dedicated cluster; `oci/cohere/<OCID>` is one that
+speaks Cohere's format. Whose compartment pays says
 `oci_compartment_id`. Signed by a user's key, or with an API key of newer regions as a bearer.
 """
 
@@ -8,9 +9,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from headgate.errors import BadRequestError
 from headgate.providers.address import LABEL
-from headgate.providers.base import Auth, Provider
+from headgate.providers.base import Auth, Provider, Variant
 
 _NAME = "Oracle Cloud Generative AI"
 
@@ -35,11 +38,25 @@ ROW = Provider(
     id="oci",
     name=_NAME,
     dialect="oci_generic",
+    embeddings="oci_embeddings",
+    dialects={"rerank": "oci_rerank"},
     base_of=_base,
     auth=Auth(optional=True),
     credential="oracle",
-    paths={"chat": "/20231130/actions/chat"},
+    paths={
+        "chat": "/20231130/actions/chat",
+        "embeddings": "/20231130/actions/embedText",
+        "rerank": "/20231130/actions/rerankText",
+    },
     body_vars={"compartmentId": ("oci_compartment_id", "OCI_COMPARTMENT_ID")},
     body_model=False,
     stream_usage="always",
+)
+_COHERE = replace(ROW, dialect="oci_cohere")
+ROW = replace(
+    ROW,
+    variants=(
+        Variant(match=r"cohere/", cut="cohere/", row=_COHERE),
+        Variant(match=r"cohere\.", row=_COHERE),
+    ),
 )
