@@ -1,4 +1,4 @@
-"""Oracle's COHERE chat and its embeddings, from the shapes of its documentation. No recorded traffic: none is public."""
+"""Oracle's COHERE chat, embeddings and ranks, from the shapes of its documentation: no recorded traffic is public."""
 
 import json
 from typing import Any

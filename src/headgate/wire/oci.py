@@ -18,7 +18,6 @@ from headgate.wire.serving import serving
 
 _RENAMED: Final = {
     "max_tokens": "maxTokens",
-    "max_completion_tokens": "maxCompletionTokens",
     "temperature": "temperature",
     "top_p": "topP",
     "top_k": "topK",
@@ -33,13 +32,15 @@ _RENAMED: Final = {
     "webSearchOptions": "webSearchOptions",
     "isEcho": "isEcho",
 }
+_REASONING: Final = "openai."
+"""Whose models know the newer name of the limit."""
 _CAPITALS: Final = {
     "reasoning_effort": "reasoningEffort",
     "verbosity": "verbosity",
     "service_tier": "serviceTier",
 }
 _SAID: Final = frozenset(
-    "model messages tools tool_choice stop response_format logprobs top_logprobs".split()
+    "model messages tools tool_choice max_completion_tokens stop response_format logprobs top_logprobs".split()
 )
 _KNOWN: Final = _RENAMED.keys() | _CAPITALS.keys() | _SAID
 _MEDIA: Final = {"image_url": ("IMAGE", "imageUrl"), "video_url": ("VIDEO", "videoUrl")}
@@ -82,6 +83,8 @@ class Generic(Around):
             {name: came[key] for key, name in _RENAMED.items() if came.get(key) is not None},
         )
         chat.update({name: str(came[key]).upper() for key, name in _CAPITALS.items() if came.get(key)})
+        if (limit := came.get("max_completion_tokens")) is not None:
+            chat["maxCompletionTokens" if target.model.startswith(_REASONING) else "maxTokens"] = limit
         if stop := came.get("stop"):
             chat["stop"] = [stop] if isinstance(stop, str) else stop
         if came.get("logprobs"):
@@ -165,6 +168,8 @@ def _write_tools(came: Document, chat: Document, dropped: list[str]) -> None:
         if inner:
             wanted = ("name", "description", "parameters")
             kept = {key: inner[key] for key in wanted if inner.get(key) is not None}
+            if "parameters" in kept:
+                kept["parameters"] = plain_schema(kept["parameters"])
             tools.append({"type": "FUNCTION", **kept})
         else:
             dropped.append(f"tools[{index}]: {tool.get('type')}")
@@ -181,9 +186,44 @@ def _format(given: Document) -> Document:
     made: Document = {"type": str(given.get("type") or "text").upper()}
     if inner := fields(given.get("json_schema")):
         schema = {"name": inner.get("name") or "response", "description": inner.get("description")}
-        schema.update(schema=inner.get("schema"), isStrict=inner.get("strict"))
+        schema.update(schema=plain_schema(inner.get("schema")), isStrict=inner.get("strict"))
         made["jsonSchema"] = {key: value for key, value in schema.items() if value is not None}
     return made
+
+
+def plain_schema(schema: Any) -> Any:
+    """A schema without references and alternatives, which are refused: a definition stands where it is named, of
+    alternatives the first that is not null. What refers to itself ends as any object."""
+    return _plain(schema, fields(schema), ())
+
+
+def _plain(node: Any, root: Document, within: tuple[str, ...]) -> Any:
+    if isinstance(node, list):
+        return [_plain(one, root, within) for one in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(name := node.get("$ref"), str):
+        found = _definition(root, name)
+        if name in within or found is None:
+            return {"type": "object"}
+        return _plain({**found, **{key: node[key] for key in node if key != "$ref"}}, root, (*within, name))
+    if branches := rows(node.get("anyOf")):
+        chosen = next((one for one in branches if one.get("type") != "null"), branches[0])
+        return _plain({**{key: node[key] for key in node if key != "anyOf"}, **chosen}, root, within)
+    made = {}
+    for key, value in node.items():
+        if key == "properties" and isinstance(value, dict):
+            made[key] = {name: _plain(one, root, within) for name, one in value.items()}
+        elif key not in ("$defs", "definitions", "title") and not (key == "default" and value is None):
+            made[key] = _plain(value, root, within)
+    return made
+
+
+def _definition(root: Document, name: str) -> Document | None:
+    place: Any = root
+    for step in name.removeprefix("#/").split("/"):
+        place = fields(place).get(step)
+    return place if isinstance(place, dict) else None
 
 
 # --- answers ---------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """How Oracle's Generative AI names who answers: a model on demand, or an endpoint of one's own by its OCID.
 
-https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/datatypes/ServingMode. Knows no operation.
+https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/datatypes/ServingMode.
+Knows no operation.
 """
 
 from typing import Any, Final
