@@ -256,3 +256,49 @@ def test_a_stream_that_was_cut() -> None:
 def test_what_holds_no_content_yet() -> None:
     assert CHAT.is_opening(b'data: {"index":0,"message":{"role":"ASSISTANT"}}\n\n')
     assert not CHAT.is_opening(STREAM.partition(b"\n\n")[0])
+
+
+def parameters(schema: dict[str, Any]) -> Any:
+    tool = {"type": "function", "function": {"name": "f", "parameters": schema}}
+    return chat(tools=[tool])["tools"][0]["parameters"]
+
+
+def test_documented_schemas_name_nothing() -> None:
+    place = {
+        "type": "object",
+        "title": "Place",
+        "properties": {"title": {"type": "string", "title": "Title"}},
+    }
+    made = parameters(
+        {
+            "$defs": {"Place": place},
+            "type": "object",
+            "properties": {
+                "a": {"$ref": "#/$defs/Place", "description": "d"},
+                "b": {"anyOf": [{"type": "null"}, {"$ref": "#/$defs/Place"}], "default": None},
+            },
+        }
+    )
+    plain = {"type": "object", "properties": {"title": {"type": "string"}}}
+    assert made == {"type": "object", "properties": {"a": {**plain, "description": "d"}, "b": plain}}
+
+
+def test_a_schema_that_names_itself() -> None:
+    tree = {"type": "object", "properties": {"next": {"$ref": "#/$defs/Tree"}}}
+    made = parameters({"$defs": {"Tree": tree}, "$ref": "#/$defs/Tree"})
+    assert made == {"type": "object", "properties": {"next": {"type": "object"}}}
+    assert parameters({"$ref": "#/$defs/None"}) == {"type": "object"}
+
+
+def test_a_small_schema_does_not_become_a_large_one() -> None:
+    levels = {f"L{at}": {"type": "array", "items": [{"$ref": f"#/$defs/L{at + 1}"}] * 4} for at in range(20)}
+    made = parameters({"$defs": levels, "$ref": "#/$defs/L0"})
+    assert len(json.dumps(made)) < 5_000_000
+
+
+@pytest.mark.parametrize(
+    ("model", "key"), [("openai.gpt-5", "maxCompletionTokens"), ("xai.grok-4", "maxTokens")]
+)
+def test_the_documented_names_of_the_limit(model: str, key: str) -> None:
+    made = written(model, max_completion_tokens=5).body["chatRequest"]
+    assert {name: value for name, value in made.items() if name.startswith("max")} == {key: 5}

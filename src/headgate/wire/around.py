@@ -14,6 +14,7 @@ from headgate.errors import APIResponseValidationError, BadRequestError, Headgat
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Frame, Glance, StreamReader, Target
 from headgate.wire.fold import unfold
+from headgate.wire.shape import bad_request
 
 Document: TypeAlias = dict[str, Any]
 
@@ -103,7 +104,11 @@ class Around:
     # --- the dialect ---------------------------------------------------------------------------------
 
     def write_request(self, request: Any, target: Target) -> ir.Written:
-        return self.written(self.inner.write_request(request, target), target)
+        """Raises BadRequestError for content that is nested too deeply, and what the inner dialect raises."""
+        try:
+            return self.written(self.inner.write_request(request, target), target)
+        except RecursionError as error:
+            raise bad_request(error) from None
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> Any:
         """Raises APIResponseValidationError, or the error that the body is."""

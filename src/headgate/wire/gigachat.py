@@ -100,7 +100,8 @@ def _messages(given: list[Document], dropped: list[str]) -> list[Document]:
 def _plain(message: Document, where: str, out: list[Document], dropped: list[str]) -> None:
     role = message.get("role")
     content = message.get("content")
-    attached: list[str] = list(message.get("attachments") or ())
+    given = message.get("attachments")
+    attached = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
     for at, part in enumerate(rows(content)):
         file_id = fields(part.get("file")).get("file_id")
         if isinstance(file_id, str):

@@ -145,7 +145,7 @@ def _content(content: Any, where: str, dropped: list[str]) -> list[Document]:
     for at, part in enumerate(rows(content)):
         kind = part.get("type")
         text = part.get("text", part.get("refusal"))
-        if kind in _MEDIA and isinstance(kind, str):
+        if isinstance(kind, str) and kind in _MEDIA:
             name, key = _MEDIA[kind]
             parts.append({"type": name, key: part.get(kind)})
         elif isinstance(text, str):
@@ -193,30 +193,43 @@ def _format(given: Document) -> Document:
 
 def plain_schema(schema: Any) -> Any:
     """A schema without references and alternatives, which are refused: a definition stands where it is named, of
-    alternatives the first that is not null. What refers to itself ends as any object."""
-    return _plain(schema, fields(schema), ())
+    alternatives the first that is not null. What refers to itself, or grows too large, ends as any object."""
+    return _Plain(fields(schema)).node(schema, ())
 
 
-def _plain(node: Any, root: Document, within: tuple[str, ...]) -> Any:
-    if isinstance(node, list):
-        return [_plain(one, root, within) for one in node]
-    if not isinstance(node, dict):
-        return node
-    if isinstance(name := node.get("$ref"), str):
-        found = _definition(root, name)
-        if name in within or found is None:
-            return {"type": "object"}
-        return _plain({**found, **{key: node[key] for key in node if key != "$ref"}}, root, (*within, name))
-    if branches := rows(node.get("anyOf")):
-        chosen = next((one for one in branches if one.get("type") != "null"), branches[0])
-        return _plain({**{key: node[key] for key in node if key != "anyOf"}, **chosen}, root, within)
-    made = {}
-    for key, value in node.items():
+class _Plain:
+    """`left` bounds how much a small schema may become by naming definitions within definitions."""
+
+    def __init__(self, root: Document) -> None:
+        self._root = root
+        self._left = 20_000
+
+    def node(self, node: Any, within: tuple[str, ...]) -> Any:
+        if isinstance(node, list):
+            return [self.node(one, within) for one in node]
+        if not isinstance(node, dict):
+            return node
+        self._left -= 1
+        if isinstance(name := node.get("$ref"), str):
+            found = _definition(self._root, name)
+            if name in within or found is None or self._left < 0:
+                return {"type": "object"}
+            beside = {key: node[key] for key in node if key != "$ref"}
+            return self.node({**found, **beside}, (*within, name))
+        if branches := rows(node.get("anyOf")):
+            chosen = next((one for one in branches if one.get("type") != "null"), branches[0])
+            return self.node({**{key: node[key] for key in node if key != "anyOf"}, **chosen}, within)
+        return {key: self._value(key, value, within) for key, value in node.items() if _stays(key, value)}
+
+    def _value(self, key: str, value: Any, within: tuple[str, ...]) -> Any:
+        """The names of properties are no keywords."""
         if key == "properties" and isinstance(value, dict):
-            made[key] = {name: _plain(one, root, within) for name, one in value.items()}
-        elif key not in ("$defs", "definitions", "title") and not (key == "default" and value is None):
-            made[key] = _plain(value, root, within)
-    return made
+            return {name: self.node(one, within) for name, one in value.items()}
+        return self.node(value, within)
+
+
+def _stays(key: str, value: Any) -> bool:
+    return key not in ("$defs", "definitions", "title") and not (key == "default" and value is None)
 
 
 def _definition(root: Document, name: str) -> Document | None:
@@ -233,12 +246,12 @@ class Pieces:
     """Events of one stream. It counts the calls of each choice, which come without an index."""
 
     def __init__(self) -> None:
-        self._calls: dict[Any, int] = {}
+        self._calls: dict[int, int] = {}
 
     def turned(self, document: Document) -> Document:
         refuse(document)
         usage = usage_of(document.get("usage"))
-        index = document.get("index", 0)
+        index = found if isinstance(found := document.get("index"), int) else 0
         made: Document = {"choices": [], **({"usage": usage} if usage else {})}
         if "message" in document or "finishReason" in document:
             message = fields(document.get("message"))
@@ -255,7 +268,7 @@ class Pieces:
             made["choices"] = [choice]
         return made
 
-    def _call(self, call: Document, choice: Any) -> Document:
+    def _call(self, call: Document, choice: int) -> Document:
         if call.get("id") or choice not in self._calls:
             self._calls[choice] = self._calls.get(choice, -1) + 1
         made = {**_read_call(call), "index": self._calls[choice]}

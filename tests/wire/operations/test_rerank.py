@@ -342,7 +342,7 @@ ANSWERS: dict[str, Any] = {
     },
 }
 BY_SEARCH = {"cohere_rerank", "vertex_rerank", "bedrock_rerank", "bedrock_invoke_rerank"}
-UNCOUNTED = {"tei_rerank", "workers_ai_rerank"}
+UNCOUNTED = {"oci_rerank", "tei_rerank", "workers_ai_rerank"}
 
 
 def test_every_shape_has_an_answer_above_and_a_place_in_the_table_of_dialects() -> None:
