@@ -54,7 +54,7 @@ def _base(path: str, params: Mapping[str, Any], env: Mapping[str, str]) -> str:
 
 def _path(site: Site) -> str:
     """Of an `api_base`: the deployment's URL is wanted."""
-    if not re.search(r"/deployments/[^/]+", site.base):
+    if site.base.startswith("http") and not re.search(r"/deployments/[^/]+", site.base):
         raise BadRequestError(
             f"api_base is not the URL of a deployment: expected https://…{_DEPLOYMENTS}<id>",
             llm_provider=site.provider.id,
