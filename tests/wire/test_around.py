@@ -68,6 +68,22 @@ def test_any_request_is_written_or_refused(name: str, body: Any) -> None:
     assert all(isinstance(one, str) for one in written.dropped)
 
 
+@pytest.mark.parametrize(
+    ("name", "key"),
+    [
+        ("gigachat_chat", "profanity_check"),
+        ("sap_orchestration", "masking"),
+        ("oci_generic", "isEcho"),
+        ("oci_cohere", "safetyMode"),
+    ],
+)
+def test_keys_of_the_api_may_come_from_callers_of_any_format(name: str, key: str) -> None:
+    asked = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "a"}], key: "said"}
+    written = dialect(name).write_request(dialect("anthropic").read_request(asked), Target(model="m"))
+    assert written.dropped == []
+    assert f'"{key}": "said"' in json.dumps(written.body)
+
+
 @pytest.mark.parametrize("name", [*CHATS, *VECTORS])
 @pytest.mark.parametrize("body", [b"", b"x", b"[1]", b"3", b"[" * 100_000])
 def test_what_is_no_document(name: str, body: bytes) -> None:

@@ -139,11 +139,18 @@ def test_documented_files_are_attached_and_pictures_reported() -> None:
 
 def test_documented_parameters() -> None:
     made = written(
-        max_completion_tokens=5, temperature=0, repetition_penalty=1.1, n=1, stop=["x"], seed=0, user="u"
+        max_completion_tokens=5, temperature=0, repetition_penalty=1.1, stop=["x"], seed=0, user="u"
     )
     body = {key: value for key, value in made.body.items() if key != "messages"}
     assert body == {"model": "GigaChat-2", "max_tokens": 5, "top_p": 0, "repetition_penalty": 1.1}
     assert sorted(made.dropped) == ["seed", "stop"]
+
+
+@pytest.mark.parametrize(("given", "sent"), [("minimal", "low"), ("high", "high"), ("none", None)])
+def test_documented_efforts(given: str, sent: str | None) -> None:
+    made = written(reasoning_effort=given, n=2)
+    assert made.dropped == []
+    assert (made.body.get("reasoning_effort"), made.body["n"]) == (sent, 2)
 
 
 def test_documented_a_schema_is_a_function_whose_arguments_are_the_answer() -> None:

@@ -79,12 +79,15 @@ def parsed(text: Any) -> Document:
 
 
 class Around:
-    """Subclasses set `name` and implement the three hooks."""
+    """Subclasses set `name` and implement the three hooks. `native` are keys of the API that callers of any format
+    may give."""
 
     name: ClassVar[str]
     family: ClassVar[str] = "openai"
     stream_type: ClassVar[str] = "text/event-stream"
     names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
+
+    native: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, inner: Dialect) -> None:
         self.inner = inner
@@ -106,7 +109,12 @@ class Around:
     def write_request(self, request: Any, target: Target) -> ir.Written:
         """Raises BadRequestError for content that is nested too deeply, and what the inner dialect raises."""
         try:
-            return self.written(self.inner.write_request(request, target), target)
+            written = self.inner.write_request(request, target)
+            for given in (request.extra or {}).values():
+                own = {key: given[key] for key in self.native & given.keys()}
+                written.body = {**own, **written.body}
+                written.dropped = [one for one in written.dropped if one not in own]
+            return self.written(written, target)
         except RecursionError as error:
             raise bad_request(error) from None
 

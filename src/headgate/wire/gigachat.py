@@ -24,28 +24,40 @@ from headgate.wire.dialect import Target
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _STATE: Final = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_KEYS: Final = frozenset(
-    """model function_call functions max_tokens profanity_check repetition_penalty stream temperature top_p
-    update_interval""".split()
+_KEYS: Final = frozenset("model function_call functions max_tokens n stream temperature top_p".split())
+_NATIVE: Final = frozenset("flags profanity_check repetition_penalty storage update_interval".split())
+_SAID: Final = frozenset(
+    "messages tools tool_choice max_completion_tokens reasoning_effort response_format".split()
 )
-_SAID: Final = frozenset("messages tools tool_choice max_completion_tokens response_format".split())
+_EFFORTS: Final = {
+    "minimal": "low",
+    "low": "low",
+    "medium": "medium",
+    "high": "high",
+    "xhigh": "high",
+    "max": "high",
+}
 _REASONS: Final = {"function_call": "tool_calls", "blacklist": "content_filter"}
 _NO_PARAMETERS: Final[Document] = {"type": "object", "properties": {}}
 
 
 class Chat(Around):
     name: ClassVar[str] = "gigachat_chat"
+    native: ClassVar[frozenset[str]] = _NATIVE
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         came = written.body
-        dropped = [*written.dropped, *left_out(came, _KEYS | _SAID)]
-        body: Document = {key: value for key, value in came.items() if key in _KEYS and value is not None}
+        dropped = [*written.dropped, *left_out(came, _KEYS | _NATIVE | _SAID)]
+        sent = _KEYS | _NATIVE
+        body: Document = {key: value for key, value in came.items() if key in sent and value is not None}
         body["messages"] = _messages(rows(came.get("messages")), dropped)
         if came.get("max_completion_tokens") is not None:
             body["max_tokens"] = came["max_completion_tokens"]
         if body.get("temperature") == 0:  # refused; the likeliest token is asked for in another way
             del body["temperature"]
             body["top_p"] = 0
+        if effort := _EFFORTS.get(str(came.get("reasoning_effort"))):
+            body["reasoning_effort"] = effort
         _write_tools(came, body, dropped)
         json_tool = _write_schema(fields(came.get("response_format")), body, dropped)
         echo = written.echo

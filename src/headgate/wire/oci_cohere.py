@@ -49,6 +49,7 @@ _TYPES: Final = {
 
 class Cohere(Around):
     name: ClassVar[str] = "oci_cohere"
+    native: ClassVar[frozenset[str]] = _NATIVE
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         came = written.body

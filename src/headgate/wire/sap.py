@@ -63,6 +63,7 @@ class _Orchestration(Around):
 
 class Chat(_Orchestration):
     name: ClassVar[str] = "sap_orchestration"
+    native: ClassVar[frozenset[str]] = frozenset({*_MODULES, *_TOP, "defaults", "model_version"})
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         came = written.body
