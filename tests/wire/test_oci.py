@@ -115,9 +115,34 @@ def test_documented_parameters() -> None:
 
 
 def test_what_has_no_twin_is_reported() -> None:
-    sound = {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}}
-    made = written(messages=[{"role": "user", "content": [sound]}], modalities=["audio"], store=True, odd=1)
-    assert sorted(made.dropped) == ["messages[0].content[0]: input_audio", "modalities", "odd"]
+    file = {"type": "file", "file": {"file_id": "f-1"}}
+    made = written(messages=[{"role": "user", "content": [file]}], modalities=["audio"], store=True, odd=1)
+    assert sorted(made.dropped) == ["messages[0].content[0]: file", "modalities", "odd"]
+
+
+@pytest.mark.parametrize(
+    ("part", "sent"),
+    [
+        (
+            {"type": "image_url", "image_url": {"url": "data:image/png;base64,AAAA", "detail": "low"}},
+            {"type": "IMAGE", "imageUrl": {"url": "data:image/png;base64,AAAA", "detail": "LOW"}},
+        ),
+        (
+            {"type": "input_audio", "input_audio": {"data": "AAAA", "format": "wav"}},
+            {"type": "AUDIO", "audioUrl": {"url": "data:audio/wav;base64,AAAA"}},
+        ),
+        (
+            {"type": "file", "file": {"file_data": "data:application/pdf;base64,AAAA", "filename": "a.pdf"}},
+            {"type": "DOCUMENT", "documentUrl": {"url": "data:application/pdf;base64,AAAA"}},
+        ),
+    ],
+)
+def test_documented_media(part: Any, sent: Any) -> None:
+    assert chat(messages=[{"role": "user", "content": [part]}])["messages"][0]["content"] == [sent]
+
+
+def test_no_effort_is_above_high() -> None:
+    assert chat(reasoning_effort="xhigh")["reasoningEffort"] == "HIGH"
 
 
 def test_documented_messages() -> None:
@@ -178,7 +203,11 @@ def test_a_documented_answer() -> None:
         "promptTokensDetails": {"cachedTokens": 4},
         "completionTokensDetails": {"reasoningTokens": 2},
     }
-    logprobs = {"tokens": ["Hello"], "tokenLogprobs": [-0.5], "topLogprobs": [{"Hello": -0.5, "Hi": -1.5}]}
+    logprobs = {
+        "tokens": ["Hello"],
+        "tokenLogprobs": [-0.5],
+        "topLogprobs": [{"Hello": "-0.5", "Hi": "-1.5"}],
+    }
     choice = {"index": 0, "message": message, "finishReason": "tool_calls", "logprobs": logprobs}
     found = shown(answer(choice, usage=usage))
     (made,) = found["choices"]
@@ -186,7 +215,8 @@ def test_a_documented_answer() -> None:
     assert made["message"]["reasoning_content"] == "hm"
     assert made["message"]["tool_calls"][0]["function"] == {"name": "f", "arguments": "{}"}
     assert made["finish_reason"] == "tool_calls"
-    assert [top["token"] for top in made["logprobs"]["content"][0]["top_logprobs"]] == ["Hello", "Hi"]
+    tops = made["logprobs"]["content"][0]["top_logprobs"]
+    assert [(top["token"], top["logprob"]) for top in tops] == [("Hello", -0.5), ("Hi", -1.5)]
     assert (found["model"], found["created"]) == ("meta.llama", 1735787045)
     assert found["usage"]["prompt_tokens_details"]["cached_tokens"] == 4
     assert found["usage"]["completion_tokens_details"]["reasoning_tokens"] == 2

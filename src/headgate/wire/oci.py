@@ -43,7 +43,6 @@ _SAID: Final = frozenset(
     "model messages tools tool_choice max_completion_tokens stop response_format logprobs top_logprobs".split()
 )
 _KNOWN: Final = _RENAMED.keys() | _CAPITALS.keys() | _SAID
-_MEDIA: Final = {"image_url": ("IMAGE", "imageUrl"), "video_url": ("VIDEO", "videoUrl")}
 _COUNTS: Final = {
     "promptTokens": "prompt_tokens",
     "completionTokens": "completion_tokens",
@@ -83,7 +82,7 @@ class Generic(Around):
         chat.update(
             {name: came[key] for key, name in _RENAMED.items() if came.get(key) is not None},
         )
-        chat.update({name: str(came[key]).upper() for key, name in _CAPITALS.items() if came.get(key)})
+        chat.update({name: _capital(came[key]) for key, name in _CAPITALS.items() if came.get(key)})
         if (limit := came.get("max_completion_tokens")) is not None:
             chat["maxCompletionTokens" if target.model.startswith(_REASONING) else "maxTokens"] = limit
         if stop := came.get("stop"):
@@ -144,16 +143,34 @@ def _content(content: Any, where: str, dropped: list[str]) -> list[Document]:
         return [{"type": "TEXT", "text": content}]
     parts = []
     for at, part in enumerate(rows(content)):
-        kind = part.get("type")
         text = part.get("text", part.get("refusal"))
-        if isinstance(kind, str) and kind in _MEDIA:
-            name, key = _MEDIA[kind]
-            parts.append({"type": name, key: part.get(kind)})
-        elif isinstance(text, str):
-            parts.append({"type": "TEXT", "text": text})
+        made = {"type": "TEXT", "text": text} if isinstance(text, str) else _medium(part)
+        if made is None:
+            dropped.append(f"{where}[{at}]: {part.get('type')}")
         else:
-            dropped.append(f"{where}[{at}]: {kind}")
+            parts.append(made)
     return parts
+
+
+def _medium(part: Document) -> Document | None:
+    """Of each kind an object with an address, which may be a data URI. None for what has no form here."""
+    kind = part.get("type")
+    inner = fields(part.get(kind)) if isinstance(kind, str) else {}
+    if kind in ("image_url", "video_url") and inner:
+        word = kind.removesuffix("_url")
+        detail = {"detail": _capital(inner["detail"])} if inner.get("detail") else {}
+        return {"type": word.upper(), f"{word}Url": {"url": inner.get("url"), **detail}}
+    if kind == "input_audio" and inner:
+        url = f"data:audio/{inner.get('format') or 'wav'};base64,{inner.get('data')}"
+        return {"type": "AUDIO", "audioUrl": {"url": url}}
+    if kind == "file" and inner.get("file_data"):
+        return {"type": "DOCUMENT", "documentUrl": {"url": inner["file_data"]}}
+    return None
+
+
+def _capital(word: Any) -> str:
+    """Beyond "high" there is nothing."""
+    return "HIGH" if word in ("xhigh", "max") else str(word).upper()
 
 
 def _write_call(call: Document) -> Document:
@@ -330,9 +347,17 @@ def _logprobs(node: Any) -> Document | None:
     content: list[Document] = []
     for at, (token, number) in enumerate(zip(tokens, numbers, strict=False)):
         top = fields(tops[at]) if at < len(tops) else {}
-        likely = [{"token": word, "logprob": value} for word, value in top.items()]
+        likely = [{"token": word, "logprob": _number(value)} for word, value in top.items()]
         content.append({"token": token, "logprob": number, "top_logprobs": likely})
     return {"content": content}
+
+
+def _number(value: Any) -> Any:
+    """Oracle's own client has these as texts. What is no number is the inner reader's to refuse."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
 
 
 def _created(text: Any) -> int | None:
