@@ -91,7 +91,10 @@ class Deployment:
         self.base = self.base or self._own_base()
         self.id = str(info.get("id") or _fingerprint(group, params))
         self.model_raw = Raw(msgspec.json.encode(self.body_model))
-        self.fixed = {name: Raw(msgspec.json.encode(value)) for name, value in self.provider.body.items()}
+        self.fixed = {
+            name: Raw(msgspec.json.encode(value))
+            for name, value in {**self.provider.body, **self._body_vars()}.items()
+        }
         self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or ())
         self.drop_params: bool | None = params.get("drop_params")
         self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
@@ -242,6 +245,14 @@ class Deployment:
             return {}
         found = ((name, _first(self._env, variables)) for name, variables in wanted.items())
         return dict([(name, value) for name, value in found if value][:1])
+
+    def _body_vars(self) -> dict[str, str]:
+        """The row's fields of bodies that say whose call it is, as far as they are known."""
+        found = (
+            (name, self.params.get(param) or _first(self._env, tuple(variables)))
+            for name, (param, *variables) in self.provider.body_vars.items()
+        )
+        return {name: str(value) for name, value in found if value}
 
     def _own_base(self) -> str | None:
         """The provider's own address; `problem` where it can't be made."""

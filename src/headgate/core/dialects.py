@@ -67,6 +67,7 @@ TABLES: Final = {
         "fireworks_rerank",
         "infinity_rerank",
         "nim_rerank",
+        "oci_rerank",
         "scores_rerank",
         "tei_rerank",
         "vertex_rerank",
@@ -78,6 +79,7 @@ TABLES: Final = {
         "j2_complete",
         "luminous_complete",
         "nlp_generation",
+        "petals_generate",
         "tgi_generate",
         "triton_generate",
     ),
@@ -108,6 +110,13 @@ OPERATIONS: Final = {
 """Operation → the format that it is spoken in where a row doesn't say otherwise."""
 
 COMPOSED: Final = {
+    "gigachat_chat": ("headgate.wire.gigachat:Chat", "openai_chat"),
+    "gigachat_embeddings": ("headgate.wire.gigachat:Embeddings", "openai_embeddings"),
+    "oci_cohere": ("headgate.wire.oci_cohere:Cohere", "openai_chat"),
+    "oci_embeddings": ("headgate.wire.oci_cohere:Embeddings", "openai_embeddings"),
+    "oci_generic": ("headgate.wire.oci:Generic", "openai_chat"),
+    "sap_orchestration": ("headgate.wire.sap:Chat", "openai_chat"),
+    "sap_embeddings": ("headgate.wire.sap:Embeddings", "openai_embeddings"),
     "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
     "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),
     "bedrock_openai": ("headgate.wire.invoke.makers:OpenAI", "openai_chat"),

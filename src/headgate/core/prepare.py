@@ -1,8 +1,9 @@
 """The one place that chooses how a body travels: PASS, PATCH or TRANSLATE (docs/architecture.md)."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Raw, Struct
@@ -117,7 +118,7 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
     return Prepared(
         route=route,
         head=_head(route, tuple(written.headers.items())),
-        body=_encode(body),
+        body=_form(body) if deployment.provider.form else _encode(body),
         path=TRANSLATE,
         echo=written.echo,
         remote=remote,
@@ -140,6 +141,14 @@ def _with_settings(call: Call, deployment: Deployment, request: Request) -> Requ
             if getattr(read, name) is None:
                 setattr(read, name, getattr(settings, name))
     return read
+
+
+def _form(body: Mapping[str, Any]) -> bytes:
+    """Values as a form has them: what is no text is its JSON."""
+    plain = msgspec.json.decode(_encode(body))
+    return urlencode(
+        {name: one if isinstance(one, str) else _encode(one).decode() for name, one in plain.items()}
+    ).encode()
 
 
 def _others_thoughts(request: Request, family: str) -> list[str]:

@@ -133,8 +133,10 @@ class Provider(Struct, frozen=True, kw_only=True):
     `batch_price` is what a batch costs where the price table has no price for it, as a part of the plain one, in
     decimals; `lacks` is a sentence for who asks for batches that can't be forwarded.
 
-    `variants` are rows for some of its models, the first that matches. `body` are fields of every body;
+    `variants` are rows for some of its models, the first that matches. `body` are fields of every body,
+    `body_vars` those that a parameter fills, or the environment variables after it, and no caller;
     `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
+    `form`: bodies that we write travel as a form, not as JSON.
     """
 
     id: str
@@ -163,6 +165,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     api_version: str = ""
     cache_marks: bool = False
     body_env: dict[str, tuple[str, ...]] = {}
+    body_vars: dict[str, tuple[str, ...]] = {}
     credential: str = ""
     base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
     variants: tuple[Variant, ...] = ()
@@ -171,6 +174,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     lacks: str = ""
     body_model: bool = True
     cut_model: str = ""
+    form: bool = False
 
 
 class Site(Struct, frozen=True, kw_only=True):

@@ -13,13 +13,15 @@ from hypothesis import strategies as st
 from desk import NOW, REQUEST, around, hides
 from headgate.errors import HeadgateError
 from headgate.ports import Ask, Told
-from headgate.providers.auth import azure_ad, build, google, google_files, oauth
+from headgate.providers.auth import azure_ad, build, google, google_files, oauth, oracle
 
 SECRET = "zq9-hidden-7f"
-SCHEMES = ("google", "azure_ad", *(f"oauth:{name}" for name in oauth.EXCHANGES))
+SCHEMES = ("google", "azure_ad", "oracle", *(f"oauth:{name}" for name in oauth.EXCHANGES))
 NAMES = (
     *google.CREDENTIAL_PARAMS,
     "azure_ad_token_provider",
+    *(param for param, _, _ in oracle.NAMES.values()),
+    *(oracle.FILE[0], oracle.PROFILE[0]),
     *(param for param, _ in azure_ad.NAMES.values()),
     *(
         name
@@ -31,6 +33,8 @@ NAMES = (
 VARIABLES = (
     *google.CREDENTIAL_VARIABLES,
     *"AZURE_CLIENT_ID AZURE_TENANT_ID AZURE_FEDERATED_TOKEN_FILE AZURE_AUTHORITY_HOST".split(),
+    *(variable for _, variable, _ in oracle.NAMES.values()),
+    *(oracle.FILE[1], oracle.PROFILE[1]),
     *"IDENTITY_ENDPOINT IDENTITY_HEADER VCAP_SERVICES AICORE_CONFIG AICORE_PROFILE CLOUDSDK_CONFIG".split(),
     *(
         name

@@ -405,3 +405,53 @@ def test_a_scheme_that_there_is_not(scheme: str) -> None:
 def test_an_exchange_that_there_is_not(scheme: str) -> None:
     with pytest.raises(BadRequestError, match="watsonx"):
         build(scheme, around())
+
+
+COPILOT = "/copilot_internal/v2/token"
+KEPT = "/home/me/.config/litellm/github_copilot/access-token"
+APPS = "/home/me/.config/github-copilot/apps.json"
+
+
+@pytest.mark.parametrize(
+    ("params", "env", "files"),
+    [
+        ({"api_key": "gho-shh"}, {}, {}),
+        ({"github_token": "gho-shh"}, {"COPILOT_GITHUB_TOKEN": "x"}, {}),
+        ({}, {"COPILOT_GITHUB_TOKEN": "gho-shh"}, {KEPT: "x"}),
+        ({"github_token_file": "/t"}, {}, {"/t": "gho-shh\n"}),
+        ({}, {"GITHUB_COPILOT_TOKEN_FILE": "/t"}, {"/t": "gho-shh\n", KEPT: "x"}),
+        ({}, {}, {KEPT: "gho-shh\n"}),
+        (
+            {},
+            {"GITHUB_COPILOT_TOKEN_DIR": "/d/", "GITHUB_COPILOT_ACCESS_TOKEN_FILE": "t"},
+            {"/d/t": "gho-shh"},
+        ),
+        ({}, {}, {APPS: '{"github.com:Iv1": {"user": "me", "oauth_token": "gho-shh"}}'}),
+    ],
+)
+async def test_a_token_of_github_is_exchanged(desk: Desk, params: Any, env: Any, files: Any) -> None:
+    desk.answer(COPILOT, {"token": "tid=a;exp=1:mac", "expires_at": int(NOW) + 1800, "refresh_in": 1500})
+    credential = build("oauth:github_copilot", around(params, env, files))
+    assert await lines_of(credential, desk) == {"authorization": "Bearer tid=a;exp=1:mac"}
+    (ask,), (got,) = desk.asks, desk.got
+    assert (ask.method, ask.url) == ("GET", "https://api.github.com" + COPILOT)
+    assert got.headers["authorization"] == "token gho-shh"
+    assert got.headers["editor-version"]
+    assert got.body == b""
+    assert credential is not None
+    assert credential.ready(NOW + 1500)
+    assert not credential.ready(NOW + 1700)
+
+
+@pytest.mark.parametrize("files", [{}, {APPS: "{}"}])
+def test_who_has_not_signed_in_to_copilot_is_told_how(files: Any) -> None:
+    with pytest.raises(AuthenticationError, match=r"COPILOT_GITHUB_TOKEN.*sign in to Copilot in an editor"):
+        build("oauth:github_copilot", around(files=files))
+
+
+async def test_a_token_that_copilot_refuses_is_hidden(desk: Desk) -> None:
+    desk.answer(COPILOT, (404, {"message": "Not Found for gho-shh"}))
+    error = await problem(build("oauth:github_copilot", around({"api_key": "gho-shh"})), desk)
+    assert isinstance(error, AuthenticationError)
+    assert "status 404" in error.message
+    assert hides(error.message, ["gho-shh"])

@@ -17,14 +17,15 @@ FAMILIES: Final[dict[str, Callable[[Any, str, Surroundings], Credential | None]]
         None if file.keyed(around) else file.credential(around, *filter(None, [scope]))
     ),
     "azure_ad": lambda file, _, around: file.credential(around),
+    "oracle": lambda file, _, around: file.credential(around),
     "oauth": lambda file, name, around: file.credential(name, around),
 }
 """A family, which is its file's name → how a credential is made of the file, the detail and the surroundings."""
 
 
 def build(scheme: str, around: Surroundings) -> Credential | None:
-    """The credential of a scheme: "aws:bedrock", "google", "azure_ad", "oauth:watsonx". None where nothing is
-    configured and a plain API key counts.
+    """The credential of a scheme: "aws:bedrock", "google", "azure_ad", "oracle", "oauth:watsonx". None
+    where nothing is configured and a plain API key counts.
 
     Raises AuthenticationError for what is lacking or can't be read, BadRequestError for a scheme that there is not.
     """

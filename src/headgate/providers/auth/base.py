@@ -11,7 +11,7 @@ import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from typing import Annotated, Any, Final, Generic, Protocol, TypeVar
+from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
 import msgspec
@@ -244,11 +244,15 @@ def decoded(text: bytes | str, kind: type[S], what: str) -> S:
         raise AuthenticationError(f"{what} is no JSON", code="unreadable_credentials") from None
 
 
-class Granted(Struct):
+Text: TypeAlias = Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
+"""A token as a header takes it."""
+
+
+class Granted(Struct, kw_only=True):
     """A token server's answer. RFC 6749, 5.1; `expires_on`, `expires_at`, `expiration` are Azure's, GigaChat's
     and IBM's own, Unix seconds or milliseconds."""
 
-    access_token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]+\Z")]
+    access_token: Text
     expires_in: float | None = None
     expires_on: float | None = None
     expires_at: float | None = None

@@ -8,19 +8,22 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from urllib.parse import urlsplit
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from headgate.errors import BadRequestError
-from headgate.ports import Credential, Fetch
+from headgate.ports import Ask, Credential, Fetch
 from headgate.providers.auth.base import (
     Bearer,
     Fixed,
+    Granted,
     Surroundings,
+    Text,
     Token,
+    asked_json,
     basic,
     decoded,
-    granted,
     missing,
+    posted,
 )
 from headgate.providers.auth.rs256 import fingerprint, private_key, signed
 from headgate.providers.auth.values import address, clean, file_text, header_value, json_text, there
@@ -60,9 +63,10 @@ class Exchange(Struct, frozen=True, kw_only=True):
 
     `given` is looked for first. `facts` are what the exchange is made of; all but those in `optional` must be
     there. `holders` are facts, optional too, that hold others; `more` takes them out. `url`, made of the
-    address that the fact `place` is, `form` and `headers` are the request; `local` makes the token without
-    one. `beside` are header lines that travel with the token. `keyed`: the provider takes a plain API key as
-    well, so nothing at all is no error, and a parameter `api_key` wins over the environment.
+    address that the fact `place` is, `form` and `headers` are the request, a GET where there is no form;
+    `answer` is what it answers. `local` makes the token without a request. `beside` are header lines that
+    travel with the token. `keyed`: the provider takes a plain API key as well, so nothing at all is no error,
+    and a parameter `api_key` wins over the environment. `hint` ends the error where something is lacking.
     """
 
     name: str
@@ -73,11 +77,13 @@ class Exchange(Struct, frozen=True, kw_only=True):
     more: Callable[[Surroundings, Facts], Facts] = lambda around, facts: facts
     place: str = "url"
     url: Callable[[Facts], str] = lambda facts: facts["url"]
-    form: Callable[[Facts], Mapping[str, str]] = lambda facts: {"grant_type": "client_credentials"}
+    form: Callable[[Facts], Mapping[str, str]] | None = lambda facts: {"grant_type": "client_credentials"}
     headers: Callable[[Facts], Mapping[str, str]] = lambda facts: basic_header(facts)
     local: Callable[[Facts, float], Token] | None = None
     beside: Callable[[Facts], Mapping[str, str]] = lambda facts: {}
     keyed: bool = False
+    answer: type[Granted] = Granted
+    hint: str = ""
 
 
 def basic_header(facts: Facts) -> Mapping[str, str]:
@@ -116,7 +122,7 @@ def credential(name: str, around: Surroundings) -> Credential | None:
 def _lacking(row: Exchange, lacking: list[str]) -> str:
     names = ", ".join(row.facts[one].names for one in lacking)
     others = [row.facts[one].names for one in row.holders] + [given.fact.names for given in row.given]
-    return f"{row.name}: no credentials: set {'; or '.join([names, *others])}"
+    return f"{row.name}: no credentials: set {'; or '.join([names, *others])}{row.hint}"
 
 
 def found(name: str, around: Surroundings) -> Facts:
@@ -150,9 +156,16 @@ def _source(row: Exchange, facts: Facts) -> Source:
             return row.local(facts, now)
         address(facts[row.place], f"{row.name}: {row.facts[row.place].names}")
         what = f"{row.name}: a token"
-        return await granted(fetch, row.url(facts), row.form(facts), what, now, row.headers(facts))
+        told = await asked_json(fetch, _ask(row, facts), row.answer, what, now)
+        return told.token(now)
 
     return source
+
+
+def _ask(row: Exchange, facts: Facts) -> Ask:
+    if row.form is None:
+        return Ask(url=row.url(facts), headers={"accept": "application/json", **row.headers(facts)})
+    return posted(row.url(facts), row.form(facts), row.headers(facts))
 
 
 def _host(around: Surroundings, facts: Facts) -> Facts:
@@ -240,6 +253,36 @@ def _account_jwt(facts: Facts, now: float) -> Token:
     return Token(signed(key, claims), iat + JWT_SECONDS)
 
 
+class _CopilotToken(Granted, kw_only=True):
+    """`expires_at` is Unix seconds."""
+
+    access_token: Text = field(name="token")
+
+
+_COPILOT_FILES: Final = ("~/.config/github-copilot/apps.json", "~/.config/github-copilot/hosts.json")
+"""Where editors keep what a sign-in gave them."""
+
+
+def _copilot(around: Surroundings, facts: Facts) -> Facts:
+    """The token of GitHub that was given, or that a program keeps after its user signed in."""
+    if facts["key"]:
+        return facts
+    what = "GitHub Copilot's token"
+    kept = f"{facts['folder'].rstrip('/')}/{facts['name']}"
+    path = facts["file"] or next((one for one in (kept, *_COPILOT_FILES) if there(around, one)), "")
+    if not path:
+        return facts
+    text = clean(file_text(around, path, what), what)
+    if text.startswith("{"):
+        apps = decoded(text, dict[str, _SignedIn], f"{what}, the file {around.path(path)},")
+        text = next((app.oauth_token for app in apps.values() if app.oauth_token), "")
+    return {**facts, "key": text}
+
+
+class _SignedIn(Struct):
+    oauth_token: str = ""
+
+
 JWT_SECONDS: Final = 3540
 """Snowflake takes no longer life than an hour."""
 
@@ -293,6 +336,32 @@ EXCHANGES: Final[Mapping[str, Exchange]] = {
         more=_sap,
         url=lambda facts: facts["url"].rstrip("/").removesuffix("/oauth/token") + "/oauth/token",
         beside=lambda facts: {"ai-resource-group": facts["group"] or "default"},
+    ),
+    # https://docs.github.com/en/copilot; what editors ask, which no page describes
+    "github_copilot": Exchange(
+        name="GitHub Copilot",
+        facts={
+            "key": Fact("api_key github_token", "COPILOT_GITHUB_TOKEN", secret=True),
+            "file": Fact("github_token_file", "GITHUB_COPILOT_TOKEN_FILE"),
+            "folder": Fact("", "GITHUB_COPILOT_TOKEN_DIR", "~/.config/litellm/github_copilot"),
+            "name": Fact("", "GITHUB_COPILOT_ACCESS_TOKEN_FILE", "access-token"),
+            "url": Fact(
+                "github_token_url",
+                "GITHUB_COPILOT_API_KEY_URL",
+                "https://api.github.com/copilot_internal/v2/token",
+            ),
+        },
+        holders=("file",),
+        more=_copilot,
+        form=None,
+        headers=lambda facts: {
+            "authorization": "token " + header_value(facts["key"], "GitHub Copilot's token"),
+            "editor-version": "vscode/1.104.1",
+            "editor-plugin-version": "copilot-chat/0.26.7",
+            "user-agent": "GitHubCopilotChat/0.26.7",
+        },
+        answer=_CopilotToken,
+        hint="; or sign in to Copilot in an editor on this machine, which keeps one in ~/.config/github-copilot",
     ),
     # https://docs.databricks.com/en/dev-tools/auth/oauth-m2m.html
     "databricks": Exchange(

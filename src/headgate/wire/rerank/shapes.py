@@ -12,6 +12,7 @@ from msgspec import Struct, field
 from headgate.wire.dialect import Target
 from headgate.wire.ir_operations import Document
 from headgate.wire.operations import bad, encode
+from headgate.wire.serving import serving
 
 Body = dict[str, Any]
 
@@ -167,6 +168,10 @@ def _versioned(body: Body, target: Target) -> Body:
     return {"api_version": 2, **body} if "cohere." in target.model else body
 
 
+def _served(body: Body, target: Target) -> Body:
+    return {"servingMode": serving(target.model), **body}
+
+
 COMMON: Final = Shape(name="rerank", form=as_it_came, texts=False, results=("results", "data"))
 
 SHAPES: Final = (
@@ -258,6 +263,16 @@ SHAPES: Final = (
         options=_options(top_n="top_n"),
         arrange=_versioned,
         per_search=100,
+    ),
+    # https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/RerankTextResult/RerankText
+    Shape(
+        name="oci_rerank",
+        model="",
+        query="input",
+        options=_options(top_n="topN", return_documents="isEcho", max_chunks_per_doc="maxChunksPerDocument"),
+        arrange=_served,
+        results=("documentRanks",),
+        score="relevanceScore",
     ),
     # https://developers.cloudflare.com/workers-ai/models/bge-reranker-base
     Shape(

@@ -51,6 +51,12 @@ def _count(document: Any, paths: tuple[str, ...]) -> int | None:
     return next((one for one in counts if type(one) is int and one >= 0), None)
 
 
+def _last_line(said: Any) -> str:
+    """Of a traceback the error itself, without the server's insides."""
+    lines = str(said).strip().splitlines()
+    return lines[-1].strip() if lines else ""
+
+
 def decode(body: bytes) -> Any:
     try:
         document = _DECODE(body)
@@ -65,6 +71,8 @@ def decode(body: bytes) -> Any:
 
 def read_reply(form: Format, body: bytes) -> ir.Reply:
     document = decode(body)
+    if (said := at(document, form.failure)) and form.failure:
+        raise failures.read_document({"message": _last_line(said)}, 500)
     rows = at(document, form.rows) if form.rows else [document]
     if not isinstance(rows, list) or not rows:
         raise APIResponseValidationError(

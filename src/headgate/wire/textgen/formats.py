@@ -5,6 +5,7 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 https://docs.nlpcloud.com/#generation
 https://docs.aleph-alpha.com/api/complete
 https://docs.ai21.com/reference/j2-complete-ref
+https://github.com/petals-infra/chat.petals.dev#apis
 
 Data alone: what is done with a row is elsewhere.
 """
@@ -24,6 +25,7 @@ class Format(Struct, frozen=True, kw_only=True):
     `finish` lead from there, `counts` (input, output) from the top, each with other places where it may be. `piece`
     is the text in an event of a stream, `skip` what marks an event whose text is none; `plain` streams are bare
     text. `ends`: a stream says why it ended, so that one that was cut is known.
+    `failure` is the key of what went wrong, in an answer of any status.
     """
 
     name: str
@@ -43,6 +45,7 @@ class Format(Struct, frozen=True, kw_only=True):
     skip: str = ""
     plain: bool = False
     ends: bool = True
+    failure: str = ""
 
 
 def _fit_inference(params: dict[str, Any]) -> None:
@@ -60,6 +63,16 @@ def _one_stop(params: dict[str, Any]) -> None:
     """A single sequence, as text."""
     if stop := params.get("end_sequence"):
         params["end_sequence"] = stop[0] if isinstance(stop, list) else stop
+
+
+def _greedy(params: dict[str, Any]) -> None:
+    """0 asks for the likeliest token, which is the server's own way where it is not told to sample."""
+    if params.get("temperature"):
+        params.setdefault("do_sample", 1)
+    else:
+        params.pop("temperature", None)
+    if "max_length" in params:  # counts the prompt, too; one of the two is taken
+        params.pop("max_new_tokens", None)
 
 
 FORMATS: Final = (
@@ -170,5 +183,21 @@ FORMATS: Final = (
         text="data.text",
         finish="finishReason.reason",
         counts=(("prompt.tokens",), ("completions.0.data.tokens",)),
+    ),
+    Format(
+        name="petals_generate",
+        prompt="inputs",
+        params={
+            "max_tokens": "max_new_tokens",
+            "temperature": "temperature",
+            "top_p": "top_p",
+            "top_k": "top_k",
+        },
+        native=frozenset("do_sample max_length repetition_penalty session_id".split()),
+        fixed={"max_new_tokens": 256},
+        names_model="body",
+        adapt=_greedy,
+        text="outputs",
+        failure="traceback",
     ),
 )

@@ -1,0 +1,94 @@
+"""SAP AI Core's generative AI hub. https://help.sap.com/docs/sap-ai-core/generative-ai
+
+`sap/gpt-4o` is asked by the orchestration service, whose deployment is named by `sap_deployment_id` or by an
+`api_base` that is its URL. `sap/deployment/<id>` is a deployment of a model of its own that speaks OpenAI's chat.
+"""
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+from urllib.parse import quote
+
+from msgspec.structs import replace
+
+from headgate.errors import BadRequestError
+from headgate.providers.base import Auth, Provider, Site, Variant
+
+_OWN: Final = "deployment/"
+_ID: Final = ("sap_deployment_id", "AICORE_DEPLOYMENT_ID")
+_DEPLOYMENTS: Final = "/v2/inference/deployments/"
+_NAME: Final = "SAP AI Core"
+
+
+def _address(params: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    """Of the API, without the version that it ends with."""
+    from headgate.providers.auth import oauth  # only who calls SAP needs it
+    from headgate.providers.auth.base import Surroundings
+
+    around = Surroundings(params=params, env=env, read=lambda path: Path(path).read_bytes(), provider=_NAME)
+    base = oauth.found(ROW.credential.partition(":")[2], around)["base"].rstrip("/").removesuffix("/v2")
+    if not base:
+        raise BadRequestError(
+            f"{_NAME}'s address is in the service key: set AICORE_SERVICE_KEY or AICORE_BASE_URL, or give api_base",
+            llm_provider=ROW.id,
+            param="api_base",
+        )
+    return base
+
+
+def _base(path: str, params: Mapping[str, Any], env: Mapping[str, str]) -> str:
+    base = _address(params, env)
+    if path:
+        return base
+    named = str(params.get(_ID[0]) or env.get(_ID[1]) or "")
+    if not named:
+        raise BadRequestError(
+            f"{_NAME}'s address is made of the orchestration's deployment: set {_ID[0]} ({_ID[1]} in the "
+            "environment), or give its URL as api_base; GET /v2/lm/deployments?scenarioId=orchestration lists them",
+            llm_provider=ROW.id,
+            param=_ID[0],
+        )
+    return base + _DEPLOYMENTS + quote(named, safe="")
+
+
+def _path(site: Site) -> str:
+    """Of an `api_base`: the deployment's URL is wanted."""
+    if site.base.startswith("http") and not re.search(r"/deployments/[^/]+", site.base):
+        raise BadRequestError(
+            f"api_base is not the URL of a deployment: expected https://…{_DEPLOYMENTS}<id>",
+            llm_provider=site.provider.id,
+            param="api_base",
+        )
+    return site.provider.paths[site.operation]
+
+
+def _own_path(site: Site) -> str:
+    path = site.provider.paths[site.operation] + f"?api-version={site.api_version}"
+    return path if "/deployments/" in site.base else f"{_DEPLOYMENTS}{quote(site.model, safe='')}{path}"
+
+
+ROW = Provider(
+    id="sap",
+    name=_NAME,
+    dialect="sap_orchestration",
+    embeddings="sap_embeddings",
+    base_of=_base,
+    auth=Auth(optional=True),
+    credential="oauth:sap",
+    paths={"chat": "/v2/completion", "embeddings": "/v2/embeddings"},
+    path_of=_path,
+    stream_usage="always",
+)
+OWN = replace(
+    ROW,
+    dialect="openai_chat",
+    embeddings="openai_embeddings",
+    base_of=lambda path, params, env: _address(params, env),
+    paths={"chat": "/chat/completions", "embeddings": "/embeddings"},
+    path_of=_own_path,
+    api_version="2024-10-21",
+    body_model=False,
+    stream_usage="ask",
+)
+ROW = replace(ROW, variants=(Variant(match=_OWN, cut=_OWN, row=OWN),))
