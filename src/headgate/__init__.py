@@ -13,9 +13,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = {
-    "headgate.sdk.functions": """acompletion aembedding afim_completion amoderation aocr arerank aresponses
-        atext_completion batch_completion completion embedding fim_completion moderation ocr rerank responses
-        text_completion""",
+    "headgate.sdk.functions": """acompletion aembedding afim_completion amoderation aocr arerank aresponses aspeech
+        atext_completion atranscription atranslation batch_completion completion embedding fim_completion moderation
+        ocr rerank responses speech text_completion transcription translation""",
+    "headgate.sdk.audio": "TranscriptionResponse",
     "headgate.sdk.client": "Client",
     "headgate.sdk.router": "Router",
     "headgate.sdk.stream": "CustomStreamWrapper",

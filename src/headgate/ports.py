@@ -79,6 +79,16 @@ class Incoming(Protocol):
         ...
 
 
+class Outgoing(Struct, frozen=True, kw_only=True):
+    """A request's body that is not held in memory. It can be sent once: the next piece is asked for when the upstream
+    has taken the one before. `length` is in bytes, None for one that nobody knows: it travels chunked.
+
+    What `pieces` raises is raised by `send`."""
+
+    pieces: AsyncIterator[bytes]
+    length: int | None = None
+
+
 class Transport(Protocol):
     """Sends one HTTP/1.1 request. Raises APIConnectionError or Timeout; never retries what was answered."""
 
@@ -86,7 +96,7 @@ class Transport(Protocol):
         self,
         origin: Origin,
         head: bytes,
-        body: bytes,
+        body: bytes | Outgoing,
         timeouts: Timeouts,
     ) -> Incoming:
         """`head` is the request line and all header lines but content-length, each ended by CRLF, without

@@ -104,6 +104,11 @@ OPERATIONS: Final = {
 }
 """Operation → the format that it is spoken in where a row doesn't say otherwise."""
 
+SOUND: Final = dict.fromkeys(
+    ("speech", "transcriptions", "translations", "transcription_upload"), "openai_chat"
+)
+"""Operations whose formats are in `wire/audio`: a route's dialect words nothing there."""
+
 COMPOSED: Final = {
     "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
     "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),

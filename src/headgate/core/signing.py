@@ -8,7 +8,18 @@ from urllib.parse import urlsplit
 
 from headgate.core.deployment import Deployment
 from headgate.errors import APIConnectionError
-from headgate.ports import Ask, Clock, Credential, Incoming, Origin, Signing, Timeouts, Told, Transport
+from headgate.ports import (
+    Ask,
+    Clock,
+    Credential,
+    Incoming,
+    Origin,
+    Outgoing,
+    Signing,
+    Timeouts,
+    Told,
+    Transport,
+)
 
 MAX_TOLD: Final = 1024 * 1024
 """Bytes of an answer of a token server."""
@@ -23,7 +34,7 @@ class Sending(NamedTuple):
     url: str
     origin: Origin
     head: bytes
-    body: bytes
+    body: bytes | Outgoing
 
 
 class Signer:
@@ -46,7 +57,10 @@ class Signer:
         if answer.status not in REFUSED:
             return answer
         told = Told(status=answer.status, headers=dict(answer.headers), body=await answer.read(ERROR_LIMIT))
-        if not self._credential.refused(told, lines, self._clock.time()):
+        gone = isinstance(
+            sending.body, Outgoing
+        )  # it was sent, and can't be again; the next request gets new lines
+        if not self._credential.refused(told, lines, self._clock.time()) or gone:
             return _Read(told)
         answer, _ = await self._once(sending, timeouts)
         return answer
@@ -55,9 +69,8 @@ class Signer:
         now = self._clock.time()
         if not self._credential.ready(now):
             await self._credential.renew(self._fetch, now)
-        request = Signing(
-            method=sending.method, url=sending.url, headers=_lines(sending.head), body=sending.body
-        )
+        body = b"" if isinstance(sending.body, Outgoing) else sending.body
+        request = Signing(method=sending.method, url=sending.url, headers=_lines(sending.head), body=body)
         lines = self._credential.sign(request, self._clock.time())
         head = sending.head + "".join(f"{name}: {value}\r\n" for name, value in lines).encode("latin-1")
         transport = self._transports[sending.origin.scheme]

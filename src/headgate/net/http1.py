@@ -6,24 +6,17 @@ connections between requests; this file knows one request at a time and no addre
 """
 
 import asyncio
-import zlib
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Final, Protocol
 
 import httptools
 
-from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError, Timeout
-from headgate.ports import Timeouts
+from headgate.errors import APIConnectionError, HeadgateError, Timeout
+from headgate.net.answer import Response
+from headgate.ports import Outgoing, Timeouts
 
 HEAD_BYTES: Final = 64 * 1024
 HEAD_LINES: Final = 256
-HIGH_WATER: Final = 256 * 1024
-"""Bytes held for a reader that is slower than the socket, before reading pauses."""
-_INFLATE_STEP: Final = 256 * 1024
-_CODINGS: Final = {"gzip": 31, "x-gzip": 31, "deflate": 47}
-"""zlib's window bits; `deflate` turns out to be raw, or not, at its first byte."""
-_RAW: Final = -15
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n\r\n"
 
 
 class StaleError(Exception):
@@ -60,7 +53,9 @@ class Connection(asyncio.Protocol):
         self._in_body = False
         self._closed = False
         self._paused = False
-        self._write_paused = False
+        self._drained: asyncio.Future[None] | None = None
+        self._sending = False
+        """Whether a body is on its way that is not all written."""
 
     # the socket
 
@@ -68,10 +63,12 @@ class Connection(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def pause_writing(self) -> None:
-        self._write_paused = True
+        self._drained = self._loop.create_future()
 
     def resume_writing(self) -> None:
-        self._write_paused = False
+        drained, self._drained = self._drained, None
+        if drained is not None and not drained.done():
+            drained.set_result(None)
 
     def data_received(self, data: bytes) -> None:
         if self._owner is None:  # an idle connection has nothing to say
@@ -114,7 +111,9 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return not self._closed and not self._transport.is_closing()
 
-    async def request(self, head: bytes, body: bytes, timeouts: Timeouts, owner: Owner) -> "Response":
+    async def request(
+        self, head: bytes, body: bytes | Outgoing, timeouts: Timeouts, owner: Owner
+    ) -> "Response":
         """Sends and waits for the answer's head. Raises StaleError, APIConnectionError or Timeout."""
         now = self._loop.time()
         self._owner = owner
@@ -124,6 +123,8 @@ class Connection(asyncio.Protocol):
         self._head_size = self._lines_size = 0
         self._headers = []
         self._head = self._loop.create_future()
+        if isinstance(body, Outgoing):
+            return await self._request_in_pieces(head, body, self._head)
         framing = b"content-length: %d\r\n\r\n" % len(body)
         if len(body) < 65536:
             self._transport.write(head + framing + body)
@@ -134,6 +135,64 @@ class Connection(asyncio.Protocol):
         except asyncio.CancelledError:
             self.close()
             raise
+
+    async def _request_in_pieces(
+        self, head: bytes, body: Outgoing, answered: "asyncio.Future[Response]"
+    ) -> "Response":
+        """An answer that comes before the body has gone ends the sending: it says what is wrong with it."""
+        self._sending = True
+        sending = self._loop.create_task(self._send(head, body))
+        try:
+            return await answered
+        except asyncio.CancelledError:
+            self.close()
+            raise
+        finally:
+            sending.cancel()
+
+    async def _send(self, head: bytes, body: Outgoing) -> None:
+        """The upstream's time runs while it takes nothing, and once it has all; while a piece is waited for it does
+        not."""
+        length = body.length
+        framing = _CHUNKED if length is None else b"content-length: %d\r\n\r\n" % length
+        self._transport.write(head + framing)
+        self._deadline = 0.0
+        try:
+            if length is None:
+                await self._send_chunks(body)
+            elif length:
+                await self._send_sized(body, length)
+        except Exception as error:  # noqa: BLE001 -- whatever the pieces come from: who waits for the answer is told
+            self._fail(error)
+            return
+        self._sending = False
+        self._expect(self._loop.time(), self._timeouts.first_byte, "first_byte")
+
+    async def _send_chunks(self, body: Outgoing) -> None:
+        async for piece in body.pieces:
+            if piece:
+                self._transport.write(b"%x\r\n%b\r\n" % (len(piece), piece))
+                await self._taken()
+        self._transport.write(b"0\r\n\r\n")
+
+    async def _send_sized(self, body: Outgoing, length: int) -> None:
+        left = length
+        async for piece in body.pieces:
+            left -= len(piece)
+            if left < 0:
+                raise APIConnectionError(f"the body is longer than the {length} bytes it was said to have")
+            self._transport.write(piece)
+            if not left:  # the upstream may answer from here on: not one piece more is asked for
+                return
+            await self._taken()
+        raise APIConnectionError(f"the body ended {left} bytes before the {length} it was said to have")
+
+    async def _taken(self) -> None:
+        """Waits while the upstream is slower than the pieces come."""
+        if self._drained is not None:
+            self._expect(self._loop.time(), self._timeouts.first_byte, "first_byte")
+            await self._drained
+            self._deadline = 0.0
 
     def pause(self) -> None:
         if not self._paused and not self._closed:
@@ -202,7 +261,7 @@ class Connection(asyncio.Protocol):
         owner, self._owner = self._owner, None
         self.fresh = False
         self.resume()
-        reusable = self._parser.should_keep_alive() and not self._transport.is_closing()
+        reusable = self._parser.should_keep_alive() and not self._transport.is_closing() and not self._sending
         answer.finish(None)
         if not reusable:
             self._transport.close()
@@ -287,193 +346,6 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-
-
-class Response:
-    """See ports.Incoming."""
-
-    __slots__ = (
-        "_connection",
-        "_deflate",
-        "_done",
-        "_error",
-        "_held",
-        "_inflate",
-        "_pieces",
-        "_waiter",
-        "encoded",
-        "headers",
-        "length",
-        "received",
-        "sink",
-        "sized",
-        "status",
-    )
-
-    def __init__(self, connection: Connection, status: int, headers: Sequence[tuple[str, str]]) -> None:
-        self.status = status
-        self.headers = headers
-        self.received = 0
-        self.length: int | None = None
-        self.sized = False
-        self.encoded = False
-        self._connection = connection
-        self._pieces: deque[bytes] = deque()
-        self._held = 0
-        self.sink: Callable[[bytes], None] | None = None
-        self._waiter: asyncio.Future[None] | None = None
-        self._done = False
-        self._error: Exception | None = None
-        self._inflate: zlib._Decompress | None = None
-        self._deflate = False
-        for name, value in headers:
-            if name == "content-length":
-                self.length, self.sized = int(value), True
-            elif name == "transfer-encoding" and "chunked" in value.lower():
-                self.sized = True
-            elif name == "content-encoding" and (bits := _CODINGS.get(coding := value.strip().lower())):
-                self._inflate = zlib.decompressobj(bits)
-                self._deflate = coding == "deflate"
-                self.encoded = True
-
-    def header(self, name: str) -> str | None:
-        return next((value for known, value in self.headers if known == name), None)
-
-    async def read(self, limit: int | None = None) -> bytes:
-        size = 0
-        gathered: list[bytes] = []
-        while True:
-            while self._pieces:
-                piece = self._pieces.popleft()
-                size += len(piece)
-                if limit is not None and size > limit:
-                    self.abort()
-                    raise APIResponseValidationError(f"{self._connection.name} sent more than {limit} bytes")
-                gathered.append(piece)
-            self._held = 0
-            if self._done:
-                self._raise()
-                return gathered[0] if len(gathered) == 1 else b"".join(gathered)
-            self._connection.resume()
-            await self._wait()
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while True:
-            while self._pieces:
-                piece = self._pieces.popleft()
-                self._held -= len(piece)
-                yield piece
-            if self._done:
-                self._raise()
-                return
-            self._connection.resume()
-            await self._wait()
-
-    async def next(self) -> bytes:
-        while not self._pieces:
-            if self._done:
-                self._raise()
-                return b""
-            self._connection.resume()
-            await self._wait()
-        piece = self._pieces.popleft()
-        self._held -= len(piece)
-        return piece
-
-    async def relay(self, sink: Callable[[bytes], None]) -> None:
-        while self._pieces:
-            sink(self._pieces.popleft())
-        self._held = 0
-        if not self._done:
-            self.sink = sink
-            self._connection.resume()
-            await self._wait()
-        self._raise()
-
-    def pause(self) -> None:
-        if not self._done:
-            self._connection.pause()
-
-    def resume(self) -> None:
-        if not self._done:
-            self._connection.resume()
-
-    def abort(self) -> None:
-        if not self._done:
-            self._connection.close()
-
-    # for the connection
-
-    def push(self, data: bytes) -> None:
-        self.received += len(data)
-        if self._inflate is not None:
-            self._unpack(data)
-        elif self.sink is not None:
-            self.sink(data)
-        else:
-            self._hold(data)
-
-    def finish(self, error: Exception | None) -> None:
-        if error is None and self._inflate is not None and not self._inflate.eof and self.received:
-            error = APIConnectionError(f"{self._connection.name} broke off its compressed answer")
-        self._done = True
-        self._error = error
-        self._wake()
-
-    def _hold(self, data: bytes) -> None:
-        self._pieces.append(data)
-        self._held += len(data)
-        if self._held > HIGH_WATER:
-            self._connection.pause()
-        self._wake()
-
-    def _unpack(self, data: bytes) -> None:
-        """In bounded steps: a small packet may unpack to gigabytes."""
-        inflate = self._inflate
-        if inflate is None:
-            return
-        if self._deflate and self.received == len(data) and _is_raw(data):
-            inflate = self._inflate = zlib.decompressobj(_RAW)
-        give = self.sink or self._hold
-        try:
-            while True:
-                out = inflate.decompress(data, _INFLATE_STEP)
-                if out:
-                    give(out)
-                data = inflate.unconsumed_tail
-                if not data:
-                    return
-                if self._held > 64 * HIGH_WATER:
-                    raise APIResponseValidationError(
-                        f"{self._connection.name} sent a compressed answer that unpacks too far"
-                    )
-        except zlib.error:
-            raise APIConnectionError(
-                f"{self._connection.name} sent a compressed answer that can't be unpacked"
-            ) from None
-
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        except asyncio.CancelledError:
-            self.abort()
-            raise
-        finally:
-            self._waiter = None
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done() and (self.sink is None or self._done):
-            self._waiter.set_result(None)
-
-    def _raise(self) -> None:
-        if self._error is not None:
-            raise self._error
-
-
-def _is_raw(data: bytes) -> bool:
-    """RFC 1951 rather than RFC 1950 or gzip: no encoder begins a raw stream with their first byte."""
-    return data[0] & 15 != 8 and data[0] != 0x1F
 
 
 def _large(name: str) -> APIConnectionError:

@@ -17,8 +17,9 @@ from msgspec import Struct
 
 from headgate.errors import APIConnectionError, BadRequestError, Timeout
 from headgate.net import tls
-from headgate.net.http1 import HEAD_BYTES, Connection, Response, StaleError, reason
-from headgate.ports import Origin, Timeouts
+from headgate.net.answer import Response
+from headgate.net.http1 import HEAD_BYTES, Connection, StaleError, reason
+from headgate.ports import Origin, Outgoing, Timeouts
 
 T = TypeVar("T")
 
@@ -91,17 +92,22 @@ class Pool:
         self._max = max_connections
         self._sweeper: asyncio.TimerHandle | None = None
 
-    async def send(self, origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> Response:
+    async def send(self, origin: Origin, head: bytes, body: bytes | Outgoing, timeouts: Timeouts) -> Response:
         bucket = self._buckets.get(origin) or self._bucket(origin)
         if origin.proxy is not None and origin.scheme == "http":
             head = _absolute(origin, _proxy(origin.proxy), head)
         while True:
-            connection = bucket.take(self.loop.time())
+            once = isinstance(body, Outgoing)  # it can't be sent again: over no connection that may be stale
+            connection = None if once else bucket.take(self.loop.time())
             if connection is None:
                 connection = await self._connected(bucket, timeouts)
             try:
                 return await connection.request(head, body, timeouts, bucket)
             except StaleError:
+                if once:
+                    raise APIConnectionError(
+                        f"{connection.name} closed the connection before it answered"
+                    ) from None
                 continue  # nothing was answered: once more; a fresh connection never says this
 
     async def close(self) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Final
 import msgspec
 
 from headgate.errors import APIConnectionError, APIResponseValidationError, Timeout, for_status
-from headgate.ports import Origin, Timeouts
+from headgate.ports import Origin, Outgoing, Timeouts
 from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat import DIALECT
@@ -87,8 +87,10 @@ class MockAnswer:
 class MockTransport:
     """See ports.Transport."""
 
-    async def send(self, origin: Origin, head: bytes, body: bytes, timeouts: Timeouts) -> MockAnswer:
-        asked: dict[str, Any] = msgspec.json.decode(body)
+    async def send(
+        self, origin: Origin, head: bytes, body: bytes | Outgoing, timeouts: Timeouts
+    ) -> MockAnswer:
+        asked: dict[str, Any] = msgspec.json.decode(b"{}" if isinstance(body, Outgoing) else body)
         name = str(asked.get("model", ""))
         if asked.get("mock_timeout"):
             seconds = min(timeouts.first_byte or 0.0, timeouts.total or timeouts.first_byte or 0.0)

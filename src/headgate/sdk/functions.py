@@ -151,6 +151,44 @@ def fim_completion(model: str, prompt: Any = None, suffix: str | None = None, **
     return PORTAL.run(afim_completion(model, prompt, suffix, **kwargs))
 
 
+async def aspeech(
+    model: str,
+    input: str | None = None,  # noqa: A002 -- OpenAI's name
+    voice: Any = None,
+    api_key: str | None = None,
+    api_base: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Sound of a text: an object with `content`, `iter_bytes()` and `write_to_file(path)`."""
+    fields = {"input": input, "voice": voice, "api_key": api_key, "api_base": api_base, **kwargs}
+    return await default_client().call("speech", model, fields)
+
+
+def speech(model: str, input: str | None = None, voice: Any = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """`aspeech`, for code that does not await."""
+    return PORTAL.run(aspeech(model, input, voice, *args, **kwargs))
+
+
+async def atranscription(model: str, file: Any = None, **kwargs: Any) -> Any:
+    """The text of a sound file: a TranscriptionResponse. `file` is a path, bytes, an open file, or (name, bytes)."""
+    return await default_client().call("transcriptions", model, {"file": file, **kwargs})
+
+
+def transcription(model: str, file: Any = None, **kwargs: Any) -> Any:
+    """`atranscription`, for code that does not await."""
+    return PORTAL.run(atranscription(model, file, **kwargs))
+
+
+async def atranslation(model: str, file: Any = None, **kwargs: Any) -> Any:
+    """The text of a sound file in English: a TranscriptionResponse."""
+    return await default_client().call("translations", model, {"file": file, **kwargs})
+
+
+def translation(model: str, file: Any = None, **kwargs: Any) -> Any:
+    """`atranslation`, for code that does not await."""
+    return PORTAL.run(atranslation(model, file, **kwargs))
+
+
 def batch_completion(
     model: str, messages: Sequence[_Messages] = (), *, max_workers: int = 100, **kwargs: Any
 ) -> list[Any]:

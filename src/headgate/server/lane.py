@@ -56,6 +56,7 @@ class LaneExchange:
         "_protocol",
         "_started",
         "_write",
+        "arriving",
         "body",
         "client",
         "headers",
@@ -78,6 +79,7 @@ class LaneExchange:
         self.headers: list[tuple[bytes, bytes]] = protocol.headers
         self.client = protocol.client[0] if protocol.client else ""
         self.body = b""
+        self.arriving = None
         self.pause: Callable[[], None] | None = None
         self.resume: Callable[[], None] | None = None
 

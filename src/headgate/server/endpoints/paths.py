@@ -14,12 +14,14 @@ class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
     are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
     body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
-    out; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
+    out; `upload`: the body is a form that is read while it comes; `spoken` is the dialect's name, which is loaded
+    when somebody speaks it."""
 
     operation: Operation
     spoken: str
     stream: bool = False
     unasked: bool = False
+    upload: bool = False
     strange: frozenset[str] = frozenset()
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
@@ -40,6 +42,10 @@ RERANK: Final = Endpoint("rerank", "rerank")
 MODERATIONS: Final = Endpoint("moderations", "moderations")
 OCR: Final = Endpoint("ocr", "ocr")
 FIM: Final = Endpoint("fim", "fim")
+SPEECH: Final = Endpoint("speech", "openai_chat")
+_FORM: Final = headers.READ | {b"content-type"}
+TRANSCRIPTIONS: Final = Endpoint("transcriptions", "openai_chat", upload=True, read=_FORM)
+TRANSLATIONS: Final = Endpoint("translations", "openai_chat", upload=True, read=_FORM)
 
 PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/chat/completions": CHAT,
@@ -62,6 +68,12 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/ocr": OCR,
     "/v1/fim/completions": FIM,
     "/fim/completions": FIM,
+    "/v1/audio/speech": SPEECH,
+    "/audio/speech": SPEECH,
+    "/v1/audio/transcriptions": TRANSCRIPTIONS,
+    "/audio/transcriptions": TRANSCRIPTIONS,
+    "/v1/audio/translations": TRANSLATIONS,
+    "/audio/translations": TRANSLATIONS,
     "/api/chat": OLLAMA,
     "/api/generate": OLLAMA_TEXT,
     "/api/embed": OLLAMA_EMBED,
@@ -72,6 +84,14 @@ _GEMINI: Final[Mapping[str, Endpoint]] = {
     "embedContent": Endpoint("embeddings", "gemini_embed_content"),
     "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
 }
+_ENDINGS: Final = (
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/audio/speech",
+    "/audio/transcriptions",
+    "/audio/translations",
+)
 _GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
 
@@ -88,7 +108,7 @@ def find(path: str) -> tuple[Endpoint, str] | None:
                 return _GEMINI[method], unquote(name)
     for root in _ROOTS:
         if path.startswith(root):
-            for ending in ("/chat/completions", "/completions", "/embeddings"):
+            for ending in _ENDINGS:
                 if path.endswith(ending) and len(path) > len(root) + len(ending):
                     return PATHS[ending], path[len(root) : -len(ending)]
     return None
