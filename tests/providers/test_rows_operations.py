@@ -16,9 +16,11 @@ from headgate.core.dialects import MODULES, OPERATIONS, TABLES, dialect
 from headgate.core.prepare import PASS, TRANSLATE, prepare
 from headgate.errors import BadRequestError
 from headgate.providers.rows import ROWS
+from headgate.wire.audio import SPEECH, TRANSCRIPTIONS
 
 CATALOG = Catalog()
 KNOWN = {*MODULES, *(name for names in TABLES.values() for name in names)}
+SOUNDING = {*SPEECH, *TRANSCRIPTIONS}
 NIM = "https://ai.api.nvidia.com/v1/retrieval/nvidia/llama-3_2-nv-rerankqa-1b-v2/reranking"
 OWN = {"api_base": "https://h.test/v1"}
 FOUNDRY = "https://r.services.ai.azure.com"
@@ -69,7 +71,7 @@ def call(operation: Any, **body: Any) -> Call:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_every_named_format_exists_and_every_operation_has_an_address(row: Any) -> None:
     assert row.dialects.keys() <= row.paths.keys()
-    assert set(row.dialects.values()) <= KNOWN
+    assert set(row.dialects.values()) <= KNOWN | SOUNDING
     assert all(OPERATIONS.get(operation) != name for operation, name in row.dialects.items())
 
 

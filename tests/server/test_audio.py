@@ -360,23 +360,9 @@ QUEUED = (200, {"id": "t1", "status": "queued"})
 DONE = (200, {"id": "t1", "status": "completed", "text": "Hi.", "words": []})
 
 
-@pytest.fixture(name="jobs")
-def fixture_jobs(upstream: Upstream, gateway: RunningGateway) -> RunningGateway:
-    for group in gateway.gateway.snapshot.groups.values():
-        for one in group.deployments:
-            if one.group == "assembly":
-                one.provider = one.provider.__class__(
-                    **{
-                        **{name: getattr(one.provider, name) for name in one.provider.__struct_fields__},
-                        "paths": {"transcriptions": "/v2/transcript", "transcription_upload": "/v2/upload"},
-                    }
-                )
-    return gateway
-
-
-def test_a_job_is_asked_after(jobs: RunningGateway, upstream: Upstream, soon: list[float]) -> None:
+def test_a_job_is_asked_after(gateway: RunningGateway, upstream: Upstream, soon: list[float]) -> None:
     upstream.script = job(UPLOADED, QUEUED, QUEUED, (503, {"error": "busy"}), DONE)
-    status, _, data = ask(jobs, ("model", "assembly"))
+    status, _, data = ask(gateway, ("model", "assembly"))
     assert (status, json.loads(data)["text"]) == (200, "Hi.")
     asked = [line.split(" ")[:2] for line, _, _ in upstream.requests]
     assert asked == [["POST", "/v2/upload"], ["POST", "/v2/transcript"], *[["GET", "/v2/transcript/t1"]] * 3]
@@ -385,10 +371,10 @@ def test_a_job_is_asked_after(jobs: RunningGateway, upstream: Upstream, soon: li
 
 
 def test_a_job_that_does_not_end_in_the_calls_time(
-    jobs: RunningGateway, upstream: Upstream, soon: list[float]
+    gateway: RunningGateway, upstream: Upstream, soon: list[float]
 ) -> None:
     upstream.script = job(UPLOADED, QUEUED)
-    status, _, data = ask(jobs, ("model", "assembly"), ("timeout", "2"))
+    status, _, data = ask(gateway, ("model", "assembly"), ("timeout", "2"))
     assert status == 408, data
     assert not soon
 
@@ -500,6 +486,7 @@ def test_openais_client(gateway: RunningGateway, upstream: Upstream, tmp_path: P
     assert "00:00:01,500" in str(srt)
     streamed = client.audio.transcriptions.create(model="groq", file=("a.wav", SOUND), stream=True)
     assert [event.type for event in streamed] == ["transcript.text.delta", "transcript.text.done"]
-    assert client.audio.translations.create(model="groq", file=("a.wav", SOUND)).text == "Hi there."
+    with pytest.warns(DeprecationWarning):
+        assert client.audio.translations.create(model="groq", file=("a.wav", SOUND)).text == "Hi there."
     with pytest.raises(openai.NotFoundError, match="nobody"):
         client.audio.transcriptions.create(model="nobody", file=("a.wav", SOUND))

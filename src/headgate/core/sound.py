@@ -7,7 +7,7 @@ breaks can't say so, and is torn. Knows no request.
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import Final, Protocol, TypeVar
 
-from headgate.core.answer import Answer
+from headgate.core.answer import Answer, settle
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.prepare import Prepared
@@ -24,11 +24,12 @@ EVENTS: Final = "text/event-stream"
 
 class Flow(Protocol):
     """What becomes of an upstream's pieces. `failure` is what the upstream said in its stream; `events`: the client's
-    format can say that it broke."""
+    format can say that it broke; `known`: the usage is whole from the beginning."""
 
     failure: HeadgateError | None
     usage: AudioUsage | None
     events: bool
+    known: bool
 
     def feed(self, data: bytes) -> bytes: ...
 
@@ -46,6 +47,7 @@ class Bare:
         self.failure: HeadgateError | None = None
         self.usage: AudioUsage | None = usage
         self.events = events
+        self.known = not measured
         self._meter = Meter() if measured else None
 
     def feed(self, data: bytes) -> bytes:
@@ -77,6 +79,7 @@ class Told:
         self.failure: HeadgateError | None = None
         self.usage = usage
         self.events = True
+        self.known = False
         self._read, self._close = reader.feed, reader.close
         self._write: Callable[..., bytes] = write
 
@@ -148,6 +151,8 @@ class Heard(Answer):
         self.mark()
         self.call.stream = True
         self._note(flow)
+        if flow.known:
+            settle(self.call, self.deployment)
 
     async def relay(self, write: Callable[[bytes], None]) -> None:
         if self.body is not None:

@@ -10,7 +10,15 @@ from headgate.providers.base import Provider, Quirks, Site
 from headgate.providers.rows import ROWS
 from headgate.providers.tested import RECORDED, UNTRIED
 
-BUILT: Final = ("chat", "responses", "completions", "embeddings")
+BUILT: Final = (
+    "chat",
+    "responses",
+    "completions",
+    "embeddings",
+    "speech",
+    "transcriptions",
+    "translations",
+)
 """Operations that the gateway has; rows name addresses of further ones."""
 
 

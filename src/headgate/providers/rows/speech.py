@@ -1,7 +1,8 @@
 """Companies whose models only speak and listen.
 
 Deepgram https://developers.deepgram.com/reference, ElevenLabs https://elevenlabs.io/docs/api-reference, Azure Speech
-https://learn.microsoft.com/azure/ai-services/speech-service/rest-text-to-speech.
+https://learn.microsoft.com/azure/ai-services/speech-service/rest-text-to-speech, Amazon Polly
+https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html.
 """
 
 from urllib.parse import urlsplit
@@ -23,6 +24,16 @@ def _azure_speech(site: Site) -> str:
 
 
 ROWS: tuple[Provider, ...] = (
+    Provider(
+        id="aws_polly",
+        name="Amazon Polly",
+        base_url="https://polly.{region}.amazonaws.com",
+        base_vars={"region": ("aws_region_name", "AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")},
+        auth=Auth(optional=True),
+        credential="aws:polly",
+        paths={"speech": "/v1/speech"},
+        dialects={"speech": "polly_speech"},
+    ),
     Provider(
         id="azure_speech",
         name="Azure Speech",
