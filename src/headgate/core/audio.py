@@ -22,7 +22,7 @@ from headgate.core.errand import Attempt, Means
 from headgate.core.prepare import TRANSLATE, Prepared, drops, report, take_ours
 from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.core.sound import EVENTS, Bare, Flow, Heard, Told
-from headgate.errors import HeadgateError, NotFoundError, Timeout, UnsupportedParamsError
+from headgate.errors import APIConnectionError, HeadgateError, NotFoundError, Timeout, UnsupportedParamsError
 from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.wire import failures, ir
 from headgate.wire.audio import SPEECH, TRANSCRIPTIONS, transcript
@@ -115,12 +115,19 @@ class _Attempt(Struct, Generic[T], kw_only=True):
                 if means.clock.monotonic() + step.after >= end:
                     raise Timeout("the provider has not finished the transcription in time", code="deadline")
                 await means.sleep(step.after)
-            incoming = await self._asked(step.wire, means, end)
+            patient = bool(step.after) and misses < MISSES
+            try:
+                incoming = await self._asked(step.wire, means, end)
+            except APIConnectionError:
+                misses += 1
+                if patient:
+                    continue
+                raise
             try:
                 if incoming.status >= 300:
                     misses += 1
                     body = await incoming.read(ERROR_LIMIT)
-                    if step.after and misses <= MISSES and incoming.status in _PASSING:
+                    if patient and incoming.status in _PASSING:
                         continue
                     raise self.dialect.read_error(incoming.status, dict(incoming.headers), body)
                 misses = 0
@@ -348,6 +355,8 @@ class _Listens:
             if drops(self._call, self._deployment):
                 self._call.dropped = [*self._call.dropped, "response_format"]
                 return (*LISTENING.write_reply(reply, replace(self._request, format=None)), used)
+            self._call.usage = billed(self._deployment, used)  # it was heard, and is paid for
+            settle(self._call, self._deployment)
             raise UnsupportedParamsError(
                 f"{error.message} (response_format {self._request.format!r} of {provider.name}'s "
                 f"{self._deployment.model}; leave it out or set drop_params)",
