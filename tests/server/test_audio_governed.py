@@ -148,6 +148,39 @@ def test_googles_voices_and_gemini(gateway: RunningGateway, upstream: Upstream) 
     assert upstream.requests[-1][0].split(" ")[1].endswith(":generateContent")
 
 
+def test_health_checks_speak_and_listen(gateway: RunningGateway, upstream: Upstream) -> None:
+    def script(body: bytes) -> list[bytes]:
+        kind, data = (
+            (b"audio/mpeg", b"sound") if b'"input"' in body else (b"application/json", b'{"text":""}')
+        )
+        head = b"HTTP/1.1 200 X\r\ncontent-type: %b\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+        return [head % (kind, len(data)) + data]
+
+    upstream.script = script
+    for model in ("tts", "whisper"):
+        status, _, data = gateway.request(f"/health?model={model}", method="GET")
+        assert (status, json.loads(data)["unhealthy_count"]) == (200, 0), data
+    paths = [line.split(" ")[1] for line, _, _ in upstream.requests]
+    assert paths == ["/audio/speech", "/audio/transcriptions"]
+
+
+def test_speech_is_made_once_for_an_idempotency_key(gateway: RunningGateway, upstream: Upstream) -> None:
+    upstream.reply(200, {"content-type": "audio/mpeg"}, b"sound")
+    again = {"idempotency-key": "once"}
+    answers = [gateway.request("/v1/audio/speech", SAY, again) for _ in range(2)]
+    assert [(status, headers["content-type"], data) for status, headers, data in answers] == [
+        (200, "audio/mpeg", b"sound")
+    ] * 2
+    assert len(upstream.requests) == 1
+
+
+def test_sound_that_breaks_is_not_repeated(gateway: RunningGateway, upstream: Upstream) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: audio/ogg\r\ntransfer-encoding: chunked\r\n\r\n"
+    upstream.script = lambda _: [head, b"3\r\none\r\n"]
+    with pytest.raises(http.client.IncompleteRead):
+        gateway.request("/v1/audio/speech", SAY, {"idempotency-key": "broken"})
+
+
 def test_a_client_that_listens_slowly_holds_the_upstream_back(
     gateway: RunningGateway, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:
