@@ -127,9 +127,10 @@ class Health:
 
 def operation_of(deployment: Deployment) -> Operation:
     """What it is asked: by its mode, else the first that its provider has."""
-    usual: Operation = "chat"
-    mode, paths = _MODES.get(str(deployment.facts.get("mode"))), deployment.provider.paths
-    return mode or next((name for name in _PROBES if name in paths), usual)
+    mode = _MODES.get(str(deployment.facts.get("mode")))
+    if mode is not None:
+        return mode
+    return next((name for name in _PROBES if name in deployment.provider.paths), "chat")
 
 
 def _sound(call: Call, deployment: Deployment) -> None:
