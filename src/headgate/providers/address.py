@@ -59,7 +59,8 @@ def url_of(provider: Provider, operation: str, model: str, base: str | None, api
     path = path.replace("{model}", quote(model, safe="/:@"))
     if not path.startswith(("http://", "https://")):
         return join(base, path)
-    if provider.path_of is None and provider.base_url and base != provider.base_url.rstrip("/"):
+    fixed = provider.paths[operation].startswith("http")
+    if fixed and provider.base_url and base != provider.base_url.rstrip("/"):
         parts = urlsplit(path)  # whoever gives an address means it for every operation
         return join(base, parts.path + (f"?{parts.query}" if parts.query else ""))
     return path

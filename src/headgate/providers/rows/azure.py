@@ -3,7 +3,10 @@
 Two surfaces: dated ones, where the deployment stands in the path and an api-version is required, and v1,
 which looks like OpenAI's."""
 
-from headgate.providers.base import Auth, Provider, Site
+from msgspec.structs import replace
+
+from headgate.providers.base import Auth, Provider, Site, Variant
+from headgate.providers.rows import speech
 from headgate.providers.rows.openai import REASONING
 
 _V1 = ("v1", "latest", "preview")
@@ -33,6 +36,9 @@ def _path(site: Site) -> str:
     return f"/openai/deployments/{{model}}/{_NAMES[site.operation]}?api-version={version}"
 
 
+SPEAKING = replace(speech.AZURE, api_key_env=("AZURE_SPEECH_API_KEY", "AZURE_API_KEY"))
+"""`azure/speech/…` is LiteLLM's name for another service of Azure's."""
+
 ROW = Provider(
     id="azure",
     name="Azure OpenAI",
@@ -46,4 +52,5 @@ ROW = Provider(
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",
     model_rules=REASONING,
+    variants=(Variant(match=r"speech/", row=SPEAKING, cut="speech/"),),
 )

@@ -23,6 +23,19 @@ def _azure_speech(site: Site) -> str:
     return f"https://{region}.{service}.speech.microsoft.com{path}" if known else path
 
 
+AZURE = Provider(
+    id="azure_speech",
+    name="Azure Speech",
+    base_url="https://{region}.api.cognitive.microsoft.com",
+    base_url_env=("AZURE_SPEECH_API_BASE",),
+    base_vars={"region": ("azure_speech_region", "AZURE_SPEECH_REGION")},
+    api_key_env=("AZURE_SPEECH_API_KEY",),
+    auth=Auth(header="ocp-apim-subscription-key", scheme=""),
+    paths={name: path for name, (_, path) in _SERVICES.items()},
+    path_of=_azure_speech,
+    dialects={"speech": "azure_ssml", "transcriptions": "azure_short_audio"},
+)
+
 ROWS: tuple[Provider, ...] = (
     Provider(
         id="aws_polly",
@@ -34,18 +47,7 @@ ROWS: tuple[Provider, ...] = (
         paths={"speech": "/v1/speech"},
         dialects={"speech": "polly_speech"},
     ),
-    Provider(
-        id="azure_speech",
-        name="Azure Speech",
-        base_url="https://{region}.api.cognitive.microsoft.com",
-        base_url_env=("AZURE_SPEECH_API_BASE",),
-        base_vars={"region": ("azure_speech_region", "AZURE_SPEECH_REGION")},
-        api_key_env=("AZURE_SPEECH_API_KEY",),
-        auth=Auth(header="ocp-apim-subscription-key", scheme=""),
-        paths={name: path for name, (_, path) in _SERVICES.items()},
-        path_of=_azure_speech,
-        dialects={"speech": "azure_ssml", "transcriptions": "azure_short_audio"},
-    ),
+    AZURE,
     Provider(
         id="deepgram",
         name="Deepgram",
