@@ -110,6 +110,13 @@ def test_a_file_in_any_shape(upstream: Upstream, tmp_path: Path, shape: str) -> 
         assert b"audio/ogg" in sent
 
 
+def test_a_large_file(upstream: Upstream) -> None:
+    large = wav(bytes(3_000_000), 32000)
+    play(upstream, SAID)
+    assert headgate.transcription("groq/whisper-large-v3", large, **at(upstream)).text == "Hi there."
+    assert large in upstream.requests[-1][2]
+
+
 @pytest.mark.parametrize("format_", ["text", "srt", "vtt"])
 def test_formats_that_are_no_json(upstream: Upstream, format_: str) -> None:
     play(upstream, SAID)

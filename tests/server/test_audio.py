@@ -415,6 +415,29 @@ def test_who_may_not_is_told_before_the_file_is_read(gateway: RunningGateway, up
         assert sock.recv(100).startswith(b"HTTP/1.1 401")
 
 
+@pytest.mark.parametrize("lane", [True, False], ids=["lane", "asgi"])
+@pytest.mark.parametrize("chunked", [True, False], ids=["chunked", "sized"])
+def test_a_file_that_is_too_large(upstream: Upstream, tmp_path: Path, lane: bool, chunked: bool) -> None:
+    config = {
+        "model_list": rows(upstream.base),
+        "general_settings": {"master_key": KEY, "max_request_size_mb": 1},
+    }
+    body, kind = form(("model", "whisper"), sound=bytes(1_100_000))
+    head = (
+        "POST /v1/audio/transcriptions HTTP/1.1\r\nhost: h\r\nconnection: close\r\n"
+        f"authorization: Bearer {KEY}\r\ncontent-type: {kind['content-type']}\r\n"
+    ).encode()
+    framed = b"transfer-encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    sized = b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    with (
+        running(config, tmp_path, lane=lane) as gateway,
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as sock,
+    ):
+        sock.sendall(head + (framed if chunked else sized))
+        assert sock.recv(100).startswith(b"HTTP/1.1 413")
+    assert not upstream.requests
+
+
 def test_a_client_that_goes_while_it_sends(gateway: RunningGateway, upstream: Upstream) -> None:
     with socket.create_connection(("127.0.0.1", gateway.port), timeout=20) as sock:
         sock.sendall(

@@ -35,6 +35,13 @@ def errand_of(operation: str, fields: Mapping[str, Any]) -> Errand | None:
     return None
 
 
+def without_file(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes into the call's envelope. Raises BadRequestError for a stream."""
+    if fields.get("stream"):
+        raise BadRequestError("'stream' is for the gateway: calls of sound return whole", param="stream")
+    return {name: value for name, value in fields.items() if name != "file"}
+
+
 def file_of(given: Any) -> File:
     """The caller's own file object stays open; its bytes are read from where it stands. Raises BadRequestError."""
     name, kind = "", None

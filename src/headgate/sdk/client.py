@@ -184,13 +184,9 @@ class Client:
             _raise_mock(fields.get("mock_response"), model)
         else:
             fields = {name: value for name, value in fields.items() if name not in _MOCK}
-        errand = audio.errand_of(operation, fields)
-        if errand is not None:
-            fields = {name: value for name, value in fields.items() if name != "file"}
-            if fields.get("stream"):
-                raise BadRequestError(
-                    "'stream' is for the gateway: calls of sound return whole", param="stream"
-                )
+        given = fields
+        if operation in SOUND:
+            fields = audio.without_file(fields)
         body = params.body_of(fields)
         body["model"] = Raw(msgspec.json.encode(model))
         stream = fields.get("stream") is True
@@ -205,7 +201,7 @@ class Client:
             created=int(self._clock.time()),
             options=params.options_of(model, fields, stream),
         )
-        call.errand = errand
+        call.errand = audio.errand_of(operation, given)  # last: it may open a file
         return call, mocked
 
     def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -378,10 +378,13 @@ class Lane(HttpToolsProtocol):
             if self._exchange is not None:
                 self._exchange.drop_keep_alive()
             return
-        if self._left:  # uvicorn may have answered, or begun to
-            self.transport.close()
-            return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._left:
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+            self.cycle.disconnected = True  # what the app would say comes too late
+            self.cycle.message_event.set()
+        elif self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
             return
         path = self.url.partition(b"?")[0].decode("latin-1") if hasattr(self, "url") else ""
