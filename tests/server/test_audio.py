@@ -173,6 +173,14 @@ def test_speech_paid_by_its_length(gateway: RunningGateway, upstream: Upstream) 
     assert logged(gateway)[0]["spend"] == 1.0
 
 
+def test_tokens_that_nobody_counted_are_estimated(gateway: RunningGateway, upstream: Upstream) -> None:
+    play(upstream, wav(bytes(24000), 2000), "audio/wav")  # six seconds
+    gateway.request("/v1/audio/speech", {"model": "tokens", "input": "Hi there", "voice": "v"})
+    (found,) = logged(gateway)
+    assert (found["prompt_tokens"], found["completion_tokens"]) == (2, 125)
+    assert found["spend"] == pytest.approx(2 * 0.01 + 125 * 0.1)
+
+
 def test_a_price_that_is_not_known_is_no_price(gateway: RunningGateway, upstream: Upstream) -> None:
     play(upstream, b"sound", "audio/mpeg")
     _, headers, _ = gateway.request("/v1/audio/speech", {"model": "tokens", "input": "Hi", "voice": "v"})

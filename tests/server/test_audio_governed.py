@@ -181,6 +181,20 @@ def test_sound_that_breaks_is_not_repeated(gateway: RunningGateway, upstream: Up
         gateway.request("/v1/audio/speech", SAY, {"idempotency-key": "broken"})
 
 
+def test_who_leaves_pays_for_what_was_made(gateway: RunningGateway, upstream: Upstream) -> None:
+    head = b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ntransfer-encoding: chunked\r\n\r\n"
+    upstream.script = lambda _: [head, b"3\r\none\r\n", b""]  # and hangs
+    connection = http.client.HTTPConnection("127.0.0.1", gateway.port, timeout=20)
+    connection.request("POST", "/v1/audio/speech", json.dumps(SAY), {"authorization": f"Bearer {KEY}"})
+    answer = connection.getresponse()
+    assert answer.read(3) == b"one"
+    answer.close()
+    connection.close()
+    assert upstream.closed.wait(10)
+    (found,) = json.loads(gateway.request("/spend/logs/v2", method="GET")[2])["data"]
+    assert (found["status"], found["spend"]) == ("failure", 0.008)
+
+
 def test_a_client_that_listens_slowly_holds_the_upstream_back(
     gateway: RunningGateway, upstream: Upstream, monkeypatch: pytest.MonkeyPatch
 ) -> None:

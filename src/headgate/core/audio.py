@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
+from headgate.catalog.price import PriceSheet
 from headgate.core.answer import settle
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment, Route
@@ -215,14 +216,28 @@ async def _pieces(before: bytes, file: File, after: bytes) -> AsyncIterator[byte
         yield after
 
 
+TOKENS_PER_SECOND: Final = 1250 / 60
+"""Of sound that is made: OpenAI's estimate of a minute and its price of a token,
+https://platform.openai.com/docs/pricing."""
+CHARACTERS_PER_TOKEN: Final = 4
+
+
 def billed(deployment: Deployment, used: AudioUsage | None) -> ir.Usage | None:
-    """What is paid for: tokens where they are known and have a price, else characters and seconds."""
+    """What is paid for: tokens where they are known and have a price, else characters and seconds. Of speech that is
+    paid by tokens which nobody counted, an estimate."""
     if used is None:
         return None
     sheet, tokens = deployment.sheet, used.tokens
     if tokens is not None and (sheet is None or sheet.tokens):
         return tokens
+    if sheet is not None and _by_tokens(sheet) and used.characters and used.seconds is not None:
+        made = round(used.seconds * TOKENS_PER_SECOND)
+        return ir.Usage(input=-(-used.characters // CHARACTERS_PER_TOKEN), output=made, audio_output=made)
     return ir.Usage(characters=used.characters, seconds=used.seconds)
+
+
+def _by_tokens(sheet: PriceSheet) -> bool:
+    return sheet.tokens and sheet.units.get("standard", {}).keys().isdisjoint(("characters", "seconds"))
 
 
 def _request_body(call: Call, deployment: Deployment) -> dict[str, Any]:
@@ -288,7 +303,8 @@ class _Speaks:
         self._refused = False
         sheet = deployment.sheet
         units: Mapping[str, Any] = {} if sheet is None else sheet.units.get("standard", {})
-        self._measured = "seconds" in units and "characters" not in units
+        timed = "seconds" in units and "characters" not in units
+        self._measured = timed or (sheet is not None and _by_tokens(sheet))
 
     def whole(self, reply: SpeechReply) -> tuple[str, bytes, AudioUsage | None]:
         if self._refused:  # under a good status

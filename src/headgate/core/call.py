@@ -99,8 +99,9 @@ class Call:
     `envelope` is the body as the client sent it, by top-level key; `model` what was asked for; `forward`
     are request headers that go along when the dialects agree. What became of it: `deployment`, `attempts`
     (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
-    `errand` does what is no single JSON request (errand.py); `pieces` and `body_bytes` are what a stream has brought
-    until now; `said` is the text that the client has of a stream that broke and is gone on with.
+    `estimated`: nobody counted the usage; `errand` does what is no single JSON request (errand.py); `pieces` and
+    `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a stream that
+    broke and is gone on with.
     """
 
     __slots__ = (
@@ -116,6 +117,7 @@ class Call:
         "envelope",
         "errand",
         "error",
+        "estimated",
         "first_byte",
         "forward",
         "hedged",
@@ -168,6 +170,7 @@ class Call:
         self.request: ir.Request | None = None
         self.errand: Errand | None = None
         self.deployment: Deployment | None = None
+        self.estimated = False
         self.wish = NO_WISH
         self.share: Share = NOBODY
         self.restarts = 0

@@ -196,6 +196,7 @@ class Heard(Answer):
 
     def cut(self) -> None:
         if self._flow is not None and not self._over:
+            self._flow.close()  # nobody hears it any more; what came until now is counted
             self._note(self._flow)
             self.finish()
 
@@ -219,4 +220,6 @@ class Heard(Answer):
         return last
 
     def _note(self, flow: Flow) -> None:
-        self.call.usage = self._billed(flow.usage)
+        self.call.usage = usage = self._billed(flow.usage)
+        told = flow.usage is not None and flow.usage.tokens is not None
+        self.call.estimated = usage is not None and usage.output > 0 and not told
