@@ -192,3 +192,27 @@ def test_a_router_asks_the_next_one(upstream: Upstream) -> None:
         assert all(SOUND in body for line, _, body in upstream.requests if "speech" not in line)
     finally:
         broken.stop()
+
+
+def test_a_second_one_is_asked_with_the_same_file(upstream: Upstream) -> None:
+    silent, large = Upstream(), wav(bytes(3_000_000), 32000)
+    try:
+        silent.script = lambda _: [b""]  # hangs
+        play(upstream, SAID)
+        rows = [
+            {
+                "model_name": "ears",
+                "litellm_params": {
+                    "model": "groq/whisper-large-v3",
+                    "api_base": one.base,
+                    "api_key": "sk",
+                    "order": order,
+                },
+            }
+            for order, one in enumerate((silent, upstream))
+        ]
+        router = headgate.Router(rows, num_retries=0, hedge_after=0.05)
+        assert router.transcription("ears", large).text == "Hi there."
+        assert large in silent.requests[-1][2] and large in upstream.requests[-1][2]
+    finally:
+        silent.stop()
