@@ -110,6 +110,33 @@ def records() -> Iterator[dict[str, Any]]:
             yield {**record, "api": next(native, record["api"])}
 
 
+SOUNDING = {
+    **PROVIDERS,
+    "deepgram": "deepgram",
+    "elevenlabs": "elevenlabs",
+    "minimax": "minimax",
+}
+"""Providers of recorded speech and transcriptions."""
+
+
+def sounds() -> Iterator[dict[str, Any]]:
+    """Recorded speech and transcriptions: tests/replay/test_replay_audio.py."""
+    for line in (ROOT / "manifest.jsonl").read_text().splitlines():
+        entry = json.loads(line)
+        if entry["api"] in ("speech", "transcription") and entry["provider"] in SOUNDING:
+            yield {**json.loads((ROOT / entry["file"]).read_text()), "id": entry["id"]}
+
+
+def reason_no_sound(record: dict[str, Any]) -> str | None:
+    request = record["request"]
+    if request["method"] != "POST":
+        return "a question after a job, or a list of voices: the job's exchange is replayed as one"
+    body = request.get("body")
+    if record["api"] == "transcription" and isinstance(body, dict):
+        return "sound that the provider fetches itself: OpenAI's callers send files"
+    return None
+
+
 def reason_left_out(record: dict[str, Any]) -> str | None:
     url, request = record["request"]["url"], record["request"]
     if record["api"] == "models" or request["method"] != "POST":
@@ -159,6 +186,10 @@ def replayed() -> dict[str, set[str]]:
             operation = _SPEAKS.get(record["api"], record["api"])
             row = row_of(record) if row_of(record) == "custom_openai" else PROVIDERS[record["provider"]]
             found.setdefault(row, set()).add(operation)
+    for record in sounds():
+        if reason_no_sound(record) is None:
+            operation = "speech" if record["api"] == "speech" else "transcriptions"
+            found.setdefault(SOUNDING[record["provider"]], set()).add(operation)
     return found
 
 

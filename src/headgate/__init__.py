@@ -13,9 +13,10 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = {
-    "headgate.sdk.functions": """acompletion aembedding afim_completion amoderation aocr arerank aresponses
-        atext_completion batch_completion completion embedding fim_completion moderation ocr rerank responses
-        text_completion""",
+    "headgate.sdk.functions": """acompletion aembedding afim_completion amoderation aocr arerank aresponses aspeech
+        atext_completion atranscription atranslation batch_completion completion embedding fim_completion moderation
+        ocr rerank responses speech text_completion transcription translation""",
+    "headgate.sdk.audio": "TranscriptionResponse",
     "headgate.sdk.jobs": """FileContent FileObject LiteLLMBatch acancel_batch acreate_batch acreate_file afile_content
         afile_delete afile_list afile_retrieve alist_batches aretrieve_batch cancel_batch create_batch create_file
         file_content file_delete file_list file_retrieve list_batches retrieve_batch""",

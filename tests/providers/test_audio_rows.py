@@ -17,6 +17,7 @@ OWN = {
 }
 HOSTS = {
     "assemblyai transcriptions": "https://api.assemblyai.com/v2/transcript",
+    "cohere transcriptions": "https://api.cohere.com/v2/audio/transcriptions",
     "deepgram speech": "https://api.deepgram.com/v1/speak",
     "deepgram transcriptions": "https://api.deepgram.com/v1/listen",
     "elevenlabs speech": "https://api.elevenlabs.io/v1/text-to-speech",
@@ -44,6 +45,40 @@ def test_the_address_of_an_operation(name: str) -> None:
     provider, operation = name.split()
     row, model = resolve(f"{provider}/m")
     assert url_of(row, operation, model, None) == HOSTS[name]
+
+
+@pytest.mark.parametrize(
+    ("model", "operation", "path"),
+    [
+        ("assemblyai/universal", "transcriptions", "/v2/transcript"),
+        ("assemblyai/universal", UPLOAD, "/v2/upload"),
+        ("fireworks_ai/whisper-v3", "transcriptions", "/v1/audio/transcriptions"),
+        ("vertex_ai/chirp", "speech", "/v1/text:synthesize"),
+        (
+            "vertex_ai/gemini-2.5-flash-tts",
+            "speech",
+            "/publishers/google/models/gemini-2.5-flash-tts:generateContent",
+        ),
+        ("azure/speech/azure-tts", "speech", "/cognitiveservices/v1"),
+        ("aws_polly/neural", "speech", "/v1/speech"),
+    ],
+)
+def test_a_base_of_ones_own_serves_every_operation(model: str, operation: str, path: str) -> None:
+    row, name = resolve(model)
+    assert url_of(row, operation, name, "http://h.test/proxy") == f"http://h.test/proxy{path}"
+
+
+def test_other_services_of_the_same_company() -> None:
+    row, model = resolve("azure/speech/azure-tts")
+    assert (row.id, model, row.dialects["speech"]) == ("azure_speech", "azure-tts", "azure_ssml")
+    base = "https://eastus.api.cognitive.microsoft.com"
+    assert (
+        url_of(row, "speech", model, base) == "https://eastus.tts.speech.microsoft.com/cognitiveservices/v1"
+    )
+    google, model = resolve("vertex_ai/chirp")
+    base = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1"
+    assert url_of(google, "speech", model, base) == "https://texttospeech.googleapis.com/v1/text:synthesize"
+    assert resolve("fireworks_ai/whisper-v3")[1] == "whisper-v3"
 
 
 @pytest.mark.parametrize(

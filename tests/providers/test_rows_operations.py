@@ -21,6 +21,7 @@ from headgate.wire.audio import SPEECH, TRANSCRIPTIONS
 CATALOG = Catalog()
 AUDIO = {*SPEECH, *TRANSCRIPTIONS}
 KNOWN = {*MODULES, *(name for names in TABLES.values() for name in names)}
+SOUNDING = {*SPEECH, *TRANSCRIPTIONS}
 NIM = "https://ai.api.nvidia.com/v1/retrieval/nvidia/llama-3_2-nv-rerankqa-1b-v2/reranking"
 OWN = {"api_base": "https://h.test/v1"}
 FOUNDRY = "https://r.services.ai.azure.com"

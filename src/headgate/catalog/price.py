@@ -129,7 +129,9 @@ class PriceSheet(Struct, frozen=True):
 
     def covers(self, usage: Usage) -> bool:
         """Whether something that was used has a price here: otherwise a cost of 0 would be no knowledge."""
-        return self.tokens or any(getattr(usage, name) is not None for name in self.units.get("standard", ()))
+        sound = usage.characters is not None or usage.seconds is not None
+        tokens = self.tokens and bool(usage.input or usage.output or not sound)
+        return tokens or any(getattr(usage, name) is not None for name in self.units.get("standard", ()))
 
     def total(self, usage: Usage, tier: str = "standard") -> Decimal:
         """The whole cost. Input, output and perhaps cached input alone take the short way."""

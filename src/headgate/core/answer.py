@@ -24,9 +24,10 @@ LIMIT = 512 * 1024 * 1024
 class Answer:
     """What a call got. `body` is the whole answer, None for a stream, which is taken by `relay` or iteration.
 
-    `headers` are the upstream's. `on_end` is called once, when all is known and before the last piece goes out;
-    `leave` once when the upstream is not needed any more, with what broke it. `again` finds another answer for a
-    stream that broke (`on_stream_break: restart` and `continue`), None where nobody is left.
+    `headers` are the upstream's. `torn`: it broke where nothing can say so, and the connection must. `on_end` is
+    called once, when all is known and before the last piece goes out; `leave` once when the upstream is not needed
+    any more, with what broke it. `again` finds another answer for a stream that broke (`on_stream_break: restart` and
+    `continue`), None where nobody is left.
     """
 
     __slots__ = (
@@ -47,6 +48,7 @@ class Answer:
         "leave",
         "on_end",
         "prepared",
+        "torn",
     )
 
     def __init__(
@@ -60,6 +62,7 @@ class Answer:
         self.on_end: Callable[[], None] | None = None
         self.leave: Callable[[HeadgateError | None], None] | None = None
         self.again: Callable[[HeadgateError], Awaitable[Answer | None]] | None = None
+        self.torn = False
         self._over = False
         self._opening = False
         self._complete = False
@@ -256,6 +259,11 @@ class Answer:
         self.finish()
         if out:
             yield out
+
+    @property
+    def media_type(self) -> str:
+        """Of what the client gets."""
+        return self.call.dialect.stream_type if self.call.stream else "application/json"
 
     def mark(self) -> None:
         """The first byte is here."""

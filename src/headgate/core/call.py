@@ -18,6 +18,7 @@ from headgate.wire.dialect import Dialect
 
 if TYPE_CHECKING:
     from headgate.core.deployment import Deployment
+    from headgate.core.errand import Errand
 
 Operation: TypeAlias = Literal[
     "chat",
@@ -31,6 +32,9 @@ Operation: TypeAlias = Literal[
     "fim",
     "realtime",
     "pass_through",
+    "speech",
+    "transcriptions",
+    "translations",
 ]
 
 
@@ -96,8 +100,9 @@ class Call:
     `envelope` is the body as the client sent it, by top-level key; `model` what was asked for; `forward`
     are request headers that go along when the dialects agree. What became of it: `deployment`, `attempts`
     (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
-    `pieces` and `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a
-    stream that broke and is gone on with.
+    `estimated`: nobody counted the usage; `errand` does what is no single JSON request (errand.py); `pieces` and
+    `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a stream that
+    broke and is gone on with.
     """
 
     __slots__ = (
@@ -111,7 +116,9 @@ class Call:
         "dropped",
         "ended",
         "envelope",
+        "errand",
         "error",
+        "estimated",
         "first_byte",
         "forward",
         "hedged",
@@ -162,7 +169,9 @@ class Call:
         self.options = options
         self.forward = forward
         self.request: ir.Request | None = None
+        self.errand: Errand | None = None
         self.deployment: Deployment | None = None
+        self.estimated = False
         self.wish = NO_WISH
         self.share: Share = NOBODY
         self.restarts = 0

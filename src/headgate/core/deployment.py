@@ -17,7 +17,7 @@ from msgspec import Raw, Struct
 from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
-from headgate.core.dialects import OPERATIONS, dialect
+from headgate.core.dialects import OPERATIONS, SOUND, dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
@@ -328,7 +328,7 @@ class Deployment:
             origin=self.origin(parts.scheme, parts.hostname, parts.port),
             head=head(target or "/", parts.netloc.rpartition("@")[2], self._headers()),
             url=url,
-            dialect=dialect(spoken.get(operation, self.provider.dialect)),
+            dialect=dialect(SOUND.get(operation) or spoken.get(operation, self.provider.dialect)),
         )
 
     def origin(self, scheme: str, host: str, port: int | None, *, direct: bool = False) -> Origin:

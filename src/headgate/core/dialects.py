@@ -109,6 +109,11 @@ OPERATIONS: Final = {
 }
 """Operation → the format that it is spoken in where a row doesn't say otherwise."""
 
+SOUND: Final = dict.fromkeys(
+    ("speech", "transcriptions", "translations", "transcription_upload"), "openai_chat"
+)
+"""Operations whose formats are in `wire/audio`: a route's dialect words nothing there."""
+
 COMPOSED: Final = {
     "gigachat_chat": ("headgate.wire.gigachat:Chat", "openai_chat"),
     "gigachat_embeddings": ("headgate.wire.gigachat:Embeddings", "openai_embeddings"),

@@ -11,16 +11,18 @@ import msgspec
 
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
-from headgate.core.breaks import MOST, PREFILL, OnBreak, Way, continuable, continued
+from headgate.core.breaks import MOST, PREFILL, Way, continuable, continued
 from headgate.core.call import NO_WISH, Call, Leg
 from headgate.core.deployment import Deployment
+from headgate.core.errand import Attempt, Means
 from headgate.core.hedge import race
 from headgate.core.media import inline
 from headgate.core.pacing import NOTHING_SENT, tells_limits
 from headgate.core.partial import wasted
-from headgate.core.prepare import prepare
+from headgate.core.prepare import Prepared, prepare
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
-from headgate.core.signing import ERROR_LIMIT, Sending, Signer
+from headgate.core.signing import Sending, Signer
+from headgate.core.single import Single
 from headgate.errors import HeadgateError, NotFoundError, Timeout
 from headgate.ports import Clock, Incoming, Timeouts, Transport
 
@@ -63,7 +65,7 @@ class Engine:
             answer = await self._try_group(call, group, tried)
         except HeadgateError as error:
             answer = await self._fall_back(call, lookup, group, tried, error)
-        if call.stream:
+        if call.stream and call.errand is None:
             self._prepare_for_breaks(
                 answer, lookup, tried, (call.options.on_break or group.routing.on_break).way
             )
@@ -265,41 +267,23 @@ class Engine:
     async def _attempt(self, call: Call, group: Group, deployment: Deployment) -> Answer:
         call.deployment = deployment
         call.attempts += 1
-        prepared = prepare(call, deployment)
-        transport = self._transports[prepared.route.origin.scheme]
-        if prepared.remote:
-            await inline(prepared.remote, transport, self._media_hosts)
-            prepared = prepare(call, deployment)
-        call.path = prepared.path
+        on_break = call.options.on_break or group.routing.on_break
+        attempt: Attempt
+        if call.errand is None:
+            attempt = Single(call, deployment, await self._prepared(call, deployment), on_break)
+        else:
+            attempt = call.errand.ready(call, deployment)
         started = self._clock.monotonic()
         timeouts = self._timeouts(call, group, deployment, started)
-        on_break = call.options.on_break or group.routing.on_break
         track = deployment.track
         probe = track.begin(started)
         sent = NOTHING_SENT
         if track.pace is not None:
-            sent = track.take(len(prepared.body) // BYTES_PER_TOKEN, started)
-        incoming = None
+            sent = track.take(attempt.size // BYTES_PER_TOKEN, started)
+        send = partial(self._paced, sent) if group.paced else self.send
         try:
-            if deployment.credential is None:
-                incoming = await transport.send(prepared.route.origin, prepared.head, prepared.body, timeouts)
-            else:
-                route = prepared.route
-                sending = Sending("POST", route.url, route.origin, prepared.head, prepared.body)
-                incoming = await self.send(deployment, sending, timeouts)
-            if group.paced and tells_limits(incoming.headers):
-                track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
-            if incoming.status >= 300:
-                body = await incoming.read(ERROR_LIMIT)
-                raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
-            answer = Answer(call, deployment, prepared, incoming, self._clock)
-            if call.stream:
-                await self._opened(answer, on_break, deployment.first_token, started)
-            else:
-                await answer.take()
+            answer = await attempt.make(Means(send, self._sleep, self._clock, timeouts))
         except BaseException as error:
-            if incoming is not None:
-                incoming.abort()
             self._end(group, deployment, probe)
             if not isinstance(error, HeadgateError):
                 raise
@@ -308,7 +292,7 @@ class Engine:
         finally:
             call.upstream_seconds += self._clock.monotonic() - started
         now = self._clock.monotonic()
-        if call.stream and answer.body is None:
+        if answer.body is None:
             track.first_tokens.add(now - started, now)
             answer.leave = lambda broken: self._left(answer.call, group, deployment, probe, broken)
             track.succeed(now)
@@ -322,17 +306,23 @@ class Engine:
             group.queue.wake()
         return answer
 
-    async def _opened(self, answer: Answer, on_break: OnBreak, seconds: float | None, started: float) -> None:
-        """Until the first content is here, within `seconds` of the attempt's beginning: what keeps a connection alive
-        is no content. Raises what `open` does, and Timeout."""
-        if seconds is None:
-            await answer.open(on_break)
-            return
-        try:
-            async with asyncio.timeout(max(0.0, seconds - (self._clock.monotonic() - started))):
-                await answer.open(on_break)
-        except TimeoutError:
-            raise Timeout(f"no content within {seconds:g} s", code="first_token") from None
+    async def _prepared(self, call: Call, deployment: Deployment) -> Prepared:
+        """The body, with the media in it that the target doesn't fetch itself."""
+        prepared = prepare(call, deployment)
+        if prepared.remote:
+            await inline(prepared.remote, self._transports[prepared.route.origin.scheme], self._media_hosts)
+            prepared = prepare(call, deployment)
+        call.path = prepared.path
+        return prepared
+
+    async def _paced(
+        self, sent: tuple[int, int], deployment: Deployment, sending: Sending, timeouts: Timeouts
+    ) -> Incoming:
+        """Learns from every answer's headers what its provider still allows."""
+        incoming = await self.send(deployment, sending, timeouts)
+        if tells_limits(incoming.headers):
+            deployment.track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
+        return incoming
 
     async def send(self, deployment: Deployment, sending: Sending, timeouts: Timeouts) -> Incoming:
         """One request, signed where the deployment's credential does. Raises as the transport does, and

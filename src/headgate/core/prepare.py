@@ -64,7 +64,7 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     if deployment.defaults:
         envelope = {**deployment.defaults, **envelope}
     if not OURS.isdisjoint(envelope) or "metadata" in envelope:
-        _take_ours(envelope)
+        take_ours(envelope)
     for name in (*deployment.drop, *call.options.drop):
         envelope.pop(name, None)
     strip, addressed = False, call.dialect.names_model == "address"
@@ -103,7 +103,7 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
     remote = route.dialect.remote_media(request)
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped:
-        _report(written.dropped, call, deployment)
+        report(written.dropped, call, deployment)
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     body: dict[str, Any] = written.body
@@ -167,7 +167,7 @@ def drops(call: Call, deployment: Deployment) -> bool:
     return bool(deployment.drop_params if call.options.drop_params is None else call.options.drop_params)
 
 
-def _report(dropped: list[str], call: Call, deployment: Deployment) -> None:
+def report(dropped: list[str], call: Call, deployment: Deployment) -> None:
     allowed = set(call.options.allow) | set(deployment.params.get("allowed_openai_params") or ())
     dropped = [name for name in dropped if name not in allowed]
     if dropped and not drops(call, deployment):
@@ -181,7 +181,7 @@ def _report(dropped: list[str], call: Call, deployment: Deployment) -> None:
     call.dropped = dropped
 
 
-def _take_ours(envelope: dict[str, Raw]) -> None:
+def take_ours(envelope: dict[str, Raw]) -> None:
     """Removes what speaks to the gateway. `metadata` is the provider's where it is OpenAI's: text to text."""
     for name in OURS.intersection(envelope):
         del envelope[name]

@@ -57,7 +57,13 @@ def url_of(provider: Provider, operation: str, model: str, base: str | None, api
     site = Site(provider=provider, operation=operation, model=model, base=base, api_version=api_version)
     path = provider.path_of(site) if provider.path_of else provider.paths[operation]
     path = path.replace("{model}", quote(model, safe="/:@"))
-    return path if path.startswith(("http://", "https://")) else join(base, path)
+    if not path.startswith(("http://", "https://")):
+        return join(base, path)
+    fixed = provider.paths[operation].startswith("http")
+    if fixed and provider.base_url and base != provider.base_url.rstrip("/"):
+        parts = urlsplit(path)  # whoever gives an address means it for every operation
+        return join(base, parts.path + (f"?{parts.query}" if parts.query else ""))
+    return path
 
 
 def join(base: str, path: str) -> str:

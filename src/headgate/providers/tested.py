@@ -11,10 +11,11 @@ _TABLE: Final = """
     bedrock_mantle      chat responses
     cerebras            chat
     cloudflare          chat
-    cohere              chat embeddings
+    cohere              chat embeddings transcriptions
     crusoe              chat
     custom_openai       chat
     databricks          chat
+    deepgram            speech transcriptions
     deepseek            chat responses
     fireworks_ai        chat
     gemini              chat count_tokens embeddings
@@ -24,20 +25,20 @@ _TABLE: Final = """
     huggingface         chat embeddings
     hyperbolic          chat
     llamafile           chat
-    mistral             chat embeddings
+    mistral             chat embeddings speech transcriptions
     nebius              chat
     novita              chat
     nvidia_nim          chat
     ollama              chat embeddings
-    openai              chat completions embeddings responses
-    openrouter          chat embeddings responses
+    openai              chat completions embeddings responses speech transcriptions
+    openrouter          chat embeddings responses transcriptions
     perplexity          chat embeddings
     sambanova           chat embeddings
     snowflake           chat
     together_ai         chat completions
     vercel_ai_gateway   chat
     vertex_ai           chat count_tokens embeddings
-    xai                 chat responses
+    xai                 chat responses transcriptions
     zai                 chat
 """
 RECORDED: Final[dict[str, tuple[str, ...]]] = {

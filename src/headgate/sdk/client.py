@@ -18,7 +18,7 @@ from headgate.catalog.lookup import Catalog
 from headgate.core.answer import Answer
 from headgate.core.call import Call, Operation, text_of
 from headgate.core.deployment import Deployment
-from headgate.core.dialects import OPERATIONS, dialect
+from headgate.core.dialects import OPERATIONS, SOUND, dialect
 from headgate.core.engine import Engine, Lookup
 from headgate.core.forward import JSON, LIMIT, failed, forward
 from headgate.core.params import is_price
@@ -28,7 +28,7 @@ from headgate.net.pool import Pool
 from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.providers.mock import MockTransport
 from headgate.providers.registry import resolve
-from headgate.sdk import params, settings
+from headgate.sdk import audio, params, settings
 from headgate.sdk.objects import (
     EmbeddingResponse,
     ModelResponse,
@@ -44,6 +44,7 @@ from headgate.sdk.stream import CustomStreamWrapper
 
 _DIALECTS: Final[Mapping[str, str]] = {
     **OPERATIONS,
+    **SOUND,
     "chat": "openai_chat",
     "embeddings": "openai_embeddings",
 }
@@ -66,6 +67,9 @@ _NEEDED: Final[Mapping[Operation, str]] = {
     "ocr": "document",
     "fim": "prompt",
     "responses": "input",
+    "speech": "input",
+    "transcriptions": "file",
+    "translations": "file",
 }
 MAX_DEPLOYMENTS: Final = 500
 
@@ -105,11 +109,15 @@ class Client:
             fields = {name: value for name, value in fields.items() if name not in _MOCK}
         engine = await self._engine()
         make = self._mock if mocked else self._real
-        answer = await engine.run(call, lambda name: Group(name, [make(name, model, fields, call)]))
-        hidden = self.hidden(answer)
-        if mocked:
-            hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
-        return _shown(answer, hidden)
+        try:
+            answer = await engine.run(call, lambda name: Group(name, [make(name, model, fields, call)]))
+            hidden = self.hidden(answer)
+            if mocked:
+                hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
+            return await self._shown(answer, hidden)
+        finally:
+            if call.errand is not None:
+                call.errand.close()
 
     async def ask(
         self,
@@ -157,15 +165,31 @@ class Client:
         """A call that goes through the groups of a router. `prepare` says what the router knows of it."""
         try:
             call, mocked = self._made(operation, model, fields)
-            prepare(call)
-            engine = await self._engine()
-            if mocked:
-                lookup = partial(self._mocked, fields=fields)
-            answer = await engine.run(call, lookup)
-            return _shown(answer, {**self.hidden(answer), "model_group": answer.deployment.group})
+            try:
+                prepare(call)
+                engine = await self._engine()
+                if mocked:
+                    lookup = partial(self._mocked, fields=fields)
+                answer = await engine.run(call, lookup)
+                hidden = {**self.hidden(answer), "model_group": answer.deployment.group}
+                return await self._shown(answer, hidden)
+            finally:
+                if call.errand is not None:
+                    call.errand.close()
         except HeadgateError:
             adopt()
             raise
+
+    async def _shown(self, answer: Answer, hidden: dict[str, Any]) -> Any:
+        """A response object, or a CustomStreamWrapper."""
+        if answer.call.errand is None:
+            return _shown(answer, hidden)
+        try:
+            response = await audio.shown(answer)
+        finally:
+            answer.abort()
+        response._hidden_params = self.hidden(answer) | hidden | {"response_cost": _dollars(answer.call)}
+        return response
 
     def deployment(self, group: str, made: Mapping[str, Any], info: Mapping[str, Any]) -> Deployment:
         """A row of a model list. Raises HeadgateError where it can't work."""
@@ -197,6 +221,9 @@ class Client:
             _raise_mock(fields.get("mock_response"), model)
         else:
             fields = {name: value for name, value in fields.items() if name not in _MOCK}
+        given = fields
+        if operation in SOUND:
+            fields = audio.without_file(fields)
         body = params.body_of(fields)
         body["model"] = Raw(msgspec.json.encode(model))
         stream = fields.get("stream") is True
@@ -211,6 +238,7 @@ class Client:
             created=int(self._clock.time()),
             options=params.options_of(model, fields, stream),
         )
+        call.errand = audio.errand_of(operation, given)  # last: it may open a file
         return call, mocked
 
     def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:
@@ -230,7 +258,7 @@ class Client:
             "litellm_call_id": call.id,
             "api_base": deployment.address,
             "model_id": deployment.id,
-            "response_cost": None if call.cost is None else float(call.cost),
+            "response_cost": _dollars(call),
             "additional_headers": headers,
             "litellm_model_name": deployment.model,
             "provider_response_model": call.upstream_model,
@@ -284,6 +312,10 @@ class Client:
             self._guards[loop] = guard = _closing(engine)
             await anext(guard)
         return engine
+
+
+def _dollars(call: Call) -> float | None:
+    return None if call.cost is None else float(call.cost)
 
 
 def _shown(answer: Answer, hidden: dict[str, Any]) -> Any:

@@ -151,6 +151,94 @@ def fim_completion(model: str, prompt: Any = None, suffix: str | None = None, **
     return PORTAL.run(afim_completion(model, prompt, suffix, **kwargs))
 
 
+async def aspeech(
+    model: str,
+    input: str | None = None,  # noqa: A002 -- OpenAI's name
+    voice: Any = None,
+    api_key: str | None = None,
+    api_base: str | None = None,
+    api_version: str | None = None,
+    organization: str | None = None,
+    project: str | None = None,
+    max_retries: int | None = None,
+    metadata: dict[str, Any] | None = None,
+    timeout: Any = None,  # noqa: ASYNC109 -- LiteLLM's parameter
+    response_format: str | None = None,
+    speed: float | None = None,
+    instructions: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Sound of a text: an object with `content`, `iter_bytes()` and `write_to_file(path)`."""
+    fields = {
+        "input": input,
+        "voice": voice,
+        "api_key": api_key,
+        "api_base": api_base,
+        "api_version": api_version,
+        "organization": organization,
+        "project": project,
+        "max_retries": max_retries,
+        "metadata": metadata,
+        "timeout": timeout,
+        "response_format": response_format,
+        "speed": speed,
+        "instructions": instructions,
+        **kwargs,
+    }
+    return await default_client().call("speech", model, fields)
+
+
+def speech(model: str, input: str | None = None, *args: Any, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+    """`aspeech`, for code that does not await."""
+    return PORTAL.run(aspeech(model, input, *args, **kwargs))
+
+
+async def atranscription(
+    model: str,
+    file: Any = None,
+    language: str | None = None,
+    prompt: str | None = None,
+    response_format: str | None = None,
+    timestamp_granularities: Sequence[str] | None = None,
+    temperature: float | None = None,
+    user: str | None = None,
+    timeout: Any = None,  # noqa: ASYNC109 -- LiteLLM's parameter
+    api_key: str | None = None,
+    api_base: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """The text of a sound file: a TranscriptionResponse. `file` is a path, bytes, an open file, or (name, bytes)."""
+    fields = {
+        "file": file,
+        "language": language,
+        "prompt": prompt,
+        "response_format": response_format,
+        "timestamp_granularities": timestamp_granularities,
+        "temperature": temperature,
+        "user": user,
+        "timeout": timeout,
+        "api_key": api_key,
+        "api_base": api_base,
+        **kwargs,
+    }
+    return await default_client().call("transcriptions", model, fields)
+
+
+def transcription(model: str, file: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """`atranscription`, for code that does not await."""
+    return PORTAL.run(atranscription(model, file, *args, **kwargs))
+
+
+async def atranslation(model: str, file: Any = None, **kwargs: Any) -> Any:
+    """The text of a sound file in English: a TranscriptionResponse."""
+    return await default_client().call("translations", model, {"file": file, **kwargs})
+
+
+def translation(model: str, file: Any = None, **kwargs: Any) -> Any:
+    """`atranslation`, for code that does not await."""
+    return PORTAL.run(atranslation(model, file, **kwargs))
+
+
 def batch_completion(
     model: str, messages: Sequence[_Messages] = (), *, max_workers: int = 100, **kwargs: Any
 ) -> list[Any]:

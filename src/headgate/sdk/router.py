@@ -138,6 +138,24 @@ class Router:
     def ocr(self, model: str, document: Any, **kwargs: Any) -> Any:
         return PORTAL.run(self.aocr(model, document, **kwargs))
 
+    async def aspeech(self, model: str, input: str, voice: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+        return await self._call("speech", model, {"input": input, "voice": voice, **kwargs})
+
+    def speech(self, model: str, input: str, voice: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
+        return PORTAL.run(self.aspeech(model, input, voice, **kwargs))
+
+    async def atranscription(self, model: str, file: Any, **kwargs: Any) -> Any:
+        return await self._call("transcriptions", model, {"file": file, **kwargs})
+
+    def transcription(self, model: str, file: Any, **kwargs: Any) -> Any:
+        return PORTAL.run(self.atranscription(model, file, **kwargs))
+
+    async def atranslation(self, model: str, file: Any, **kwargs: Any) -> Any:
+        return await self._call("translations", model, {"file": file, **kwargs})
+
+    def translation(self, model: str, file: Any, **kwargs: Any) -> Any:
+        return PORTAL.run(self.atranslation(model, file, **kwargs))
+
     async def abatch_completion(
         self, models: Sequence[str], messages: Sequence[Any], **kwargs: Any
     ) -> list[Any]:

@@ -23,7 +23,8 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
     booking.booked = True
     call.ended = gateway.clock.monotonic()
     usage = call.usage if isinstance(call.usage, ir.Usage) else None
-    source = "provider" if usage is not None and (usage.output or not call.pieces) else None
+    counted = "estimated" if call.estimated else "provider"
+    source = counted if usage is not None and (usage.output or not call.pieces) else None
     if source is None and call.pieces and call.deployment is not None and call.operation != "embeddings":
         usage, source = estimated(call), "estimated"
         call.usage = usage

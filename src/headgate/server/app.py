@@ -28,6 +28,7 @@ from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
 from headgate.server import uploads
 from headgate.server.access import Access
+from headgate.server.arriving import Arriving
 from headgate.server.asgi import AsgiExchange, body_of, path_of
 from headgate.server.auth.fetch import Fetcher
 from headgate.server.auth.jwks import KeySets
@@ -76,7 +77,11 @@ class App:
         self.gateway = gateway
         self.body_limit = gateway.body_limit
         self._root = root_path
-        self._handlers = {path: partial(llm.serve, gateway, point, "") for path, point in paths.PATHS.items()}
+        self._handlers = {
+            path: partial(llm.serve, gateway, point, "")
+            for path, point in paths.PATHS.items()
+            if not point.upload
+        }
         self._pages = Starlette(
             routes=[Route(row.path, self._page(row), methods=[row.method]) for row in PAGES],
             exception_handlers={404: _unknown_path, 405: _unknown_path, Exception: _bug},
@@ -84,12 +89,13 @@ class App:
         )
 
     def handler(self, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
-        """Who answers a POST to this path, None for all that is no model call."""
+        """Who answers a POST to this path, None for all that is no model call, and for uploads: those are read while
+        they come, which is the ASGI door's."""
         if self._root:
             path = path.removeprefix(self._root)
         handler = self._handlers.get(path)
         if handler is None and (found := paths.find(path)) is not None:
-            handler = partial(llm.serve, self.gateway, *found)
+            return None if found[0].upload else partial(llm.serve, self.gateway, *found)
         return handler or self._passage("POST", path)
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
@@ -122,6 +128,12 @@ class App:
                 handler = partial(_refusal, self, *_no_socket())
             if handler is not None:
                 await self._model_call(handler, scope, receive, send)
+                return
+            found = paths.find(path) if method == "POST" else None
+            if found is not None:
+                exchange = AsgiExchange(scope, b"")
+                exchange.arriving = Arriving(receive, self.body_limit)
+                await exchange.run(partial(llm.serve, self.gateway, *found), exchange.arriving.after, send)
                 return
         if scope["type"] == "websocket" and paths.is_socket(path_of(scope)) and _has_websockets():
             await import_module("headgate.server.endpoints.realtime").serve(

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequ
 from typing import Any, Final, TypeAlias
 
 from headgate.errors import RequestTooLargeError, Timeout
+from headgate.server.arriving import Arriving
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -23,6 +24,7 @@ class AsgiExchange:
         self.query: str = scope.get("query_string", b"").decode("latin-1")
         self.headers: Sequence[tuple[bytes, bytes]] = [(k.lower(), v) for k, v in scope["headers"]]
         self.body = body
+        self.arriving: Arriving | None = None
         self.client: str = scope["client"][0] if scope.get("client") else ""
         self._out: asyncio.Queue[Message | None] = asyncio.Queue()
         self._pause: Callable[[], None] | None = None

@@ -131,6 +131,7 @@ _LLM: Final = (
     "/chat/",
     "/completions",
     "/embeddings",
+    "/audio/",
     "/messages",
     "/openai/",
     "/files",

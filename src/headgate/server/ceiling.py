@@ -96,11 +96,12 @@ class Ceiling:
             return None
         return max(most, self._forced) * _answers(envelope)
 
-    def cost(self, envelope: Mapping[str, Raw], body: bytes) -> int:
-        """The most that the call can cost, in units. 0 where no price is known."""
+    def cost(self, envelope: Mapping[str, Raw], body: bytes, uploaded: int = 0) -> int:
+        """The most that the call can cost, in units; `uploaded` are the bytes of a file beside the body. 0 where no
+        price is known."""
         steps = self._any if self._tiered or _TIER in envelope else self._plain
         if not steps:
-            return self._by_units(envelope, body)
+            return self._by_units(envelope, body, uploaded)
         size = len(body)
         if "tools" in envelope or "functions" in envelope:
             size += TOOLS
@@ -119,10 +120,10 @@ class Ceiling:
                 if amount > dearest:
                     dearest = amount
         if self._units:
-            dearest += self._by_units(envelope, body)
+            dearest += self._by_units(envelope, body, uploaded)
         return dearest + self._request + (self._search and self._search * self._most_searches(body))
 
-    def _by_units(self, envelope: Mapping[str, Raw], body: bytes) -> int:
+    def _by_units(self, envelope: Mapping[str, Raw], body: bytes, uploaded: int) -> int:
         """What is billed by something else than tokens."""
         if not self._units:
             return 0
@@ -131,7 +132,7 @@ class Ceiling:
             "images": _largest(envelope, ("n",)) or 1,
             "searches": 1 + body.count(b'",') // DOCUMENTS,
             "characters": size,
-            "seconds": size / AUDIO_BYTES + 1,
+            "seconds": max(size, uploaded) / AUDIO_BYTES + 1,
             "pages": PAGES,
         }
         return ceil(sum(price * most[unit] for unit, price in self._units.items()))
@@ -143,9 +144,9 @@ class Ceiling:
         uses = _USES.findall(body)
         return max(map(int, uses)) if uses else SEARCHES
 
-    def likely_cost(self, envelope: Mapping[str, Raw], body: bytes) -> int:
+    def likely_cost(self, envelope: Mapping[str, Raw], body: bytes, uploaded: int = 0) -> int:
         """What such calls have cost until now; for the first ones, the most."""
-        return round(self.average_cost) if self.average_cost else self.cost(envelope, body)
+        return round(self.average_cost) if self.average_cost else self.cost(envelope, body, uploaded)
 
     def tokens(self, envelope: Mapping[str, Raw], body: bytes) -> int:
         """Input and output that a rate of tokens is charged with until the call is over."""

@@ -4,11 +4,14 @@ Two doors implement it: the express lane (`lane.py`) and the ASGI app (`asgi.py`
 """
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from headgate.server.arriving import Arriving
 
 
 class Exchange(Protocol):
-    """One request, its body complete, and the way to answer it. Header names are lower case.
+    """One request, its body complete unless it is an upload, and the way to answer it. Header names are lower case.
 
     `headers` given to `send` and `start` are whole header lines, each ended by CRLF, without
     content-length, transfer-encoding and date: those are the door's.
@@ -30,6 +33,11 @@ class Exchange(Protocol):
 
     @property
     def body(self) -> bytes: ...
+
+    @property
+    def arriving(self) -> "Arriving | None":
+        """The body of an upload that is still coming, None where it is complete in `body`."""
+        ...
 
     @property
     def client(self) -> str:

@@ -5,17 +5,22 @@ Costs a few tokens for each; what it finds is used for routing only where `enabl
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from io import BytesIO
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
+import msgspec
+from msgspec import Raw, Struct
 
+from headgate.core.audio import File, Speech, Transcription
 from headgate.core.call import Call, Operation, Options
 from headgate.core.deployment import Deployment
-from headgate.core.dialects import OPERATIONS, dialect
+from headgate.core.dialects import OPERATIONS, SOUND, dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, RateLimitError, Timeout
 from headgate.server.config.schema import GeneralSettings
 from headgate.wire import envelope as envelopes
+from headgate.wire.audio.sound import wav
+from headgate.wire.multipart import Part
 
 if TYPE_CHECKING:
     from headgate.server.gateway import Gateway
@@ -31,11 +36,15 @@ _PROBES: Final[Mapping[Operation, bytes]] = {
     "rerank": b'{"query":"hi","documents":["hi"]}',
     "moderations": b'{"input":"hi"}',
     "responses": b'{"input":"Say hi.","max_output_tokens":16,"store":false}',
+    "speech": b'{"input":"Hi."}',
+    "transcriptions": b"{}",
 }
 _DIALECTS: Final[Mapping[str, str]] = {
     **OPERATIONS,
     "chat": "openai_chat",
     "embeddings": "openai_embeddings",
+    "speech": SOUND["speech"],
+    "transcriptions": SOUND["transcriptions"],
 }
 _MODES: Final[Mapping[str, Operation]] = {
     "embedding": "embeddings",
@@ -43,7 +52,11 @@ _MODES: Final[Mapping[str, Operation]] = {
     "rerank": "rerank",
     "moderation": "moderations",
     "responses": "responses",
+    "audio_speech": "speech",
+    "audio_transcription": "transcriptions",
 }
+_SILENCE: Final = wav(bytes(16000), 8000)
+"""A second of it."""
 
 
 class Found(Struct, frozen=True):
@@ -87,7 +100,7 @@ class Health:
 
     async def _probe(self, deployment: Deployment, gate: asyncio.Semaphore) -> Found:
         gateway = self._gateway
-        operation = _MODES.get(str(deployment.facts.get("mode")), "chat")
+        operation = operation_of(deployment)
         call = Call(
             id=gateway.new_id(),
             operation=operation,
@@ -99,14 +112,44 @@ class Health:
             created=int(gateway.clock.time()),
             options=Options(retries=0, drop_params=True),
         )
+        if operation in SOUND:
+            _sound(call, deployment)
         seconds = float(deployment.info.get("health_check_timeout") or PROBE_SECONDS)
         problem: HeadgateError | None = None
         try:
             async with gate, asyncio.timeout(seconds):
-                await gateway.snapshot.engine.run(call, lambda _: Group(deployment.group, [deployment]))
+                answer = await gateway.snapshot.engine.run(
+                    call, lambda _: Group(deployment.group, [deployment])
+                )
+                if answer.body is None:  # it speaks: that is all we want to know
+                    answer.abort()
         except HeadgateError as error:
             problem = error
         except TimeoutError:
             problem = Timeout(f"no answer within {seconds:g} s")
         text = "" if problem is None else str(problem)[:500]
         return Found(text, isinstance(problem, PASSING), gateway.clock.time())
+
+
+def operation_of(deployment: Deployment) -> Operation:
+    """What it is asked: by its mode, else the first that its provider has."""
+    mode = _MODES.get(str(deployment.facts.get("mode")))
+    if mode is not None:
+        return mode
+    return next((name for name in _PROBES if name in deployment.provider.paths), "chat")
+
+
+def _sound(call: Call, deployment: Deployment) -> None:
+    """`health_check_voice` is LiteLLM's."""
+    if call.operation == "speech":
+        voice = str(deployment.info.get("health_check_voice") or "alloy")
+        call.envelope["voice"] = Raw(msgspec.json.encode(voice))
+        call.errand = Speech()
+        return
+    file = File(
+        content=BytesIO(_SILENCE),
+        part=Part("file", "silence.wav", "audio/wav"),
+        size=len(_SILENCE),
+        seconds=1.0,
+    )
+    call.errand = Transcription(file)

@@ -63,6 +63,7 @@ class LaneExchange:
         "_protocol",
         "_started",
         "_write",
+        "arriving",
         "body",
         "client",
         "headers",
@@ -85,6 +86,7 @@ class LaneExchange:
         self.headers: list[tuple[bytes, bytes]] = protocol.headers
         self.client = protocol.client[0] if protocol.client else ""
         self.body = b""
+        self.arriving = None
         self.pause: Callable[[], None] | None = None
         self.resume: Callable[[], None] | None = None
 
@@ -385,10 +387,13 @@ class Lane(HttpToolsProtocol):
             if self._exchange is not None:
                 self._exchange.drop_keep_alive()
             return
-        if self._left:  # uvicorn may have answered, or begun to
-            self.transport.close()
-            return
-        if self.cycle is not None and not self.cycle.response_complete:
+        if self._left:
+            if self.cycle.response_started:
+                self.transport.close()
+                return
+            self.cycle.disconnected = True  # what the app would say comes too late
+            self.cycle.message_event.set()
+        elif self.cycle is not None and not self.cycle.response_complete:
             self.cycle.keep_alive = False
             return
         path = self.url.partition(b"?")[0].decode("latin-1") if hasattr(self, "url") else ""

@@ -47,9 +47,17 @@ class Prices(Protocol):
 
 
 async def reserve(
-    gateway: Gateway, prices: Prices, call: Call, booking: Booking, body: bytes, *, within: bool = False
+    gateway: Gateway,
+    prices: Prices,
+    call: Call,
+    booking: Booking,
+    body: bytes,
+    *,
+    uploaded: int = 0,
+    within: bool = False,
 ) -> None:
-    """Sets `booking.hold`. `within`: the call is part of one that holds its place among those in flight.
+    """Sets `booking.hold`. `uploaded` are the bytes of a file beside the body; `within`: the call is part of one that
+    holds its place among those in flight.
 
     Raises RateLimitError, BudgetExceededError, PermissionDeniedError for a customer or tag that may not use the
     model, ServiceUnavailableError where the ledger can't be written.
@@ -73,10 +81,12 @@ async def reserve(
         if meters.tokens:
             tokens = ceiling.tokens(call.envelope, body)
         if any(budget.strict for budget in meters.budgets):
-            amount = max(ceiling.cost(call.envelope, body), _elsewhere(prices, call, body))
+            amount = max(
+                ceiling.cost(call.envelope, body, uploaded), _elsewhere(prices, call, body, uploaded)
+            )
             amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
-            amount = ceiling.likely_cost(call.envelope, body)
+            amount = ceiling.likely_cost(call.envelope, body, uploaded)
     booking.hold = await hold(gateway, meters, tokens, amount)
 
 
@@ -101,7 +111,7 @@ def _answers(group: Group, call: Call) -> int:
     return 1 + (group.hedges is not None) + {"restart": breaks.MOST, "continue": 1}.get(way, 0)
 
 
-def _elsewhere(prices: Prices, call: Call, body: bytes) -> int:
+def _elsewhere(prices: Prices, call: Call, body: bytes, uploaded: int) -> int:
     """The most that the call can cost where it comes to when its own model fails."""
     lists = call.options.fallbacks.over(prices.lookup(call.model).fallbacks)
     if lists is NO_FALLBACKS:
@@ -115,7 +125,8 @@ def _elsewhere(prices: Prices, call: Call, body: bytes) -> int:
         with suppress(NotFoundError):  # nothing is spent there
             ceiling = prices.ceiling(model)
             amount = max(
-                amount, ceiling.cost({**call.envelope, **fields}, b"".join((body, *fields.values())))
+                amount,
+                ceiling.cost({**call.envelope, **fields}, b"".join((body, *fields.values())), uploaded),
             )
             waiting += prices.lookup(model).fallbacks.all()
     return amount

@@ -45,6 +45,7 @@ class Tape:
         self.query = exchange.query
         self.headers: Sequence[tuple[bytes, bytes]] = exchange.headers
         self.body = exchange.body
+        self.arriving = None
         self.fingerprint = _fingerprint(exchange)
         self.status = 0
         self.over = False

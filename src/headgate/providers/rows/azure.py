@@ -3,7 +3,10 @@
 Two surfaces: dated ones, where the deployment stands in the path and an api-version is required, and v1,
 which looks like OpenAI's. Realtime has both: https://learn.microsoft.com/azure/ai-foundry/openai/how-to/realtime-audio"""
 
-from headgate.providers.base import Auth, Provider, Site
+from msgspec.structs import replace
+
+from headgate.providers.base import Auth, Provider, Site, Variant
+from headgate.providers.rows import speech
 from headgate.providers.rows.openai import REASONING
 
 _V1 = ("v1", "latest", "preview")
@@ -48,6 +51,9 @@ def _realtime(base: str, version: str) -> str:
     return f"/openai/realtime?api-version={version}&deployment={{model}}"
 
 
+SPEAKING = replace(speech.AZURE, api_key_env=("AZURE_SPEECH_API_KEY", "AZURE_API_KEY"))
+"""`azure/speech/…` is LiteLLM's name for another service of Azure's."""
+
 ROW = Provider(
     id="azure",
     name="Azure OpenAI",
@@ -62,4 +68,5 @@ ROW = Provider(
     api_version="2025-02-01-preview",
     model_rules=REASONING,
     batch_price="0.5",  # https://learn.microsoft.com/azure/ai-services/openai/how-to/batch
+    variants=(Variant(match=r"speech/", row=SPEAKING, cut="speech/"),),
 )

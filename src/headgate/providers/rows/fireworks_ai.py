@@ -1,6 +1,8 @@
 """Fireworks AI. https://docs.fireworks.ai/api-reference"""
 
-from headgate.providers.base import Provider, Quirks, Site, paths
+from msgspec.structs import replace
+
+from headgate.providers.base import Provider, Quirks, Site, Variant, paths
 
 
 def _path(site: Site) -> str:
@@ -11,7 +13,7 @@ def _path(site: Site) -> str:
 
 _AUDIO = "https://audio-prod.us-virginia-1.direct.fireworks.ai"
 
-ROW = Provider(
+_ROW = Provider(
     id="fireworks_ai",
     name="Fireworks AI",
     aliases=("fireworks",),
@@ -38,10 +40,15 @@ ROW = Provider(
         "transcriptions": "caption_transcriptions",
         "translations": "caption_transcriptions",
     },
-    model_prefix="accounts/fireworks/models/",
     quirks=Quirks(
         rename={"max_completion_tokens": "max_tokens"},
         values={"tool_choice": {'"required"': "any"}},
         tool_strict=False,
     ),
+)
+
+ROW = replace(
+    _ROW,
+    model_prefix="accounts/fireworks/models/",
+    variants=(Variant(match=r"whisper", row=_ROW),),  # those that listen have short names alone
 )

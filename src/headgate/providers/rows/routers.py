@@ -83,6 +83,7 @@ ROWS: tuple[Provider, ...] = (
             "images",
             "speech",
             "transcriptions",
+            "translations",
             "rerank",
             "moderations",
             "ocr",

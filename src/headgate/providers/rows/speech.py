@@ -1,7 +1,8 @@
 """Companies whose models only speak and listen.
 
 Deepgram https://developers.deepgram.com/reference, ElevenLabs https://elevenlabs.io/docs/api-reference, Azure Speech
-https://learn.microsoft.com/azure/ai-services/speech-service/rest-text-to-speech.
+https://learn.microsoft.com/azure/ai-services/speech-service/rest-text-to-speech, Amazon Polly
+https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html.
 """
 
 from urllib.parse import urlsplit
@@ -22,19 +23,31 @@ def _azure_speech(site: Site) -> str:
     return f"https://{region}.{service}.speech.microsoft.com{path}" if known else path
 
 
+AZURE = Provider(
+    id="azure_speech",
+    name="Azure Speech",
+    base_url="https://{region}.api.cognitive.microsoft.com",
+    base_url_env=("AZURE_SPEECH_API_BASE",),
+    base_vars={"region": ("azure_speech_region", "AZURE_SPEECH_REGION")},
+    api_key_env=("AZURE_SPEECH_API_KEY",),
+    auth=Auth(header="ocp-apim-subscription-key", scheme=""),
+    paths={name: path for name, (_, path) in _SERVICES.items()},
+    path_of=_azure_speech,
+    dialects={"speech": "azure_ssml", "transcriptions": "azure_short_audio"},
+)
+
 ROWS: tuple[Provider, ...] = (
     Provider(
-        id="azure_speech",
-        name="Azure Speech",
-        base_url="https://{region}.api.cognitive.microsoft.com",
-        base_url_env=("AZURE_SPEECH_API_BASE",),
-        base_vars={"region": ("azure_speech_region", "AZURE_SPEECH_REGION")},
-        api_key_env=("AZURE_SPEECH_API_KEY",),
-        auth=Auth(header="ocp-apim-subscription-key", scheme=""),
-        paths={name: path for name, (_, path) in _SERVICES.items()},
-        path_of=_azure_speech,
-        dialects={"speech": "azure_ssml", "transcriptions": "azure_short_audio"},
+        id="aws_polly",
+        name="Amazon Polly",
+        base_url="https://polly.{region}.amazonaws.com",
+        base_vars={"region": ("aws_region_name", "AWS_REGION_NAME", "AWS_REGION", "AWS_DEFAULT_REGION")},
+        auth=Auth(optional=True),
+        credential="aws:polly",
+        paths={"speech": "/v1/speech"},
+        dialects={"speech": "polly_speech"},
     ),
+    AZURE,
     Provider(
         id="deepgram",
         name="Deepgram",

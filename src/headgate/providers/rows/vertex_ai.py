@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from headgate.errors import BadRequestError
 from headgate.providers.address import LABEL
@@ -66,7 +67,9 @@ _METHODS = {
     "count_tokens": ":countTokens",
     "images": ":predict",
     "rerank": "",
+    "speech": "",
 }
+_TTS = {**_METHODS, "speech": ":generateContent"}
 _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
 
 
@@ -75,6 +78,8 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
         """A base that is a model or an endpoint itself gets the method alone."""
         if site.operation == "rerank":
             return _ranker(site)
+        if site.operation == "speech" and not methods["speech"]:
+            return _speaker(site)
         method = methods[site.operation]
         if re.search(r"/(models|endpoints)/[^/]+$", site.base):
             return method
@@ -99,6 +104,13 @@ def _ranker(site: Site) -> str:
         f"https://discoveryengine.googleapis.com/v1/projects/{project}/locations/global"
         "/rankingConfigs/default_ranking_config:rank"
     )
+
+
+def _speaker(site: Site) -> str:
+    """Google's own voices are a service beside the models, too; another host is asked itself.
+    https://cloud.google.com/text-to-speech/docs/reference/rest/v1/text/synthesize"""
+    google = (urlsplit(site.base).hostname or "").endswith(".googleapis.com")
+    return ("https://texttospeech.googleapis.com" if google else "") + "/v1/text:synthesize"
 
 
 def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
@@ -141,15 +153,24 @@ SELF_DEPLOYED = _row(
     body_model=False,
     quirks=Quirks(rename=TO_MAX_TOKENS),
 )
+SPEAKING = _row(
+    "google",
+    _TTS,
+    dialect="gemini",
+    embeddings="vertex_embeddings",
+    dialects={"rerank": "vertex_rerank", "speech": "gemini_speech"},
+    stream_usage="always",
+)
 ROW = _row(
     "google",
     _METHODS,
     aliases=("vertex_ai_beta", "google-vertex"),
     dialect="gemini",
     embeddings="vertex_embeddings",
-    dialects={"rerank": "vertex_rerank"},
+    dialects={"rerank": "vertex_rerank", "speech": "google_tts"},
     stream_usage="always",
     variants=(
+        Variant(match=r"gemini-.*tts", row=SPEAKING),
         Variant(match=r"claude", row=CLAUDE),
         Variant(match=r"mistral|codestral|ministral", row=MISTRAL),
         Variant(match=r"jamba", row=AI21),

@@ -229,7 +229,7 @@ modelscope nadir nanogpt oobabooga openai_like openrouter sagemaker_chat sagemak
 xinference aihubmix gmi llamagate scaleway libertai sail tensormesh meta publicai crusoe pinstripes
 scx-ai cognition assemblyai darkbloom prism xiaomi_mimo sarvam abliteration apertis charity_engine chutes
 cortecs empiriolabs helicone nano-gpt neosantara parasail poe reka synthetic veniceai deepgram voyage
-stability runwayml black_forest_labs elevenlabs aws_polly parallel_ai typesafe linkup recraft reducto
+stability runwayml black_forest_labs elevenlabs parallel_ai typesafe linkup recraft reducto
 soniox tavily dataforseo duckduckgo exa_ai firecrawl google_pse jina_ai searxng serper strands_decider
 transcribe a2a_agent auto_router aws_textract azure_speech brave cursor dotprompt humanloop infinity
 langfuse litellm_agent manus milvus mongodb nvidia_riva pg_vector pydantic_ai_agents s3_vectors topaz

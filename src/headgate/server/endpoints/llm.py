@@ -12,12 +12,14 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.answer import Answer
+from headgate.core.audio import Speech, Transcription
 from headgate.core.call import Call, model_of
 from headgate.core.dialects import dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
 from headgate.server import headers, repeats
 from headgate.server.account import account
+from headgate.server.arriving import taken
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
@@ -73,6 +75,8 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
             InternalServerError(f"Headgate failed on call {call.id}; its log says why"),
         )
     finally:
+        if call.errand is not None:
+            call.errand.close()
         gateway.metrics.in_flight -= 1
         if not booking.draining:
             account(gateway, call, booking)
@@ -94,11 +98,11 @@ async def _serve(
     if caller.routes or caller.addresses:
         caller.reach(exchange.path, exchange.client)
     again = partial(serve, gateway, endpoint, call.model)
-    if repeats.HEADER in asked and not isinstance(exchange, repeats.Tape):
+    if repeats.HEADER in asked and exchange.arriving is None and not isinstance(exchange, repeats.Tape):
         await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
         booking.booked = True  # by the one call that answers all
         return
-    envelope = envelopes.read(exchange.body)
+    envelope, body, uploaded = await _read(gateway, endpoint, call, asked, exchange)
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
     for key in endpoint.strange:
@@ -108,7 +112,7 @@ async def _serve(
     call.model = model = caller.aliases.get(model, model)
     caller.admit(model)
     call.share = caller.share
-    booking.request = exchange.body
+    booking.request = body
     booking.read(envelope, asked)
     if endpoint.stream or (endpoint.unasked and bytes(envelope.get("stream", _NULL)) == _NULL):
         envelope["stream"] = Raw(_TRUE)
@@ -130,34 +134,55 @@ async def _serve(
             exchange.send(200, JSON, begun)
             return
     if gateway.ledger is not None:
-        await reserve(gateway, snapshot, call, booking, exchange.body)
+        await reserve(gateway, snapshot, call, booking, body, uploaded=uploaded)
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
-    for copied in answer.deployment.mirrors:
+    for copied in answer.deployment.mirrors if call.errand is None else ():
         mirror(gateway, snapshot, call, copied)
-    if snapshot.store_prompts:
+    if snapshot.store_prompts and not answer.media_type.startswith("audio/"):
         booking.response = []
     if call.stream:
         await _relay(gateway, snapshot, answer, booking, exchange)
     else:
         body = answer.body or b""
-        if snapshot.requested_name:
+        if snapshot.requested_name and call.errand is None:
             body = renamed(body, call.model)
         if booking.response is not None:
             booking.response.append(body)
         if call.operation == "responses" and (keep := gateway.conversations.keeper(call, booking, answer)):
             keep(body)
         account(gateway, call, booking)
-        exchange.send(200, JSON + _head(gateway, snapshot, answer, booking), body)
+        kind = JSON if call.errand is None else _kind(answer)
+        exchange.send(200, kind + _head(gateway, snapshot, answer, booking), body)
+
+
+async def _read(
+    gateway: Gateway, endpoint: Endpoint, call: Call, asked: dict[bytes, bytes], exchange: Exchange
+) -> tuple[dict[str, Raw], bytes, int]:
+    """The envelope, the request as it is logged, and the bytes of a file that came with it."""
+    if exchange.arriving is None:
+        if call.operation == "speech":
+            call.errand = Speech()
+        return envelopes.read(exchange.body), exchange.body, 0
+    translate = call.operation == "translations"
+    kind = asked.get(b"content-type", b"").decode("latin-1")
+    envelope, file = await taken(aiter(exchange.arriving), kind, gateway.body_limit, translate=translate)
+    call.errand = Transcription(file, translate=translate)
+    named = Raw(msgspec.json.encode(file.part.filename or "file"))
+    return envelope, msgspec.json.encode({**envelope, "file": named}), file.size
+
+
+def _kind(answer: Answer) -> bytes:
+    return b"content-type: %b\r\n" % answer.media_type.encode("latin-1", "replace")
 
 
 async def _relay(
     gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking, exchange: Exchange
 ) -> None:
-    kind = f"content-type: {answer.call.dialect.stream_type}\r\ncache-control: no-cache\r\n".encode()
+    kind = _kind(answer) + b"cache-control: no-cache\r\n"
     write: Callable[[bytes], None] = exchange.write
     listed = answer.call.dialect.name == "gemini" and "alt=sse" not in exchange.query
     if listed:  # Google's older form of a stream
@@ -165,7 +190,7 @@ async def _relay(
         write = array.write
     exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
     exchange.flow(answer.pause, answer.resume)
-    if snapshot.requested_name:
+    if snapshot.requested_name and answer.call.errand is None:
         write = renaming(write, answer.call.model, lines=kind.startswith(LINES))
     if booking.response is not None:
         write = _copying(write, booking.response.append)
@@ -191,7 +216,8 @@ async def _relay(
             answer.cut()
     if listed:
         array.end()
-    exchange.end()
+    if not answer.torn:  # else the connection is closed before the end: nothing else can say that it broke
+        exchange.end()
 
 
 def _copying(write: Callable[[bytes], None], tell: Callable[[bytes], object]) -> Callable[[bytes], None]:

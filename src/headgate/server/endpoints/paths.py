@@ -14,12 +14,14 @@ class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it.
     `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
     body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
-    out; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
+    out; `upload`: the body is a form that is read while it comes; `spoken` is the dialect's name, which is loaded
+    when somebody speaks it."""
 
     operation: Operation
     spoken: str
     stream: bool = False
     unasked: bool = False
+    upload: bool = False
     strange: frozenset[str] = frozenset()
     forward: frozenset[bytes] = frozenset()
 
@@ -39,6 +41,9 @@ RERANK: Final = Endpoint("rerank", "rerank")
 MODERATIONS: Final = Endpoint("moderations", "moderations")
 OCR: Final = Endpoint("ocr", "ocr")
 FIM: Final = Endpoint("fim", "fim")
+SPEECH: Final = Endpoint("speech", "openai_chat")
+TRANSCRIPTIONS: Final = Endpoint("transcriptions", "openai_chat", upload=True)
+TRANSLATIONS: Final = Endpoint("translations", "openai_chat", upload=True)
 
 PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/chat/completions": CHAT,
@@ -61,6 +66,12 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/ocr": OCR,
     "/v1/fim/completions": FIM,
     "/fim/completions": FIM,
+    "/v1/audio/speech": SPEECH,
+    "/audio/speech": SPEECH,
+    "/v1/audio/transcriptions": TRANSCRIPTIONS,
+    "/audio/transcriptions": TRANSCRIPTIONS,
+    "/v1/audio/translations": TRANSLATIONS,
+    "/audio/translations": TRANSLATIONS,
     "/api/chat": OLLAMA,
     "/api/generate": OLLAMA_TEXT,
     "/api/embed": OLLAMA_EMBED,
@@ -75,6 +86,14 @@ REALTIME: Final = frozenset(("/v1/realtime", "/realtime", "/openai/realtime", "/
 """Where websockets are taken that name their model in the address."""
 LIVE: Final = re.compile(r"/ws/google\.ai\.generativelanguage\.v\w+\.GenerativeService\.BidiGenerateContent")
 """Where Google's clients open theirs, and name the model in the first frame."""
+_ENDINGS: Final = (
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/audio/speech",
+    "/audio/transcriptions",
+    "/audio/translations",
+)
 _GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
 
@@ -96,7 +115,7 @@ def find(path: str) -> tuple[Endpoint, str] | None:
                 return _GEMINI[method], unquote(name)
     for root in _ROOTS:
         if path.startswith(root):
-            for ending in ("/chat/completions", "/completions", "/embeddings"):
+            for ending in _ENDINGS:
                 if path.endswith(ending) and len(path) > len(root) + len(ending):
                     return PATHS[ending], path[len(root) : -len(ending)]
     return None

@@ -140,6 +140,7 @@ class Quiet:
         self.client = exchange.client
         self.headers: Sequence[tuple[bytes, bytes]] = exchange.headers
         self.body = body
+        self.arriving = None
         self.answer = b""
 
     def send(self, status: int, headers: bytes, body: bytes) -> None:

@@ -1,0 +1,168 @@
+"""Speech and transcription in LiteLLM's words: files in any shape that Python has, and what comes back.
+
+https://docs.litellm.ai/docs/text_to_speech and https://docs.litellm.ai/docs/audio_transcription.
+"""
+
+import io
+import os
+from collections.abc import AsyncIterator, Iterator, Mapping
+from mimetypes import guess_type
+from pathlib import Path
+from typing import Any, BinaryIO, Final, Self, cast
+
+import msgspec
+
+from headgate.core.answer import Answer
+from headgate.core.audio import File, Speech, Transcription
+from headgate.core.errand import Errand
+from headgate.errors import BadRequestError
+from headgate.sdk.objects import View
+from headgate.wire.audio.sound import HEAD, audio_seconds
+from headgate.wire.multipart import Part
+
+LISTENING: Final = ("transcriptions", "translations")
+_EXPECTED: Final = "a path, bytes, an open binary file, or (name, bytes or file[, content type])"
+_CHUNK: Final = 64 * 1024
+_JSON: Final = "application/json"
+
+
+def errand_of(operation: str, fields: Mapping[str, Any]) -> Errand | None:
+    """What speech and transcriptions do, None for other operations. Raises BadRequestError for what is no file."""
+    if operation == "speech":
+        return Speech()
+    if operation in LISTENING:
+        return Transcription(file_of(fields["file"]), translate=operation == "translations")
+    return None
+
+
+def without_file(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes into the call's envelope. Raises BadRequestError for a stream."""
+    if fields.get("stream"):
+        raise BadRequestError("'stream' is for the gateway: calls of sound return whole", param="stream")
+    return {name: value for name, value in fields.items() if name != "file"}
+
+
+def file_of(given: Any) -> File:
+    """The caller's own file object stays open; its bytes are read from where it stands. Raises BadRequestError."""
+    name, kind = "", None
+    if isinstance(given, tuple):
+        if len(given) not in (2, 3):
+            raise _wrong(given)
+        name, kind = str(given[0] or ""), given[2] if len(given) == 3 else None
+        given = given[1]
+    content = _content(given)
+    name = name or Path(str(getattr(content, "name", "audio"))).name
+    head = content.read(HEAD)
+    size = content.seek(0, os.SEEK_END)
+    content.seek(max(0, size - HEAD))
+    tail = content.read(HEAD)
+    if not size:
+        raise BadRequestError("'file' is empty: expected a sound file", param="file")
+    part = Part("file", name, kind or guess_type(name)[0] or "application/octet-stream")
+    return File(content=content, part=part, size=size, seconds=audio_seconds(head, size, tail))
+
+
+def _content(given: Any) -> BinaryIO:
+    if isinstance(given, bytes | bytearray | memoryview):
+        return io.BytesIO(given)
+    if isinstance(given, str | os.PathLike):
+        try:
+            return Path(given).open("rb")
+        except OSError as error:
+            raise BadRequestError(f"'file': {given} can't be read: {error.strerror}", param="file") from None
+    if not hasattr(given, "read"):
+        raise _wrong(given)
+    data = given.read()  # a copy: others may go on with it, and it may not know how to seek
+    if not isinstance(data, bytes):
+        raise BadRequestError("'file' must be opened in binary mode", param="file")
+    made = io.BytesIO(data)
+    if isinstance(known := getattr(given, "name", None), str):
+        made.name = known
+    return cast("BinaryIO", made)
+
+
+def _wrong(given: Any) -> BadRequestError:
+    return BadRequestError(f"'file' must be {_EXPECTED}, not {type(given).__name__}", param="file")
+
+
+class Spoken:
+    """Sound, whole: what OpenAI's client calls HttpxBinaryResponseContent. `headers` are the provider's."""
+
+    def __init__(self, content: bytes, media_type: str, headers: Mapping[str, str]) -> None:
+        self.content = content
+        self.headers = {**headers, "content-type": media_type}
+        self._hidden_params: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"Spoken({len(self.content)} bytes of {self.headers['content-type']})"
+
+    def read(self) -> bytes:
+        return self.content
+
+    async def aread(self) -> bytes:
+        return self.content
+
+    @property
+    def text(self) -> str:
+        return self.content.decode("utf-8", "replace")
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        size = chunk_size or _CHUNK
+        for start in range(0, len(self.content), size):
+            yield self.content[start : start + size]
+
+    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        for piece in self.iter_bytes(chunk_size):
+            yield piece
+
+    def write_to_file(self, file: str | os.PathLike[str]) -> None:
+        Path(file).write_bytes(self.content)
+
+    def stream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
+        self.write_to_file(file)
+
+    async def astream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
+        self.write_to_file(file)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class TranscriptionWord(View):
+    _known = frozenset(("word", "start", "end", "speaker"))
+
+
+class TranscriptionSegment(View):
+    _known = frozenset(("id", "text", "start", "end", "speaker"))
+
+
+class TranscriptionUsage(View):
+    _known = frozenset(("type", "seconds", "input_tokens", "output_tokens", "total_tokens"))
+
+
+class TranscriptionResponse(View):
+    """`text` is the captions themselves for "srt" and "vtt"."""
+
+    _known = frozenset(("text", "task", "language", "duration", "segments", "words", "usage"))
+    _views = {
+        "words": TranscriptionWord,
+        "segments": TranscriptionSegment,
+        "usage": TranscriptionUsage,
+    }
+    _hidden_params: dict[str, Any]
+
+    @classmethod
+    def read(cls, media_type: str, body: bytes) -> Self:
+        if media_type.startswith(_JSON):
+            return cls.of(msgspec.json.decode(body))
+        return cls.of({"text": body.decode("utf-8", "replace")})
+
+
+async def shown(answer: Answer) -> Any:
+    """The answer as an object. Raises what broke it off."""
+    body = b"".join([piece async for piece in answer])
+    if answer.call.error is not None:
+        raise answer.call.error
+    if answer.call.operation == "speech":
+        return Spoken(body, answer.media_type, dict(answer.headers))
+    return TranscriptionResponse.read(answer.media_type, body)
