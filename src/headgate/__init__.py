@@ -13,8 +13,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = {
-    "headgate.sdk.functions": """acompletion aembedding afim_completion amoderation aocr arerank aresponses
-        atext_completion batch_completion completion embedding fim_completion moderation ocr rerank responses
+    "headgate.sdk.functions": """acompletion aembedding afim_completion aimage_edit aimage_generation
+        aimage_variation amoderation aocr arerank aresponses
+        atext_completion batch_completion completion embedding fim_completion image_edit image_generation
+        image_variation
+        moderation ocr rerank responses
         text_completion""",
     "headgate.sdk.client": "Client",
     "headgate.sdk.router": "Router",
@@ -26,7 +29,8 @@ _MODULES = {
         supports_prompt_caching supports_reasoning supports_response_schema supports_system_messages
         supports_tool_choice supports_vision supports_web_search token_counter validate_environment""",
     "headgate.sdk.objects": """ChatCompletionDeltaToolCall ChatCompletionMessageToolCall Choices Delta
-        EmbeddingResponse Function Message ModelResponse ModelResponseStream ModerationResponse OCRResponse
+        EmbeddingResponse Function ImageObject ImageResponse Message ModelResponse
+        ModelResponseStream ModerationResponse OCRResponse
         RerankResponse ResponsesAPIResponse StreamingChoices TextChoices TextCompletionResponse Usage""",
     "headgate.errors": """APIConnectionError APIError APIResponseValidationError AuthenticationError
         BadGatewayError BadRequestError BudgetExceededError ContentPolicyViolationError

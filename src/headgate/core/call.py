@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -24,6 +24,9 @@ Operation: TypeAlias = Literal[
     "responses",
     "completions",
     "embeddings",
+    "images",
+    "image_edits",
+    "image_variations",
     "count_tokens",
     "rerank",
     "moderations",
@@ -31,6 +34,9 @@ Operation: TypeAlias = Literal[
     "fim",
     "pass_through",
 ]
+
+
+PICTURES: Final[frozenset[Operation]] = frozenset(("images", "image_edits", "image_variations"))
 
 
 class Leg(NamedTuple):
@@ -87,13 +93,15 @@ class Options(Struct, frozen=True, kw_only=True):
 
 DEFAULT_OPTIONS = Options()
 _NOTHING = Decimal(0)
+NO_FILES: Final[Mapping[str, Any]] = {}
 
 
 class Call:
     """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
 
-    `envelope` is the body as the client sent it, by top-level key; `model` what was asked for; `forward`
-    are request headers that go along when the dialects agree. What became of it: `deployment`, `attempts`
+    `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, by field, as the
+    dialect reads them; `model` what was asked for; `forward` are request headers that go along when the dialects
+    agree. `relayed`: whoever asks takes a long answer piece by piece. What became of it: `deployment`, `attempts`
     (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
     `pieces` and `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a
     stream that broke and is gone on with.
@@ -111,6 +119,7 @@ class Call:
         "ended",
         "envelope",
         "error",
+        "files",
         "first_byte",
         "forward",
         "hedged",
@@ -123,6 +132,7 @@ class Call:
         "options",
         "path",
         "pieces",
+        "relayed",
         "request",
         "restarts",
         "said",
@@ -160,6 +170,8 @@ class Call:
         self.created = created
         self.options = options
         self.forward = forward
+        self.files: Mapping[str, Any] = NO_FILES
+        self.relayed = False
         self.request: ir.Request | None = None
         self.deployment: Deployment | None = None
         self.wish = NO_WISH
@@ -188,8 +200,13 @@ class Call:
     def meaning(self) -> ir.Request:
         """The request in the IR: read once, however many attempts need it."""
         if self.request is None:
-            self.request = self.dialect.read_request(msgspec.json.decode(msgspec.json.encode(self.envelope)))
+            self.request = self.read(self.envelope)
         return self.request
+
+    def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
+        """What this body means, with the call's files in it."""
+        body = msgspec.json.decode(msgspec.json.encode(envelope))
+        return self.dialect.read_request({**body, **self.files} if self.files else body)
 
     def changed(self, model: str, envelope: dict[str, Raw]) -> None:
         """Asks for something else from here on: a fallback, perhaps with its own parameters."""

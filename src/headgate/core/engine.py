@@ -12,11 +12,13 @@ import msgspec
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
 from headgate.core.breaks import MOST, PREFILL, Way, continuable, continued
-from headgate.core.call import NO_WISH, Call, Leg
+from headgate.core.call import NO_WISH, PICTURES, Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.hedge import race
+from headgate.core.jobs import Jobs
 from headgate.core.media import inline
 from headgate.core.partial import wasted
+from headgate.core.pictures import Pictures
 from headgate.core.prepare import prepare
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
 from headgate.core.signing import ERROR_LIMIT, Sending, Signer
@@ -49,6 +51,8 @@ class Engine:
         self._dice = dice
         self._media_hosts = media_hosts
         self._sleep = sleep or asyncio.sleep
+        self._jobs = Jobs(self.send, clock, self._sleep)
+        self._pictures = Pictures(self._jobs, transports, clock, media_hosts)
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
         """An answer whose first content is there. Raises the last attempt's error when all have failed."""
@@ -267,7 +271,7 @@ class Engine:
         transport = self._transports[prepared.route.origin.scheme]
         if prepared.remote:
             await inline(prepared.remote, transport, self._media_hosts)
-            prepared = prepare(call, deployment)
+            prepared = prepare(call, deployment, prepared.request)
         call.path = prepared.path
         started = self._clock.monotonic()
         timeouts = self._timeouts(call, group, deployment, started)
@@ -291,6 +295,8 @@ class Engine:
             answer = Answer(call, deployment, prepared, incoming, self._clock)
             if call.stream:
                 await answer.open(on_break)
+            elif call.operation in PICTURES:
+                await self._pictures.take(answer, incoming)
             else:
                 await answer.take()
         except BaseException as error:
@@ -304,8 +310,9 @@ class Engine:
         finally:
             call.upstream_seconds += self._clock.monotonic() - started
         now = self._clock.monotonic()
-        if call.stream and answer.body is None:
-            track.first_tokens.add(now - started, now)
+        if answer.body is None:
+            if call.stream:
+                track.first_tokens.add(now - started, now)
             answer.leave = lambda broken: self._left(answer.call, group, deployment, probe, broken)
             track.succeed(now)
             return answer
@@ -387,6 +394,7 @@ class Engine:
             group.queue.wake()
 
     async def close(self) -> None:
+        await self._jobs.close()
         for transport in self._transports.values():
             await transport.close()
 

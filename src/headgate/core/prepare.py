@@ -7,10 +7,11 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from headgate.core.call import Call
+from headgate.core import forms
+from headgate.core.call import PICTURES, Call
 from headgate.core.deployment import Deployment, Route
 from headgate.core.params import OURS
-from headgate.errors import UnsupportedParamsError
+from headgate.errors import BadRequestError, UnsupportedParamsError
 from headgate.providers.quirks import run
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
@@ -32,7 +33,8 @@ _strings = msgspec.json.Decoder(dict[str, str])
 
 
 class Prepared(Struct, kw_only=True):
-    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not."""
+    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `remote` are media to
+    fetch first, which belong to `request`: there is no body until then."""
 
     route: Route
     head: bytes
@@ -41,17 +43,22 @@ class Prepared(Struct, kw_only=True):
     echo: Echo | None = None
     strip_usage: bool = False
     remote: list[Source] = []
+    request: Request | None = None
 
 
-def prepare(call: Call, deployment: Deployment) -> Prepared:
-    """Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
+def prepare(call: Call, deployment: Deployment, request: Request | None = None) -> Prepared:
+    """`request` is what an earlier preparation read, its media fetched since.
+
+    Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
     expressed."""
     operation = deployment.operation_for(call.operation)
     route = deployment.route(operation, call.stream)
     fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
-    if route.dialect is call.dialect and fits:
+    if call.stream and call.operation in PICTURES:
+        raise BadRequestError("images have no stream here: leave out `stream`", param="stream")
+    if route.dialect is call.dialect and fits and not call.files:
         return _same(call, deployment, route)
-    return _translate(call, deployment, route)
+    return _translate(call, deployment, route, request)
 
 
 def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
@@ -87,23 +94,41 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     )
 
 
-def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
-    request = call.meaning()
-    if deployment.defaults:
-        request = call.dialect.read_request(
-            msgspec.json.decode(_encode({**deployment.defaults, **call.envelope}))
-        )
+def _translate(call: Call, deployment: Deployment, route: Route, request: Request | None) -> Prepared:
+    if request is None:
+        given = {**deployment.defaults, **call.envelope} if deployment.defaults else None
+        request = call.meaning() if given is None else call.read(given)
+    _check(call, request)
+    if remote := route.dialect.remote_media(request):
+        return Prepared(route=route, head=b"", body=b"", path=TRANSLATE, remote=remote, request=request)
     request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.body_model
     if isinstance(request, Request):
         request.stream = call.stream
-    remote = route.dialect.remote_media(request)
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped:
         _report(written.dropped, call, deployment)
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
-    body: dict[str, Any] = written.body
+    headers = dict(written.headers)
+    if forms.is_form(headers):
+        fields = _finished(written.body["fields"], call, deployment)
+        headers["content-type"], data = forms.encoded(fields, written.body["files"])
+    else:
+        data = _encode(_finished(written.body, call, deployment))
+    return Prepared(
+        route=route, head=_head(route, tuple(headers.items())), body=data, path=TRANSLATE, echo=written.echo
+    )
+
+
+def _check(call: Call, request: Request) -> None:
+    """Of an operation that needs pictures: a body without them means another one."""
+    if call.operation in PICTURES and call.operation != "images" and not getattr(request, "images", ()):
+        raise BadRequestError("image: required, expected a picture to work on", param="image")
+
+
+def _finished(body: dict[str, Any], call: Call, deployment: Deployment) -> dict[str, Any]:
+    """What we wrote, as the row and the deployment want it."""
     if not deployment.plan.idle:  # the row's quirks hold for what we wrote, too
         body = {name: Raw(_encode(value)) for name, value in body.items()}
         left_out = run(deployment.plan, body, deployment.provider, drops(call, deployment))
@@ -112,14 +137,7 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         body = {**body, **deployment.fixed, **deployment.extra}
     if not deployment.provider.body_model:
         body.pop("model", None)
-    return Prepared(
-        route=route,
-        head=_head(route, tuple(written.headers.items())),
-        body=_encode(body),
-        path=TRANSLATE,
-        echo=written.echo,
-        remote=remote,
-    )
+    return body
 
 
 def _others_thoughts(request: Request, family: str) -> list[str]:

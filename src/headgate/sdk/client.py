@@ -26,9 +26,10 @@ from headgate.errors import BadRequestError, HeadgateError
 from headgate.net.pool import Pool
 from headgate.providers.mock import MockTransport
 from headgate.providers.registry import resolve
-from headgate.sdk import params, settings
+from headgate.sdk import params, pictures, settings
 from headgate.sdk.objects import (
     EmbeddingResponse,
+    ImageResponse,
     ModelResponse,
     ModerationResponse,
     OCRResponse,
@@ -52,6 +53,9 @@ _RESPONSES: Final[Mapping[Operation, type[Response]]] = {
     "rerank": RerankResponse,
     "moderations": ModerationResponse,
     "ocr": OCRResponse,
+    "images": ImageResponse,
+    "image_edits": ImageResponse,
+    "image_variations": ImageResponse,
     "fim": ModelResponse,
     "responses": ResponsesAPIResponse,
 }
@@ -62,6 +66,9 @@ _NEEDED: Final[Mapping[Operation, str]] = {
     "rerank": "documents",
     "moderations": "input",
     "ocr": "document",
+    "images": "prompt",
+    "image_edits": "image",
+    "image_variations": "image",
     "fim": "prompt",
     "responses": "input",
 }
@@ -160,6 +167,7 @@ class Client:
             _raise_mock(fields.get("mock_response"), model)
         else:
             fields = {name: value for name, value in fields.items() if name not in _MOCK}
+        fields, files = pictures.taken(operation, fields)
         body = params.body_of(fields)
         body["model"] = Raw(msgspec.json.encode(model))
         stream = fields.get("stream") is True
@@ -174,6 +182,7 @@ class Client:
             created=int(self._clock.time()),
             options=params.options_of(model, fields, stream),
         )
+        call.files = files
         return call, mocked
 
     def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:

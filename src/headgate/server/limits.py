@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from headgate.core import breaks
 from headgate.core import fallback as fallbacks
-from headgate.core.call import Call
+from headgate.core.call import PICTURES, Call
 from headgate.core.fallback import NONE
 from headgate.core.route import Group
 from headgate.errors import (
@@ -20,6 +21,7 @@ from headgate.errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
+from headgate.server import picture_ceiling
 from headgate.server.allow import Allow
 from headgate.server.booking import Booking
 from headgate.server.ceiling import Ceiling
@@ -63,10 +65,10 @@ async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking
         if meters.tokens:
             tokens = ceiling.tokens(call.envelope, body)
         if any(budget.strict for budget in meters.budgets):
-            amount = max(ceiling.cost(call.envelope, body), _elsewhere(prices, call, body))
+            amount = max(_most(ceiling, call, call.envelope, body), _elsewhere(prices, call, body))
             amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
-            amount = ceiling.likely_cost(call.envelope, body)
+            amount = round(ceiling.average_cost) or _most(ceiling, call, call.envelope, body)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
     while isinstance(taken, Refusal):
         meter = taken.lease
@@ -78,6 +80,12 @@ async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking
             raise refused(taken, gateway.clock.time())
         taken = meters.reserve(tokens, amount, gateway.clock.time())
     booking.hold = taken
+
+
+def _most(ceiling: Ceiling, call: Call, envelope: Mapping[str, Raw], body: bytes) -> int:
+    if call.operation in PICTURES:
+        return picture_ceiling.most(ceiling.deployments, envelope, call.files)
+    return ceiling.cost(envelope, body)
 
 
 def _answers(group: Group, call: Call) -> int:
@@ -99,9 +107,8 @@ def _elsewhere(prices: Prices, call: Call, body: bytes) -> int:
         seen.add(model)
         with suppress(NotFoundError):  # nothing is spent there
             ceiling = prices.ceiling(model)
-            amount = max(
-                amount, ceiling.cost({**call.envelope, **fields}, b"".join((body, *fields.values())))
-            )
+            asked = {**call.envelope, **fields}
+            amount = max(amount, _most(ceiling, call, asked, b"".join((body, *fields.values()))))
             waiting += prices.lookup(model).fallbacks.all()
     return amount
 

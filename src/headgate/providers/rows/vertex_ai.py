@@ -65,8 +65,10 @@ _METHODS = {
     "embeddings": ":predict",
     "count_tokens": ":countTokens",
     "images": ":predict",
+    "image_edits": ":predict",
     "rerank": "",
 }
+_IMAGES = ("images", "image_edits")
 _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
 
 
@@ -76,6 +78,8 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
         if site.operation == "rerank":
             return _ranker(site)
         method = methods[site.operation]
+        if method == ":predict" and site.operation in _IMAGES and "gemini" in site.model:
+            method = ":generateContent"
         if re.search(r"/(models|endpoints)/[^/]+$", site.base):
             return method
         if site.model.isdecimal():  # a tuned model, deployed
@@ -145,7 +149,7 @@ ROW = _row(
     aliases=("vertex_ai_beta", "google-vertex"),
     dialect="gemini",
     embeddings="vertex_embeddings",
-    dialects={"rerank": "vertex_rerank"},
+    dialects={"rerank": "vertex_rerank", "images": "google_images", "image_edits": "google_images"},
     stream_usage="always",
     variants=(
         Variant(match=r"claude", row=CLAUDE),

@@ -16,7 +16,7 @@ from headgate.core.call import Call, model_of
 from headgate.core.dialects import dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
-from headgate.server import headers, repeats
+from headgate.server import forms, headers, repeats
 from headgate.server.account import account
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
@@ -98,7 +98,12 @@ async def _serve(
         await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
         booking.booked = True  # by the one call that answers all
         return
-    envelope = envelopes.read(exchange.body)
+    body = exchange.body
+    if endpoint.forms and forms.is_form(asked):
+        envelope, call.files = forms.read(body, asked[b"content-type"])
+        body = envelopes.write(envelope)  # what is asked; the files are no text to be counted or kept
+    else:
+        envelope = envelopes.read(body)
     if call.model:
         envelope["model"] = Raw(msgspec.json.encode(call.model))
     for key in endpoint.strange:
@@ -108,7 +113,7 @@ async def _serve(
     call.model = model = caller.aliases.get(model, model)
     caller.admit(model)
     call.share = caller.share
-    booking.request = exchange.body
+    booking.request = body
     booking.read(envelope, asked)
     if endpoint.stream or (endpoint.unasked and bytes(envelope.get("stream", _NULL)) == _NULL):
         envelope["stream"] = Raw(_TRUE)
@@ -130,17 +135,18 @@ async def _serve(
             exchange.send(200, JSON, begun)
             return
     if gateway.ledger is not None:
-        await reserve(gateway, snapshot, call, booking, exchange.body)
+        await reserve(gateway, snapshot, call, booking, body)
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
+    call.relayed = not snapshot.requested_name
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
     for copied in answer.deployment.mirrors:
         mirror(gateway, snapshot, call, copied)
     if snapshot.store_prompts:
         booking.response = []
-    if call.stream:
+    if call.stream or answer.body is None:
         await _relay(gateway, snapshot, answer, booking, exchange)
     else:
         body = answer.body or b""
@@ -158,12 +164,15 @@ async def _relay(
     gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking, exchange: Exchange
 ) -> None:
     kind = f"content-type: {answer.call.dialect.stream_type}\r\ncache-control: no-cache\r\n".encode()
+    length = None
+    if not answer.call.stream:  # a long answer as it came
+        kind, length = JSON, answer.length
     write: Callable[[bytes], None] = exchange.write
     listed = answer.call.dialect.name == "gemini" and "alt=sse" not in exchange.query
     if listed:  # Google's older form of a stream
         kind, array = JSON, ListWriter(exchange.write)
         write = array.write
-    exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
+    exchange.start(200, kind + _head(gateway, snapshot, answer, booking), length)
     exchange.flow(answer.pause, answer.resume)
     if snapshot.requested_name:
         write = renaming(write, answer.call.model, lines=kind.startswith(LINES))
@@ -189,6 +198,8 @@ async def _relay(
         if not booking.draining:
             answer.abort()
             answer.cut()
+    if answer.call.error is not None and not answer.call.stream:
+        return  # half a document: the door closes the connection, so that nobody takes it for a whole one
     if listed:
         array.end()
     exchange.end()

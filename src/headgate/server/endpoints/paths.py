@@ -14,13 +14,15 @@ class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it; `read`
     are all that are looked at. `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
     body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
-    out; `spoken` is the dialect's name, which is loaded when somebody speaks it."""
+    out; `forms`: the body may be a form with files; `spoken` is the dialect's name, which is loaded when
+    somebody speaks it."""
 
     operation: Operation
     spoken: str
     stream: bool = False
     unasked: bool = False
     strange: frozenset[str] = frozenset()
+    forms: bool = False
     forward: frozenset[bytes] = frozenset()
     read: frozenset[bytes] = headers.READ
 
@@ -40,6 +42,10 @@ RERANK: Final = Endpoint("rerank", "rerank")
 MODERATIONS: Final = Endpoint("moderations", "moderations")
 OCR: Final = Endpoint("ocr", "ocr")
 FIM: Final = Endpoint("fim", "fim")
+_TYPED: Final = headers.READ | {b"content-type"}
+IMAGES: Final = Endpoint("images", "openai_images", forms=True, read=_TYPED)
+IMAGE_EDITS: Final = Endpoint("image_edits", "openai_images", forms=True, read=_TYPED)
+IMAGE_VARIATIONS: Final = Endpoint("image_variations", "openai_images", forms=True, read=_TYPED)
 
 PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/chat/completions": CHAT,
@@ -62,6 +68,12 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/ocr": OCR,
     "/v1/fim/completions": FIM,
     "/fim/completions": FIM,
+    "/v1/images/generations": IMAGES,
+    "/images/generations": IMAGES,
+    "/v1/images/edits": IMAGE_EDITS,
+    "/images/edits": IMAGE_EDITS,
+    "/v1/images/variations": IMAGE_VARIATIONS,
+    "/images/variations": IMAGE_VARIATIONS,
     "/api/chat": OLLAMA,
     "/api/generate": OLLAMA_TEXT,
     "/api/embed": OLLAMA_EMBED,
@@ -73,6 +85,14 @@ _GEMINI: Final[Mapping[str, Endpoint]] = {
     "batchEmbedContents": Endpoint("embeddings", "gemini_embeddings"),
 }
 _GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
+_ENDINGS: Final = (
+    "/chat/completions",
+    "/completions",
+    "/embeddings",
+    "/images/generations",
+    "/images/edits",
+    "/images/variations",
+)
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")
 
 
@@ -88,7 +108,7 @@ def find(path: str) -> tuple[Endpoint, str] | None:
                 return _GEMINI[method], unquote(name)
     for root in _ROOTS:
         if path.startswith(root):
-            for ending in ("/chat/completions", "/completions", "/embeddings"):
+            for ending in _ENDINGS:
                 if path.endswith(ending) and len(path) > len(root) + len(ending):
                     return PATHS[ending], path[len(root) : -len(ending)]
     return None

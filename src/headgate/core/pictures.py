@@ -1,0 +1,154 @@
+"""Answers of calls for pictures: passed on, however long they are, or read, waited for, fetched and written anew.
+
+Knows no provider. A long answer that is only passed on is never held: its head and its end tell what was used.
+"""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any, Final
+
+from headgate.core.answer import LIMIT, Answer, settle
+from headgate.core.call import Call, text_of
+from headgate.core.jobs import Jobs
+from headgate.core.media import inline
+from headgate.core.prepare import TRANSLATE
+from headgate.errors import HeadgateError
+from headgate.ports import Clock, Incoming, Transport
+from headgate.wire.images.answers import usage_of
+from headgate.wire.ir_images import ImageEcho, ImageUsage, measured, pending
+from headgate.wire.polling import RULES
+
+HELD: Final = 4 * 1024 * 1024
+"""Bytes of an answer that we hold: a longer one is passed on piece by piece where somebody takes it so."""
+WINDOW: Final = 8 * 1024
+"""Bytes of a long answer's head, and of its end, that are looked at."""
+_FACT: Final = re.compile(r'"(usage|size|quality)"\s*:\s*')
+_DECODE: Final = json.JSONDecoder().raw_decode
+
+
+class Pictures:
+    """`transports` are by scheme, `media_hosts` the private hosts that pictures may be fetched from, None for all."""
+
+    def __init__(
+        self,
+        jobs: Jobs,
+        transports: dict[str, Transport],
+        clock: Clock,
+        media_hosts: frozenset[str] | None,
+    ) -> None:
+        self._jobs = jobs
+        self._transports = transports
+        self._clock = clock
+        self._media_hosts = media_hosts
+
+    async def take(self, answer: Answer, incoming: Incoming) -> None:
+        """Sets the answer's body, or has it pass piece by piece. Raises what an error in it says, Timeout, and
+        ImageFetchError for a picture that can't be fetched."""
+        if answer.prepared.path is not TRANSLATE:
+            await self._pass(answer, incoming)
+            return
+        call, prepared = answer.call, answer.prepared
+        upstream: Any = prepared.route.dialect
+        body, kind = await incoming.read(LIMIT), incoming.header("content-type")
+        if upstream.polling is not None:
+            rule, url = RULES[upstream.polling], prepared.route.url
+            done = await self._jobs.follow(call, answer.deployment, rule, url, incoming, body)
+            body, kind = done.body, done.content_type
+        call.first_byte = self._clock.monotonic()
+        reply = upstream.read_reply(body, prepared.echo, reply_type=kind)
+        call.usage, call.upstream_model = reply.usage, reply.model
+        settle(call, answer.deployment)  # it is paid for, whether the pictures can be fetched or not
+        await inline(pending(reply), self._transports[prepared.route.origin.scheme], self._media_hosts)
+        answer.body = call.dialect.write_reply(reply, answer.frame)
+
+    async def _pass(self, answer: Answer, incoming: Incoming) -> None:
+        call = answer.call
+        pieces, long = await _begun(incoming, whole=not call.relayed)
+        call.first_byte = self._clock.monotonic()
+        if long:
+            answer.stream(Window(answer), pieces)
+            return
+        answer.body = b"".join(pieces)
+        glance = answer.prepared.route.dialect.glance(answer.body)
+        if glance.error is not None:
+            raise glance.error
+        if isinstance(glance.usage, ImageUsage):
+            call.usage = measured(glance.usage, _asked(call))
+        settle(call, answer.deployment)
+
+
+async def _begun(incoming: Incoming, *, whole: bool) -> tuple[list[bytes], bool]:
+    """The pieces of an answer, and whether there are more of them than are held."""
+    if whole:
+        return [await incoming.read(LIMIT)], False
+    length = incoming.header("content-length") or ""
+    if length.isdigit() and int(length) > HELD:
+        return [], True
+    pieces: list[bytes] = []
+    size = 0
+    while data := await incoming.next():
+        pieces.append(data)
+        size += len(data)
+        if size > HELD:
+            return pieces, True
+    return pieces, False
+
+
+def _asked(call: Call) -> ImageEcho:
+    return ImageEcho(size=_word(call, "size"), quality=_word(call, "quality"))
+
+
+def _word(call: Call, key: str) -> str | None:
+    return text_of(call.envelope, key)
+
+
+class Window:
+    """See filters.Filter: passes all as it is and remembers the two ends."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._head = b""
+        self._tail = b""
+        self.failure: HeadgateError | None = None
+
+    def feed(self, data: bytes) -> bytes:
+        self._answer.call.body_bytes += len(data)
+        if len(self._head) < WINDOW:
+            self._head += data[: WINDOW - len(self._head)]
+        self._tail = data[-WINDOW:] if len(data) >= WINDOW else (self._tail + data)[-WINDOW:]
+        return data
+
+    def pipe(self, write: Callable[[bytes], None]) -> Callable[[bytes], None]:
+        def sink(data: bytes) -> None:
+            write(self.feed(data))
+
+        return sink
+
+    def end(self) -> bytes:
+        self.cut()
+        return b""
+
+    def cut(self) -> None:
+        """The pictures are those that were asked for: nobody counts them as they go by."""
+        call = self._answer.call
+        usage = usage_of({**_facts(self._head), **_facts(self._tail)})
+        usage.images = _number(call)
+        call.usage = measured(usage, _asked(call))
+
+
+def _facts(window: bytes) -> dict[str, Any]:
+    """The values of the keys that stand whole in a piece of JSON. Inside a string their quotes would be escaped."""
+    text = window.decode("utf-8", "replace")
+    found: dict[str, Any] = {}
+    for match in _FACT.finditer(text):
+        try:
+            found[match[1]], _ = _DECODE(text, match.end())
+        except (ValueError, RecursionError):
+            continue  # cut by the window's end
+    return found
+
+
+def _number(call: Call) -> int:
+    given = bytes(call.envelope.get("n", b"")).strip()
+    return int(given) if given.isdigit() and len(given) < 6 and int(given) else 1
