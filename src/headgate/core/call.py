@@ -93,14 +93,13 @@ class Options(Struct, frozen=True, kw_only=True):
 
 DEFAULT_OPTIONS = Options()
 _NOTHING = Decimal(0)
-NO_FILES: Final[Mapping[str, Any]] = {}
 
 
 class Call:
     """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
 
     `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, by field, as the
-    dialect reads them; `model` what was asked for; `forward` are request headers that go along when the dialects
+    dialect reads them, None where it is none; `model` what was asked for; `forward` are request headers that go along when the dialects
     agree. `relayed`: whoever asks takes a long answer piece by piece. What became of it: `deployment`, `attempts`
     (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
     `pieces` and `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a
@@ -170,7 +169,7 @@ class Call:
         self.created = created
         self.options = options
         self.forward = forward
-        self.files: Mapping[str, Any] = NO_FILES
+        self.files: Mapping[str, Any] | None = None
         self.relayed = False
         self.request: ir.Request | None = None
         self.deployment: Deployment | None = None

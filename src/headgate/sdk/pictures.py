@@ -15,13 +15,13 @@ _KEYS: Final = ("image", "images", "mask")
 _ADDRESSES: Final = ("http://", "https://", "data:")
 
 
-def taken(operation: Operation, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """The fields without pictures, and these by field. Raises BadRequestError for what is no picture."""
+def taken(operation: Operation, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
+    """The fields without pictures, and these by field, None where there are none. Raises BadRequestError for what is no picture."""
     if operation not in PICTURES:
-        return dict(fields), {}
+        return dict(fields), None
     kept = {key: value for key, value in fields.items() if key not in _KEYS}
     given = {key: fields[key] for key in _KEYS if fields.get(key) is not None}
-    return kept, {key: _pictures(value, key) for key, value in given.items()}
+    return kept, {key: _pictures(value, key) for key, value in given.items()} or None
 
 
 def _pictures(value: Any, where: str) -> Any:

@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
-from headgate.core.call import NO_FILES
 from headgate.core.deployment import Deployment
 from headgate.store.money import UNITS
 from headgate.wire.ir_images import ImageUsage, measured
@@ -25,10 +24,10 @@ _ANY: Final = msgspec.json.Decoder().decode
 
 
 def most(
-    deployments: Sequence[Deployment], envelope: Mapping[str, Raw], files: Mapping[str, Any] = NO_FILES
+    deployments: Sequence[Deployment], envelope: Mapping[str, Raw], files: Mapping[str, Any] | None = None
 ) -> int:
     """Units. Of the dearest of the deployments; 0 where no price is known."""
-    usages = list(_usages(envelope, files))
+    usages = list(_usages(envelope, files or {}))
     costs = (deployment.cost_of_pictures(usage) for deployment in deployments for usage in usages)
     return max((ceil(cost * UNITS) for cost in costs if cost is not None), default=0)
 
