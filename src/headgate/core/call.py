@@ -99,11 +99,12 @@ class Call:
     """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
 
     `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, by field, as the
-    dialect reads them, None where it is none; `model` what was asked for; `forward` are request headers that go along when the dialects
-    agree. `relayed`: whoever asks takes a long answer piece by piece. What became of it: `deployment`, `attempts`
-    (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
-    `pieces` and `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a
-    stream that broke and is gone on with.
+    dialect reads them, None where it is none; `model` what was asked for; `forward` are request headers that go
+    along when the dialects agree. `relayed`: whoever asks takes a long answer piece by piece.
+
+    What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`,
+    `dropped` (what could not be expressed); `pieces` and `body_bytes` are what a stream has brought until now; `said`
+    is the text that the client has of a stream that broke and is gone on with.
     """
 
     __slots__ = (

@@ -69,8 +69,12 @@ class Jobs:
     async def _wait(self, call: Call, seconds: float) -> None:
         now = self._clock.monotonic()
         if now + seconds >= call.deadline:
+            whole, call.deadline = (
+                call.deadline - call.started,
+                now,
+            )  # what is left is no time for another job
             raise Timeout(
-                f"the job was still running when the call's time of {call.deadline - call.started:.0f} s was over",
+                f"the job was still running when the call's time of {whole:.0f} s was over",
                 model=call.model,
                 code="deadline",
             )

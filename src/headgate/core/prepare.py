@@ -34,7 +34,7 @@ _strings = msgspec.json.Decoder(dict[str, str])
 
 class Prepared(Struct, kw_only=True):
     """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `remote` are media to
-    fetch first, which belong to `request`: there is no body until then."""
+    fetch first, which belong to `request`: pictures to work on have no body until then."""
 
     route: Route
     head: bytes
@@ -99,8 +99,10 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
         given = {**deployment.defaults, **call.envelope} if deployment.defaults else None
         request = call.meaning() if given is None else call.read(given)
     _check(call, request)
-    if remote := route.dialect.remote_media(request):
+    remote = route.dialect.remote_media(request)
+    if remote and call.operation in PICTURES:
         return Prepared(route=route, head=b"", body=b"", path=TRANSLATE, remote=remote, request=request)
+    asked = request
     request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.body_model
     if isinstance(request, Request):
@@ -117,7 +119,13 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     else:
         data = _encode(_finished(written.body, call, deployment))
     return Prepared(
-        route=route, head=_head(route, tuple(headers.items())), body=data, path=TRANSLATE, echo=written.echo
+        route=route,
+        head=_head(route, tuple(headers.items())),
+        body=data,
+        path=TRANSLATE,
+        echo=written.echo,
+        remote=remote,
+        request=asked,
     )
 
 

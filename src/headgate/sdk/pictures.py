@@ -16,7 +16,9 @@ _ADDRESSES: Final = ("http://", "https://", "data:")
 
 
 def taken(operation: Operation, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any] | None]:
-    """The fields without pictures, and these by field, None where there are none. Raises BadRequestError for what is no picture."""
+    """The fields without pictures, and these by field, None where there are none.
+
+    Raises BadRequestError for what is no picture."""
     if operation not in PICTURES:
         return dict(fields), None
     kept = {key: value for key, value in fields.items() if key not in _KEYS}
