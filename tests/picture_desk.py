@@ -19,11 +19,13 @@ TOKENS = {
 
 
 class Pictures:
-    """`routes` are by "METHOD /path"; an answer is a document, bytes of a picture, or (status, document)."""
+    """`routes` are by "METHOD /path", `any` answers all others; an answer is a document, bytes of a picture, or
+    (status, document)."""
 
     def __init__(self, upstream: Upstream) -> None:
         self.upstream = upstream
         self.routes: dict[str, list[Any]] = {}
+        self.any: Any = None
         upstream.script = self._answer
 
     @property
@@ -45,7 +47,7 @@ class Pictures:
 
     def _answer(self, body: bytes) -> list[bytes]:
         route = self.upstream.requests[-1][0].rsplit(" ", 1)[0]
-        rows = self.routes.get(route) or [(404, {"error": {"message": f"nothing at {route}"}})]
+        rows = self.routes.get(route) or [self.any or (404, {"error": {"message": f"nothing at {route}"}})]
         found = rows.pop(0) if len(rows) > 1 else rows[0]
         status, document = found if isinstance(found, tuple) else (200, found)
         kind = "image/png" if isinstance(document, bytes) else "application/json"

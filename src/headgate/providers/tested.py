@@ -16,6 +16,7 @@ _TABLE: Final = """
     custom_openai       chat
     databricks          chat
     deepseek            chat responses
+    fal_ai              images
     fireworks_ai        chat
     gemini              chat count_tokens embeddings
     groq                chat
@@ -25,19 +26,20 @@ _TABLE: Final = """
     hyperbolic          chat
     llamafile           chat
     mistral             chat embeddings
-    nebius              chat
+    nebius              chat images
     novita              chat
     nvidia_nim          chat
     ollama              chat embeddings
-    openai              chat completions embeddings responses
-    openrouter          chat embeddings responses
+    openai              chat completions embeddings image_variations images responses
+    openrouter          chat embeddings images responses
     perplexity          chat embeddings
+    replicate           images
     sambanova           chat embeddings
     snowflake           chat
-    together_ai         chat completions
+    together_ai         chat completions images
     vercel_ai_gateway   chat
     vertex_ai           chat count_tokens embeddings
-    xai                 chat responses
+    xai                 chat image_edits responses
     zai                 chat
 """
 RECORDED: Final[dict[str, tuple[str, ...]]] = {
