@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment, head
 from headgate.core.signing import ERROR_LIMIT, Sending
-from headgate.errors import APIConnectionError, HeadgateError, Timeout
+from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError, Timeout
 from headgate.ports import Clock, Incoming, Timeouts
 from headgate.wire.polling import Ask, Done, Failed, Job, Rule
 
@@ -96,6 +96,8 @@ class Jobs:
         parts = urlsplit(ask.url)
         origin = deployment.origin(parts.scheme, parts.hostname or "", parts.port)
         target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+        if not target.isascii() or not target.isprintable() or " " in target:
+            raise APIResponseValidationError("the answer names an address with characters that HTTP forbids")
         own = {name: value for name, value in deployment.headers().items() if name != "content-type"}
         lines = head(target, parts.netloc, {**own, **ask.headers}, ask.method)
         limits = Timeouts(first_byte=seconds, between_chunks=seconds, total=seconds)

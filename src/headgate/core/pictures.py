@@ -68,6 +68,7 @@ class Pictures:
         call.first_byte = self._clock.monotonic()
         if long:
             answer.stream(Window(answer), pieces)
+            _foresee(answer)
             return
         answer.body = b"".join(pieces)
         glance = answer.prepared.route.dialect.glance(answer.body)
@@ -93,6 +94,14 @@ async def _begun(incoming: Incoming, *, whole: bool) -> tuple[list[bytes], bool]
         if size > HELD:
             return pieces, True
     return pieces, False
+
+
+def _foresee(answer: Answer) -> None:
+    """The price that the answer's head can name: of what is paid for by the token only its end tells it."""
+    sheet, call = answer.deployment.sheet, answer.call
+    if sheet is None or not sheet.tokens:
+        call.usage = measured(ImageUsage(images=_number(call)), _asked(call))
+        settle(call, answer.deployment)
 
 
 def _asked(call: Call) -> ImageEcho:

@@ -19,7 +19,8 @@ LISTS: Final = frozenset(("image", "image[]"))
 """Files of which there may be several."""
 FILES: Final = LISTS | {"mask"}
 NUMBERS: Final = frozenset(("n", "seed", "output_compression", "partial_images", "num_retries", "timeout"))
-FLAGS: Final = {"stream": {"true": True, "false": False}}
+_WORDS: Final = {"true": True, "false": False}
+FLAGS: Final = {"stream": _WORDS, "drop_params": _WORDS}
 
 Form = tuple[dict[str, Raw], dict[str, Any]]
 

@@ -28,13 +28,19 @@ _PROBES: Final[Mapping[Operation, bytes]] = {
     "chat": b'{"messages":[{"role":"user","content":"Say hi."}],"max_tokens":5}',
     "embeddings": b'{"input":"hi"}',
     "completions": b'{"prompt":"hi","max_tokens":5}',
+    "images": b'{"prompt":"a dot"}',
 }
 _DIALECTS: Final[Mapping[Operation, str]] = {
     "chat": "openai_chat",
     "embeddings": "openai_embeddings",
     "completions": "completions",
+    "images": "openai_images",
 }
-_MODES: Final[Mapping[str, Operation]] = {"embedding": "embeddings", "completion": "completions"}
+_MODES: Final[Mapping[str, Operation]] = {
+    "embedding": "embeddings",
+    "completion": "completions",
+    "image_generation": "images",
+}
 
 
 class Found(Struct, frozen=True):

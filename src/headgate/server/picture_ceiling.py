@@ -1,6 +1,7 @@
 """The most that a call for pictures can cost, by the sizes and qualities that are asked for: known beforehand."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import product
 from math import ceil
 from typing import Any, Final
 
@@ -41,9 +42,9 @@ def _usages(envelope: Mapping[str, Raw], files: Mapping[str, Any]) -> Iterator[I
     said = sum(len(raw) for key, raw in envelope.items() if key not in _SENT)
     larger = max(1.0, (plain.pixels or 0) / plain.images / PIXELS)
     drawn = ceil(TOKENS.get(plain.quality or "", MOST_TOKENS) * larger) * plain.images
-    yield msgspec.structs.replace(
-        plain, input=said + seen, image_input=seen, output=drawn, image_output=drawn
-    )
+    tokens = msgspec.structs.replace(plain, input=said + seen, output=drawn)
+    for seeing, drawing in product((None, seen), (None, drawn)):  # as text, or at the prices of pictures
+        yield msgspec.structs.replace(tokens, image_input=seeing, image_output=drawing)
 
 
 def _count(value: Any) -> int:
