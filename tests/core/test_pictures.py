@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from core.played import CATALOG, PlayedAnswer
 from headgate.core import forms
 from headgate.core.answer import Answer
+from headgate.core.breaks import OnBreak
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
@@ -21,6 +22,8 @@ from headgate.wire import envelope
 from headgate.wire.images.base import File
 from headgate.wire.ir_images import ImageUsage
 from picture_desk import TOKENS, fields_of
+
+ERROR = OnBreak()
 
 
 class Clock:
@@ -57,7 +60,7 @@ def answer(asked: Call, incoming: PlayedAnswer, **info: Any) -> Answer:
 async def taken(asked: Call, pieces: list[bytes], **headers: str) -> tuple[Answer, bytes]:
     incoming = PlayedAnswer(200, tuple(headers.items()), list(pieces))
     found = answer(asked, incoming)
-    await Pictures(None, {}, Clock(), None).take(found, incoming)  # type: ignore[arg-type]
+    await Pictures(None, {}, Clock(), None).take(found, incoming, ERROR)  # type: ignore[arg-type]
     out: list[bytes] = []
     await found.relay(out.append)
     return found, b"".join(out)

@@ -123,6 +123,15 @@ def test_a_long_answer_is_whole(pictures: Pictures) -> None:
     assert len(made.data[0].b64_json) == 6_000_000
 
 
+def test_a_stream_is_its_events(pictures: Pictures) -> None:
+    pictures.play("POST /images/generations", {**DRAWN, "usage": TOKENS})
+    events = list(
+        headgate.image_generation("p", "openai/gpt-image-1", stream=True, api_base=pictures.base, api_key="k")
+    )
+    assert [(one.type, one.b64_json) for one in events] == [("image_generation.completed", BASE64)]
+    assert events[0].usage.output_tokens == 1000
+
+
 def test_a_job_has_the_calls_time(pictures: Pictures) -> None:
     pictures.play("POST /v1/flux", {"id": "x"})
     pictures.play("GET /v1/get_result?id=x", {"id": "x", "status": "Pending"})

@@ -237,10 +237,67 @@ def test_a_cut_form_is_refused(gateway: RunningGateway, cut: int) -> None:
     assert json.loads(data)["error"]["param"] == "request_body"
 
 
-def test_no_stream(gateway: RunningGateway, pictures: Pictures) -> None:
-    status, _, said = ask(gateway, {"model": "draw", "prompt": "p", "stream": True})
-    assert (status, said["error"]["param"]) == (400, "stream")
-    assert pictures.upstream.requests == []
+# --- streams ---------------------------------------------------------------------------------------------
+
+
+def event(kind: str, **fields: Any) -> bytes:
+    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields})}\n\n".encode()
+
+
+PARTIAL = event("image_generation.partial_image", b64_json="A" * 30_000, partial_image_index=0)
+COMPLETED = event("image_generation.completed", b64_json=BASE64 * 3000, size="1024x1024", usage=TOKENS)
+
+
+def stream(pictures: Pictures, *events: bytes, step: int = 1 << 30) -> bytes:
+    whole = b"".join(events)
+    head = b"HTTP/1.1 200 X\r\ncontent-type: text/event-stream\r\n\r\n"
+    pieces = [head, *(whole[at : at + step] for at in range(0, len(whole), step))]
+    pictures.upstream.script = lambda body: pieces
+    return whole
+
+
+@pytest.mark.parametrize("step", [500, 7_001, 1 << 30])
+@pytest.mark.parametrize("as_form", [False, True])
+def test_a_stream_of_partial_pictures_passes(
+    gateway: RunningGateway, pictures: Pictures, step: int, as_form: bool
+) -> None:
+    whole = stream(pictures, PARTIAL, COMPLETED, step=step)
+    asked = {"model": "gpt-image-1", "prompt": "p", "stream": True, "partial_images": 1}
+    if as_form:
+        body, kind = form({key: json.dumps(v).strip('"') for key, v in asked.items()}, image=PNG)
+        status, lines, data = gateway.request(EDIT, body, {**AUTH, **kind})
+    else:
+        status, lines, data = gateway.request(GENERATE, asked, AUTH)
+    assert (status, lines["content-type"]) == (200, "text/event-stream")
+    assert data == whole
+    assert float(booked(gateway)["spend"]) == pytest.approx(10 * 5e-6 + 40 * 10e-6 + 1000 * 40e-6)
+
+
+def test_a_stream_that_breaks_off_says_so(gateway: RunningGateway, pictures: Pictures) -> None:
+    stream(pictures, PARTIAL)
+    _, _, data = gateway.request(GENERATE, {"model": "gpt-image-1", "prompt": "p", "stream": True}, AUTH)
+    *_, last = data.decode().strip().split("\n\n")
+    assert last.startswith("event: error\n")
+    assert json.loads(last.partition("data: ")[2])["error"]["message"]
+    assert booked(gateway)["error"] == "APIConnectionError"
+
+
+def test_an_error_before_any_picture_is_an_error(gateway: RunningGateway, pictures: Pictures) -> None:
+    stream(pictures, event("error", error={"message": "no such thing", "code": "moderation_blocked"}))
+    status, _, said = ask(gateway, {"model": "gpt-image-1", "prompt": "p", "stream": True})
+    assert status >= 400
+    assert "no such thing" in said["error"]["message"]
+
+
+@pytest.mark.parametrize("model", ["draw", "nova"])
+def test_who_has_no_stream_answers_with_one_event(
+    gateway: RunningGateway, pictures: Pictures, model: str
+) -> None:
+    pictures.play("POST /images/generations", DRAWN)
+    pictures.play("POST /model/amazon.nova-canvas-v1%3A0/invoke", {"images": [BASE64]})
+    client = openai.OpenAI(base_url=f"http://127.0.0.1:{gateway.port}/v1", api_key=KEY, max_retries=0)
+    events = list(client.images.generate(model=model, prompt="p", stream=True))
+    assert [(one.type, one.b64_json) for one in events] == [("image_generation.completed", BASE64)]
 
 
 # --- translated ------------------------------------------------------------------------------------------

@@ -65,7 +65,7 @@ class Engine:
             answer = await self._try_group(call, group, tried)
         except HeadgateError as error:
             answer = await self._fall_back(call, lookup, group, tried, error)
-        if call.stream:
+        if call.stream and call.operation not in PICTURES:
             self._prepare_for_breaks(
                 answer, lookup, tried, (call.options.on_break or group.routing.on_break).way
             )
@@ -293,10 +293,10 @@ class Engine:
                 body = await incoming.read(ERROR_LIMIT)
                 raise prepared.route.dialect.read_error(incoming.status, dict(incoming.headers), body)
             answer = Answer(call, deployment, prepared, incoming, self._clock)
-            if call.stream:
+            if call.operation in PICTURES:
+                await self._pictures.take(answer, incoming, on_break)
+            elif call.stream:
                 await answer.open(on_break)
-            elif call.operation in PICTURES:
-                await self._pictures.take(answer, incoming)
             else:
                 await answer.take()
         except BaseException as error:

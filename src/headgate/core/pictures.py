@@ -3,28 +3,25 @@
 Knows no provider. A long answer that is only passed on is never held: its head and its end tell what was used.
 """
 
-import json
-import re
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from headgate.core.answer import LIMIT, Answer, settle
+from headgate.core.breaks import OnBreak
 from headgate.core.call import Call, text_of
 from headgate.core.jobs import Jobs
 from headgate.core.media import inline
-from headgate.core.prepare import TRANSLATE
+from headgate.core.prepare import PASS
 from headgate.errors import HeadgateError
 from headgate.ports import Clock, Incoming, Transport
 from headgate.wire.images.answers import usage_of
-from headgate.wire.ir_images import ImageEcho, ImageUsage, measured, pending
+from headgate.wire.images.openai import OpenAIImages
+from headgate.wire.images.openai_sniff import WINDOW, facts
+from headgate.wire.ir_images import ImageEcho, ImageReply, ImageUsage, measured, pending
 from headgate.wire.polling import RULES
 
 HELD: Final = 4 * 1024 * 1024
 """Bytes of an answer that we hold: a longer one is passed on piece by piece where somebody takes it so."""
-WINDOW: Final = 8 * 1024
-"""Bytes of a long answer's head, and of its end, that are looked at."""
-_FACT: Final = re.compile(r'"(usage|size|quality)"\s*:\s*')
-_DECODE: Final = json.JSONDecoder().raw_decode
 
 
 class Pictures:
@@ -42,13 +39,14 @@ class Pictures:
         self._clock = clock
         self._media_hosts = media_hosts
 
-    async def take(self, answer: Answer, incoming: Incoming) -> None:
+    async def take(self, answer: Answer, incoming: Incoming, on_break: OnBreak) -> None:
         """Sets the answer's body, or has it pass piece by piece. Raises what an error in it says, Timeout, and
         ImageFetchError for a picture that can't be fetched."""
-        if answer.prepared.path is not TRANSLATE:
-            await self._pass(answer, incoming)
-            return
         call, prepared = answer.call, answer.prepared
+        if prepared.route.dialect is call.dialect:
+            prepared.path = PASS  # whatever became of the request, this is the client's own format
+            await self._pass(answer, incoming, on_break)
+            return
         upstream: Any = prepared.route.dialect
         body, kind = await incoming.read(LIMIT), incoming.header("content-type")
         if upstream.polling is not None:
@@ -57,23 +55,40 @@ class Pictures:
             body, kind = done.body, done.content_type
         call.first_byte = self._clock.monotonic()
         reply = upstream.read_reply(body, prepared.echo, reply_type=kind)
+        await self._write(answer, reply)
+
+    async def _write(self, answer: Answer, reply: ImageReply) -> None:
+        call, client = answer.call, cast(OpenAIImages, answer.call.dialect)  # the only one that clients speak
         call.usage, call.upstream_model = reply.usage, reply.model
         settle(call, answer.deployment)  # it is paid for, whether the pictures can be fetched or not
-        await inline(pending(reply), self._transports[prepared.route.origin.scheme], self._media_hosts)
-        answer.body = call.dialect.write_reply(reply, answer.frame)
+        if call.stream:  # whose events hold data
+            reply.response_format = "b64_json"
+        transport = self._transports[answer.prepared.route.origin.scheme]
+        await inline(pending(reply), transport, self._media_hosts)
+        if call.stream:
+            answer.body = client.write_events(reply, answer.frame, edited=call.operation == "image_edits")
+        else:
+            answer.body = client.write_reply(reply, answer.frame)
 
-    async def _pass(self, answer: Answer, incoming: Incoming) -> None:
-        call = answer.call
-        pieces, long = await _begun(incoming, whole=not call.relayed)
+    async def _pass(self, answer: Answer, incoming: Incoming, on_break: OnBreak) -> None:
+        call, dialect = answer.call, cast(OpenAIImages, answer.prepared.route.dialect)
+        if call.stream and (incoming.header("content-type") or "").startswith("text/event-stream"):
+            await answer.open(on_break)
+            return
+        pieces, long = await _begun(incoming, whole=call.stream or not call.relayed)
         call.first_byte = self._clock.monotonic()
         if long:
             answer.stream(Window(answer), pieces)
             _foresee(answer)
             return
-        answer.body = b"".join(pieces)
-        glance = answer.prepared.route.dialect.glance(answer.body)
+        body = b"".join(pieces)
+        glance = dialect.glance(body)
         if glance.error is not None:
             raise glance.error
+        if call.stream:
+            await self._write(answer, dialect.read_reply(body, answer.prepared.echo))
+            return
+        answer.body = body
         if isinstance(glance.usage, ImageUsage):
             call.usage = measured(glance.usage, _asked(call))
         settle(call, answer.deployment)
@@ -141,21 +156,9 @@ class Window:
     def cut(self) -> None:
         """The pictures are those that were asked for: nobody counts them as they go by."""
         call = self._answer.call
-        usage = usage_of({**_facts(self._head), **_facts(self._tail)})
+        usage = usage_of({**facts(self._head), **facts(self._tail)})
         usage.images = _number(call)
         call.usage = measured(usage, _asked(call))
-
-
-def _facts(window: bytes) -> dict[str, Any]:
-    """The values of the keys that stand whole in a piece of JSON. Inside a string their quotes would be escaped."""
-    text = window.decode("utf-8", "replace")
-    found: dict[str, Any] = {}
-    for match in _FACT.finditer(text):
-        try:
-            found[match[1]], _ = _DECODE(text, match.end())
-        except (ValueError, RecursionError):
-            continue  # cut by the window's end
-    return found
 
 
 def _number(call: Call) -> int:

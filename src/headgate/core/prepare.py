@@ -54,8 +54,6 @@ def prepare(call: Call, deployment: Deployment, request: Request | None = None) 
     operation = deployment.operation_for(call.operation)
     route = deployment.route(operation, call.stream)
     fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
-    if call.stream and call.operation in PICTURES:
-        raise BadRequestError("images have no stream here: leave out `stream`", param="stream")
     if route.dialect is call.dialect and fits and call.files is None:
         return _same(call, deployment, route)
     return _translate(call, deployment, route, request)

@@ -295,6 +295,15 @@ class ImageResponse(Response):
     _start = {"data": list}
 
 
+class ImageEvent(Response):
+    """An event of a stream of pictures."""
+
+    _known = _names(
+        "type b64_json partial_image_index created_at background output_format quality size usage"
+    )
+    _views = {"usage": ImageUsage}
+
+
 class ResponsesItem(View):
     """An item of the output, or a part of one."""
 
