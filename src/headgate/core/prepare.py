@@ -94,8 +94,9 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
 
 def _translate(call: Call, deployment: Deployment, route: Route, request: Request | None) -> Prepared:
     if request is None:
-        given = {**deployment.defaults, **call.envelope} if deployment.defaults else None
-        request = call.meaning() if given is None else call.read(given)
+        request = call.meaning()
+        if deployment.defaults:
+            request = call.read({**deployment.defaults, **call.envelope})
     _check(call, request)
     remote = route.dialect.remote_media(request)
     if remote and call.operation in PICTURES:
