@@ -1,6 +1,7 @@
 """Long answers of picture APIs: what their two ends tell, however they are cut; forms on their way out."""
 
 import json
+from decimal import Decimal
 from typing import Any
 
 import msgspec
@@ -94,6 +95,17 @@ async def test_an_answer_that_says_nothing_is_what_was_asked_for() -> None:
     assert isinstance(usage, ImageUsage)
     assert (usage.images, usage.size, usage.quality, usage.tokens) == (3, "1024x1024", "hd", 0)
     assert usage.pixels == 3 * 1024 * 1024
+
+
+@pytest.mark.parametrize(("info", "known"), [({"output_cost_per_image": 0.02}, 0.06), ({}, None)])
+async def test_what_the_head_can_say_of_the_cost(info: dict[str, Any], known: float | None) -> None:
+    asked = call(n=3)
+    incoming = PlayedAnswer(200, (("content-length", str(HELD + 1)),), [b"{}"])
+    params = {"model": "openai/gpt-image-1" if known is None else "openai/unheard-of", "api_key": "k"}
+    target = Deployment("g", params, info, catalog=CATALOG, env={})
+    found = Answer(asked, target, prepare(asked, target), incoming, Clock())
+    await Pictures(None, {}, Clock(), None).take(found, incoming, ERROR)  # type: ignore[arg-type]
+    assert asked.cost == (None if known is None else pytest.approx(Decimal(str(known))))
 
 
 async def test_a_length_is_believed_before_a_byte_is_read() -> None:

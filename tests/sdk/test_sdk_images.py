@@ -156,3 +156,16 @@ def test_a_router_draws(pictures: Pictures) -> None:
     ):
         assert made.data[0].b64_json == BASE64
         assert made._hidden_params["model_group"] == "draw"
+
+
+def test_the_built_in_provider_draws() -> None:
+    made = headgate.image_generation("p", "mock/echo", 2)
+    assert [base64.b64decode(one.b64_json)[:8] for one in made.data] == [b"\x89PNG\r\n\x1a\n"] * 2
+
+
+@pytest.mark.parametrize(
+    "told", ["https://h/a.png", [{"url": "https://h/a.png"}], {"data": [{"url": "https://h/a.png"}]}]
+)
+def test_an_answer_that_is_given(told: Any) -> None:
+    made = headgate.image_generation("p", "openai/gpt-image-1", mock_response=told)
+    assert made.data[0].url == "https://h/a.png"

@@ -197,6 +197,24 @@ def test_variations(gateway: RunningGateway, pictures: Pictures) -> None:
     assert pictures.sent("POST /images/variations")[1]["size"] == "256x256"
 
 
+@pytest.mark.parametrize("lane", [True, False], ids=["lane", "asgi"])
+def test_a_key_for_model_calls_draws_through_both_doors(
+    pictures: Pictures, tmp_path: Path, lane: bool
+) -> None:
+    pictures.play("POST /images/edits", DRAWN)
+    config = {
+        "model_list": [row(pictures, "draw", "openai/gpt-image-1")],
+        "general_settings": {"master_key": KEY},
+    }
+    with running(config, tmp_path, lane=lane) as gateway:
+        made = gateway.request("/key/generate", {"allowed_routes": ["llm_api_routes"]}, AUTH)[2]
+        key = {"authorization": f"Bearer {json.loads(made)['key']}"}
+        body, kind = form({"model": "draw", "prompt": "p"}, image=PNG * 50_000)
+        status, _, data = gateway.request("/images/edits", body, {**key, **kind})
+        assert status == 200, data
+    assert pictures.sent("POST /images/edits")[1]["image"][2] == PNG * 50_000
+
+
 def test_edits_by_address_are_passed(gateway: RunningGateway, pictures: Pictures) -> None:
     pictures.play("POST /images/edits", DRAWN)
     body = {"model": "gpt-image-1", "prompt": "p", "images": [{"image_url": "https://h/a.png"}]}

@@ -14,6 +14,7 @@ from headgate.core.media import inline
 from headgate.core.prepare import PASS
 from headgate.errors import HeadgateError
 from headgate.ports import Clock, Incoming, Transport
+from headgate.wire.envelope import UNREADABLE
 from headgate.wire.images.answers import usage_of
 from headgate.wire.images.openai import OpenAIImages
 from headgate.wire.images.openai_sniff import WINDOW, facts
@@ -124,7 +125,10 @@ def _asked(call: Call) -> ImageEcho:
 
 
 def _word(call: Call, key: str) -> str | None:
-    return text_of(call.envelope, key)
+    try:
+        return text_of(call.envelope, key)
+    except UNREADABLE:
+        return None  # the upstream took it: it is not for us to judge
 
 
 class Window:

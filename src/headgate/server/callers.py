@@ -131,6 +131,7 @@ _LLM: Final = (
     "/chat/",
     "/completions",
     "/embeddings",
+    "/images/",
     "/messages",
     "/openai/",
     "/engines/",

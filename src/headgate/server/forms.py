@@ -4,7 +4,7 @@ https://platform.openai.com/docs/api-reference/images/createEdit. Fields are tex
 choice of two are written as JSON has them, so that all who look into an envelope find what they know.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -14,6 +14,7 @@ from headgate.errors import BadRequestError
 from headgate.wire import multipart
 from headgate.wire.multipart import Field, FileData, FileStart
 
+STEP: Final = 64 * 1024
 FORM: Final = b"multipart/form-data"
 LISTS: Final = frozenset(("image", "image[]"))
 """Files of which there may be several."""
@@ -33,12 +34,10 @@ def read(body: bytes, content_type: bytes) -> Form:
     """The fields as JSON, and the files: {"filename", "content_type", "data"} by field, lists of them where there may
     be several. Raises BadRequestError naming the field."""
     parser = multipart.Parser(multipart.boundary_of(content_type.decode("latin-1")))
-    events = parser.feed(body)
-    parser.close()
     fields: dict[str, Any] = {}
     files: dict[str, Any] = {}
     pieces: list[bytes] = []
-    for event in events:
+    for event in _events(parser, body):
         if isinstance(event, Field):
             _put(fields, event)
         elif isinstance(event, FileStart):
@@ -50,6 +49,13 @@ def read(body: bytes, content_type: bytes) -> Form:
         raise _bad(name, "given as a file and as a field")
     envelope = {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}
     return envelope, {name: _whole(value) for name, value in files.items()}
+
+
+def _events(parser: multipart.Parser, body: bytes) -> Iterator[multipart.Event]:
+    """In steps: the parser moves what it has not read at each boundary."""
+    for at in range(0, len(body), STEP):
+        yield from parser.feed(body[at : at + STEP])
+    parser.close()
 
 
 def _put(fields: dict[str, Any], event: Field) -> None:
