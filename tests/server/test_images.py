@@ -475,6 +475,13 @@ def test_pictures_are_fetched_where_data_are_wanted(pictures: Pictures, tmp_path
     assert "x-key" not in headers
 
 
+def test_a_health_check_of_a_model_that_draws_draws(gateway: RunningGateway, pictures: Pictures) -> None:
+    pictures.play("POST /images/generations", DRAWN)
+    status, _, data = gateway.request("/health?model=gpt-image-1", None, AUTH, "GET")
+    assert status == 200, data
+    assert "POST /images/generations" in pictures.asked
+
+
 # --- budgets and clients ---------------------------------------------------------------------------------
 
 

@@ -68,7 +68,7 @@ async def reserve(gateway: Gateway, prices: Prices, call: Call, booking: Booking
             amount = max(_most(ceiling, call, call.envelope, body), _elsewhere(prices, call, body))
             amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
-            amount = round(ceiling.average_cost) or _most(ceiling, call, call.envelope, body)
+            amount = _likely(ceiling, call, body)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
     while isinstance(taken, Refusal):
         meter = taken.lease
@@ -86,6 +86,12 @@ def _most(ceiling: Ceiling, call: Call, envelope: Mapping[str, Raw], body: bytes
     if call.operation in PICTURES:
         return picture_ceiling.most(ceiling.deployments, envelope, call.files)
     return ceiling.cost(envelope, body)
+
+
+def _likely(ceiling: Ceiling, call: Call, body: bytes) -> int:
+    if call.operation in PICTURES and not ceiling.average_cost:
+        return _most(ceiling, call, call.envelope, body)
+    return ceiling.likely_cost(call.envelope, body)
 
 
 def _answers(group: Group, call: Call) -> int:
