@@ -174,8 +174,17 @@ def is_ollama(record: dict[str, Any]) -> bool:
 _SPEAKS = {"messages": "chat", "generateContent": "chat", "cohere_chat": "chat"}
 
 
-ELSEWHERE = {"bedrock": {"chat"}}
-"""What tests of their own replay: tests/server/test_bedrock.py."""
+ELSEWHERE = {
+    "bedrock": {"chat"},
+    "fal_ai": {"images"},
+    "nebius": {"images"},
+    "openai": {"images", "image_variations"},
+    "openrouter": {"images"},
+    "replicate": {"images"},
+    "together_ai": {"images"},
+    "xai": {"image_edits"},
+}
+"""What tests of their own replay: tests/server/test_bedrock.py, tests/replay/test_replay_images.py."""
 
 
 def replayed() -> dict[str, set[str]]:

@@ -13,9 +13,11 @@ from typing import Any
 __version__ = "0.1.0"
 
 _MODULES = {
-    "headgate.sdk.functions": """acompletion aembedding afim_completion amoderation aocr arerank aresponses aspeech
-        atext_completion atranscription atranslation batch_completion completion embedding fim_completion moderation
-        ocr rerank responses speech text_completion transcription translation""",
+    "headgate.sdk.functions": """acompletion aembedding afim_completion aimage_edit
+        aimage_generation aimage_variation amoderation aocr arerank aresponses aspeech
+        atext_completion atranscription atranslation batch_completion completion embedding fim_completion image_edit
+        image_generation image_variation moderation ocr rerank responses speech text_completion
+        transcription translation""",
     "headgate.sdk.audio": "TranscriptionResponse",
     "headgate.sdk.jobs": """FileContent FileObject LiteLLMBatch acancel_batch acreate_batch acreate_file afile_content
         afile_delete afile_list afile_retrieve alist_batches aretrieve_batch cancel_batch create_batch create_file
@@ -30,7 +32,8 @@ _MODULES = {
         supports_prompt_caching supports_reasoning supports_response_schema supports_system_messages
         supports_tool_choice supports_vision supports_web_search token_counter validate_environment""",
     "headgate.sdk.objects": """ChatCompletionDeltaToolCall ChatCompletionMessageToolCall Choices Delta
-        EmbeddingResponse Function Message ModelResponse ModelResponseStream ModerationResponse OCRResponse
+        EmbeddingResponse Function ImageObject ImageResponse Message ModelResponse
+        ModelResponseStream ModerationResponse OCRResponse
         RerankResponse ResponsesAPIResponse StreamingChoices TextChoices TextCompletionResponse Usage""",
     "headgate.errors": """APIConnectionError APIError APIResponseValidationError AuthenticationError
         BadGatewayError BadRequestError BudgetExceededError ContentPolicyViolationError

@@ -30,6 +30,8 @@ ROWS = {
     "writer": "openai",
 }
 """Writer's exchanges go through any row: it has none of its own."""
+KEPT = ("/v1/files", "/v1/batches", "/v1/fine_tuning/jobs", "/v1/messages/batches")
+"""Jobs are followed for what they cost: their answers are written anew, say the same, and may say more."""
 OWN: dict[str, dict[str, Any]] = {"watsonx": {"api_key": None, "token": "sk-upstream-secret"}}
 """Where a key is exchanged for a token, the token itself is given."""
 
@@ -78,6 +80,16 @@ def bytes_of(part: dict[str, Any]) -> bytes:
     return body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()
 
 
+def said(body: bytes, keys: Any = None) -> Any:
+    """A body's meaning: its JSON, by `keys` alone where it is an object, and by lines where it is several."""
+    if not body.startswith((b"{", b"[")):
+        return body
+    if b"\n{" in body:
+        return [json.loads(line) for line in body.splitlines()]
+    value = json.loads(body)
+    return {key: value.get(key) for key in keys} if keys is not None and isinstance(value, dict) else value
+
+
 def type_of(part: dict[str, Any]) -> str:
     given = {name.lower(): value for name, value in (part.get("headers") or {}).items()}.get("content-type")
     return str(given or ("text/event-stream" if "sse" in part else "application/json"))
@@ -100,8 +112,13 @@ def test_an_exchange_passes_through(
     headers = {"authorization": f"Bearer {KEY}", "content-type": type_of(request)}
     asked = body if body or request["method"] != "GET" else None
     status, _, data = gateway.request(f"/{ROWS[record['provider']]}{path}", asked, headers, request["method"])
-    assert (status, data) == (response["status"], answer if status != 204 else b"")
     line, sent, arrived = upstream.requests[-1]
-    assert line.startswith(f"{request['method']} {url.path}")
-    assert arrived == body
+    if url.path.startswith(KEPT):
+        wanted = said(answer)
+        assert (status, said(data, wanted)) == (response["status"], wanted)
+        assert line.startswith((f"{request['method']} {url.path}", f"{request['method']} {url.path[3:]}"))
+    else:
+        assert (status, data) == (response["status"], answer if status != 204 else b"")
+        assert line.startswith(f"{request['method']} {url.path}")
+        assert arrived == body
     assert KEY not in str(sent)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any, Final
 
-from headgate.catalog.price import PriceSheet, price_of
+from headgate.catalog.price import PriceSheet, overridden, price_of
 from headgate.wire.ir_images import ImageUsage
 
 _SIZE: Final = re.compile(r"(\d{1,5})[xX*](\d{1,5})")
@@ -45,13 +45,16 @@ def image_cost(
     """What an answer costs; None where no price is known.
 
     `find` is `Catalog.find`: a row by its name, None for an unknown one. `overrides` are prices of the deployment's
-    own, which go before the table's. Tokens are billed where they were counted and the row prices them.
+    own: one by the picture or the pixel goes before all, those by the token replace the table's one by one. Tokens
+    are billed where they were counted and the row prices them.
     """
-    if overrides and (cost := cost_by(overrides, usage)) is not None:
-        return cost
+    own = overrides or {}
+    if _price(own, *_by_side(usage.size), *_PER_IMAGE, *_PER_PIXEL) is not None:
+        return cost_by(own, usage)
     for name in row_names(model, usage.size, usage.quality):
         row = find(name)
-        if row is not None and (cost := cost_by(row, usage)) is not None:
+        known = row is not None or name == model
+        if known and (cost := cost_by(overridden(row or {}, own), usage)) is not None:
             return cost
     return None
 

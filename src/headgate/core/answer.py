@@ -16,6 +16,7 @@ from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.ports import Clock, Incoming
 from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
+from headgate.wire.ir_images import ImageUsage
 
 LIMIT = 512 * 1024 * 1024
 """Bytes of a whole answer that we hold in memory."""
@@ -127,6 +128,17 @@ class Answer:
             self.call.pieces += data.count(b"\n\n") or 1
             self.call.body_bytes += len(data)
         self._opening = False
+
+    def stream(self, watch: Filter, early: list[bytes]) -> None:
+        """A whole answer that is too long to be held travels as a stream does. `early` is what came of it."""
+        self._filter = watch
+        self._early = [watch.feed(data) for data in early]
+
+    @property
+    def length(self) -> int | None:
+        """Bytes of an answer that travels as it came, where the upstream said how many."""
+        told = self._incoming.header("content-length") or ""
+        return int(told) if told.isdigit() and not self._incoming.header("content-encoding") else None
 
     async def relay(self, write: Callable[[bytes], None]) -> None:
         """Hands every piece to `write` from within the socket's callback; returns when the stream is over."""
@@ -326,7 +338,9 @@ def _keeping(kept: list[bytes], sink: Callable[[bytes], None]) -> Callable[[byte
 
 def settle(call: Call, deployment: Deployment) -> None:
     """What the usage costs. Unknown prices leave None, never 0."""
-    if call.usage is not None and (sheet := deployment.sheet) is not None and sheet.covers(call.usage):
+    if isinstance(call.usage, ImageUsage):
+        call.cost = deployment.cost_of_pictures(call.usage)
+    elif call.usage is not None and (sheet := deployment.sheet) is not None and sheet.covers(call.usage):
         call.cost = sheet.total(call.usage, call.usage.service_tier or "standard")
 
 

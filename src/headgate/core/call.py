@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -25,6 +25,9 @@ Operation: TypeAlias = Literal[
     "responses",
     "completions",
     "embeddings",
+    "images",
+    "image_edits",
+    "image_variations",
     "count_tokens",
     "rerank",
     "moderations",
@@ -36,6 +39,9 @@ Operation: TypeAlias = Literal[
     "transcriptions",
     "translations",
 ]
+
+
+PICTURES: Final[frozenset[Operation]] = frozenset(("images", "image_edits", "image_variations"))
 
 
 class Leg(NamedTuple):
@@ -97,12 +103,14 @@ _NOTHING = Decimal(0)
 class Call:
     """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
 
-    `envelope` is the body as the client sent it, by top-level key; `model` what was asked for; `forward`
-    are request headers that go along when the dialects agree. What became of it: `deployment`, `attempts`
-    (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`, `dropped` (what could not be expressed);
-    `estimated`: nobody counted the usage; `errand` does what is no single JSON request (errand.py); `pieces` and
-    `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a stream that
-    broke and is gone on with.
+    `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, by field, as the
+    dialect reads them, None where it is none; `model` what was asked for; `forward` are request headers that go
+    along when the dialects agree; `errand` does what is no single JSON request (errand.py). `relayed`: whoever asks
+    takes a long answer piece by piece.
+
+    What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`,
+    `dropped` (what could not be expressed); `estimated`: nobody counted the usage; `pieces` and `body_bytes` are what
+    a stream has brought until now; `said` is the text that the client has of a stream that broke and is gone on with.
     """
 
     __slots__ = (
@@ -119,6 +127,7 @@ class Call:
         "errand",
         "error",
         "estimated",
+        "files",
         "first_byte",
         "forward",
         "hedged",
@@ -131,6 +140,7 @@ class Call:
         "options",
         "path",
         "pieces",
+        "relayed",
         "request",
         "restarts",
         "said",
@@ -168,6 +178,8 @@ class Call:
         self.created = created
         self.options = options
         self.forward = forward
+        self.files: Mapping[str, Any] | None = None
+        self.relayed = False
         self.request: ir.Request | None = None
         self.errand: Errand | None = None
         self.deployment: Deployment | None = None
@@ -198,8 +210,13 @@ class Call:
     def meaning(self) -> ir.Request:
         """The request in the IR: read once, however many attempts need it."""
         if self.request is None:
-            self.request = self.dialect.read_request(msgspec.json.decode(msgspec.json.encode(self.envelope)))
+            self.request = self.read(self.envelope)
         return self.request
+
+    def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
+        """What this body means, with the call's files in it."""
+        body = msgspec.json.decode(msgspec.json.encode(envelope))
+        return self.dialect.read_request({**body, **self.files} if self.files else body)
 
     def changed(self, model: str, envelope: dict[str, Raw]) -> None:
         """Asks for something else from here on: a fallback, perhaps with its own parameters."""

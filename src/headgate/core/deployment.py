@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.catalog.images import image_cost
 from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
@@ -29,6 +30,7 @@ from headgate.providers.base import Provider
 from headgate.providers.quirks import Plan, plan, refused
 from headgate.providers.registry import NO_OWN, resolve
 from headgate.wire.dialect import Dialect, Target
+from headgate.wire.ir_images import ImageUsage
 
 USER_AGENT: Final = "headgate/0.1"
 DEFAULT_SECONDS: Final = 600.0
@@ -143,6 +145,8 @@ class Deployment:
         self._sheet: PriceSheet | None = None
         self._facts: Mapping[str, Any] | None = None
         self._priced = False
+        self._named: tuple[str, str | None] = (self.model, None)
+        self._overrides: Mapping[str, Any] = {}
 
     def operation_for(self, operation: str) -> str:
         """The provider's operation that serves ours: chat stands in where it has no other."""
@@ -192,6 +196,13 @@ class Deployment:
             cache_marks=self.provider.cache_marks,
         )
 
+    def cost_of_pictures(self, usage: ImageUsage) -> Decimal | None:
+        """US dollars, None where no price is known. The deployment's own prices go before the catalog's, and rows of
+        a quality and a size before the model's own."""
+        self._price()
+        name, provider = self._named
+        return image_cost(name, usage, lambda row: self._catalog.find(row, provider), self._overrides)
+
     def is_in(self, region: str) -> bool:
         """Whether it is known to be there: "eu" holds eu-west-1, europe-west4, swedencentral …"""
         own = str(next((self.params[name] for name in REGIONS if self.params.get(name)), "")).lower()
@@ -231,6 +242,7 @@ class Deployment:
             provider, known = None, self._catalog.find(name)
         self._facts = {**(known or {}), **self.info}
         self._sheet = self._catalog.sheet(name, provider, overrides)
+        self._named, self._overrides = (name, provider), overrides
 
     @property
     def body_model(self) -> str:
@@ -326,7 +338,7 @@ class Deployment:
         target = parts.path + (f"?{parts.query}" if parts.query else "")
         return Route(
             origin=self.origin(parts.scheme, parts.hostname, parts.port),
-            head=head(target or "/", parts.netloc.rpartition("@")[2], self._headers()),
+            head=head(target or "/", parts.netloc.rpartition("@")[2], self.headers()),
             url=url,
             dialect=dialect(SOUND.get(operation) or spoken.get(operation, self.provider.dialect)),
         )
@@ -346,7 +358,8 @@ class Deployment:
             proxy=None if direct or scheme == "mock" else proxy_for(scheme, host, port, self._env),
         )
 
-    def _headers(self) -> dict[str, str]:
+    def headers(self) -> dict[str, str]:
+        """The lines of every request, the credential's among them."""
         row: Provider = self.provider
         headers = {"content-type": "application/json", "user-agent": USER_AGENT}
         headers.update(row.headers)

@@ -12,13 +12,15 @@ import msgspec
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
 from headgate.core.breaks import MOST, PREFILL, Way, continuable, continued
-from headgate.core.call import NO_WISH, Call, Leg
+from headgate.core.call import NO_WISH, PICTURES, Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.errand import Attempt, Means
 from headgate.core.hedge import race
+from headgate.core.jobs import Jobs
 from headgate.core.media import inline
 from headgate.core.pacing import NOTHING_SENT, tells_limits
 from headgate.core.partial import wasted
+from headgate.core.pictures import Pictures
 from headgate.core.prepare import Prepared, prepare
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
 from headgate.core.signing import Sending, Signer
@@ -53,6 +55,8 @@ class Engine:
         self._dice = dice
         self._media_hosts = media_hosts
         self._sleep = sleep or asyncio.sleep
+        self._jobs = Jobs(self.send, clock, self._sleep)
+        self._pictures = Pictures(self._jobs, transports, clock, media_hosts)
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
         """An answer whose first content is there. Raises the last attempt's error when all have failed."""
@@ -65,7 +69,7 @@ class Engine:
             answer = await self._try_group(call, group, tried)
         except HeadgateError as error:
             answer = await self._fall_back(call, lookup, group, tried, error)
-        if call.stream and call.errand is None:
+        if call.stream and call.errand is None and call.operation not in PICTURES:
             self._prepare_for_breaks(
                 answer, lookup, tried, (call.options.on_break or group.routing.on_break).way
             )
@@ -270,7 +274,8 @@ class Engine:
         on_break = call.options.on_break or group.routing.on_break
         attempt: Attempt
         if call.errand is None:
-            attempt = Single(call, deployment, await self._prepared(call, deployment), on_break)
+            pictures = self._pictures if call.operation in PICTURES else None
+            attempt = Single(call, deployment, await self._prepared(call, deployment), on_break, pictures)
         else:
             attempt = call.errand.ready(call, deployment)
         started = self._clock.monotonic()
@@ -293,7 +298,8 @@ class Engine:
             call.upstream_seconds += self._clock.monotonic() - started
         now = self._clock.monotonic()
         if answer.body is None:
-            track.first_tokens.add(now - started, now)
+            if call.stream:
+                track.first_tokens.add(now - started, now)
             answer.leave = lambda broken: self._left(answer.call, group, deployment, probe, broken)
             track.succeed(now)
             return answer
@@ -311,7 +317,7 @@ class Engine:
         prepared = prepare(call, deployment)
         if prepared.remote:
             await inline(prepared.remote, self._transports[prepared.route.origin.scheme], self._media_hosts)
-            prepared = prepare(call, deployment)
+            prepared = prepare(call, deployment, prepared.request)
         call.path = prepared.path
         return prepared
 
@@ -432,6 +438,7 @@ class Engine:
             group.queue.wake()
 
     async def close(self) -> None:
+        await self._jobs.close()
         for transport in self._transports.values():
             await transport.close()
 

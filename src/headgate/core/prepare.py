@@ -8,11 +8,12 @@ from urllib.parse import urlencode
 import msgspec
 from msgspec import Raw, Struct
 
-from headgate.core.call import Call
+from headgate.core import forms
+from headgate.core.call import PICTURES, Call
 from headgate.core.deployment import Deployment, Route
 from headgate.core.dialects import dialect
 from headgate.core.params import OURS
-from headgate.errors import UnsupportedParamsError
+from headgate.errors import BadRequestError, UnsupportedParamsError
 from headgate.providers.quirks import run
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
@@ -37,7 +38,8 @@ _strings = msgspec.json.Decoder(dict[str, str])
 
 
 class Prepared(Struct, kw_only=True):
-    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not."""
+    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `remote` are media to
+    fetch first, which belong to `request`: pictures to work on have no body until then."""
 
     route: Route
     head: bytes
@@ -46,17 +48,20 @@ class Prepared(Struct, kw_only=True):
     echo: Echo | None = None
     strip_usage: bool = False
     remote: list[Source] = []
+    request: Request | None = None
 
 
-def prepare(call: Call, deployment: Deployment) -> Prepared:
-    """Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
+def prepare(call: Call, deployment: Deployment, request: Request | None = None) -> Prepared:
+    """`request` is what an earlier preparation read, its media fetched since.
+
+    Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
     expressed."""
     operation = deployment.operation_for(call.operation)
     route = deployment.route(operation, call.stream)
     fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
-    if route.dialect is call.dialect and fits:
+    if route.dialect is call.dialect and fits and call.files is None:
         return _same(call, deployment, route)
-    return _translate(call, deployment, route)
+    return _translate(call, deployment, route, request)
 
 
 def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
@@ -92,21 +97,51 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     )
 
 
-def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
-    request = call.meaning()
-    if deployment.defaults:
-        request = _with_settings(call, deployment, request)
+def _translate(call: Call, deployment: Deployment, route: Route, request: Request | None) -> Prepared:
+    if request is None:
+        request = call.meaning()
+        if deployment.defaults:
+            request = _with_settings(call, deployment, request)
+    _check(call, request)
+    remote = route.dialect.remote_media(request)
+    if remote and call.operation in PICTURES:
+        return Prepared(route=route, head=b"", body=b"", path=TRANSLATE, remote=remote, request=request)
+    asked = request
     request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.body_model
     if isinstance(request, Request):
         request.stream = call.stream
-    remote = route.dialect.remote_media(request)
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped:
         report(written.dropped, call, deployment)
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
-    body: dict[str, Any] = written.body
+    headers = dict(written.headers)
+    if forms.is_form(headers):
+        fields = _finished(written.body["fields"], call, deployment)
+        headers["content-type"], data = forms.encoded(fields, written.body["files"])
+    else:
+        body = _finished(written.body, call, deployment)
+        data = _form(body) if deployment.provider.form else _encode(body)
+    return Prepared(
+        route=route,
+        head=_head(route, tuple(headers.items())),
+        body=data,
+        path=TRANSLATE,
+        echo=written.echo,
+        remote=remote,
+        request=asked,
+    )
+
+
+def _check(call: Call, request: Request) -> None:
+    """Of an operation that needs pictures: a body without them means another one."""
+    if call.operation in PICTURES and call.operation != "images" and not getattr(request, "images", ()):
+        raise BadRequestError("image: required, expected a picture to work on", param="image")
+
+
+def _finished(body: dict[str, Any], call: Call, deployment: Deployment) -> dict[str, Any]:
+    """What we wrote, as the row and the deployment want it."""
     if not deployment.plan.idle:  # the row's quirks hold for what we wrote, too
         body = {name: Raw(_encode(value)) for name, value in body.items()}
         left_out = run(deployment.plan, body, deployment.provider, drops(call, deployment))
@@ -115,14 +150,7 @@ def _translate(call: Call, deployment: Deployment, route: Route) -> Prepared:
         body = {**body, **deployment.fixed, **deployment.extra}
     if not deployment.provider.body_model:
         body.pop("model", None)
-    return Prepared(
-        route=route,
-        head=_head(route, tuple(written.headers.items())),
-        body=_form(body) if deployment.provider.form else _encode(body),
-        path=TRANSLATE,
-        echo=written.echo,
-        remote=remote,
-    )
+    return body
 
 
 def _with_settings(call: Call, deployment: Deployment, request: Request) -> Request:
@@ -135,7 +163,7 @@ def _with_settings(call: Call, deployment: Deployment, request: Request) -> Requ
         settings = dialect(CHAT).read_request(msgspec.json.decode(_encode(named)))
         unknown = (settings.extra or {}).get(dialect(CHAT).family, {})
         native = {name: value for name, value in native.items() if name in unknown}
-    read = call.dialect.read_request(msgspec.json.decode(_encode({**native, **call.envelope})))
+    read = call.read({**native, **call.envelope})
     if settings is not None:
         for name in _optional(Request):
             if getattr(read, name) is None:

@@ -7,6 +7,7 @@ from headgate.core.breaks import OnBreak
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.errand import Means
+from headgate.core.pictures import Pictures
 from headgate.core.prepare import Prepared
 from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.errors import Timeout
@@ -14,13 +15,21 @@ from headgate.ports import Clock
 
 
 class Single:
-    __slots__ = ("_call", "_deployment", "_on_break", "_prepared", "size")
+    __slots__ = ("_call", "_deployment", "_on_break", "_pictures", "_prepared", "size")
 
-    def __init__(self, call: Call, deployment: Deployment, prepared: Prepared, on_break: OnBreak) -> None:
+    def __init__(
+        self,
+        call: Call,
+        deployment: Deployment,
+        prepared: Prepared,
+        on_break: OnBreak,
+        pictures: Pictures | None = None,
+    ) -> None:
         self._call = call
         self._deployment = deployment
         self._prepared = prepared
         self._on_break = on_break
+        self._pictures = pictures
         self.size = len(prepared.body)
 
     async def make(self, means: Means) -> Answer:
@@ -33,7 +42,9 @@ class Single:
                 body = await incoming.read(ERROR_LIMIT)
                 raise route.dialect.read_error(incoming.status, dict(incoming.headers), body)
             answer = Answer(call, deployment, prepared, incoming, means.clock)
-            if call.stream:
+            if self._pictures is not None:
+                await self._pictures.take(answer, incoming, self._on_break)
+            elif call.stream:
                 await self._open(answer, deployment.first_token, began, means.clock)
             else:
                 await answer.take()

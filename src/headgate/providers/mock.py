@@ -35,6 +35,8 @@ _POEM: Final = (
 _JSON: Final = [("content-type", "application/json")]
 _EVENTS: Final = [("content-type", "text/event-stream")]
 _DIMENSIONS: Final = 8
+_PIXEL: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
+"""A PNG."""
 
 
 class MockAnswer:
@@ -101,6 +103,8 @@ class MockTransport:
             return _failure(int(name[6:]), "this model answers with an error on demand")
         if path.endswith(b"/embeddings"):
             return _embeddings(asked)
+        if path.endswith(b"/images/generations"):
+            return _images(asked)
         if name == "slow":
             await asyncio.sleep(SLOW_SECONDS)
         if path.endswith(b"/completions") and not path.endswith(b"/chat/completions"):
@@ -225,6 +229,18 @@ def _embeddings(asked: dict[str, Any]) -> MockAnswer:
     spent = sum(max(1, len(str(row).split())) for row in rows)
     usage = {"prompt_tokens": spent, "total_tokens": spent}
     body = {"object": "list", "data": data, "model": asked.get("model"), "usage": usage}
+    return MockAnswer(200, _JSON, iter([(0.0, msgspec.json.encode(body))]))
+
+
+def _images(asked: dict[str, Any]) -> MockAnswer:
+    """Grey pictures of one pixel; `mock_response` is the answer, the rows of one, or a picture's address."""
+    told, count = asked.get("mock_response"), asked.get("n")
+    rows: Any = [{"b64_json": _PIXEL}] * (count if isinstance(count, int) and 0 < count <= 128 else 1)
+    if isinstance(told, str):
+        rows = [{"url": told}]
+    elif told is not None:
+        rows = told
+    body = rows if isinstance(rows, dict) else {"created": 1_700_000_000, "data": rows}
     return MockAnswer(200, _JSON, iter([(0.0, msgspec.json.encode(body))]))
 
 

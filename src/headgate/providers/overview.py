@@ -58,7 +58,7 @@ def tested(row: Provider) -> str:
 
 def addresses(row: Provider) -> dict[str, str]:
     """Operation → where it is, with what the user fills in as placeholders."""
-    own = row.base_of("", _PLACE, {}) if row.base_of else row.base_url
+    own = row.base_of("", _PLACE, _PLACE) if row.base_of else row.base_url
     base, found = own or "{api_base}", {}
     for name in operations(row):
         site = Site(provider=row, operation=name, model="{model}", base=base, api_version="{api_version}")
@@ -67,8 +67,14 @@ def addresses(row: Provider) -> dict[str, str]:
     return found
 
 
-_PLACE: Final = {"vertex_project": "PROJECT", "vertex_location": "LOCATION-1"}
-"""What stands in addresses that are made of parameters."""
+_PLACE: Final = {
+    "vertex_project": "PROJECT",
+    "vertex_location": "LOCATION-1",
+    "oci_region": "REGION",
+    "AICORE_BASE_URL": "https://AICORE-BASE-URL",
+    "AICORE_DEPLOYMENT_ID": "DEPLOYMENT",
+}
+"""What stands in addresses that are made of parameters, and of the environment."""
 
 
 def described(row: Provider) -> dict[str, Any]:

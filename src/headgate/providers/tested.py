@@ -17,6 +17,7 @@ _TABLE: Final = """
     databricks          chat
     deepgram            speech transcriptions
     deepseek            chat responses
+    fal_ai              images
     fireworks_ai        chat
     gemini              chat count_tokens embeddings
     groq                chat
@@ -26,19 +27,20 @@ _TABLE: Final = """
     hyperbolic          chat
     llamafile           chat
     mistral             chat embeddings speech transcriptions
-    nebius              chat
+    nebius              chat images
     novita              chat
     nvidia_nim          chat
     ollama              chat embeddings
-    openai              chat completions embeddings responses speech transcriptions
-    openrouter          chat embeddings responses transcriptions
+    openai              chat completions embeddings image_variations images responses speech transcriptions
+    openrouter          chat embeddings images responses transcriptions
     perplexity          chat embeddings
+    replicate           images
     sambanova           chat embeddings
     snowflake           chat
-    together_ai         chat completions
+    together_ai         chat completions images
     vercel_ai_gateway   chat
     vertex_ai           chat count_tokens embeddings
-    xai                 chat responses transcriptions
+    xai                 chat image_edits responses transcriptions
     zai                 chat
 """
 RECORDED: Final[dict[str, tuple[str, ...]]] = {

@@ -28,9 +28,10 @@ from headgate.net.pool import Pool
 from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.providers.mock import MockTransport
 from headgate.providers.registry import resolve
-from headgate.sdk import audio, params, settings
+from headgate.sdk import audio, params, pictures, settings
 from headgate.sdk.objects import (
     EmbeddingResponse,
+    ImageResponse,
     ModelResponse,
     ModerationResponse,
     OCRResponse,
@@ -55,6 +56,9 @@ _RESPONSES: Final[Mapping[Operation, type[Response]]] = {
     "rerank": RerankResponse,
     "moderations": ModerationResponse,
     "ocr": OCRResponse,
+    "images": ImageResponse,
+    "image_edits": ImageResponse,
+    "image_variations": ImageResponse,
     "fim": ModelResponse,
     "responses": ResponsesAPIResponse,
 }
@@ -65,6 +69,9 @@ _NEEDED: Final[Mapping[Operation, str]] = {
     "rerank": "documents",
     "moderations": "input",
     "ocr": "document",
+    "images": "prompt",
+    "image_edits": "image",
+    "image_variations": "image",
     "fim": "prompt",
     "responses": "input",
     "speech": "input",
@@ -224,6 +231,7 @@ class Client:
         given = fields
         if operation in SOUND:
             fields = audio.without_file(fields)
+        fields, files = pictures.taken(operation, fields)
         body = params.body_of(fields)
         body["model"] = Raw(msgspec.json.encode(model))
         stream = fields.get("stream") is True
@@ -238,6 +246,7 @@ class Client:
             created=int(self._clock.time()),
             options=params.options_of(model, fields, stream),
         )
+        call.files = files
         call.errand = audio.errand_of(operation, given)  # last: it may open a file
         return call, mocked
 

@@ -11,6 +11,7 @@ from headgate.sdk.portal import PORTAL
 
 _Messages = Sequence[Any]
 MODERATION = "openai/omni-moderation-latest"
+IMAGES = "openai/dall-e-2"
 
 
 @cache
@@ -237,6 +238,92 @@ async def atranslation(model: str, file: Any = None, **kwargs: Any) -> Any:
 def translation(model: str, file: Any = None, **kwargs: Any) -> Any:
     """`atranslation`, for code that does not await."""
     return PORTAL.run(atranslation(model, file, **kwargs))
+
+
+async def aimage_generation(
+    prompt: str,
+    model: str | None = None,
+    n: int | None = None,
+    quality: str | None = None,
+    response_format: str | None = None,
+    size: str | None = None,
+    style: str | None = None,
+    user: str | None = None,
+    input_fidelity: str | None = None,
+    timeout: Any = None,  # noqa: ASYNC109 -- LiteLLM's parameter
+    **kwargs: Any,
+) -> Any:
+    """Pictures of a text: an ImageResponse, `data[0].b64_json` or `data[0].url`. docs/operations.md says more."""
+    fields = {
+        "prompt": prompt,
+        "n": n,
+        "quality": quality,
+        "response_format": response_format,
+        "size": size,
+        "style": style,
+        "user": user,
+        "input_fidelity": input_fidelity,
+        "timeout": timeout,
+        **kwargs,
+    }
+    return await default_client().call("images", model or IMAGES, fields)
+
+
+def image_generation(prompt: str, *args: Any, **kwargs: Any) -> Any:
+    """`aimage_generation`, for code that does not await."""
+    return PORTAL.run(aimage_generation(prompt, *args, **kwargs))
+
+
+async def aimage_edit(
+    image: Any = None,
+    prompt: str | None = None,
+    model: str | None = None,
+    mask: Any = None,
+    n: int | None = None,
+    quality: str | None = None,
+    response_format: str | None = None,
+    size: str | None = None,
+    user: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Pictures changed by a text: an ImageResponse. `image` is a picture or a list of them, each a path, bytes, an
+    open file, (name, bytes), an address or a `data:` URL; `mask` one that says which part to change."""
+    fields = {
+        "image": image,
+        "prompt": prompt,
+        "mask": mask,
+        "n": n,
+        "quality": quality,
+        "response_format": response_format,
+        "size": size,
+        "user": user,
+        **kwargs,
+    }
+    return await default_client().call("image_edits", model or IMAGES, fields)
+
+
+def image_edit(image: Any = None, *args: Any, **kwargs: Any) -> Any:
+    """`aimage_edit`, for code that does not await."""
+    return PORTAL.run(aimage_edit(image, *args, **kwargs))
+
+
+async def aimage_variation(
+    image: Any,
+    model: str = IMAGES,
+    n: int | None = 1,
+    response_format: str | None = None,
+    size: str | None = None,
+    user: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Others like a picture: an ImageResponse. `image` as for `aimage_edit`."""
+    fields = {"n": n, "response_format": response_format, "size": size, "user": user, **kwargs}
+    return await default_client().call("image_variations", model, {"image": image, **fields})
+
+
+def image_variation(image: Any, *args: Any, **kwargs: Any) -> Any:
+    """`aimage_variation`, for code that does not await."""
+    return PORTAL.run(aimage_variation(image, *args, **kwargs))
 
 
 def batch_completion(

@@ -280,6 +280,30 @@ class OCRResponse(Response):
     _views = {"pages": OCRPage}
 
 
+class ImageObject(View):
+    _known = _names("b64_json url revised_prompt provider_specific_fields")
+
+
+class ImageUsage(View):
+    _known = _names("input_tokens input_tokens_details output_tokens output_tokens_details total_tokens")
+    _views = {"input_tokens_details": View, "output_tokens_details": View}
+
+
+class ImageResponse(Response):
+    _known = _names("created data usage background output_format quality size")
+    _views = {"data": ImageObject, "usage": ImageUsage}
+    _start = {"data": list}
+
+
+class ImageEvent(Response):
+    """An event of a stream of pictures."""
+
+    _known = _names(
+        "type b64_json partial_image_index created_at background output_format quality size usage"
+    )
+    _views = {"usage": ImageUsage}
+
+
 class ResponsesItem(View):
     """An item of the output, or a part of one."""
 

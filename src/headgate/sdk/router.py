@@ -156,6 +156,24 @@ class Router:
     def translation(self, model: str, file: Any, **kwargs: Any) -> Any:
         return PORTAL.run(self.atranslation(model, file, **kwargs))
 
+    async def aimage_generation(self, prompt: str, model: str, **kwargs: Any) -> Any:
+        return await self._call("images", model, {"prompt": prompt, **kwargs})
+
+    def image_generation(self, prompt: str, model: str, **kwargs: Any) -> Any:
+        return PORTAL.run(self.aimage_generation(prompt, model, **kwargs))
+
+    async def aimage_edit(self, image: Any, prompt: Any = None, model: str = "", **kwargs: Any) -> Any:
+        return await self._call("image_edits", model, {"image": image, "prompt": prompt, **kwargs})
+
+    def image_edit(self, image: Any, prompt: Any = None, model: str = "", **kwargs: Any) -> Any:
+        return PORTAL.run(self.aimage_edit(image, prompt, model, **kwargs))
+
+    async def aimage_variation(self, image: Any, model: str, **kwargs: Any) -> Any:
+        return await self._call("image_variations", model, {"image": image, **kwargs})
+
+    def image_variation(self, image: Any, model: str, **kwargs: Any) -> Any:
+        return PORTAL.run(self.aimage_variation(image, model, **kwargs))
+
     async def abatch_completion(
         self, models: Sequence[str], messages: Sequence[Any], **kwargs: Any
     ) -> list[Any]:

@@ -7,7 +7,14 @@ import msgspec
 
 from headgate.core.answer import Answer
 from headgate.core.call import Operation
-from headgate.sdk.objects import ModelResponseStream, Response, ResponsesEvent, TextCompletionResponse, Usage
+from headgate.sdk.objects import (
+    ImageEvent,
+    ModelResponseStream,
+    Response,
+    ResponsesEvent,
+    TextCompletionResponse,
+    Usage,
+)
 from headgate.sdk.openai_bases import adopt
 from headgate.sdk.portal import PORTAL
 from headgate.wire.openai_chat.fields import write_usage
@@ -18,6 +25,9 @@ _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
     "completions": TextCompletionResponse,
     "fim": ModelResponseStream,
     "responses": ResponsesEvent,
+    "images": ImageEvent,
+    "image_edits": ImageEvent,
+    "image_variations": ImageEvent,
 }
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 import msgspec
 
 from headgate.core.answer import settle
-from headgate.core.call import Call, Leg
+from headgate.core.call import PICTURES, Call, Leg
 from headgate.core.partial import estimated
 from headgate.server.booking import Booking
 from headgate.server.gateway import Gateway
@@ -25,7 +25,7 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
     usage = call.usage if isinstance(call.usage, ir.Usage) else None
     counted = "estimated" if call.estimated else "provider"
     source = counted if usage is not None and (usage.output or not call.pieces) else None
-    if source is None and call.pieces and call.deployment is not None and call.operation != "embeddings":
+    if source is None and call.pieces and call.deployment is not None and call.operation not in _NO_TEXT:
         usage, source = estimated(call), "estimated"
         call.usage = usage
         settle(call, call.deployment)
@@ -183,4 +183,6 @@ def kinds_of(usage: ir.Usage) -> dict[str, int]:
     return {kind: amount for kind in _KINDS if (amount := getattr(usage, kind))}
 
 
+_NO_TEXT: Final = PICTURES | {"embeddings"}
+"""Operations whose answers have no tokens in proportion to their length."""
 _KINDS: Final = ("cache_read", "cache_write", "reasoning", "audio_input", "audio_output")

@@ -37,7 +37,9 @@ class AsgiExchange:
         self._put({"type": "http.response.start", "status": status, "headers": pairs(headers + length)})
         self._put({"type": "http.response.body", "body": body})
 
-    def start(self, status: int, headers: bytes) -> None:
+    def start(self, status: int, headers: bytes, length: int | None = None) -> None:
+        if length is not None:
+            headers += b"content-length: %d\r\n" % length
         self._put({"type": "http.response.start", "status": status, "headers": pairs(headers)})
 
     def write(self, data: bytes) -> None:

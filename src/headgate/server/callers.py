@@ -132,6 +132,7 @@ _LLM: Final = (
     "/completions",
     "/embeddings",
     "/audio/",
+    "/images/",
     "/messages",
     "/openai/",
     "/files",

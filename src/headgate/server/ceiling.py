@@ -67,6 +67,7 @@ class Ceiling:
     """Of one group: the dearest of its deployments. Learns what calls really used."""
 
     def __init__(self, deployments: Sequence[Deployment]) -> None:
+        self.deployments = deployments
         sheets = [deployment.sheet for deployment in deployments if deployment.sheet is not None]
         self._plain = _steps(sheets, ("standard",))
         self._any = _steps(sheets, ())

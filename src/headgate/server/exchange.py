@@ -48,8 +48,8 @@ class Exchange(Protocol):
         """The whole answer at once."""
         ...
 
-    def start(self, status: int, headers: bytes) -> None:
-        """The head of an answer whose body follows by `write` and `end`."""
+    def start(self, status: int, headers: bytes, length: int | None = None) -> None:
+        """The head of an answer whose body follows by `write` and `end`. `length` is in bytes, where it is known."""
         ...
 
     def write(self, data: bytes) -> None: ...

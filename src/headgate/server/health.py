@@ -38,6 +38,7 @@ _PROBES: Final[Mapping[Operation, bytes]] = {
     "responses": b'{"input":"Say hi.","max_output_tokens":16,"store":false}',
     "speech": b'{"input":"Hi."}',
     "transcriptions": b"{}",
+    "images": b'{"prompt":"a dot"}',
 }
 _DIALECTS: Final[Mapping[str, str]] = {
     **OPERATIONS,
@@ -45,6 +46,7 @@ _DIALECTS: Final[Mapping[str, str]] = {
     "embeddings": "openai_embeddings",
     "speech": SOUND["speech"],
     "transcriptions": SOUND["transcriptions"],
+    "images": "openai_images",
 }
 _MODES: Final[Mapping[str, Operation]] = {
     "embedding": "embeddings",
@@ -52,6 +54,7 @@ _MODES: Final[Mapping[str, Operation]] = {
     "rerank": "rerank",
     "moderation": "moderations",
     "responses": "responses",
+    "image_generation": "images",
     "audio_speech": "speech",
     "audio_transcription": "transcriptions",
 }

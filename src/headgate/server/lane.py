@@ -102,10 +102,13 @@ class LaneExchange:
         )
         protocol.finished(self._keep_alive)
 
-    def start(self, status: int, headers: bytes) -> None:
+    def start(self, status: int, headers: bytes, length: int | None = None) -> None:
         protocol = self._protocol
         self._started = True
-        if not self._chunked:  # HTTP/1.0: the end of the connection is the end of the body
+        if length is not None:
+            self._chunked = False
+            headers = b"content-length: %d\r\n%b" % (length, headers)
+        elif not self._chunked:  # HTTP/1.0: the end of the connection is the end of the body
             self._keep_alive = False
         close = b"" if self._keep_alive else b"connection: close\r\n"
         framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""

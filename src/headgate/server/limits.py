@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final, Protocol
 
+from msgspec import Raw
 from msgspec.structs import replace
 
 from headgate.core import breaks
 from headgate.core import fallback as fallbacks
-from headgate.core.call import Call
+from headgate.core.call import PICTURES, Call
 from headgate.core.fallback import NONE as NO_FALLBACKS
 from headgate.core.route import Group
 from headgate.errors import (
@@ -20,6 +21,7 @@ from headgate.errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
+from headgate.server import picture_ceiling
 from headgate.server.allow import Allow
 from headgate.server.booking import Booking
 from headgate.server.ceiling import Ceiling
@@ -82,11 +84,11 @@ async def reserve(
             tokens = ceiling.tokens(call.envelope, body)
         if any(budget.strict for budget in meters.budgets):
             amount = max(
-                ceiling.cost(call.envelope, body, uploaded), _elsewhere(prices, call, body, uploaded)
+                _most(ceiling, call, call.envelope, body, uploaded), _elsewhere(prices, call, body, uploaded)
             )
             amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
-            amount = ceiling.likely_cost(call.envelope, body, uploaded)
+            amount = _likely(ceiling, call, body, uploaded)
     booking.hold = await hold(gateway, meters, tokens, amount)
 
 
@@ -103,6 +105,18 @@ async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Ho
             raise refused(taken, gateway.clock.time())
         taken = meters.reserve(tokens, amount, gateway.clock.time())
     return taken
+
+
+def _most(ceiling: Ceiling, call: Call, envelope: Mapping[str, Raw], body: bytes, uploaded: int) -> int:
+    if call.operation in PICTURES:
+        return picture_ceiling.most(ceiling.deployments, envelope, call.files)
+    return ceiling.cost(envelope, body, uploaded)
+
+
+def _likely(ceiling: Ceiling, call: Call, body: bytes, uploaded: int) -> int:
+    if call.operation in PICTURES and not ceiling.average_cost:
+        return _most(ceiling, call, call.envelope, body, uploaded)
+    return ceiling.likely_cost(call.envelope, body, uploaded)
 
 
 def _answers(group: Group, call: Call) -> int:
@@ -124,10 +138,8 @@ def _elsewhere(prices: Prices, call: Call, body: bytes, uploaded: int) -> int:
         seen.add(model)
         with suppress(NotFoundError):  # nothing is spent there
             ceiling = prices.ceiling(model)
-            amount = max(
-                amount,
-                ceiling.cost({**call.envelope, **fields}, b"".join((body, *fields.values())), uploaded),
-            )
+            asked = {**call.envelope, **fields}
+            amount = max(amount, _most(ceiling, call, asked, b"".join((body, *fields.values())), uploaded))
             waiting += prices.lookup(model).fallbacks.all()
     return amount
 

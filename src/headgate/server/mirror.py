@@ -35,7 +35,7 @@ def mirror(gateway: "Gateway", snapshot: Snapshot, call: Call, model: str) -> No
         created=int(gateway.clock.time()),
         options=snapshot.options,
     )
-    copy.mirrored = True
+    copy.files, copy.mirrored = call.files, True
     task = asyncio.ensure_future(_ask(gateway, snapshot, copy))
     gateway.mirrors.add(task)
     task.add_done_callback(gateway.mirrors.discard)

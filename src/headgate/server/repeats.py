@@ -68,7 +68,7 @@ class Tape:
         self.status, self.over = status, True
         self._tell(("send", status, headers, body))
 
-    def start(self, status: int, headers: bytes) -> None:
+    def start(self, status: int, headers: bytes, length: int | None = None) -> None:
         self.status = status
         self._tell(("start", status, headers, b""))
 

@@ -16,6 +16,9 @@ _PREFIX = re.compile(
 )
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
 _HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.com)")
+_IMAGES = ("images", "image_edits", "image_variations")
+_INVOKED = ("embeddings", "rerank", *_IMAGES)
+"""Operations that are never asked by Converse."""
 _VERBS = {
     (True, False): "converse",
     (True, True): "converse-stream",
@@ -36,7 +39,7 @@ def _named(model: str) -> tuple[str, str]:
 
 def _path(site: Site) -> str:
     region, model = _named(site.model)
-    converse = site.operation not in ("embeddings", "rerank") and site.provider.dialect == CONVERSE.dialect
+    converse = site.operation not in _INVOKED and site.provider.dialect == CONVERSE.dialect
     path = f"/model/{quote(model, safe='{}')}/{_VERBS[converse, site.operation.endswith('_stream')]}"
     return join(_HOST.sub(rf"\g<1>.{region}", site.base), path) if region else path
 
@@ -73,8 +76,9 @@ CONVERSE = Provider(
         "chat_stream": "/model/{model}/converse-stream",
         "embeddings": "/model/{model}/invoke",
         "rerank": "/model/{model}/invoke",
+        **dict.fromkeys(_IMAGES, "/model/{model}/invoke"),
     },
-    dialects={"rerank": "bedrock_invoke_rerank"},
+    dialects={"rerank": "bedrock_invoke_rerank", **dict.fromkeys(_IMAGES, "bedrock_images")},
     path_of=_path,
     bare=(
         r"(?:(?:us|eu|apac|jp|au|ca|us-gov|global)\.)?"

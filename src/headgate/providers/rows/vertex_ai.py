@@ -66,10 +66,12 @@ _METHODS = {
     "embeddings": ":predict",
     "count_tokens": ":countTokens",
     "images": ":predict",
+    "image_edits": ":predict",
     "rerank": "",
     "speech": "",
 }
 _TTS = {**_METHODS, "speech": ":generateContent"}
+_IMAGES = ("images", "image_edits")
 _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
 
 
@@ -81,6 +83,8 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
         if site.operation == "speech" and not methods["speech"]:
             return _speaker(site)
         method = methods[site.operation]
+        if method == ":predict" and site.operation in _IMAGES and "gemini" in site.model:
+            method = ":generateContent"
         if re.search(r"/(models|endpoints)/[^/]+$", site.base):
             return method
         if site.model.isdecimal():  # a tuned model, deployed
@@ -167,7 +171,12 @@ ROW = _row(
     aliases=("vertex_ai_beta", "google-vertex"),
     dialect="gemini",
     embeddings="vertex_embeddings",
-    dialects={"rerank": "vertex_rerank", "speech": "google_tts"},
+    dialects={
+        "rerank": "vertex_rerank",
+        "speech": "google_tts",
+        "images": "google_images",
+        "image_edits": "google_images",
+    },
     stream_usage="always",
     variants=(
         Variant(match=r"gemini-.*tts", row=SPEAKING),

@@ -17,7 +17,7 @@ from headgate.core.call import Call, model_of
 from headgate.core.dialects import dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
-from headgate.server import headers, repeats
+from headgate.server import forms, headers, repeats
 from headgate.server.account import account
 from headgate.server.arriving import taken
 from headgate.server.asked import options_of
@@ -138,13 +138,14 @@ async def _serve(
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
+    call.relayed = not snapshot.requested_name
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
     for copied in answer.deployment.mirrors if call.errand is None else ():
         mirror(gateway, snapshot, call, copied)
     if snapshot.store_prompts and not answer.media_type.startswith("audio/"):
         booking.response = []
-    if call.stream:
+    if call.stream or answer.body is None:
         await _relay(gateway, snapshot, answer, booking, exchange)
     else:
         body = answer.body or b""
@@ -166,7 +167,10 @@ async def _read(
     if exchange.arriving is None:
         if call.operation == "speech":
             call.errand = Speech()
-        return envelopes.read(exchange.body), exchange.body, 0
+        if not (endpoint.forms and forms.is_form(asked)):
+            return envelopes.read(exchange.body), exchange.body, 0
+        envelope, call.files = forms.read(exchange.body, asked[b"content-type"])
+        return envelope, envelopes.write(envelope), 0  # the files are no text to be counted or kept
     translate = call.operation == "translations"
     kind = asked.get(b"content-type", b"").decode("latin-1")
     envelope, file = await taken(aiter(exchange.arriving), kind, gateway.body_limit, translate=translate)
@@ -183,12 +187,13 @@ async def _relay(
     gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking, exchange: Exchange
 ) -> None:
     kind = _kind(answer) + b"cache-control: no-cache\r\n"
+    length = None if answer.call.stream else answer.length  # a long answer as it came
     write: Callable[[bytes], None] = exchange.write
     listed = answer.call.dialect.name == "gemini" and "alt=sse" not in exchange.query
     if listed:  # Google's older form of a stream
         kind, array = JSON, ListWriter(exchange.write)
         write = array.write
-    exchange.start(200, kind + _head(gateway, snapshot, answer, booking))
+    exchange.start(200, kind + _head(gateway, snapshot, answer, booking), length)
     exchange.flow(answer.pause, answer.resume)
     if snapshot.requested_name and answer.call.errand is None:
         write = renaming(write, answer.call.model, lines=kind.startswith(LINES))
@@ -214,6 +219,8 @@ async def _relay(
         if not booking.draining:
             answer.abort()
             answer.cut()
+    if answer.call.error is not None and not answer.call.stream:
+        return  # half a document: the door closes the connection, so that nobody takes it for a whole one
     if listed:
         array.end()
     if not answer.torn:  # else the connection is closed before the end: nothing else can say that it broke

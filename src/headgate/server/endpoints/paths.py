@@ -14,8 +14,8 @@ class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it.
     `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
     body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
-    out; `upload`: the body is a form that is read while it comes; `spoken` is the dialect's name, which is loaded
-    when somebody speaks it."""
+    out; `upload`: the body is a form that is read while it comes; `forms`: it may be a form with files; `spoken` is
+    the dialect's name, which is loaded when somebody speaks it."""
 
     operation: Operation
     spoken: str
@@ -23,6 +23,7 @@ class Endpoint(Struct, frozen=True):
     unasked: bool = False
     upload: bool = False
     strange: frozenset[str] = frozenset()
+    forms: bool = False
     forward: frozenset[bytes] = frozenset()
 
 
@@ -44,6 +45,9 @@ FIM: Final = Endpoint("fim", "fim")
 SPEECH: Final = Endpoint("speech", "openai_chat")
 TRANSCRIPTIONS: Final = Endpoint("transcriptions", "openai_chat", upload=True)
 TRANSLATIONS: Final = Endpoint("translations", "openai_chat", upload=True)
+IMAGES: Final = Endpoint("images", "openai_images", forms=True)
+IMAGE_EDITS: Final = Endpoint("image_edits", "openai_images", forms=True)
+IMAGE_VARIATIONS: Final = Endpoint("image_variations", "openai_images", forms=True)
 
 PATHS: Final[Mapping[str, Endpoint]] = {
     "/v1/chat/completions": CHAT,
@@ -72,6 +76,12 @@ PATHS: Final[Mapping[str, Endpoint]] = {
     "/audio/transcriptions": TRANSCRIPTIONS,
     "/v1/audio/translations": TRANSLATIONS,
     "/audio/translations": TRANSLATIONS,
+    "/v1/images/generations": IMAGES,
+    "/images/generations": IMAGES,
+    "/v1/images/edits": IMAGE_EDITS,
+    "/images/edits": IMAGE_EDITS,
+    "/v1/images/variations": IMAGE_VARIATIONS,
+    "/images/variations": IMAGE_VARIATIONS,
     "/api/chat": OLLAMA,
     "/api/generate": OLLAMA_TEXT,
     "/api/embed": OLLAMA_EMBED,
@@ -93,6 +103,9 @@ _ENDINGS: Final = (
     "/audio/speech",
     "/audio/transcriptions",
     "/audio/translations",
+    "/images/generations",
+    "/images/edits",
+    "/images/variations",
 )
 _GEMINI_ROOTS: Final = ("/v1beta/models/", "/v1/models/", "/models/")
 _ROOTS: Final = ("/openai/deployments/", "/engines/", "/v1/engines/")

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from headgate.wire import ir
 from headgate.wire.bedrock import blocks_write as write
+from headgate.wire.bedrock import media
 from headgate.wire.bedrock.check import CLAUDE, FAMILY, cache_point, own
 from headgate.wire.bedrock.models import Facts
 from headgate.wire.words import Fitter, Ids
@@ -159,7 +160,7 @@ class Conversation:
         if node is None:
             self._drop(where, _named(block))
         elif "document" in node:
-            node["document"]["name"] = self._title(str(node["document"]["name"]))
+            node["document"]["name"] = self._title(str(node["document"].get("name") or media.title(None)))
         return node
 
     def _title(self, title: str) -> str:

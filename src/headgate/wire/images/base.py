@@ -22,7 +22,7 @@ import msgspec
 
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import failures, ir
-from headgate.wire.dialect import Frame, Glance, Target
+from headgate.wire.dialect import Frame, Glance, Sniffer, Target
 from headgate.wire.ir_images import ImageEcho, ImageReply, ImageRequest, ImageUsage, Picture, measured
 
 ENCODE: Final = msgspec.json.Encoder().encode
@@ -87,10 +87,10 @@ class Images:
     def stream_writer(self, frame: Frame) -> NoReturn:
         _no_stream()
 
-    def sniffer(self) -> NoReturn:
+    def sniffer(self) -> Sniffer:
         _no_stream()
 
-    def write_stream_error(self, error: HeadgateError) -> NoReturn:
+    def write_stream_error(self, error: HeadgateError) -> bytes:
         _no_stream()
 
     def is_opening(self, data: bytes) -> bool:

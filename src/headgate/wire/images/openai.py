@@ -11,10 +11,11 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import BadRequestError
-from headgate.wire import failures, ir
+from headgate.errors import BadRequestError, HeadgateError
+from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Frame, Glance, Target
 from headgate.wire.images import answers, base
+from headgate.wire.images.openai_sniff import Sniffer
 from headgate.wire.ir_images import ImageReply, ImageRequest, ImageUsage, Picture, Task
 
 FAMILY: Final = base.CLIENT
@@ -92,6 +93,29 @@ class OpenAIImages(base.Images):
         if reply.usage is not None and reply.usage.tokens:
             document["usage"] = _write_usage(reply.usage)
         return base.ENCODE({**((reply.extra or {}).get(FAMILY) or {}), **document})
+
+    def write_events(self, reply: ImageReply, frame: Frame, *, edited: bool) -> bytes:
+        """A whole answer as the stream that was asked for: each picture complete, the last one with the usage."""
+        kind = f"image_{'edit' if edited else 'generation'}.completed"
+        usage = reply.usage
+        told = base.present(size=usage.size, quality=usage.quality) if usage is not None else {}
+        rows = [
+            {"type": kind, "created_at": frame.created, **told, **_entry(picture)} for picture in reply.images
+        ]
+        if usage is not None and usage.tokens:
+            rows[-1]["usage"] = _write_usage(usage)
+        return b"".join(sse.encode(base.ENCODE(row), kind) for row in rows)
+
+    def write_stream_error(self, error: HeadgateError) -> bytes:
+        said = {"message": error.message, "type": error.type, "param": error.param, "code": error.code}
+        return sse.encode(base.ENCODE({"type": "error", "error": said}), "error")
+
+    def is_opening(self, data: bytes) -> bool:
+        """A stream that begins with an error has no content yet."""
+        return b'"error"' in data and b'"b64_json"' not in data
+
+    def sniffer(self) -> Sniffer:
+        return Sniffer()
 
     def glance(self, body: bytes) -> Glance:
         """Never raises. The pictures are scanned over, not decoded; usage counts them."""

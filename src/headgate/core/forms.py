@@ -1,0 +1,39 @@
+"""Forms on their way out: a body that a dialect wrote as fields and files becomes multipart/form-data.
+
+Knows no dialect's fields and no provider.
+"""
+
+import secrets
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+from msgspec import Raw
+
+from headgate.wire.images.base import File, field
+from headgate.wire.multipart import Part, Writer
+
+TYPE: Final = "multipart/form-data"
+
+
+def is_form(headers: Mapping[str, str]) -> bool:
+    """Whether what was written with these headers is {"fields": …, "files": …}."""
+    return headers.get("content-type") == TYPE
+
+
+def encoded(fields: Mapping[str, Any], files: Sequence[File]) -> tuple[str, bytes]:
+    """The content-type and the body. Values that are no text travel as JSON. The boundary is random, so that no file
+    can hold it. Raises BadRequestError for a field that holds it."""
+    writer = Writer(secrets.token_hex(16).encode())
+    pieces = [writer.field(name, field(_plain(value))) for name, value in fields.items()]
+    for file in files:
+        pieces += [
+            writer.head(Part(file["name"], file["filename"], file["content_type"])),
+            file["data"],
+            writer.tail,
+        ]
+    return writer.content_type, b"".join([*pieces, writer.end()])
+
+
+def _plain(value: Any) -> Any:
+    return msgspec.json.decode(value) if isinstance(value, Raw) else value
