@@ -41,7 +41,7 @@ async def all_of(pieces: AsyncIterator[bytes]) -> bytes:
 
 NAMES = some.sampled_from(["purpose", "custom_llm_provider", "model", "a b"])
 DATA = some.one_of(
-    some.binary(max_size=300),
+    some.binary(max_size=300).filter(lambda data: b"\r\n--b0undary" not in b"\r\n" + data),
     some.sampled_from([b"", b"\r\n", b"x--b0undary", b"\r\n--b0undar", b"-" * 70_000, b"\r\n--b0" * 20_000]),
 )
 FIELDS = some.lists(
@@ -77,7 +77,7 @@ async def test_a_file_is_as_it_was(
     whole = form([*before, ("file", "f.jsonl", data), *after])
     opened = await uploads.opened(in_pieces(whole, sizes), KIND, OURS)
     assert opened.filename == "f.jsonl"
-    assert await all_of(opened.file()) == data.partition(b"\r\n--b0undary")[0]
+    assert await all_of(opened.file()) == data
 
 
 @given(before=FIELDS, count=some.integers(0, 9000), sizes=SIZES)
