@@ -61,7 +61,7 @@ def answer(asked: Call, incoming: PlayedAnswer, **info: Any) -> Answer:
 async def taken(asked: Call, pieces: list[bytes], **headers: str) -> tuple[Answer, bytes]:
     incoming = PlayedAnswer(200, tuple(headers.items()), list(pieces))
     found = answer(asked, incoming)
-    await Pictures(None, {}, Clock(), None).take(found, incoming, ERROR)  # type: ignore[arg-type]
+    await Pictures(None, None, {}, Clock(), None).take(found, incoming, ERROR)  # type: ignore[arg-type]
     out: list[bytes] = []
     await found.relay(out.append)
     return found, b"".join(out)
@@ -104,7 +104,7 @@ async def test_what_the_head_can_say_of_the_cost(info: dict[str, Any], known: fl
     params = {"model": "openai/gpt-image-1" if known is None else "openai/unheard-of", "api_key": "k"}
     target = Deployment("g", params, info, catalog=CATALOG, env={})
     found = Answer(asked, target, prepare(asked, target), incoming, Clock())
-    await Pictures(None, {}, Clock(), None).take(found, incoming, ERROR)  # type: ignore[arg-type]
+    await Pictures(None, None, {}, Clock(), None).take(found, incoming, ERROR)  # type: ignore[arg-type]
     assert asked.cost == (None if known is None else pytest.approx(Decimal(str(known))))
 
 

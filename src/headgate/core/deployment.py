@@ -25,7 +25,6 @@ from headgate.net.proxy import proxy_for
 from headgate.ports import Credential, Origin, Timeouts
 from headgate.providers.address import own_base, url_of
 from headgate.providers.auth import build, exchanges, taken
-from headgate.providers.auth.base import Surroundings
 from headgate.providers.base import Provider
 from headgate.providers.quirks import Plan, plan, refused
 from headgate.providers.registry import NO_OWN, resolve
@@ -306,6 +305,8 @@ class Deployment:
 
     def _credentialed(self) -> bool:
         """Whether the row's scheme finds something to sign with."""
+        from headgate.providers.auth.base import Surroundings  # most calls have a key
+
         around = Surroundings(
             params=self.params,
             env=self._env,

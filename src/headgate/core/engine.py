@@ -5,7 +5,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import msgspec
 
@@ -16,17 +16,18 @@ from headgate.core.call import NO_WISH, PICTURES, Call, Leg
 from headgate.core.deployment import Deployment
 from headgate.core.errand import Attempt, Means
 from headgate.core.hedge import race
-from headgate.core.jobs import Jobs
 from headgate.core.media import inline
 from headgate.core.pacing import NOTHING_SENT, tells_limits
 from headgate.core.partial import wasted
-from headgate.core.pictures import Pictures
 from headgate.core.prepare import Prepared, prepare
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
 from headgate.core.signing import Sending, Signer
 from headgate.core.single import Single
 from headgate.errors import HeadgateError, NotFoundError, Timeout
 from headgate.ports import Clock, Incoming, Timeouts, Transport
+
+if TYPE_CHECKING:
+    from headgate.core.pictures import Pictures
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
@@ -55,8 +56,7 @@ class Engine:
         self._dice = dice
         self._media_hosts = media_hosts
         self._sleep = sleep or asyncio.sleep
-        self._jobs = Jobs(self.send, clock, self._sleep)
-        self._pictures = Pictures(self._jobs, transports, clock, media_hosts)
+        self._pictures: Pictures | None = None
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
         """An answer whose first content is there. Raises the last attempt's error when all have failed."""
@@ -274,7 +274,7 @@ class Engine:
         on_break = call.options.on_break or group.routing.on_break
         attempt: Attempt
         if call.errand is None:
-            pictures = self._pictures if call.operation in PICTURES else None
+            pictures = self._drawing() if call.operation in PICTURES else None
             attempt = Single(call, deployment, await self._prepared(call, deployment), on_break, pictures)
         else:
             attempt = call.errand.ready(call, deployment)
@@ -311,6 +311,15 @@ class Engine:
         if group.paced:
             group.queue.wake()
         return answer
+
+    def _drawing(self) -> "Pictures":
+        if self._pictures is None:
+            from headgate.core.pictures import Pictures  # only who draws needs it
+
+            self._pictures = Pictures(
+                self.send, self._sleep, self._transports, self._clock, self._media_hosts
+            )
+        return self._pictures
 
     async def _prepared(self, call: Call, deployment: Deployment) -> Prepared:
         """The body, with the media in it that the target doesn't fetch itself."""
@@ -438,7 +447,8 @@ class Engine:
             group.queue.wake()
 
     async def close(self) -> None:
-        await self._jobs.close()
+        if self._pictures is not None:
+            await self._pictures.close()
         for transport in self._transports.values():
             await transport.close()
 

@@ -3,15 +3,15 @@
 Knows no dialect's fields and no provider.
 """
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 from msgspec import Raw
 
-from headgate.wire.images.base import File, field
-from headgate.wire.multipart import Part, Writer
+if TYPE_CHECKING:
+    from headgate.wire.images.base import File
 
 TYPE: Final = "multipart/form-data"
 
@@ -21,10 +21,13 @@ def is_form(headers: Mapping[str, str]) -> bool:
     return headers.get("content-type") == TYPE
 
 
-def encoded(fields: Mapping[str, Any], files: Sequence[File]) -> tuple[str, bytes]:
+def encoded(fields: Mapping[str, Any], files: "Sequence[File]") -> tuple[str, bytes]:
     """The content-type and the body. Values that are no text travel as JSON. The boundary is random, so that no file
     can hold it. Raises BadRequestError for a field that holds it."""
-    writer = Writer(secrets.token_hex(16).encode())
+    from headgate.wire.images.base import field  # few calls are forms
+    from headgate.wire.multipart import Part, Writer
+
+    writer = Writer(os.urandom(16).hex().encode())
     pieces = [writer.field(name, field(_plain(value))) for name, value in fields.items()]
     for file in files:
         pieces += [

@@ -3,13 +3,13 @@
 Knows no provider. A long answer that is only passed on is never held: its head and its end tell what was used.
 """
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any, Final, cast
 
 from headgate.core.answer import LIMIT, Answer, settle
 from headgate.core.breaks import OnBreak
 from headgate.core.call import Call, text_of
-from headgate.core.jobs import Jobs
+from headgate.core.jobs import Jobs, Send
 from headgate.core.media import inline
 from headgate.core.prepare import PASS
 from headgate.errors import HeadgateError
@@ -30,12 +30,13 @@ class Pictures:
 
     def __init__(
         self,
-        jobs: Jobs,
+        send: Send,
+        sleep: Callable[[float], Awaitable[None]],
         transports: dict[str, Transport],
         clock: Clock,
         media_hosts: frozenset[str] | None,
     ) -> None:
-        self._jobs = jobs
+        self._jobs = Jobs(send, clock, sleep)
         self._transports = transports
         self._clock = clock
         self._media_hosts = media_hosts
@@ -57,6 +58,9 @@ class Pictures:
         call.first_byte = self._clock.monotonic()
         reply = upstream.read_reply(body, prepared.echo, reply_type=kind)
         await self._write(answer, reply)
+
+    async def close(self) -> None:
+        await self._jobs.close()
 
     async def _write(self, answer: Answer, reply: ImageReply) -> None:
         call, client = answer.call, cast(OpenAIImages, answer.call.dialect)  # the only one that clients speak

@@ -1,17 +1,20 @@
 """The usual attempt: one JSON body to one address, its answer whole or as a stream. See errand.Attempt."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from headgate.core.answer import Answer
 from headgate.core.breaks import OnBreak
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.errand import Means
-from headgate.core.pictures import Pictures
 from headgate.core.prepare import Prepared
 from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.errors import Timeout
 from headgate.ports import Clock
+
+if TYPE_CHECKING:
+    from headgate.core.pictures import Pictures
 
 
 class Single:
@@ -23,7 +26,7 @@ class Single:
         deployment: Deployment,
         prepared: Prepared,
         on_break: OnBreak,
-        pictures: Pictures | None = None,
+        pictures: "Pictures | None" = None,
     ) -> None:
         self._call = call
         self._deployment = deployment

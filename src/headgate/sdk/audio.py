@@ -20,19 +20,16 @@ from headgate.sdk.objects import View
 from headgate.wire.audio.sound import HEAD, audio_seconds
 from headgate.wire.multipart import Part
 
-LISTENING: Final = ("transcriptions", "translations")
 _EXPECTED: Final = "a path, bytes, an open binary file, or (name, bytes or file[, content type])"
 _CHUNK: Final = 64 * 1024
 _JSON: Final = "application/json"
 
 
-def errand_of(operation: str, fields: Mapping[str, Any]) -> Errand | None:
-    """What speech and transcriptions do, None for other operations. Raises BadRequestError for what is no file."""
+def errand_of(operation: str, fields: Mapping[str, Any]) -> Errand:
+    """What speech, transcriptions and translations do. Raises BadRequestError for what is no file."""
     if operation == "speech":
         return Speech()
-    if operation in LISTENING:
-        return Transcription(file_of(fields["file"]), translate=operation == "translations")
-    return None
+    return Transcription(file_of(fields["file"]), translate=operation == "translations")
 
 
 def without_file(fields: Mapping[str, Any]) -> dict[str, Any]:

@@ -28,7 +28,7 @@ from headgate.net.pool import Pool
 from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.providers.mock import MockTransport
 from headgate.providers.registry import resolve
-from headgate.sdk import audio, params, pictures, settings
+from headgate.sdk import params, pictures, settings
 from headgate.sdk.objects import (
     EmbeddingResponse,
     ImageResponse,
@@ -191,6 +191,8 @@ class Client:
         """A response object, or a CustomStreamWrapper."""
         if answer.call.errand is None:
             return _shown(answer, hidden)
+        from headgate.sdk import audio  # only who hears or speaks needs it
+
         try:
             response = await audio.shown(answer)
         finally:
@@ -230,6 +232,8 @@ class Client:
             fields = {name: value for name, value in fields.items() if name not in _MOCK}
         given = fields
         if operation in SOUND:
+            from headgate.sdk import audio  # only who hears or speaks needs it
+
             fields = audio.without_file(fields)
         fields, files = pictures.taken(operation, fields)
         body = params.body_of(fields)
@@ -247,7 +251,8 @@ class Client:
             options=params.options_of(model, fields, stream),
         )
         call.files = files
-        call.errand = audio.errand_of(operation, given)  # last: it may open a file
+        if operation in SOUND:
+            call.errand = audio.errand_of(operation, given)  # last: it may open a file
         return call, mocked
 
     def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:

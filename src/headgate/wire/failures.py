@@ -6,7 +6,6 @@ are tables of phrases as providers send them; a phrase is only taken where it ca
 "429" in the text of a 400 decides nothing. This module knows no provider by name.
 """
 
-import html
 import re
 from collections.abc import Iterator, Mapping
 from http import HTTPStatus
@@ -169,6 +168,8 @@ def _plain(text: str) -> str:
     """HTML by its headline, other text by its beginning, in one line."""
     text = text[:8000]
     if text.startswith("<"):
+        import html  # its table of entities is a quarter of a megabyte
+
         headline = _HEADLINE.search(text)
         text = html.unescape(_TAG.sub(" ", headline.group(2) if headline else text))
     text = " ".join(text.split())

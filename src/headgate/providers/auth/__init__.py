@@ -5,13 +5,15 @@ A provider's row names a scheme, "family" or "family:detail"; a family's file is
 
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from headgate.errors import BadRequestError
 from headgate.ports import Credential
-from headgate.providers.auth.base import Surroundings
 
-FAMILIES: Final[dict[str, Callable[[Any, str, Surroundings], Credential | None]]] = {
+if TYPE_CHECKING:
+    from headgate.providers.auth.base import Surroundings
+
+FAMILIES: Final[dict[str, "Callable[[Any, str, Surroundings], Credential | None]"]] = {
     "aws": lambda file, service, around: file.credential(around, service, file.region(around)),
     "google": lambda file, scope, around: (
         None if file.keyed(around) else file.credential(around, *filter(None, [scope]))
@@ -23,7 +25,7 @@ FAMILIES: Final[dict[str, Callable[[Any, str, Surroundings], Credential | None]]
 """A family, which is its file's name → how a credential is made of the file, the detail and the surroundings."""
 
 
-def build(scheme: str, around: Surroundings) -> Credential | None:
+def build(scheme: str, around: "Surroundings") -> Credential | None:
     """The credential of a scheme: "aws:bedrock", "google", "azure_ad", "oracle", "oauth:watsonx". None
     where nothing is configured and a plain API key counts.
 

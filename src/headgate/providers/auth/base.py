@@ -10,7 +10,6 @@ import logging
 import math
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Annotated, Any, Final, Generic, Protocol, TypeAlias, TypeVar
 from urllib.parse import parse_qsl, quote_plus, urlencode, urlsplit
 
@@ -334,6 +333,8 @@ def _skew(headers: Mapping[str, str], now: float) -> str:
 
 def date(headers: Mapping[str, str]) -> float | None:
     """The time by the server's clock."""
+    from email.utils import parsedate_to_datetime  # only who is refused asks
+
     try:
         return parsedate_to_datetime(headers["date"]).timestamp()
     except (KeyError, ValueError):
