@@ -27,7 +27,7 @@ from headgate.errors import APIConnectionError, HeadgateError, NotFoundError, Ti
 from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.wire import failures, ir
 from headgate.wire.audio import SPEECH, TRANSCRIPTIONS, transcript
-from headgate.wire.audio.shape import document, pairs
+from headgate.wire.audio.shape import pairs
 from headgate.wire.audio.speech_openai import CLIENT as SPEAKING
 from headgate.wire.audio.speech_openai import Reader as SpeechReader
 from headgate.wire.audio.speech_openai import Writer as SpeechWriter
@@ -44,6 +44,7 @@ from headgate.wire.ir_audio import (
 )
 from headgate.wire.multipart import Part
 from headgate.wire.outgoing import Sent, Step, Wire, address, framed
+from headgate.wire.shape import reply_object
 
 T = TypeVar("T")
 LIMIT: Final = 256 * 1024 * 1024
@@ -308,7 +309,7 @@ class _Speaks:
 
     def whole(self, reply: SpeechReply) -> tuple[str, bytes, AudioUsage | None]:
         if self._refused:  # under a good status
-            raise failures.read_document(document(reply.audio))
+            raise failures.read_document(reply_object(reply.audio))
         if self._events:
             events = SpeechWriter().write([AudioPiece(reply.audio), SpeechDone(reply.usage)])
             return EVENTS, events, reply.usage

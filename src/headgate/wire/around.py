@@ -14,7 +14,7 @@ from headgate.errors import APIResponseValidationError, BadRequestError, Headgat
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Frame, Glance, StreamReader, Target
 from headgate.wire.fold import unfold
-from headgate.wire.shape import bad_request
+from headgate.wire.shape import bad_request, reply_object
 
 Document: TypeAlias = dict[str, Any]
 
@@ -120,12 +120,7 @@ class Around:
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> Any:
         """Raises APIResponseValidationError, or the error that the body is."""
-        try:
-            document = _DECODE(body)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-        if not isinstance(document, dict):
-            raise APIResponseValidationError("the upstream's answer is no JSON object")
+        document = reply_object(body)
         return self.inner.read_reply(_encoded(self.answer(document, echo)), echo)
 
     def stream_reader(self, echo: ir.Echo | None = None) -> "Reader":

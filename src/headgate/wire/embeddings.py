@@ -17,6 +17,7 @@ import msgspec
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance, Target
+from headgate.wire.shape import reply_object
 
 FAMILY: Final = "openai"
 
@@ -201,12 +202,7 @@ def encoding_of(echo: ir.Echo | None) -> str | None:
 
 def reply_document(body: bytes) -> dict[str, Any]:
     """Raises APIResponseValidationError for what is no JSON object, or the error that the body is."""
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    document = reply_object(body)
     if document.get("error") and not _ANSWERS.intersection(document):
         raise failures.read_document(document)
     return document

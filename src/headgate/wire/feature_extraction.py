@@ -14,6 +14,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.embeddings import EmbeddingsReply, EmbeddingsRequest, encoding_of, floats
 from headgate.wire.plain_embeddings import Echo, PlainEmbeddings, mean
+from headgate.wire.shape import reply_json
 
 _DECODE: Final = msgspec.json.Decoder().decode
 _PLACES: Final = ("embeddings", "embedding", "vectors")
@@ -49,10 +50,7 @@ class FeatureExtraction(PlainEmbeddings):
 
 
 def _rows(body: bytes) -> list[Any]:
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
+    document = reply_json(body)
     if isinstance(document, dict):
         found = next((document[place] for place in _PLACES if place in document), None)
         if found is None and "error" in document:

@@ -11,6 +11,7 @@ import msgspec
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.embeddings import NoStream
+from headgate.wire.shape import reply_object
 
 encode: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -35,19 +36,9 @@ class Operation(NoStream):
         return encode({"error": said})
 
 
-def decoded(body: bytes) -> Any:
-    """Raises APIResponseValidationError for what is no JSON."""
-    try:
-        return _DECODE(body)
-    except UNREADABLE as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-
-
 def answer(body: bytes, *keys: str) -> dict[str, Any]:
     """A JSON object with one of the keys. Raises APIResponseValidationError, or the error that the body is."""
-    document = decoded(body)
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    document = reply_object(body)
     if any(key in document for key in keys):
         return document
     if is_error(document):

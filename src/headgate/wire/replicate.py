@@ -24,6 +24,7 @@ from headgate.errors import (
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
 from headgate.wire.fold import unfold
+from headgate.wire.shape import reply_object
 
 FAMILY: Final = "replicate"
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -78,12 +79,7 @@ class Replicate:
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
         """Raises APIResponseValidationError, or the error that the prediction ended with."""
-        try:
-            document = _DECODE(body)
-        except (msgspec.DecodeError, ValueError, RecursionError) as error:
-            raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-        if not isinstance(document, dict):
-            raise APIResponseValidationError("the upstream's answer is no JSON object")
+        document = reply_object(body)
         return _read(document)
 
     def write_reply(self, reply: ir.Reply, frame: Frame) -> bytes:

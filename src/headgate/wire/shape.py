@@ -26,6 +26,7 @@ _NAMES: Final[dict[type, str]] = {
     list: "an array",
 }
 
+_DECODE: Final = msgspec.json.Decoder().decode
 _T = TypeVar("_T")
 
 
@@ -46,6 +47,22 @@ def bad_request(error: Malformed | RecursionError) -> BadRequestError:
 def bad_reply(error: Malformed | RecursionError) -> APIResponseValidationError:
     problem = str(error) if isinstance(error, Malformed) else "it is nested too deeply"
     return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
+
+
+def reply_json(body: bytes | str) -> Any:
+    """What an upstream answered. Raises APIResponseValidationError for what is no JSON."""
+    try:
+        return _DECODE(body)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
+        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
+
+
+def reply_object(body: bytes | str) -> dict[str, Any]:
+    """What an upstream answered. Raises APIResponseValidationError for what is no JSON object."""
+    document = reply_json(body)
+    if not isinstance(document, dict):
+        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    return document
 
 
 def expect(value: Any, kind: type[_T], where: str) -> _T:

@@ -14,7 +14,7 @@ from headgate.errors import APIConnectionError, APIResponseValidationError, Head
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
 from headgate.wire.fold import Folder, unfold
-from headgate.wire.shape import Malformed, bad_reply, bad_request, expect, optional, required
+from headgate.wire.shape import Malformed, bad_reply, bad_request, expect, optional, reply_json, required
 
 FAMILY: Final = "tgi"
 CUT: Final = "the upstream's stream ended before its answer was complete"
@@ -139,10 +139,7 @@ def _prompt(turns: list[ir.Turn], dropped: list[str]) -> str:
 
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """One answer, or a list with it. Raises APIResponseValidationError, or the error that the body is."""
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
+    document = reply_json(body)
     node = document[0] if isinstance(document, list) and document else document
     try:
         return _reply(expect(node, dict, ""), echo.prompt if isinstance(echo, Echo) else "")

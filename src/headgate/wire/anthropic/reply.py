@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir
 from headgate.wire.anthropic import blocks_write as write
 from headgate.wire.anthropic.blocks import read_blocks
 from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
 from headgate.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
+from headgate.wire.shape import reply_object
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
@@ -24,20 +24,9 @@ TOP: Final = frozenset(
 )  # fmt: skip
 
 
-def decode(body: bytes | str) -> dict[str, Any]:
-    """Raises APIResponseValidationError for anything but a JSON object."""
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
-    return document
-
-
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = decode(body)
+    document = reply_object(body)
     if document.get("type") == "error" or ("error" in document and "content" not in document):
         raise failures.read_document(document)
     try:
@@ -172,7 +161,7 @@ def glance(body: bytes) -> Glance:
 
 def read_count(body: bytes) -> int:
     """The answer of count_tokens. Raises APIResponseValidationError."""
-    document = decode(body)
+    document = reply_object(body)
     try:
         return required(document, "input_tokens", int, "")
     except Malformed as error:

@@ -14,9 +14,10 @@ from headgate.errors import APIConnectionError, APIResponseValidationError, Head
 from headgate.wire import failures, ir, sse
 from headgate.wire.anthropic.blocks import read_block, read_citation
 from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
-from headgate.wire.anthropic.reply import TOP, decode, read_reply, restore
+from headgate.wire.anthropic.reply import TOP, read_reply, restore
 from headgate.wire.anthropic.usage import merge, read_finish, read_usage
 from headgate.wire.fold import unfold
+from headgate.wire.shape import reply_object
 
 _CUT: Final = "the upstream's stream ended before its answer was complete"
 _DELTA_KNOWN: Final = frozenset({"stop_reason", "stop_sequence"})
@@ -99,7 +100,7 @@ class StreamReader:
         for name, data in events:
             if data == b"[DONE]":
                 continue
-            event = decode(data)
+            event = reply_object(data)
             kind = event.get("type", name)
             handler = _HANDLERS.get(kind) if isinstance(kind, str) else None
             if handler is not None:

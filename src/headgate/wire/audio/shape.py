@@ -59,17 +59,6 @@ encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder().decode
 
 
-def document(body: bytes) -> dict[str, Any]:
-    """Raises APIResponseValidationError for what is no JSON object."""
-    try:
-        found = _decode(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
-    return found
-
-
 def text_at(found: Any, *path: str | int) -> str:
     """The text at that place of a document. Raises APIResponseValidationError, or the error that the document is."""
     node = found

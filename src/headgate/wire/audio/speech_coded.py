@@ -15,7 +15,6 @@ from headgate.wire.audio.shape import (
     Failing,
     base64_bytes,
     characters,
-    document,
     encode,
     format_of,
     left_out,
@@ -27,6 +26,7 @@ from headgate.wire.audio.speech_bytes import is_ssml
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import MEDIA_TYPES, SpeechReply, SpeechRequest, options
 from headgate.wire.outgoing import Sent, Step, Wire
+from headgate.wire.shape import reply_object
 
 Decode = Callable[[dict[str, Any]], bytes]
 
@@ -35,7 +35,7 @@ def _coded(
     request: SpeechRequest, body: Mapping[str, Any], format_: str, dropped: list[str], decode: Decode
 ) -> Sent[SpeechReply]:
     def then(headers: Mapping[str, str], answer: bytes) -> SpeechReply:
-        found = document(answer)
+        found = reply_object(answer)
         used = characters(request, headers)
         used.tokens = _tokens(found)
         return SpeechReply(audio=decode(found), content_type=MEDIA_TYPES[format_], usage=used)

@@ -9,10 +9,11 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 
-from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
+from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import failures, sse
 from headgate.wire.audio import transcript
-from headgate.wire.audio.shape import document, encode
+from headgate.wire.audio.events import EventReader
+from headgate.wire.audio.shape import encode
 from headgate.wire.ir_audio import (
     FAMILY,
     AudioPiece,
@@ -21,7 +22,7 @@ from headgate.wire.ir_audio import (
     SpeechRequest,
     TranscriptFailure,
 )
-from headgate.wire.shape import Malformed, bad_request, optional, required
+from headgate.wire.shape import Malformed, bad_request, optional, reply_object, required
 
 _KNOWN: Final = frozenset(
     {"model", "input", "voice", "response_format", "speed", "instructions", "stream_format"}
@@ -95,42 +96,12 @@ def _written(event: SpeechEvent) -> dict[str, Any]:
     return {"type": "speech.audio.done", **({"usage": used} if used else {})}
 
 
-class Reader:
-    """Bytes of an upstream's event stream → sound, for any chunking.
+class Reader(EventReader[SpeechEvent]):
+    def event(self, name: str, data: bytes) -> SpeechEvent | None:
+        return _event(name, reply_object(data))
 
-    `feed` raises APIResponseValidationError for an event without an end (`sse.MAX_EVENT`).
-    """
-
-    def __init__(self) -> None:
-        self._decoder = sse.Decoder()
-        self._ended = False
-
-    def feed(self, data: bytes) -> list[SpeechEvent]:
-        return self._read(self._decoder.feed(data))
-
-    def close(self) -> list[SpeechEvent]:
-        """What is left; a TranscriptFailure where the stream was cut."""
-        events = self._read(self._decoder.close())
-        if not self._ended:
-            self._ended = True
-            events.append(
-                TranscriptFailure(APIConnectionError("the upstream's stream ended before its last event"))
-            )
-        return events
-
-    def _read(self, frames: Iterable[tuple[str, bytes]]) -> list[SpeechEvent]:
-        events: list[SpeechEvent] = []
-        for name, data in frames:
-            if self._ended or data.strip() == b"[DONE]":
-                continue
-            try:
-                event = _event(name, document(data))
-            except HeadgateError as error:
-                event = TranscriptFailure(error)
-            if event is not None:
-                events.append(event)
-                self._ended = not isinstance(event, AudioPiece)
-        return events
+    def is_last(self, event: SpeechEvent) -> bool:
+        return not isinstance(event, AudioPiece)
 
 
 def _event(name: str, found: dict[str, Any]) -> SpeechEvent | None:

@@ -10,12 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir
 from headgate.wire.audio import captions
 from headgate.wire.audio.shape import LONGEST, span, time_at
 from headgate.wire.ir_audio import FAMILY, AudioUsage, Segment, TranscriptionReply, Word
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, required
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
 
 FORMATS: Final = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 PLAIN: Final = frozenset({"text", "srt", "vtt"})
@@ -32,12 +31,7 @@ _WORD: Final = frozenset({"word", "text", "start", "end", "speaker", "speaker_id
 
 def document(body: bytes) -> dict[str, Any]:
     """Raises APIResponseValidationError for what is no JSON object, or the error that the body is."""
-    try:
-        found = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(found, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    found = reply_object(body)
     if found.get("error") and "text" not in found:
         raise failures.read_document(found)
     return found

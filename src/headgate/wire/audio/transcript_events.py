@@ -9,9 +9,10 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
+from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, sse
 from headgate.wire.audio import captions, transcript
+from headgate.wire.audio.events import EventReader
 from headgate.wire.ir_audio import (
     FAMILY,
     SegmentDone,
@@ -32,42 +33,12 @@ _SEGMENT: Final = ("transcript.text.segment", "transcription.segment")
 _DONE: Final = ("transcript.text.done", "transcription.done")
 
 
-class Reader:
-    """Bytes of an upstream's stream → events, for any chunking. Events of unknown types are passed over.
+class Reader(EventReader[TranscriptEvent]):
+    def event(self, name: str, data: bytes) -> TranscriptEvent | None:
+        return _event(name, _document(data))
 
-    `feed` raises APIResponseValidationError for an event without an end (`sse.MAX_EVENT`).
-    """
-
-    def __init__(self) -> None:
-        self._decoder = sse.Decoder()
-        self._ended = False
-
-    def feed(self, data: bytes) -> list[TranscriptEvent]:
-        return self._read(self._decoder.feed(data))
-
-    def close(self) -> list[TranscriptEvent]:
-        """What is left; a TranscriptFailure where the stream was cut."""
-        events = self._read(self._decoder.close())
-        if not self._ended:
-            self._ended = True
-            events.append(
-                TranscriptFailure(APIConnectionError("the upstream's stream ended before its last event"))
-            )
-        return events
-
-    def _read(self, frames: Iterable[tuple[str, bytes]]) -> list[TranscriptEvent]:
-        events: list[TranscriptEvent] = []
-        for name, data in frames:
-            if self._ended or data.strip() == b"[DONE]":
-                continue
-            try:
-                event = _event(name, _document(data))
-            except HeadgateError as error:
-                event = TranscriptFailure(error)
-            if event is not None:
-                events.append(event)
-                self._ended = isinstance(event, TranscriptDone | TranscriptFailure)
-        return events
+    def is_last(self, event: TranscriptEvent) -> bool:
+        return isinstance(event, TranscriptDone | TranscriptFailure)
 
 
 def _document(data: bytes) -> dict[str, Any]:

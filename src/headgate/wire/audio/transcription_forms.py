@@ -15,11 +15,11 @@ from msgspec import Struct
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.wire import failures
 from headgate.wire.audio import captions, transcript
-from headgate.wire.audio.shape import document, left_out, pairs, span, time_at
+from headgate.wire.audio.shape import left_out, pairs, span, time_at
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import AudioUsage, TranscriptionReply, TranscriptionRequest, Word, options
 from headgate.wire.outgoing import Form, Sent, Step, Wire
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, required
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
 
 Read = Callable[[Mapping[str, str], bytes, str | None], TranscriptionReply]
 
@@ -95,7 +95,7 @@ class FormDialect(Struct, frozen=True, kw_only=True):
 
 def _scribe(headers: Mapping[str, str], body: bytes, asked: str | None) -> TranscriptionReply:
     """ElevenLabs: words among blanks and sounds; several channels come as `transcripts`."""
-    found = document(body)
+    found = reply_object(body)
     several = found.get("transcripts")
     try:
         parts = (

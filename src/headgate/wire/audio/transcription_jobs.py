@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from headgate.errors import APIResponseValidationError, BadRequestError
 from headgate.wire.audio import captions
-from headgate.wire.audio.shape import Failing, document, encode, left_out, scalar, span, text_at, time_at
+from headgate.wire.audio.shape import Failing, encode, left_out, scalar, span, text_at, time_at
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import (
     AudioUsage,
@@ -20,7 +20,7 @@ from headgate.wire.ir_audio import (
     options,
 )
 from headgate.wire.outgoing import FORWARD_FILE, Sent, Step, Wire
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, required
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
 
 POLL: Final = 3.0
 """Seconds between two questions after a job, as AssemblyAI's guide has it."""
@@ -50,7 +50,7 @@ class Job(Failing):
         job = {key: value for key, value in job.items() if value is not None}
 
         def uploaded(headers: Mapping[str, str], body: bytes) -> Step[TranscriptionReply]:
-            told = encode({**job, "audio_url": text_at(document(body), "upload_url")})
+            told = encode({**job, "audio_url": text_at(reply_object(body), "upload_url")})
             return Step(wire=Wire(body=told), then=_progress)
 
         wire = Wire(operation=UPLOAD, body=FORWARD_FILE, content_type="application/octet-stream")
@@ -62,7 +62,7 @@ def _named(model: str) -> dict[str, Any]:
 
 
 def _progress(headers: Mapping[str, str], body: bytes) -> Step[TranscriptionReply] | TranscriptionReply:
-    found = document(body)
+    found = reply_object(body)
     status = text_at(found, "status")
     if status == "error":
         problem = found.get("error")
@@ -138,7 +138,7 @@ _SILENT: Final = ("NoMatch", "InitialSilenceTimeout", "BabbleTimeout")
 
 
 def _recognised(headers: Mapping[str, str], body: bytes) -> TranscriptionReply:
-    found = document(body)
+    found = reply_object(body)
     status = text_at(found, "RecognitionStatus")
     if status in _SILENT:
         raise BadRequestError(f"no speech was recognised in the file: {status}", param="file", body=found)

@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Final
 
 from headgate.errors import BadRequestError
 from headgate.wire.audio import captions, transcript
-from headgate.wire.audio.shape import Failing, document, left_out, pairs, span, time_at
+from headgate.wire.audio.shape import Failing, left_out, pairs, span, time_at
 from headgate.wire.dialect import Target
 from headgate.wire.ir_audio import (
     AudioUsage,
@@ -20,7 +20,7 @@ from headgate.wire.ir_audio import (
     options,
 )
 from headgate.wire.outgoing import FORWARD_FILE, Sent, Step, Wire
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, required
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
 
 
 class Listen(Failing):
@@ -48,7 +48,7 @@ class Listen(Failing):
 
 def _read(headers: Mapping[str, str], body: bytes) -> TranscriptionReply:
     try:
-        return _reply(document(body))
+        return _reply(reply_object(body))
     except Malformed as error:
         raise bad_reply(error) from None
 

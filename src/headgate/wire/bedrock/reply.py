@@ -8,30 +8,18 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIResponseValidationError
 from headgate.wire import aws, ir
 from headgate.wire.bedrock import blocks_write as write
 from headgate.wire.bedrock.blocks import read_blocks, signed
 from headgate.wire.bedrock.check import FAMILY, kept, own
 from headgate.wire.bedrock.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.shape import Malformed, bad_reply, optional, required
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
 
 _TOP: Final = frozenset({"output", "stopReason", "usage"})
-
-
-def decode(body: bytes) -> dict[str, Any]:
-    """Raises APIResponseValidationError for anything but a JSON object."""
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
-    return document
 
 
 def is_failure(document: dict[str, Any]) -> bool:
@@ -40,7 +28,7 @@ def is_failure(document: dict[str, Any]) -> bool:
 
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = decode(body)
+    document = reply_object(body)
     if is_failure(document):
         raise aws.read_error(500, {}, body)
     try:

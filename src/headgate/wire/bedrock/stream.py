@@ -16,10 +16,10 @@ from headgate.errors import APIConnectionError, APIResponseValidationError, Head
 from headgate.wire import aws, eventstream, ir
 from headgate.wire.bedrock.blocks import SERVER, read_block, read_citation, signed
 from headgate.wire.bedrock.check import FAMILY
-from headgate.wire.bedrock.reply import decode, read_reply, restored
+from headgate.wire.bedrock.reply import read_reply, restored
 from headgate.wire.bedrock.usage import read_finish, read_usage
 from headgate.wire.fold import unfold
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, required
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
 
 _CUT: Final = "the upstream's stream ended before its answer was complete"
 _MAX_WHOLE: Final = 64 * 1024 * 1024
@@ -101,7 +101,7 @@ class StreamReader:
         handler = _HANDLERS.get(message.name)
         if handler is None:
             return
-        event = decode(message.payload)
+        event = reply_object(message.payload)
         event.pop(_PADDING, None)
         try:
             handler(self, event, out)

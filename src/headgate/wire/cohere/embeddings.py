@@ -26,7 +26,7 @@ from headgate.wire.embeddings import (
     encoding_of,
     floats,
 )
-from headgate.wire.shape import Malformed, bad_request, expect, optional, required
+from headgate.wire.shape import Malformed, bad_request, expect, optional, reply_object, required
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -185,12 +185,7 @@ def _part(given: str) -> dict[str, Any]:
 
 
 def _document(body: bytes) -> dict[str, Any]:
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    document = reply_object(body)
     if "embeddings" not in document and (failed := failure.in_reply(document)) is not None:
         raise failed
     return document

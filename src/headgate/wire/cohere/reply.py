@@ -22,7 +22,7 @@ from headgate.wire.cohere.usage import (
     write_usage,
 )
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.shape import Malformed, bad_reply, optional, required
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required
 
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -31,12 +31,7 @@ LOGPROBS: Final = "logprobs"
 
 def read_reply(body: bytes) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    document = reply_object(body)
     if (failed := failure.in_reply(document)) is not None:
         raise failed
     try:

@@ -50,14 +50,6 @@ def bad_reply(error: Malformed | RecursionError) -> APIResponseValidationError:
     return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
 
 
-def decode(body: bytes | str) -> Any:
-    """Raises APIResponseValidationError for what is no JSON."""
-    try:
-        return _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-
-
 def json_text(value: Any) -> str:
     return _ENCODE(value).decode()
 

@@ -11,7 +11,8 @@ from headgate.wire import ir
 from headgate.wire.dialect import Target
 from headgate.wire.embeddings import EmbeddingsReply, EmbeddingsRequest
 from headgate.wire.gemini.embeddings import GeminiEmbeddings
-from headgate.wire.operations import decoded, tokens
+from headgate.wire.operations import tokens
+from headgate.wire.shape import reply_json
 
 _PER_INSTANCE: Final = {"taskType": "task_type", "title": "title"}
 _PARAMETERS: Final = ("outputDimensionality", "autoTruncate")
@@ -40,7 +41,7 @@ class VertexPredict(GeminiEmbeddings):
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> EmbeddingsReply:
         """With the characters that older models are billed by."""
         reply = super().read_reply(body, echo)
-        metadata = decoded(body).get("metadata")
+        metadata = reply_json(body).get("metadata")
         characters = tokens(metadata.get("billableCharacterCount")) if isinstance(metadata, dict) else None
         if characters is not None:
             reply.usage = reply.usage or ir.Usage()

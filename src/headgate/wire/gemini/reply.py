@@ -19,7 +19,6 @@ from headgate.wire.gemini.check import (
     FAMILY,
     Malformed,
     bad_reply,
-    decode,
     expect,
     fields,
     kept,
@@ -37,6 +36,7 @@ from headgate.wire.gemini.usage import (
     write_logprobs,
     write_usage,
 )
+from headgate.wire.shape import reply_json
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -60,7 +60,7 @@ _CONTENT: Final = frozenset({"role", "parts"})
 
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = decode(body)
+    document = reply_json(body)
     try:
         return read_document(document, echo, call_prefix(body))
     except (Malformed, RecursionError) as error:
@@ -268,7 +268,7 @@ def _candidate(choice: ir.Choice, frame: Frame) -> dict[str, Any]:
 
 def read_count(body: bytes) -> int:
     """The answer of countTokens. Raises APIResponseValidationError."""
-    document = decode(body)
+    document = reply_json(body)
     try:
         node = fields(expect(document, dict, ""), frozenset({"totalTokens"}))
         return optional(node, "totalTokens", int, "") or 0

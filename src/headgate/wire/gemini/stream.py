@@ -18,7 +18,6 @@ from headgate.wire.gemini.check import (
     FAMILY,
     Malformed,
     bad_reply,
-    decode,
     expect,
     fields,
     listed,
@@ -27,6 +26,7 @@ from headgate.wire.gemini.check import (
 from headgate.wire.gemini.parts import CallIds
 from headgate.wire.gemini.reply import NAMED, TOP, call_prefix, created, index_of, without_candidates
 from headgate.wire.gemini.usage import read_usage
+from headgate.wire.shape import reply_json
 
 CUT: Final = "the upstream's stream ended before its answer was complete"
 
@@ -84,7 +84,7 @@ class StreamReader:
     def _read_whole(self, body: bytes, out: list[ir.Event]) -> None:
         """One answer, an array of them, or what is no answer at all."""
         try:
-            document = decode(body)
+            document = reply_json(body)
         except APIResponseValidationError:
             if body.lstrip().startswith(b"["):
                 raise APIConnectionError(CUT) from None
@@ -94,7 +94,7 @@ class StreamReader:
 
     def _event(self, payload: bytes, out: list[ir.Event]) -> None:
         if not self._done and payload != b"[DONE]":
-            self._chunk(decode(payload), payload, out)
+            self._chunk(reply_json(payload), payload, out)
 
     def _chunk(self, document: Any, payload: bytes, out: list[ir.Event]) -> None:
         try:

@@ -277,17 +277,6 @@ def unreadable(problem: str) -> APIResponseValidationError:
     return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
 
 
-def document_of(body: bytes) -> dict[str, Any]:
-    """Raises APIResponseValidationError for what is no JSON object, or the error that the body is."""
-    try:
-        document = DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
-    return document
-
-
 def binary(body: bytes, reply_type: str | None) -> Picture | None:
     """The picture that the whole answer is; None where it is none by its type and its first bytes."""
     kind = type_of(body)

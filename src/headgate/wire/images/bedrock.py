@@ -15,6 +15,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import base
 from headgate.wire.ir_images import ImageReply, ImageRequest, Picture
+from headgate.wire.shape import reply_object
 
 _Body = tuple[dict[str, Any], list[str]]
 
@@ -56,7 +57,7 @@ class BedrockImages(base.Images):
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
     ) -> ImageReply:
         """Raises APIResponseValidationError, ContentPolicyViolationError, or the error that the body is."""
-        document = base.document_of(body)
+        document = reply_object(body)
         pictures, reasons = _pictures(document)
         if pictures:
             return base.reply_of(pictures, echo)

@@ -10,6 +10,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import base
 from headgate.wire.ir_images import ImageReply, ImageRequest, ImageUsage, Picture
+from headgate.wire.shape import reply_object
 
 _TAKES: Final = ("prompt_extend", "watermark")
 
@@ -45,7 +46,7 @@ class DashScopeImages(base.Images):
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
     ) -> ImageReply:
         """Raises APIResponseValidationError, or the error that the body is: some come with status 200."""
-        document = base.document_of(body)
+        document = reply_object(body)
         output = document.get("output")
         if not isinstance(output, dict):
             raise failures.read_document(document) if document.get("code") else base.unreadable("no output")

@@ -12,6 +12,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import base
 from headgate.wire.ir_images import ImageReply, ImageRequest, ImageUsage, Picture
+from headgate.wire.shape import reply_object
 
 _IMAGEN_RATIOS: Final = ("1:1", "16:9", "9:16", "4:3", "3:4")
 _GEMINI_RATIOS: Final = (*_IMAGEN_RATIOS, "3:2", "2:3", "4:5", "5:4", "21:9")
@@ -47,7 +48,7 @@ class GoogleImages(base.Images):
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
     ) -> ImageReply:
         """Raises APIResponseValidationError, ContentPolicyViolationError, or the error that the body is."""
-        document = base.document_of(body)
+        document = reply_object(body)
         if "error" in document:
             raise failures.read_document(document)
         if "candidates" in document or "promptFeedback" in document:

@@ -12,6 +12,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import base
 from headgate.wire.ir_images import ImageReply, ImageRequest, Picture
+from headgate.wire.shape import reply_object
 
 _RATIOS: Final = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21")
 
@@ -28,7 +29,7 @@ class Jobs(base.Images):
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
     ) -> ImageReply:
         """Raises APIResponseValidationError, or the error that the body is."""
-        document = base.document_of(body)
+        document = reply_object(body)
         pictures = self._pictures(document)
         if not pictures and any(document.get(key) for key in ("error", "detail", "failure")):
             raise failures.read_document(document)

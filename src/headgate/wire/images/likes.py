@@ -16,6 +16,7 @@ from headgate.wire import ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import answers, base
 from headgate.wire.ir_images import ImageReply, ImageRequest
+from headgate.wire.shape import reply_object
 
 _RATIOS: Final = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "2:1", "1:2")
 
@@ -95,7 +96,7 @@ class Like(base.Images):
     def read_reply(
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
     ) -> ImageReply:
-        return answers.read_document(base.document_of(body), echo)
+        return answers.read_document(reply_object(body), echo)
 
 
 def _one(addresses: list[str]) -> str:

@@ -17,6 +17,7 @@ from headgate.wire.dialect import Frame, Glance, Target
 from headgate.wire.images import answers, base
 from headgate.wire.images.openai_sniff import Sniffer
 from headgate.wire.ir_images import ImageReply, ImageRequest, ImageUsage, Picture, Task
+from headgate.wire.shape import reply_object
 
 FAMILY: Final = base.CLIENT
 
@@ -83,7 +84,7 @@ class OpenAIImages(base.Images):
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
     ) -> ImageReply:
         """Also the shapes of its relatives: `images` for `data`. Raises APIResponseValidationError."""
-        return answers.read_document(base.document_of(body), echo)
+        return answers.read_document(reply_object(body), echo)
 
     def write_reply(self, reply: ImageReply, frame: Frame) -> bytes:
         document: dict[str, Any] = {

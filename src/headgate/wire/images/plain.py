@@ -12,6 +12,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import base
 from headgate.wire.ir_images import ImageReply, ImageRequest, Picture
+from headgate.wire.shape import reply_object
 
 _RATIOS: Final = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21", "4:5", "5:4")
 
@@ -28,7 +29,7 @@ class Plain(base.Images):
         """Raises APIResponseValidationError, ContentPolicyViolationError, or the error that the body is."""
         if picture := base.binary(body, reply_type):
             return base.reply_of([picture], echo)
-        document = base.document_of(body)
+        document = reply_object(body)
         if document.get("finishReason") == "CONTENT_FILTERED":
             raise ContentPolicyViolationError("the picture was filtered", body=document)
         pictures = [

@@ -11,6 +11,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Target
 from headgate.wire.images import base
 from headgate.wire.ir_images import ImageReply, ImageRequest, Picture
+from headgate.wire.shape import reply_object
 
 _RATIOS: Final = ("1:1", "16:9", "9:16", "3:2", "2:3", "5:4", "4:5", "21:9", "9:21", "4:3", "3:4")
 _TAKES: Final = (
@@ -60,7 +61,7 @@ class StabilityImages(base.Images):
         """Raises APIResponseValidationError, ContentPolicyViolationError, or the error that the body is."""
         if picture := base.binary(body, reply_type):
             return base.reply_of([picture], echo)
-        document = base.document_of(body)
+        document = reply_object(body)
         found = document.get("image") or document.get("result")
         rows: list[Any] = base.listed(document.get("artifacts")) or [{**document, "base64": found}]
         pictures = [picture for row in rows if (picture := _picture(row))]

@@ -13,6 +13,7 @@ from headgate.errors import APIConnectionError, APIResponseValidationError, Head
 from headgate.wire import aws, eventstream, ir
 from headgate.wire.fold import unfold
 from headgate.wire.invoke.envelope import chunk_of, document_of
+from headgate.wire.shape import reply_object
 
 FAMILY: Final = "bedrock"
 _DECODE = msgspec.json.Decoder().decode
@@ -93,19 +94,8 @@ def _usage(document: dict[str, Any], places: Places | None) -> ir.Usage | None:
     return ir.Usage(input=int(counts[0] or 0), output=int(counts[1] or 0))
 
 
-def _document(body: bytes) -> dict[str, Any]:
-    """Raises APIResponseValidationError."""
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
-    return document
-
-
 def read_reply(body: bytes) -> ir.Reply:
-    document = _document(body)
+    document = reply_object(body)
     places = _places(document)
     if places is None:
         if "message" in document or "__type" in document:
@@ -174,7 +164,7 @@ class StreamReader:
         body = document_of(message)
         if not body:
             return
-        document = _document(body)
+        document = reply_object(body)
         places = _places(document)
         if not self._started:
             self._started = True

@@ -8,7 +8,6 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIResponseValidationError
 from headgate.wire import ir
 from headgate.wire.shape import at, expect, optional, required
 
@@ -29,14 +28,6 @@ _MAGIC: Final = (
 _CALL: Final = frozenset({"id", "type", "function"})
 _FUNCTION: Final = frozenset({"index", "name", "arguments"})
 _LAST_SECOND: Final = 253_402_300_799
-
-
-def decode(body: bytes) -> Any:
-    """Raises APIResponseValidationError for what is no JSON."""
-    try:
-        return _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
 
 
 def own(extra: ir.Extra | None) -> dict[str, Any]:

@@ -12,8 +12,7 @@ import msgspec
 from headgate.wire import ir
 from headgate.wire.dialect import Dialect, Frame, Target
 from headgate.wire.ollama import Ollama, reply, stream, stream_write
-from headgate.wire.ollama.fields import decode
-from headgate.wire.shape import Malformed, bad_request, optional
+from headgate.wire.shape import Malformed, bad_request, optional, reply_json
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -55,9 +54,9 @@ class Generate(Ollama):
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
         if b"}\n{" in body:
             return super().read_reply(
-                b"\n".join(_ENCODE(_as_chat(decode(line))) for line in body.splitlines() if line)
+                b"\n".join(_ENCODE(_as_chat(reply_json(line))) for line in body.splitlines() if line)
             )
-        return reply.read_reply(_ENCODE(_as_chat(decode(body))))
+        return reply.read_reply(_ENCODE(_as_chat(reply_json(body))))
 
     def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
         return _from_chat(super().write_reply(reply_, frame))

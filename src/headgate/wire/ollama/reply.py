@@ -14,7 +14,6 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.ollama.fields import (
     FAMILY,
-    decode,
     own,
     read_call,
     read_moment,
@@ -23,7 +22,7 @@ from headgate.wire.ollama.fields import (
     write_moment,
 )
 from headgate.wire.ollama.messages import read_said
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, required
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_json, required
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 NAMED: Final = frozenset(
@@ -47,7 +46,7 @@ without a message: a stop."""
 
 def read_reply(body: bytes) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = decode(body)
+    document = reply_json(body)
     try:
         return _read(checked(document), call_prefix(body))
     except (Malformed, RecursionError) as error:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir, ndjson
-from headgate.wire.ollama.fields import FAMILY, decode, own, read_images, read_moment, rest
+from headgate.wire.ollama.fields import FAMILY, own, read_images, read_moment, rest
 from headgate.wire.ollama.reply import (
     NAMED,
     call_prefix,
@@ -19,7 +19,7 @@ from headgate.wire.ollama.reply import (
     read_logprobs,
     read_usage,
 )
-from headgate.wire.shape import Malformed, bad_reply, optional
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_json
 
 CUT: Final = "the upstream's stream ended before its answer was complete"
 _TEXTS: Final = frozenset({"role", "content", "thinking"})
@@ -70,7 +70,7 @@ class StreamReader:
     def _line(self, line: bytes, out: list[ir.Event]) -> None:
         if self._done:
             return
-        document = decode(line)
+        document = reply_json(line)
         try:
             self._read(checked(document), line, out)
         except (Malformed, RecursionError) as error:

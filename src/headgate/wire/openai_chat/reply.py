@@ -23,7 +23,7 @@ from headgate.wire.openai_chat.fields import (
 )
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import own
-from headgate.wire.shape import Malformed, bad_reply, difference, expect, required, restore
+from headgate.wire.shape import Malformed, bad_reply, difference, expect, reply_object, required, restore
 
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -33,12 +33,7 @@ OBJECT: Final = "chat.completion"
 
 def decode(body: bytes) -> dict[str, Any]:
     """Raises APIResponseValidationError for anything but a JSON object, and what an error in it says."""
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
-    if not isinstance(document, dict):
-        raise APIResponseValidationError("the upstream's answer is no JSON object")
+    document = reply_object(body)
     if (failure := failure_in(document)) is not None:
         raise failure
     return document

@@ -21,7 +21,6 @@ from headgate.wire.operations import (
     answer,
     bad,
     count,
-    decoded,
     encode,
     foreign,
     is_error,
@@ -34,6 +33,7 @@ from headgate.wire.operations import (
     unreadable,
 )
 from headgate.wire.rerank.shapes import COMMON, OPTIONS, SHAPES, Shape, as_text
+from headgate.wire.shape import reply_json
 
 __all__ = ["DIALECT", "DIALECTS", "Rerank"]
 
@@ -173,7 +173,7 @@ def _rows(shape: Shape, body: bytes) -> tuple[dict[str, Any], list[Any]]:
     document: dict[str, Any]
     rows: Any
     if not shape.results:
-        document, rows = {}, decoded(body)
+        document, rows = {}, reply_json(body)
         if isinstance(rows, dict) and is_error(rows):
             raise failures.read_document(rows)
     else:

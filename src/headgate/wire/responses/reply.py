@@ -12,7 +12,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance
 from headgate.wire.responses.items import CALLS, read_output, sealed
 from headgate.wire.responses.parts import FAMILY, read_part, rest, write_part
-from headgate.wire.shape import Malformed, bad_reply, expect, optional
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_json
 
 _REASONS: Final[dict[str, ir.FinishReason]] = {
     "max_output_tokens": "length",
@@ -49,10 +49,7 @@ _GLANCE: Final = msgspec.json.Decoder(_Facts).decode
 
 def read_reply(body: bytes) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    try:
-        node = _DECODE(body)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
+    node = reply_json(body)
     if not isinstance(node, dict):
         raise APIResponseValidationError("the upstream's answer can't be read: expected an object")
     if (failure := failure_of(node)) is not None:

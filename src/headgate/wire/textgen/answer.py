@@ -6,6 +6,7 @@ import msgspec
 
 from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir
+from headgate.wire.shape import reply_json
 from headgate.wire.textgen.formats import Format
 
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -58,10 +59,7 @@ def _last_line(said: Any) -> str:
 
 
 def decode(body: bytes) -> Any:
-    try:
-        document = _DECODE(body)
-    except (msgspec.DecodeError, ValueError, RecursionError) as error:
-        raise APIResponseValidationError(f"the upstream's answer is no JSON: {error}") from None
+    document = reply_json(body)
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
     if isinstance(document, dict) and document.get("error"):
