@@ -5,15 +5,17 @@ into one that the inner dialect reads. Only servers speak such formats, so the c
 format: the inner dialect is handed in.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
-from typing import Any, ClassVar, Final, Literal, NoReturn, TypeAlias
+from typing import Any, ClassVar, Final, Literal, TypeAlias
 
 import msgspec
 
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import failures, ir, sse
-from headgate.wire.dialect import Dialect, Frame, Glance, StreamReader, Target
+from headgate.wire.dialect import Dialect, Glance, StreamReader, Target
 from headgate.wire.fold import unfold
+from headgate.wire.servers import ServersOnly
 from headgate.wire.shape import bad_request, reply_object
 
 Document: TypeAlias = dict[str, Any]
@@ -78,11 +80,10 @@ def parsed(text: Any) -> Document:
         return {}
 
 
-class Around:
-    """Subclasses set `name` and implement the three hooks. `native` are keys of the API that callers of any format
+class Around(ServersOnly, ABC):
+    """Subclasses set `name` and implement the hooks. `native` are keys of the API that callers of any format
     may give."""
 
-    name: ClassVar[str]
     family: ClassVar[str] = "openai"
     stream_type: ClassVar[str] = "text/event-stream"
     names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
@@ -92,17 +93,19 @@ class Around:
     def __init__(self, inner: Dialect) -> None:
         self.inner = inner
 
+    @abstractmethod
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         """What the inner dialect wrote, as this API takes it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def answer(self, document: Document, echo: ir.Echo | None) -> Document:
         """A whole answer as the inner dialect reads it. Raises the error that the document is."""
-        raise NotImplementedError
 
     def pieces(self, echo: ir.Echo | None) -> Callable[[Document], Document]:
-        """A function for one stream, from an event's document to the inner dialect's; an empty one says nothing."""
-        raise NotImplementedError
+        """A function for one stream, from an event's document to the inner dialect's; an empty one says nothing.
+
+        Raises BadRequestError where the API has no streams, which is so unless a subclass says otherwise."""
+        raise BadRequestError(f"{self.name} has no stream: leave out `stream`", param="stream")
 
     # --- the dialect ---------------------------------------------------------------------------------
 
@@ -144,29 +147,6 @@ class Around:
 
     def remote_media(self, request: Any) -> list[ir.Source]:
         return self.inner.remote_media(request)
-
-    # --- the client's side ---------------------------------------------------------------------------
-
-    def read_request(self, body: Mapping[str, Any]) -> NoReturn:
-        self._refuse()
-
-    def write_reply(self, reply: Any, frame: Frame) -> NoReturn:
-        self._refuse()
-
-    def stream_writer(self, frame: Frame) -> NoReturn:
-        self._refuse()
-
-    def sniffer(self) -> NoReturn:
-        self._refuse()
-
-    def write_error(self, error: HeadgateError, call_id: str | None = None) -> NoReturn:
-        self._refuse()
-
-    def write_stream_error(self, error: HeadgateError) -> NoReturn:
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise BadRequestError(f"{self.name} is a format of servers only: ask in OpenAI's format")
 
 
 class Reader:

@@ -42,7 +42,7 @@ _NO_PARAMETERS: Final[Document] = {"type": "object", "properties": {}}
 
 
 class Chat(Around):
-    name: ClassVar[str] = "gigachat_chat"
+    name = "gigachat_chat"
     native: ClassVar[frozenset[str]] = _NATIVE
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
@@ -268,7 +268,7 @@ def _usage(usage: Document) -> Document:
 class Embeddings(Around):
     """Each vector has a usage of its own. https://developers.sber.ru/docs/ru/gigachat/api/reference/rest/post-embeddings"""
 
-    name: ClassVar[str] = "gigachat_embeddings"
+    name = "gigachat_embeddings"
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         came = written.body

@@ -72,7 +72,7 @@ def refuse(document: Document) -> None:
 
 
 class Generic(Around):
-    name: ClassVar[str] = "oci_generic"
+    name = "oci_generic"
     native: ClassVar[frozenset[str]] = frozenset({"isEcho", "webSearchOptions"})
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:

@@ -48,7 +48,7 @@ _TYPES: Final = {
 
 
 class Cohere(Around):
-    name: ClassVar[str] = "oci_cohere"
+    name = "oci_cohere"
     native: ClassVar[frozenset[str]] = _NATIVE
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
@@ -240,7 +240,7 @@ _PURPOSES: Final = {"query": "SEARCH_QUERY", "document": "SEARCH_DOCUMENT", "pas
 class Embeddings(Around):
     """https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/EmbedTextResult/EmbedText"""
 
-    name: ClassVar[str] = "oci_embeddings"
+    name = "oci_embeddings"
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         came = written.body

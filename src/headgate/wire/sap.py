@@ -62,7 +62,7 @@ class _Orchestration(Around):
 
 
 class Chat(_Orchestration):
-    name: ClassVar[str] = "sap_orchestration"
+    name = "sap_orchestration"
     native: ClassVar[frozenset[str]] = frozenset({*_MODULES, *_TOP, "defaults", "model_version"})
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
@@ -114,7 +114,7 @@ def _literal(node: Any, values: dict[str, str]) -> Any:
 class Embeddings(_Orchestration):
     """https://help.sap.com/docs/sap-ai-core/generative-ai/embeddings"""
 
-    name: ClassVar[str] = "sap_embeddings"
+    name = "sap_embeddings"
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         came = {**written.body}

@@ -14,6 +14,7 @@ Knows no format.
 import binascii
 import math
 import re
+from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NoReturn, TypedDict
@@ -41,7 +42,7 @@ class File(TypedDict):
     data: bytes
 
 
-class Images:
+class Images(ABC):
     """See the module and `wire/dialect.py`. What only the clients' format has is refused here with words."""
 
     name: str
@@ -55,13 +56,13 @@ class Images:
     def read_request(self, body: Mapping[str, Any]) -> ImageRequest:
         raise BadRequestError(f"no client speaks {self.name}: send OpenAI's format of images")
 
-    def write_request(self, request: ImageRequest, target: Target) -> ir.Written:
-        raise NotImplementedError
+    @abstractmethod
+    def write_request(self, request: ImageRequest, target: Target) -> ir.Written: ...
 
+    @abstractmethod
     def read_reply(
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
-    ) -> ImageReply:
-        raise NotImplementedError
+    ) -> ImageReply: ...
 
     def write_reply(self, reply: ImageReply, frame: Frame) -> bytes:
         raise BadRequestError(f"no client speaks {self.name}: ask for OpenAI's format of images")

@@ -5,6 +5,7 @@ Each names its rule of `wire/polling.py`; what is read here is the last answer. 
 """
 
 import re
+from abc import abstractmethod
 from typing import Any, Final
 
 from headgate.errors import BadRequestError
@@ -35,11 +36,11 @@ class Jobs(base.Images):
             raise failures.read_document(document)
         return base.reply_of(pictures, echo)
 
-    def _body(self, request: ImageRequest, model: str) -> tuple[dict[str, Any], list[str]]:
-        raise NotImplementedError
+    @abstractmethod
+    def _body(self, request: ImageRequest, model: str) -> tuple[dict[str, Any], list[str]]: ...
 
-    def _pictures(self, document: dict[str, Any]) -> list[Picture]:
-        raise NotImplementedError
+    @abstractmethod
+    def _pictures(self, document: dict[str, Any]) -> list[Picture]: ...
 
     def _headers(self) -> dict[str, str]:
         return {}

@@ -5,6 +5,7 @@ https://developers.cloudflare.com/workers-ai/models/ · Hugging Face:
 https://huggingface.co/docs/inference-providers/tasks/text-to-image · Topaz: https://developer.topazlabs.com.
 """
 
+from abc import abstractmethod
 from typing import Any, Final
 
 from headgate.errors import ContentPolicyViolationError
@@ -17,11 +18,8 @@ from headgate.wire.shape import reply_object
 _RATIOS: Final = ("1:1", "16:9", "9:16", "4:3", "3:4", "3:2", "2:3", "21:9", "9:21", "4:5", "5:4")
 
 
-class Plain(base.Images):
-    def write_request(self, request: ImageRequest, target: Target) -> ir.Written:
-        """Raises BadRequestError for a size that can't be read, or pictures that are not fetched."""
-        body, dropped = self._body(request, target.model)
-        return ir.Written(body=body, dropped=dropped, headers=self._headers(), echo=base.echo_of(request))
+class _Answers(base.Images):
+    """The reading half: a picture, or a JSON that holds pictures."""
 
     def read_reply(
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
@@ -40,15 +38,24 @@ class Plain(base.Images):
             raise failures.read_document(document)
         return base.reply_of(pictures, echo)
 
-    def _body(self, request: ImageRequest, model: str) -> tuple[dict[str, Any], list[str]]:
-        raise NotImplementedError
-
     def _data(self, document: dict[str, Any]) -> list[str]:
         """The pictures of an answer in JSON."""
         result = document.get("result", document)
         keys = ("image", "images", "base64", "b64_json", "url", "download_url")
         found = [base.texts(result.get(key)) for key in keys] if isinstance(result, dict) else []
         return next((rows for rows in found if rows), [])
+
+
+class Plain(_Answers):
+    """A JSON body that a subclass makes of the request."""
+
+    def write_request(self, request: ImageRequest, target: Target) -> ir.Written:
+        """Raises BadRequestError for a size that can't be read, or pictures that are not fetched."""
+        body, dropped = self._body(request, target.model)
+        return ir.Written(body=body, dropped=dropped, headers=self._headers(), echo=base.echo_of(request))
+
+    @abstractmethod
+    def _body(self, request: ImageRequest, model: str) -> tuple[dict[str, Any], list[str]]: ...
 
     def _headers(self) -> dict[str, str]:
         return {}
@@ -141,7 +148,7 @@ class PipelineImages(Plain):
         return body, [*base.unsaid(request, "size", "seed", "negative_prompt", "images"), *dropped]
 
 
-class TopazImages(Plain):
+class TopazImages(_Answers):
     """Enhancing of one picture, sent as a form. The rule "topaz_jobs" is for its addresses that end in /async."""
 
     name = "topaz_images"

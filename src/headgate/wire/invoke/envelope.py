@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_InvokeModelW
 Knows no maker: subclasses say how an event looks inside, and what the body must or may not hold.
 """
 
+from abc import ABC, abstractmethod
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, ClassVar, Literal
@@ -39,7 +40,7 @@ def chunk_of(document: bytes) -> bytes:
     return eventstream.event(_CHUNK, msgspec.json.encode({"bytes": b64encode(document).decode()}))
 
 
-class Invoke:
+class Invoke(ABC):
     """Subclasses set `name` and `family`, and implement `unwrapper`, `wrapper` and, where they need to, `written`."""
 
     name: ClassVar[str]
@@ -50,13 +51,13 @@ class Invoke:
     def __init__(self, inner: Dialect) -> None:
         self.inner = inner
 
+    @abstractmethod
     def unwrapper(self) -> Callable[[bytes], bytes]:
         """A function from one event to bytes of the inner dialect's stream."""
-        raise NotImplementedError
 
+    @abstractmethod
     def wrapper(self) -> Callable[[bytes], list[bytes]]:
         """A function from pieces of the inner dialect's stream to the events that they complete."""
-        raise NotImplementedError
 
     def written(self, written: ir.Written, target: Target) -> ir.Written:
         """What the inner dialect wrote, as this API takes it."""

@@ -5,11 +5,12 @@ speak them, so the client's side of a dialect is refused.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar, Final, NoReturn
+from typing import ClassVar, Final
 
-from headgate.errors import BadRequestError, HeadgateError
+from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
-from headgate.wire.dialect import Frame, Glance, Target
+from headgate.wire.dialect import Glance, Target
+from headgate.wire.servers import ServersOnly
 from headgate.wire.textgen.answer import FAMILY, decode, read_reply, usage_of
 from headgate.wire.textgen.formats import FORMATS, Format
 from headgate.wire.textgen.request import write_request
@@ -18,9 +19,10 @@ from headgate.wire.textgen.stream import StreamReader
 __all__ = ["DIALECTS", "TextGeneration"]
 
 
-class TextGeneration:
+class TextGeneration(ServersOnly):
     """A row of the table as a dialect."""
 
+    ask_in: ClassVar[str] = "OpenAI's chat format"
     family: ClassVar[str] = FAMILY
     stream_type: ClassVar[str] = "text/event-stream"
 
@@ -55,29 +57,6 @@ class TextGeneration:
 
     def remote_media(self, request: ir.Request) -> list[ir.Source]:
         return []
-
-    # --- the client's side ---------------------------------------------------------------------------
-
-    def read_request(self, body: Mapping[str, object]) -> NoReturn:
-        self._refuse()
-
-    def write_reply(self, reply: ir.Reply, frame: Frame) -> NoReturn:
-        self._refuse()
-
-    def stream_writer(self, frame: Frame) -> NoReturn:
-        self._refuse()
-
-    def sniffer(self) -> NoReturn:
-        self._refuse()
-
-    def write_error(self, error: HeadgateError, call_id: str | None = None) -> NoReturn:
-        self._refuse()
-
-    def write_stream_error(self, error: HeadgateError) -> NoReturn:
-        self._refuse()
-
-    def _refuse(self) -> NoReturn:
-        raise BadRequestError(f"{self.name} is a format of servers only: ask in OpenAI's chat format")
 
 
 DIALECTS: Final = {form.name: TextGeneration(form) for form in FORMATS}
