@@ -38,10 +38,11 @@ class Background:
         self._tasks: list[asyncio.Task[None]] = []
         self._heard: changes.Heard | None = None
         self._next_check = 0.0
+        self._closing = False
 
     def start(self) -> None:
         gateway = self._gateway
-        self._tasks.append(asyncio.ensure_future(_every(HEALTH_SECONDS, self._check)))
+        self._tasks.append(asyncio.ensure_future(self._every(HEALTH_SECONDS, self._check)))
         if gateway.ledger is None or gateway.database is None:
             return
         if gateway.shares is not None:
@@ -51,25 +52,26 @@ class Background:
         gateway.ledger.start()
         self._heard = changes.Heard(gateway.database)
         self._tasks += [
-            asyncio.ensure_future(_every(EVERY_SECONDS, self._move)),
-            asyncio.ensure_future(_every(HEAR_SECONDS, self._hear)),
-            asyncio.ensure_future(_every(CLEAN_SECONDS, self._clean)),
-            asyncio.ensure_future(_every(BATCH_SECONDS, partial(batches.watch, gateway))),
+            asyncio.ensure_future(self._every(EVERY_SECONDS, self._move)),
+            asyncio.ensure_future(self._every(HEAR_SECONDS, self._hear)),
+            asyncio.ensure_future(self._every(CLEAN_SECONDS, self._clean)),
+            asyncio.ensure_future(self._every(BATCH_SECONDS, partial(batches.watch, gateway))),
         ]
         if gateway.reloader is not None:
-            self._tasks.append(asyncio.ensure_future(_every(WATCH_SECONDS, gateway.reloader.watch)))
+            self._tasks.append(asyncio.ensure_future(self._every(WATCH_SECONDS, gateway.reloader.watch)))
         if gateway.shares is not None:
-            self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.shares.beat)))
+            self._tasks.append(asyncio.ensure_future(self._every(BEAT_SECONDS, gateway.shares.beat)))
         if gateway.pace is not None:
-            self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, gateway.pace.beat)))
+            self._tasks.append(asyncio.ensure_future(self._every(BEAT_SECONDS, gateway.pace.beat)))
         if gateway.shared is not None:
             exchange = partial(gateway.shared.exchange, gateway)
-            self._tasks.append(asyncio.ensure_future(_every(BEAT_SECONDS, exchange)))
+            self._tasks.append(asyncio.ensure_future(self._every(BEAT_SECONDS, exchange)))
 
     def soon(self, work: Callable[[], Coroutine[None, None, None]]) -> None:
         self._tasks.append(asyncio.ensure_future(work()))
 
     async def close(self) -> None:
+        self._closing = True
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -81,6 +83,21 @@ class Background:
             await self._gateway.pace.close()
         if self._gateway.database is not None:
             self._gateway.database.close()
+
+    async def _every(self, pause: float, work: Callable[[], Awaitable[None]]) -> None:
+        """Until the end; a database that is away is asked again."""
+        failing = False
+        while not self._closing:  # a cancellation may be lost in a library: redis' client has such places
+            await asyncio.sleep(pause)
+            try:
+                await work()
+                failing = False
+            except HeadgateError as error:
+                if not failing:
+                    _logger.warning("%s", error.message)
+                failing = True
+            except Exception as bug:
+                _logger.error("work in the background failed", exc_info=bug)
 
     async def _move(self) -> None:
         if self._gateway.ledger is not None:
@@ -122,19 +139,3 @@ class Background:
 def _tell(loop: asyncio.AbstractEventLoop, what: Callable[[], None]) -> None:
     with suppress(RuntimeError):  # the loop has ended: nobody needs to know any more
         loop.call_soon_threadsafe(what)
-
-
-async def _every(pause: float, work: Callable[[], Awaitable[None]]) -> None:
-    """Forever; a database that is away is asked again."""
-    failing = False
-    while True:
-        await asyncio.sleep(pause)
-        try:
-            await work()
-            failing = False
-        except HeadgateError as error:
-            if not failing:
-                _logger.warning("%s", error.message)
-            failing = True
-        except Exception as bug:
-            _logger.error("work in the background failed", exc_info=bug)
