@@ -97,48 +97,29 @@ async def _serve(
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
         caller.reach(exchange.path, exchange.client)
-    again = partial(serve, gateway, endpoint, call.model)
     if repeats.HEADER in asked and exchange.arriving is None and not isinstance(exchange, repeats.Tape):
+        again = partial(serve, gateway, endpoint, call.model)
         await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
         booking.booked = True  # by the one call that answers all
         return
-    envelope, body, uploaded = await _read(gateway, endpoint, call, asked, exchange)
-    if call.model:
-        envelope["model"] = Raw(msgspec.json.encode(call.model))
-    for key in endpoint.strange:
-        envelope.pop(key, None)
-    call.envelope = envelope
-    model = snapshot.only_group or model_of(envelope)
-    call.model = model = caller.aliases.get(model, model)
-    caller.admit(model)
-    call.share = caller.share
+    named = call.model
+    call.envelope, body, uploaded = await _read(gateway, endpoint, call, asked, exchange)
     booking.request = body
-    booking.read(envelope, asked)
-    if endpoint.stream or (endpoint.unasked and bytes(envelope.get("stream", _NULL)) == _NULL):
-        envelope["stream"] = Raw(_TRUE)
-    call.stream = bytes(envelope.get("stream", b"")) == _TRUE
-    call.options = options_of(snapshot.options, envelope, asked, call.stream)
-    if endpoint.forward:
-        call.forward = tuple(
-            (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked
-        )
-    lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in envelope else snapshot.lookup
-    if snapshot.wishes or caller.region:
-        user = booking.customer or caller.user_id
-        call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
+    _fill(snapshot, endpoint, call, booking, asked)
     if call.operation == "responses":
         if only := await gateway.conversations.resume(call, caller):
             call.wish = msgspec.structs.replace(call.wish, only=only)
+        again = partial(serve, gateway, endpoint, named)
         if (begun := responses.background(gateway, call, booking, exchange, again)) is not None:
             booking.booked = True  # by the call that is made in the background
             exchange.send(200, JSON, begun)
             return
+    lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in call.envelope else snapshot.lookup
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, body, uploaded=uploaded)
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
-    call.relayed = not snapshot.requested_name
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
     for copied in answer.deployment.mirrors if call.errand is None else ():
@@ -148,16 +129,35 @@ async def _serve(
     if call.stream or answer.body is None:
         await _relay(gateway, snapshot, answer, booking, exchange)
     else:
-        body = answer.body or b""
-        if snapshot.requested_name and call.errand is None:
-            body = renamed(body, call.model)
-        if booking.response is not None:
-            booking.response.append(body)
-        if call.operation == "responses" and (keep := gateway.conversations.keeper(call, booking, answer)):
-            keep(body)
-        account(gateway, call, booking)
-        kind = JSON if call.errand is None else _kind(answer)
-        exchange.send(200, kind + _head(gateway, snapshot, answer, booking), body)
+        _send(gateway, snapshot, answer, booking, exchange)
+
+
+def _fill(
+    snapshot: Snapshot, endpoint: Endpoint, call: Call, booking: Booking, asked: dict[bytes, bytes]
+) -> None:
+    """What is asked for, by whom it may be answered, and how. Raises HeadgateError for what may not be asked."""
+    envelope, caller = call.envelope, booking.caller
+    if call.model:
+        envelope["model"] = Raw(msgspec.json.encode(call.model))
+    for key in endpoint.strange:
+        envelope.pop(key, None)
+    model = snapshot.only_group or model_of(envelope)
+    call.model = model = caller.aliases.get(model, model)
+    caller.admit(model)
+    call.share = caller.share
+    booking.read(envelope, asked)
+    if endpoint.stream or (endpoint.unasked and bytes(envelope.get("stream", _NULL)) == _NULL):
+        envelope["stream"] = Raw(_TRUE)
+    call.stream = bytes(envelope.get("stream", b"")) == _TRUE
+    call.relayed = not snapshot.requested_name
+    call.options = options_of(snapshot.options, envelope, asked, call.stream)
+    if endpoint.forward:
+        call.forward = tuple(
+            (name.decode(), asked[name].decode("latin-1")) for name in endpoint.forward if name in asked
+        )
+    if snapshot.wishes or caller.region:
+        user = booking.customer or caller.user_id
+        call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
 
 
 async def _read(
@@ -177,6 +177,20 @@ async def _read(
     call.errand = Transcription(file, translate=translate)
     named = Raw(msgspec.json.encode(file.part.filename or "file"))
     return envelope, msgspec.json.encode({**envelope, "file": named}), file.size
+
+
+def _send(gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking, exchange: Exchange) -> None:
+    """A whole answer."""
+    call, body = answer.call, answer.body or b""
+    if snapshot.requested_name and call.errand is None:
+        body = renamed(body, call.model)
+    if booking.response is not None:
+        booking.response.append(body)
+    if call.operation == "responses" and (keep := gateway.conversations.keeper(call, booking, answer)):
+        keep(body)
+    account(gateway, call, booking)
+    kind = JSON if call.errand is None else _kind(answer)
+    exchange.send(200, kind + _head(gateway, snapshot, answer, booking), body)
 
 
 def _kind(answer: Answer) -> bytes:
