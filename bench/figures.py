@@ -26,6 +26,7 @@ FIGURES = {
     "chat.rate": Figure("Chat, requests per second on one core (wrk)", "/s"),
     "chat.nginx_rate": Figure("Chat, nginx, requests per second (wrk)", "/s"),
     "keyed.cpu": Figure("Chat with a virtual key: budgets, limits, team, ledger, SQLite", "µs", 60),
+    "shared.cpu": Figure("The same with PostgreSQL and Redis", "µs", 80),
     "large.cpu": Figure("Chat with a 100 KB prompt, CPU per request", "µs"),
     "large.nginx": Figure("Chat with a 100 KB prompt, nginx", "µs"),
     "large.ratio": Figure("Chat with a 100 KB prompt, gateway ÷ nginx", "x"),

@@ -26,7 +26,7 @@ def _load(bench: Bench, kind: str, calls: int) -> None:
     streamed = kind.endswith("burst")
     body = wire.chat_body(model, stream=streamed, prompt_size=100_000 if kind == "large" else 0)
     check = check_stream(wire.BURST_CHUNKS) if streamed else check_whole()
-    key = new_key(bench) if kind == "keyed" else wire.KEY
+    key = new_key(bench.gateway) if kind == "keyed" else wire.KEY
     measure_calls(bench.gateway.port, body, check, calls, 64, lambda: 0, key)
 
 

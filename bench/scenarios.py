@@ -20,7 +20,7 @@ import uvloop
 from bench import wire
 from bench.load import Check, Load, PacedRun, Run, check_stream, check_whole, read_streams
 from bench.procs import OTHER_CORE, SUBJECT_CORE, pinned
-from bench.subjects import DEFAULT_COMMAND, ROOT, Gateway, Nginx, Upstream
+from bench.subjects import DEFAULT_COMMAND, ROOT, Gateway, Nginx, Servers, Upstream
 
 CONNECTIONS = 64
 PACED_ROUNDS = 3  # at most: they take long
@@ -136,22 +136,38 @@ def chat(bench: Bench) -> Figures:
 def keyed(bench: Bench) -> Figures:
     """The same request with a virtual key that has a budget, rpm, tpm and parallel limits, in a team with its own;
     every call is written to the ledger and moved to the database while it is measured."""
-    key = new_key(bench)
+    yield "keyed.cpu", _with_key(bench, bench.gateway)
+
+
+def shared(bench: Bench) -> Figures:
+    """The same on PostgreSQL and Redis, as one of several replicas would make it. Their own CPU is not counted."""
+    folder = bench.folder / "shared"
+    folder.mkdir()
+    servers = Servers(folder)
+    gateway = Gateway(folder, bench.upstream, bench.command, servers.env)
+    try:
+        yield "shared.cpu", _with_key(bench, gateway)
+    finally:
+        gateway.process.stop()
+        servers.stop()
+
+
+def _with_key(bench: Bench, gateway: Gateway) -> float:
+    """µs per call, the best of the rounds."""
+    key = new_key(gateway)
     body, check = wire.chat_body("gpt-bench"), check_whole(wire.CHAT_WHOLE)
     best = float("inf")
     for _ in range(bench.rounds):
-        process = bench.gateway.process
-        _, cpu_ns = measure_calls(
-            bench.gateway.port, body, check, bench.calls, CONNECTIONS, process.cpu_ns, key
-        )
+        clock = gateway.process.cpu_ns
+        _, cpu_ns = measure_calls(gateway.port, body, check, bench.calls, CONNECTIONS, clock, key)
         best = min(best, cpu_ns / bench.calls / 1000)
-    yield "keyed.cpu", best
+    return best
 
 
-def new_key(bench: Bench) -> str:
+def new_key(gateway: Gateway) -> str:
     limits = {"max_budget": 100_000, "rpm_limit": 10**9, "tpm_limit": 10**12, "max_parallel_requests": 10_000}
-    team = _manage(bench.gateway.port, "/team/new", {"team_alias": "bench", **limits})
-    return _manage(bench.gateway.port, "/key/generate", {"team_id": team["team_id"], **limits})["key"]
+    team = _manage(gateway.port, "/team/new", {"team_alias": "bench", **limits})
+    return _manage(gateway.port, "/key/generate", {"team_id": team["team_id"], **limits})["key"]
 
 
 def _manage(port: int, path: str, body: dict[str, object]) -> dict[str, str]:
@@ -348,6 +364,7 @@ SCENARIOS: dict[str, Callable[[Bench], Figures]] = {
     "sdk": sdk,
     "chat": chat,
     "keyed": keyed,
+    "shared": shared,
     "large": large,
     "burst": burst,
     "claude": claude,

