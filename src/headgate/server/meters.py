@@ -219,10 +219,11 @@ class Leased(Budget):
     """A budget that several processes share: this one's part of it is `granted`.
 
     What is held, and what is spent and not booked yet, stays within the grant. `spent` is what all have spent as
-    far as it is known here. Until `dry` nobody need ask for more: there was nothing left.
+    far as it is known here. Until `dry` nobody need ask for more: there was nothing left. More was `asked` for
+    last, enough for so many calls `ahead`.
     """
 
-    __slots__ = ("dry", "granted", "unbooked", "used")
+    __slots__ = ("ahead", "asked", "dry", "granted", "unbooked", "used")
 
     def __init__(
         self, scope: tuple[str, str], rolled: Callable[[tuple[str, str], float], None], model: str = ""
@@ -230,6 +231,8 @@ class Leased(Budget):
         super().__init__(scope, rolled, model)
         self.granted = 0
         self.unbooked = 0
+        self.ahead = 0
+        self.asked = 0.0
         self.dry = 0.0
         self.used = 0.0
 

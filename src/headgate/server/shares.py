@@ -19,9 +19,9 @@ IDLE_SECONDS: Final = 2.0
 """After which a share that nobody uses goes back."""
 DRY_SECONDS: Final = 0.25
 AHEAD: Final = 16
-"""Calls that a share is asked for at once."""
+"""Calls that a share is asked for at first; twice as many each time that it did not last for a beat."""
 MOST: Final = 20
-"""A share is at most this part of the limit at a time, unless one call needs more."""
+"""A share is at most this part of what is left at a time, unless one call needs more."""
 _logger = logging.getLogger("headgate")
 
 
@@ -39,10 +39,14 @@ class Shares:
         """Asks for enough for one more call, and some ahead. Raises ServiceUnavailableError."""
         lock = self._locks.setdefault(budget.scope, asyncio.Lock())
         async with lock:
-            need = max(amount, 1) - budget.spare
-            if need <= 0 or budget.limit is None or self._clock.time() < budget.dry:
+            one = max(amount, 1)
+            need = one - budget.spare
+            now = self._clock.time()
+            if need <= 0 or budget.limit is None or now < budget.dry:
                 return
-            want = max(need, min(need * AHEAD, budget.limit // MOST))
+            budget.ahead = AHEAD if now - budget.asked > BEAT_SECONDS else budget.ahead * 2
+            budget.asked = now
+            want = max(need, min(one * budget.ahead, (budget.limit - budget.spent) // MOST))
             work = partial(
                 leases.grant,
                 owner=self.owner,
