@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 from msgspec.structs import asdict, astuple
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DataError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
 from headgate.store import leases, totals
 from headgate.store.money import dollars
@@ -97,6 +97,7 @@ _JSON: Final = tuple(map(_NAMES.index, ("tags", "tokens", "legs", "metadata", "r
 _json: Final = itemgetter(*_JSON)
 _NO_JSON: Final = (None,) * len(_JSON)
 _COST: Final = _NAMES.index("cost")
+_COPY: Final = f"COPY {calls.name} FROM STDIN"
 _INSERT: Final = f"INSERT INTO {calls.name} VALUES "  # noqa: S608 -- a constant
 WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
 """What a database, or its driver, raises for a value that it does not take."""
@@ -205,12 +206,30 @@ def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 
 def _insert_calls(connection: Connection, records: Sequence[Record]) -> None:
+    postgres = connection.dialect.name == "postgresql"
+    rows = [_row(record, postgres) for record in records]
+    (_copy if postgres else _insert)(connection, rows)
+
+
+def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+    """By COPY, which SQLAlchemy does not know: parameters would cost more than all the rest of a call."""
+    from psycopg import Error  # an extra
+
+    cursor = connection.connection.cursor()
+    try:
+        with cursor.copy(_COPY) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except Error as error:
+        raise DBAPIError.instance(_COPY, None, error, Error, dialect=connection.dialect) from None
+    finally:
+        cursor.close()
+
+
+def _insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
     """By the driver itself, many rows to a statement: SQLite's gives the interpreter away between statements, and
     with one row to each, the two threads would do little else."""
-    postgres = connection.dialect.name == "postgresql"
-    mark = "%s" if postgres else "?"
-    row = f"({', '.join([mark] * len(calls.columns))})"
-    rows = [_row(record, postgres) for record in records]
+    row = f"({', '.join(['?'] * len(calls.columns))})"
     at = 0
     for size in _SIZES:
         while len(rows) - at >= size:
