@@ -6,6 +6,7 @@ answer lacks them; other names raise AttributeError.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import msgspec
@@ -35,7 +36,7 @@ class View:
             raise AttributeError(name)
         data: dict[str, Any] = self.__dict__["_data"]
         if name in data:
-            return self._seen(name, data)
+            return self._seen(name, data) if name in self._views else data[name]
         if name in self._known:
             return None
         raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}")
@@ -212,16 +213,14 @@ class Response(View):
     """A whole answer or a chunk. `_hidden_params` says how it came about; `_response_ms` how long it took."""
 
     _known = _names("id created model object system_fingerprint choices usage service_tier")
-    _hidden_params: dict[str, Any]
-    _response_ms: float | None
 
-    def __getattr__(self, name: str) -> Any:
-        if name == "_hidden_params":
-            object.__setattr__(self, name, {})
-            return self._hidden_params
-        if name == "_response_ms":
-            return self._hidden_params.get("_response_ms")
-        return super().__getattr__(name)
+    @cached_property
+    def _hidden_params(self) -> dict[str, Any]:
+        return {}
+
+    @property
+    def _response_ms(self) -> float | None:
+        return self._hidden_params.get("_response_ms")
 
 
 class ModelResponse(Response):

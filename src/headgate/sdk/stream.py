@@ -1,5 +1,6 @@
 """A streamed answer of the SDK: chunks as objects, for `for` and for `async for`."""
 
+from collections import deque
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final, Self
 
@@ -41,7 +42,7 @@ class CustomStreamWrapper:
         self._kind = _CHUNKS[operation]
         self._pieces: AsyncIterator[bytes] = answer.__aiter__()
         self._sse = Decoder()
-        self._ready: list[Response] = []
+        self._ready: deque[Response] = deque()
         self._done = False
         self.model = answer.deployment.model
         self.custom_llm_provider: str = hidden["custom_llm_provider"]
@@ -54,14 +55,14 @@ class CustomStreamWrapper:
             if self._done:
                 raise StopAsyncIteration
             await self._more()
-        return self._ready.pop(0)
+        return self._ready.popleft()
 
     def __iter__(self) -> Self:
         return self
 
     def __next__(self) -> Any:
         if self._ready:
-            return self._ready.pop(0)
+            return self._ready.popleft()
         try:
             return PORTAL.run(self.__anext__())
         except StopAsyncIteration:
