@@ -3,6 +3,7 @@
 import asyncio
 import io
 import json
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -196,9 +197,20 @@ def test_a_router_asks_the_next_one(upstream: Upstream) -> None:
 
 def test_a_second_one_is_asked_with_the_same_file(upstream: Upstream) -> None:
     silent, large = Upstream(), wav(bytes(3_000_000), 32000)
+    heard = threading.Event()
+
+    def hang(_: bytes) -> list[bytes]:
+        heard.set()
+        return [b""]
+
+    def answer(_: bytes) -> list[bytes]:
+        assert heard.wait(20)
+        return [said]
+
     try:
-        silent.script = lambda _: [b""]  # hangs
         play(upstream, SAID)
+        said, upstream.script = upstream.script, answer
+        silent.script = hang
         rows = [
             {
                 "model_name": "ears",

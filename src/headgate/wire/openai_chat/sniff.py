@@ -19,7 +19,9 @@ MAX_HELD: Final = 64 * 1024 * 1024
 """Bytes of an unfinished event that are kept; a longer one goes by unseen."""
 
 _ENDS: Final = (b"\n\n", b"\r\n\r\n", b"\r\r")
-_BOUNDARY: Final = re.compile(rb"\r?\n\r?\n|\r\r(?!\n)")
+_BOUNDARY: Final = re.compile(rb"\n\r?\n|\r\r(?!\n)")
+_EDGES: Final = (b"\n\n", b"\n\r\n", b"\r\r")
+"""The same for searches from the end."""
 _DONE: Final = (b"[DONE]\n\n", b"[DONE]\r\n\r\n", b"[DONE]\r\r")
 _NULLS: Final = (b"nu", b" n")
 """How a null begins after the colon."""
@@ -29,6 +31,15 @@ _FINISH: Final = b'"finish_reason"'
 _USAGE_OBJECT: Final = re.compile(rb'"usage"\s*:\s*\{')
 _EMPTY: Final = re.compile(rb'"choices"\s*:\s*\[\s*\]')
 _CHOICE: Final = re.compile(rb'"choices"\s*:\s*\[\s*\{')
+_MARKS: Final = (
+    _USAGE_OBJECT,
+    re.compile(rb'"finish_reason"\s*:\s*"'),
+    re.compile(rb'"error"'),
+    re.compile(rb"event:\s*error"),
+    re.compile(rb"\[DONE\]"),
+)
+"""What makes an event worth looking at. One expression for all would be slower: each begins with a text of its
+own."""
 
 
 class _Choice(Struct):
@@ -49,20 +60,20 @@ class _Chunk(Struct):
 _CHUNK: Final = msgspec.json.Decoder(_Chunk).decode
 
 
-def _given(data: bytes, key: bytes) -> bool:
-    """Whether the key has a value that is not null, somewhere; servers space their JSON as they like."""
-    at = data.find(key)
-    while at >= 0:
-        at += len(key)
-        if not data[at : at + 16].lstrip(b" \t:").startswith(b"n"):
-            return True
-        at = data.find(key, at)
-    return False
-
-
 def _marked(data: bytes) -> bool:
-    """Whether something in it must be looked at: a usage, a finish reason, an error that are not null."""
-    return _given(data, _USAGE) or _given(data, _FINISH) or b'"error"' in data or b"event: error" in data
+    return any(mark.search(data) for mark in _MARKS)
+
+
+def _begin(data: bytes, at: int) -> int:
+    """Where the event begins that stands at this place."""
+    edges = _EDGES if b"\r" in data else _EDGES[:1]
+    return max((found + len(edge) for edge in edges if (found := data.rfind(edge, 0, at)) >= 0), default=0)
+
+
+def _end(data: bytes, at: int) -> int:
+    """Where that event ends, -1 where its end is still to come."""
+    found = _BOUNDARY.search(data, at)
+    return found.end() if found else -1
 
 
 class Sniffer:
@@ -113,7 +124,7 @@ class Sniffer:
             self._look(held[:cut])
         rest = held[cut:]
         self._keep(rest)
-        if rest and (b"[DONE]" in rest or (rest.rstrip().endswith(b"}") and _marked(rest))):
+        if rest and rest.rstrip().endswith((b"}", b"[DONE]")) and _marked(rest):
             self._look(rest)  # perhaps the last event, without its blank line
 
     def _keep(self, rest: bytes) -> None:
@@ -122,12 +133,26 @@ class Sniffer:
         self._tail = rest[-4:]
 
     def _look(self, data: bytes) -> None:
+        """Of whole events: at all until the model is known, then at those with a mark."""
+        at = 0
+        while self.model is None and at < len(data):
+            at = self._look_at(data, at)
+        for place in sorted(found.start() for mark in _MARKS for found in mark.finditer(data, at)):
+            if place >= at:
+                at = self._look_at(data, max(at, _begin(data, place)))
+
+    def _look_at(self, data: bytes, begin: int) -> int:
+        """Where the event ends that begins there."""
+        end = _end(data, begin)
+        if end < 0:
+            end = len(data)
         decoder = sse.Decoder()
-        for name, event in [*decoder.feed(data), *decoder.close()]:
+        for name, event in [*decoder.feed(data[begin:end]), *decoder.close()]:
             if event.startswith(b"[DONE]"):
                 self.ended = self.done = True
-            elif self.model is None or name == "error" or _marked(event):
+            else:
                 self._take(name, event)
+        return end
 
     def _take(self, name: str, event: bytes) -> None:
         try:
@@ -142,14 +167,14 @@ class Sniffer:
         choices = (
             [row for row in chunk.choices if isinstance(row, dict)] if isinstance(chunk.choices, list) else []
         )
-        self._end(choices)
+        self._finish(choices)
         groq = chunk.x_groq.get("usage") if isinstance(chunk.x_groq, dict) else None
         for usage in (chunk.usage, *(row.get("usage") for row in choices), groq):
             if isinstance(usage, dict):
                 self.usage = read_usage(usage, chunk.service_tier)
                 return
 
-    def _end(self, choices: list[dict[str, Any]]) -> None:
+    def _finish(self, choices: list[dict[str, Any]]) -> None:
         for row in choices:
             if row.get("error"):
                 self.error = failures.read_document({"error": row["error"]})
@@ -158,7 +183,7 @@ class Sniffer:
 
 
 def _worth(data: bytes, model: str | None) -> bool:
-    return model is None or _marked(data) or b"[DONE]" in data
+    return model is None or _marked(data)
 
 
 class UsageStripper:
@@ -194,20 +219,22 @@ class UsageStripper:
         if self._passing:
             known = len(self._passing)
             seam = self._passing + data
-            end = _BOUNDARY.search(seam)
-            if end is None or end.end() <= known:
+            end = _end(seam, 0)
+            if end <= known:
                 self._passing = seam[-4:]
                 return data
-            out.append(seam[known : end.end()])
-            data, self._passing = seam[end.end() :], b""
+            out.append(seam[known:end])
+            data, self._passing = seam[end:], b""
         buffer, self._held = self._held + data, b""
         start = 0
-        for end in _BOUNDARY.finditer(buffer):
-            event = buffer[start : end.end()]
-            start = end.end()
-            if not _is_usage(event):
-                out.append(event)
-        rest = buffer[start:]
+        for found in _USAGE_OBJECT.finditer(buffer):
+            begin, end = _begin(buffer, found.start()), _end(buffer, found.start())
+            if begin >= start and end > 0 and _is_usage(buffer[begin:end]):
+                out.append(buffer[start:begin])
+                start = end
+        last = max(start, _begin(buffer, len(buffer)))
+        out.append(buffer[start:last])
+        rest = buffer[last:]
         if _CHOICE.search(rest) or len(rest) > MAX_HELD:
             out.append(rest)
             self._passing = rest[-4:]
