@@ -10,7 +10,9 @@ import recorded
 from servers import KEY, RunningGateway, Upstream, running
 
 ASKED = [{"role": "user", "content": "Hi"}]
-NAMES = ("cohere", "predibase", "triton", "nlp_cloud")
+NAMES = ("aleph_alpha", "cohere", "predibase", "triton", "nlp_cloud", "watsonx")
+OWN = {"watsonx": {"api_key": None, "token": "sk-upstream", "project_id": "p1"}}
+"""Where a key is exchanged for a token, the token itself is given."""
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +27,12 @@ def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Ite
     rows = [
         {
             "model_name": name,
-            "litellm_params": {"model": f"{name}/m", "api_base": upstream.base, "api_key": "sk-upstream"},
+            "litellm_params": {
+                "model": f"{name}/m",
+                "api_base": upstream.base,
+                "api_key": "sk-upstream",
+                **OWN.get(name, {}),
+            },
         }
         for name in NAMES
     ]
@@ -97,6 +104,35 @@ def test_a_stream_that_was_cut_is_told_as_failed(gateway: RunningGateway, upstre
     _, _, data = ask(gateway, "/v1/chat/completions", "predibase", stream=True)
     assert recorded.events(data)[-1]["error"]["message"]
     assert b"[DONE]" not in data
+
+
+COMPLETED = {
+    "aleph_alpha": (
+        {"completions": [{"completion": "Yo", "finish_reason": "maximum_tokens"}], "num_tokens_generated": 4},
+        "/complete",
+        {"model": "m", "prompt": "Hi", "maximum_tokens": 9},
+    ),
+    "watsonx": (
+        {"results": [{"generated_text": "Yo", "generated_token_count": 4, "stop_reason": "max_tokens"}]},
+        "/ml/v1/text/generation?version=2024-03-13",
+        {"model_id": "m", "input": "Hi", "parameters": {"max_new_tokens": 9}, "project_id": "p1"},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMPLETED)
+def test_a_prompt_is_gone_on_with(gateway: RunningGateway, upstream: Upstream, name: str) -> None:
+    answer, address, sent = COMPLETED[name]
+    upstream.reply(200, {"content-type": "application/json"}, json.dumps(answer).encode())
+    status, _, data = gateway.request("/v1/completions", {"model": name, "prompt": "Hi", "max_tokens": 9})
+    assert status == 200, data
+    told = json.loads(data)
+    assert (told["choices"][0]["text"], told["choices"][0]["finish_reason"]) == ("Yo", "length")
+    assert told["usage"]["completion_tokens"] == 4
+    line, headers, body = upstream.requests[-1]
+    assert line == f"POST {address} HTTP/1.1"
+    assert headers["authorization"] == "Bearer sk-upstream"
+    assert json.loads(body) == sent
 
 
 @pytest.mark.parametrize("name", WHOLES)

@@ -82,6 +82,7 @@ TABLES: Final = {
         "petals_generate",
         "tgi_generate",
         "triton_generate",
+        "watsonx_generation",
     ),
     "headgate.wire.vendor_embeddings": (
         "jina_embeddings",

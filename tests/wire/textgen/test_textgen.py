@@ -21,6 +21,7 @@ TRITON = DIALECTS["triton_generate"]
 NLP = DIALECTS["nlp_generation"]
 LUMINOUS = DIALECTS["luminous_complete"]
 J2 = DIALECTS["j2_complete"]
+WATSONX = DIALECTS["watsonx_generation"]
 ASKED = [{"role": "user", "content": "Hi"}]
 
 
@@ -142,6 +143,23 @@ def test_what_stands_at_the_edge_of_a_range(asked: dict[str, Any], sent: dict[st
     assert written(TGI, **asked).body["parameters"] == {**fixed, **sent}
 
 
+@pytest.mark.parametrize(
+    ("asked", "sent"),
+    [
+        ({"temperature": 0}, {}),
+        ({"temperature": 0.5}, {"temperature": 0.5, "decoding_method": "sample"}),
+        (
+            {"max_tokens": 5, "seed": 3, "stop": ["x"]},
+            {"max_new_tokens": 5, "random_seed": 3, "stop_sequences": ["x"]},
+        ),
+        ({"repetition_penalty": 1.5, "time_limit": 9}, {"repetition_penalty": 1.5, "time_limit": 9}),
+    ],
+)
+def test_what_watsonx_is_asked(asked: dict[str, Any], sent: dict[str, Any]) -> None:
+    body = {"model": "m", "input": "Hi", "parameters": sent, "project_id": "p"}
+    assert written(WATSONX, **asked, project_id="p").body == body
+
+
 def test_without_a_limit_triton_gets_one() -> None:
     assert written(TRITON).body["parameters"] == {"max_tokens": 2000}
 
@@ -155,6 +173,17 @@ def test_streams_are_asked_for_where_the_body_says_so(name: str) -> None:
 
 # --- answers ---------------------------------------------------------------------------------------------
 
+GENERATED = {
+    "model_id": "m",
+    "results": [
+        {
+            "generated_text": "Yo",
+            "generated_token_count": 4,
+            "input_token_count": 3,
+            "stop_reason": "max_tokens",
+        }
+    ],
+}
 DETAILS = {"finish_reason": "length", "generated_tokens": 4, "prompt_tokens": 3}
 
 
@@ -185,6 +214,7 @@ DETAILS = {"finish_reason": "length", "generated_tokens": 4, "prompt_tokens": 3}
             },
             ("Yo", "stop", (2, 1)),
         ),
+        (WATSONX, GENERATED, ("Yo", "length", (3, 4))),
     ],
 )  # fmt: skip
 def test_an_answer(dialect: Any, body: Any, expected: tuple[Any, ...]) -> None:
@@ -269,6 +299,18 @@ def test_a_stream_that_was_cut() -> None:
         assert isinstance(read(dialect, b"")[-1], ir.StreamFailure)
 
 
+def test_a_stream_that_only_said_that_it_goes_on() -> None:
+    row = {"generated_text": "a", "generated_token_count": 1, "stop_reason": "not_finished"}
+    assert isinstance(read(WATSONX, sse({"results": [row]}))[-1], ir.StreamFailure)
+
+
+def test_errors_of_several() -> None:
+    said = {"errors": [{"code": "token_quota_reached", "message": "no more tokens"}], "status_code": 403}
+    last = read(WATSONX, sse(said))[-1]
+    assert isinstance(last, ir.StreamFailure)
+    assert "no more tokens" in last.error.message
+
+
 def test_an_error_in_a_stream() -> None:
     last = read(TGI, sse(token("H"), {"error": "out of memory", "error_type": "generation"}))[-1]
     assert isinstance(last, ir.StreamFailure)
@@ -322,3 +364,12 @@ def test_recorded_answers() -> None:
             assert found.usage.output == body.get("num_tokens_generated", found.usage.output)
             seen += 1
     assert seen >= 3
+
+
+@pytest.mark.skipif(not recorded.ROOT.exists(), reason="the recorded traffic is not beside the project")
+@pytest.mark.parametrize("size", [1, 7, 10**6])
+def test_a_recorded_stream(size: int) -> None:
+    (path,) = (recorded.ROOT / "dev/watsonx").glob("*.completions.stream.*.json")
+    data = json.loads(path.read_text())["response"]["sse"].encode()
+    said = ("the sun is the most important star in the sky", "stop", (8, 11))
+    assert told(fold(read(WATSONX, data, size))) == said

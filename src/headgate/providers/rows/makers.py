@@ -45,8 +45,12 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.aleph-alpha.com",
         base_url_env=("ALEPH_ALPHA_API_BASE",),
         api_key_env=("ALEPH_ALPHA_API_KEY", "ALEPHALPHA_API_KEY"),
-        paths={**_paths("chat", "rerank"), "embeddings": "/batch_semantic_embed"},
-        dialects={"embeddings": "semantic_embeddings"},
+        paths={
+            **_paths("chat", "rerank"),
+            "completions": "/complete",
+            "embeddings": "/batch_semantic_embed",
+        },
+        dialects={"completions": "luminous_complete", "embeddings": "semantic_embeddings"},
     ),
     Provider(
         id="amazon_nova",

@@ -9,7 +9,9 @@ ROW = Provider(
     base_url_env=("OPENROUTER_API_BASE",),
     api_key_env=("OPENROUTER_API_KEY", "OR_API_KEY"),
     paths={
-        **paths("chat", "completions", "embeddings", "models", "rerank", "responses", "transcriptions"),
+        **paths(
+            "chat", "completions", "embeddings", "models", "rerank", "responses", "speech", "transcriptions"
+        ),
         "images": "/images",
         "image_edits": "/images",
     },

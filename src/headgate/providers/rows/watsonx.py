@@ -35,10 +35,16 @@ ROW = Provider(
     paths={
         "chat": "/ml/v1/text/chat",
         "chat_stream": "/ml/v1/text/chat_stream",
+        "completions": "/ml/v1/text/generation",
+        "completions_stream": "/ml/v1/text/generation_stream",
         "embeddings": "/ml/v1/text/embeddings",
         "rerank": "/ml/v1/text/rerank",
     },
-    dialects={"rerank": "watsonx_rerank"},
+    dialects={
+        "rerank": "watsonx_rerank",
+        "completions": "watsonx_generation",
+        "completions_stream": "watsonx_generation",
+    },
     path_of=_path,
     api_version="2024-03-13",
     body_env={

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import APIResponseValidationError
+from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.shape import reply_json
 from headgate.wire.textgen.formats import Format
@@ -16,6 +16,9 @@ _REASONS: Final[dict[str, ir.FinishReason]] = {
     "length": "length",
     "max_tokens": "length",
     "maximum_tokens": "length",
+    "not_finished": "length",
+    "time_limit": "length",
+    "token_limit": "length",
     "content_filter": "content_filter",
 }
 """All other words mean that the text has come to its end."""
@@ -62,9 +65,16 @@ def decode(body: bytes) -> Any:
     document = reply_json(body)
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    if isinstance(document, dict) and document.get("error"):
-        raise failures.read_document(document)
+    if (failure := failure_of(document)) is not None:
+        raise failure
     return document
+
+
+def failure_of(document: Any) -> HeadgateError | None:
+    """What a document says that went wrong."""
+    if isinstance(document, dict) and (document.get("error") or document.get("errors")):
+        return failures.read_document(document)
+    return None
 
 
 def read_reply(form: Format, body: bytes) -> ir.Reply:

@@ -5,6 +5,7 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 https://docs.nlpcloud.com/#generation
 https://docs.aleph-alpha.com/api/complete
 https://docs.ai21.com/reference/j2-complete-ref
+https://cloud.ibm.com/apidocs/watsonx-ai#text-generation
 https://github.com/petals-infra/chat.petals.dev#apis
 
 Data alone: what is done with a row is elsewhere.
@@ -20,12 +21,13 @@ class Format(Struct, frozen=True, kw_only=True):
     """One row.
 
     `prompt` is the key of the prompt, `inside` that of the object with the parameters, "" where they stand beside
-    it. `params` maps the IR's names to keys, `native` are keys that callers may give themselves, `fixed` is always
-    sent, `adapt` has the last word. `rows` is the path to the list of answers, "" where there is but one; `text` and
-    `finish` lead from there, `counts` (input, output) from the top, each with other places where it may be. `piece`
-    is the text in an event of a stream, `skip` what marks an event whose text is none; `plain` streams are bare
-    text. `ends`: a stream says why it ended, so that one that was cut is known.
-    `failure` is the key of what went wrong, in an answer of any status.
+    it. `params` maps the IR's names to keys, `native` are keys that callers may give themselves, and `beside` those
+    that stand beside the parameters, `fixed` is always sent, `adapt` has the last word.
+    `rows` is the path to the list of answers, "" where there is but one; `text` and `finish` lead from there,
+    `counts` (input, output) from the top, each with other places where it may be. `piece` is the text in an event of
+    a stream, `skip` what marks an event whose text is none; `plain` streams are bare text. `ends`: a stream says why
+    it ended, so that one that was cut is known: at `ended` where that is not `finish`, and until then it says
+    `going`. `failure` is the key of what went wrong, in an answer of any status.
     """
 
     name: str
@@ -33,6 +35,7 @@ class Format(Struct, frozen=True, kw_only=True):
     inside: str = ""
     params: dict[str, str]
     native: frozenset[str] = frozenset()
+    beside: frozenset[str] = frozenset()
     fixed: dict[str, Any] = {}
     names_model: Literal["body", "address", "parts"] = "address"
     stream_key: str = ""
@@ -45,6 +48,8 @@ class Format(Struct, frozen=True, kw_only=True):
     skip: str = ""
     plain: bool = False
     ends: bool = True
+    ended: str = ""
+    going: str = ""
     failure: str = ""
 
 
@@ -63,6 +68,14 @@ def _one_stop(params: dict[str, Any]) -> None:
     """A single sequence, as text."""
     if stop := params.get("end_sequence"):
         params["end_sequence"] = stop[0] if isinstance(stop, list) else stop
+
+
+def _decoding(params: dict[str, Any]) -> None:
+    """A temperature holds where tokens are sampled; 0 is the server's own way."""
+    if params.get("temperature"):
+        params.setdefault("decoding_method", "sample")
+    else:
+        params.pop("temperature", None)
 
 
 def _greedy(params: dict[str, Any]) -> None:
@@ -183,6 +196,33 @@ FORMATS: Final = (
         text="data.text",
         finish="finishReason.reason",
         counts=(("prompt.tokens",), ("completions.0.data.tokens",)),
+    ),
+    Format(
+        name="watsonx_generation",
+        prompt="input",
+        inside="parameters",
+        params={
+            "max_tokens": "max_new_tokens",
+            "temperature": "temperature",
+            "top_p": "top_p",
+            "top_k": "top_k",
+            "stop": "stop_sequences",
+            "seed": "random_seed",
+        },
+        native=frozenset(
+            """decoding_method include_stop_sequence length_penalty min_new_tokens repetition_penalty return_options
+            time_limit truncate_input_tokens""".split()
+        ),
+        beside=frozenset({"project_id", "space_id", "moderations"}),
+        names_model="body",
+        adapt=_decoding,
+        rows="results",
+        text="generated_text",
+        finish="stop_reason",
+        counts=(("results.0.input_token_count",), ("results.0.generated_token_count",)),
+        piece="results.0.generated_text",
+        ended="results.0.stop_reason",
+        going="not_finished",
     ),
     Format(
         name="petals_generate",

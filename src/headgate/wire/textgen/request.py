@@ -78,6 +78,7 @@ def _texts(blocks: list[ir.Block], where: str, dropped: list[str]) -> list[str]:
 def write_request(form: Format, request: ir.Request, target: Target) -> ir.Written:
     dropped: list[str] = []
     params: dict[str, Any] = dict(form.fixed)
+    beside: dict[str, Any] = {}
     for name, neutral in _NEUTRAL.items():
         value = getattr(request, name)
         if value is None or (name not in form.params and value in neutral):
@@ -90,13 +91,15 @@ def write_request(form: Format, request: ir.Request, target: Target) -> ir.Writt
         for key, value in fields.items():
             if key in form.native:
                 params[key] = value
+            elif key in form.beside:
+                beside[key] = value
             elif key not in _HARMLESS and value is not None:
                 dropped.append(key)
     if form.adapt is not None:
         form.adapt(params)
     body: dict[str, Any] = {"model": target.model} if form.names_model == "body" else {}
     body[form.prompt] = prompt_of(request.turns, dropped)
-    body.update({form.inside: params} if form.inside else params)
+    body |= {**({form.inside: params} if form.inside else params), **beside}
     if request.stream and form.stream_key:
         body[form.stream_key] = True
     return ir.Written(body=body, dropped=dropped)

@@ -5,8 +5,8 @@ from typing import Any, Final
 import msgspec
 
 from headgate.errors import APIResponseValidationError
-from headgate.wire import failures, ir, sse
-from headgate.wire.textgen.answer import at, finish_of, usage_of
+from headgate.wire import ir, sse
+from headgate.wire.textgen.answer import at, failure_of, finish_of, usage_of
 from headgate.wire.textgen.formats import Format
 
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -57,15 +57,18 @@ class StreamReader:
 
     def _take(self, node: Any, found: list[ir.Event]) -> None:
         form = self._form
-        if isinstance(node, dict) and node.get("error"):
+        if (failure := failure_of(node)) is not None:
             self._over = True
-            found.append(ir.StreamFailure(failures.read_document(node)))
+            found.append(ir.StreamFailure(failure))
             return
         text = at(node, form.piece)
         if isinstance(text, str) and not (form.skip and at(node, form.skip)):
             self._say(text, found)
-        self._reason = (at(node, form.finish) if form.finish else None) or self._reason
-        self._usage = usage_of(form, node) or self._usage
+        reason = at(node, form.ended or form.finish) if form.finish else None
+        if reason and reason != form.going:
+            self._reason = reason
+        if (usage := usage_of(form, node)) is not None:
+            self._usage = larger(usage, self._usage or usage)
 
     def _say(self, text: str, found: list[ir.Event]) -> None:
         if not self._started:
@@ -73,6 +76,11 @@ class StreamReader:
             found += [ir.ReplyStart(), ir.BlockStart(0, 0, ir.Text(""))]
         if text:
             found.append(ir.BlockDelta(0, 0, "text", text))
+
+
+def larger(one: ir.Usage, other: ir.Usage) -> ir.Usage:
+    """Counts grow while an answer does; some are told only once."""
+    return ir.Usage(input=max(one.input, other.input), output=max(one.output, other.output))
 
 
 class Pieces:
