@@ -84,6 +84,7 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     "operation, model, params, url, spoken",
     [
+        ("speech", "openrouter/m", {}, "https://openrouter.ai/api/v1/audio/speech", "openai_chat"),
         ("rerank", "voyage/rerank-2", {}, "https://api.voyageai.com/v1/rerank", "voyage_rerank"),
         ("rerank", "voyage/m", {"api_key": "al-1"}, "https://ai.mongodb.com/v1/rerank", "voyage_rerank"),
         ("rerank", "rerank-v3.5", {}, "https://api.cohere.com/v2/rerank", "cohere_rerank"),
@@ -93,6 +94,13 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
             REGION,
             f"{AMAZON}3-5%3A0/invoke",
             "bedrock_invoke_rerank",
+        ),
+        (
+            "rerank",
+            "bedrock/arn:aws:bedrock:us-west-2::foundation-model/amazon.rerank-v1:0",
+            REGION,
+            "https://bedrock-agent-runtime.us-west-2.amazonaws.com/rerank",
+            "bedrock_rerank",
         ),
         ("rerank", "vertex_ai/semantic-ranker-default@latest", PROJECT, RANKER, "vertex_rerank"),
         ("rerank", "watsonx/cross-encoder/m", REGION_IBM, IBM, "watsonx_rerank"),

@@ -19,6 +19,7 @@ _HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.
 _IMAGES = ("images", "image_edits", "image_variations")
 _INVOKED = ("embeddings", "rerank", *_IMAGES)
 """Operations that are never asked by Converse."""
+_RERANK = "bedrock_rerank"
 _VERBS = {
     (True, False): "converse",
     (True, True): "converse-stream",
@@ -39,6 +40,9 @@ def _named(model: str) -> tuple[str, str]:
 
 def _path(site: Site) -> str:
     region, model = _named(site.model)
+    if site.operation == "rerank" and site.provider.dialects["rerank"] == _RERANK:
+        base = _HOST.sub(rf"\g<1>.{region}", site.base) if region else site.base
+        return join(base.replace("://bedrock-runtime", "://bedrock-agent-runtime"), "/rerank")
     converse = site.operation not in _INVOKED and site.provider.dialect == CONVERSE.dialect
     path = f"/model/{quote(model, safe='{}')}/{_VERBS[converse, site.operation.endswith('_stream')]}"
     return join(_HOST.sub(rf"\g<1>.{region}", site.base), path) if region else path
@@ -56,6 +60,9 @@ INVOKED = (
     (r"(?:llama|deepseek_r1)/arn", "bedrock_prompt"),
 )
 """Models that are not asked by Converse, and their makers' formats."""
+_BY_ARN = r"(?:rerank/)?arn:aws[a-z-]*:bedrock:[a-z0-9-]+:\d*:foundation-model/.*rerank"
+"""Models of the Rerank API, which names them by ARN: https://docs.aws.amazon.com/bedrock/latest/APIReference/API_agent-runtime_Rerank.html
+By their plain names they are invoked."""
 
 CONVERSE = Provider(
     id="bedrock",
@@ -89,7 +96,12 @@ CONVERSE = Provider(
 )
 ROW = replace(
     CONVERSE,
-    variants=tuple(
-        Variant(match=_ANY + pattern, row=replace(CONVERSE, dialect=name)) for pattern, name in INVOKED
+    variants=(
+        *(Variant(match=_ANY + pattern, row=replace(CONVERSE, dialect=name)) for pattern, name in INVOKED),
+        Variant(
+            match=_BY_ARN,
+            cut="rerank/",
+            row=replace(CONVERSE, dialects={**CONVERSE.dialects, "rerank": _RERANK}),
+        ),
     ),
 )
