@@ -32,6 +32,7 @@ HOSTS = {
     "openai speech": "https://api.openai.com/v1/audio/speech",
     "openai transcriptions": "https://api.openai.com/v1/audio/transcriptions",
     "openai translations": "https://api.openai.com/v1/audio/translations",
+    "openrouter speech": "https://openrouter.ai/api/v1/audio/speech",
     "openrouter transcriptions": "https://openrouter.ai/api/v1/audio/transcriptions",
     "together_ai speech": "https://api.together.xyz/v1/audio/speech",
     "xai speech": "https://api.x.ai/v1/tts",

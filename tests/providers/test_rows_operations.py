@@ -84,7 +84,6 @@ def test_every_format_can_be_loaded_and_knows_its_name(name: str) -> None:
 @pytest.mark.parametrize(
     "operation, model, params, url, spoken",
     [
-        ("speech", "openrouter/m", {}, "https://openrouter.ai/api/v1/audio/speech", "openai_chat"),
         ("rerank", "voyage/rerank-2", {}, "https://api.voyageai.com/v1/rerank", "voyage_rerank"),
         ("rerank", "voyage/m", {"api_key": "al-1"}, "https://ai.mongodb.com/v1/rerank", "voyage_rerank"),
         ("rerank", "rerank-v3.5", {}, "https://api.cohere.com/v2/rerank", "cohere_rerank"),
