@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import BadRequestError, RequestTooLargeError
-from headgate.server.arriving import IN_MEMORY, Arriving, envelope_of, taken
+from headgate.server.arriving import Arriving
+from headgate.server.forms import envelope_of, taken
+from headgate.server.spool import IN_MEMORY
 from headgate.wire.multipart import Part, Writer
 
 FORM = Writer(b"theirs")

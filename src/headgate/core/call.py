@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -19,6 +19,7 @@ from headgate.wire.dialect import Dialect
 if TYPE_CHECKING:
     from headgate.core.deployment import Deployment
     from headgate.core.errand import Errand
+    from headgate.core.files import Files
 
 Operation: TypeAlias = Literal[
     "chat",
@@ -103,10 +104,9 @@ _NOTHING = Decimal(0)
 class Call:
     """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
 
-    `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, by field, as the
-    dialect reads them, None where it is none; `model` what was asked for; `forward` are request headers that go
-    along when the dialects agree; `errand` does what is no single JSON request (errand.py). `relayed`: whoever asks
-    takes a long answer piece by piece.
+    `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, None where it is
+    none; `model` what was asked for; `forward` are request headers that go along when the dialects agree; `errand`
+    does what is no single JSON request (errand.py). `relayed`: whoever asks takes a long answer piece by piece.
 
     What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`,
     `dropped` (what could not be expressed); `estimated`: nobody counted the usage; `pieces` and `body_bytes` are what
@@ -178,7 +178,7 @@ class Call:
         self.created = created
         self.options = options
         self.forward = forward
-        self.files: Mapping[str, Any] | None = None
+        self.files: Files | None = None
         self.relayed = False
         self.request: ir.Request | None = None
         self.errand: Errand | None = None
@@ -216,7 +216,13 @@ class Call:
     def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
         """What this body means, with the call's files in it."""
         body = msgspec.json.decode(msgspec.json.encode(envelope))
-        return self.dialect.read_request({**body, **self.files} if self.files else body)
+        return self.dialect.read_request({**body, **self.files.fields} if self.files else body)
+
+    def close(self) -> None:
+        """The call is over: what was held for it is let go."""
+        for held in (self.errand, self.files):
+            if held is not None:
+                held.close()
 
     def changed(self, model: str, envelope: dict[str, Raw]) -> None:
         """Asks for something else from here on: a fallback, perhaps with its own parameters."""

@@ -14,6 +14,7 @@ from headgate.core.deployment import Deployment, Route
 from headgate.core.dialects import dialect
 from headgate.core.params import OURS
 from headgate.errors import BadRequestError, UnsupportedParamsError
+from headgate.ports import Outgoing
 from headgate.providers.quirks import run
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
@@ -43,7 +44,7 @@ class Prepared(Struct, kw_only=True):
 
     route: Route
     head: bytes
-    body: bytes
+    body: bytes | Outgoing
     path: str
     echo: Echo | None = None
     strip_usage: bool = False
@@ -117,9 +118,11 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     headers = dict(written.headers)
+    data: bytes | Outgoing
     if forms.is_form(headers):
         fields = _finished(written.body["fields"], call, deployment)
-        headers["content-type"], data = forms.encoded(fields, written.body["files"])
+        held = call.files.held if call.files else {}
+        headers["content-type"], data = forms.encoded(fields, written.body["files"], held)
     else:
         body = _finished(written.body, call, deployment)
         data = _form(body) if deployment.provider.form else _encode(body)

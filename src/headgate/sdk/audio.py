@@ -1,26 +1,26 @@
-"""Speech and transcription in LiteLLM's words: files in any shape that Python has, and what comes back.
+"""Speech and transcription in LiteLLM's words: what is heard, and what comes back.
 
 https://docs.litellm.ai/docs/text_to_speech and https://docs.litellm.ai/docs/audio_transcription.
 """
 
-import io
 import os
 from collections.abc import AsyncIterator, Iterator, Mapping
 from mimetypes import guess_type
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self, cast
+from typing import Any, Final, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from headgate.core.answer import Answer
-from headgate.core.audio import File, Speech, Transcription
+from headgate.core.audio import Speech, Transcription
 from headgate.core.errand import Errand
+from headgate.core.files import File
 from headgate.errors import BadRequestError
+from headgate.sdk import files
 from headgate.sdk.objects import View
 from headgate.wire.audio.sound import HEAD, audio_seconds
-from headgate.wire.multipart import Part
 
-_EXPECTED: Final = "a path, bytes, an open binary file, or (name, bytes or file[, content type])"
 _CHUNK: Final = 64 * 1024
 _JSON: Final = "application/json"
 
@@ -40,46 +40,14 @@ def without_file(fields: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def file_of(given: Any) -> File:
-    """The caller's own file object stays open; its bytes are read from where it stands. Raises BadRequestError."""
-    name, kind = "", None
-    if isinstance(given, tuple):
-        if len(given) not in (2, 3):
-            raise _wrong(given)
-        name, kind = str(given[0] or ""), given[2] if len(given) == 3 else None
-        given = given[1]
-    content = _content(given)
-    name = name or Path(str(getattr(content, "name", "audio"))).name
-    head = content.read(HEAD)
-    size = content.seek(0, os.SEEK_END)
-    content.seek(max(0, size - HEAD))
-    tail = content.read(HEAD)
-    if not size:
+    """The sound, with its length where it says so. Raises BadRequestError for what is no file or empty."""
+    file = files.file_of(given, "file", "audio")
+    if not file.size:
+        file.content.close()
         raise BadRequestError("'file' is empty: expected a sound file", param="file")
-    part = Part("file", name, kind or guess_type(name)[0] or "application/octet-stream")
-    return File(content=content, part=part, size=size, seconds=audio_seconds(head, size, tail))
-
-
-def _content(given: Any) -> BinaryIO:
-    if isinstance(given, bytes | bytearray | memoryview):
-        return io.BytesIO(given)
-    if isinstance(given, str | os.PathLike):
-        try:
-            return Path(given).open("rb")
-        except OSError as error:
-            raise BadRequestError(f"'file': {given} can't be read: {error.strerror}", param="file") from None
-    if not hasattr(given, "read"):
-        raise _wrong(given)
-    data = given.read()  # a copy: others may go on with it, and it may not know how to seek
-    if not isinstance(data, bytes):
-        raise BadRequestError("'file' must be opened in binary mode", param="file")
-    made = io.BytesIO(data)
-    if isinstance(known := getattr(given, "name", None), str):
-        made.name = known
-    return cast("BinaryIO", made)
-
-
-def _wrong(given: Any) -> BadRequestError:
-    return BadRequestError(f"'file' must be {_EXPECTED}, not {type(given).__name__}", param="file")
+    kind = file.part.content_type or guess_type(file.part.filename or "")[0] or "application/octet-stream"
+    seconds = audio_seconds(file.at(0, HEAD), file.size, file.at(max(0, file.size - HEAD), HEAD))
+    return replace(file, part=replace(file.part, content_type=kind), seconds=seconds)
 
 
 class Spoken:

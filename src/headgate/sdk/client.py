@@ -123,8 +123,7 @@ class Client:
                 hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
             return await self._shown(answer, hidden)
         finally:
-            if call.errand is not None:
-                call.errand.close()
+            call.close()
 
     async def ask(
         self,
@@ -181,8 +180,7 @@ class Client:
                 hidden = {**self.hidden(answer), "model_group": answer.deployment.group}
                 return await self._shown(answer, hidden)
             finally:
-                if call.errand is not None:
-                    call.errand.close()
+                call.close()
         except HeadgateError:
             adopt()
             raise
@@ -235,7 +233,7 @@ class Client:
             from headgate.sdk import audio  # only who hears or speaks needs it
 
             fields = audio.without_file(fields)
-        fields, files = pictures.taken(operation, fields)
+        fields = pictures.without_files(operation, fields)
         body = params.body_of(fields)
         body["model"] = Raw(msgspec.json.encode(model))
         stream = fields.get("stream") is True
@@ -250,9 +248,9 @@ class Client:
             created=int(self._clock.time()),
             options=params.options_of(model, fields, stream),
         )
-        call.files = files
-        if operation in SOUND:
-            call.errand = audio.errand_of(operation, given)  # last: it may open a file
+        if operation in SOUND:  # last: it may open a file
+            call.errand = audio.errand_of(operation, given)
+        call.files = pictures.files_of(operation, given)
         return call, mocked
 
     def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:

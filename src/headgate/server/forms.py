@@ -1,98 +1,93 @@
-"""Forms that come in: multipart/form-data as an envelope of its fields, with its files beside it. Knows no operation.
+"""Forms that come in, of sound and of pictures: their fields as an envelope, their files kept while they come.
 
-https://platform.openai.com/docs/api-reference/images/createEdit. Fields are texts: those that mean a number or a
-choice of two are written as JSON has them, so that all who look into an envelope find what they know.
+Fields are texts. Those that speak to the gateway, and those that mean a number or a choice of two, are written as
+JSON has them, so that all who look into an envelope find what they know. Knows no upstream.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
-from headgate.errors import BadRequestError
-from headgate.wire import multipart
-from headgate.wire.multipart import Field, FileData, FileStart
+from headgate.core.files import File, Files
+from headgate.core.params import OURS
+from headgate.server.spool import spooled
+from headgate.wire.audio import upload as sound
+from headgate.wire.audio.shape import scalar
+from headgate.wire.audio.transcription_openai import LISTS
+from headgate.wire.images import upload as pictures
 
-STEP: Final = 64 * 1024
-FORM: Final = b"multipart/form-data"
-LISTS: Final = frozenset(("image", "image[]"))
-"""Files of which there may be several."""
-FILES: Final = LISTS | {"mask"}
-NUMBERS: Final = frozenset(("n", "seed", "output_compression", "partial_images", "num_retries", "timeout"))
-_WORDS: Final = {"true": True, "false": False}
-FLAGS: Final = {"stream": _WORDS, "drop_params": _WORDS}
-
-Form = tuple[dict[str, Raw], dict[str, Any]]
+NUMBERS: Final = frozenset(("n", "seed", "output_compression", "partial_images"))
+"""Fields of pictures whose digits are a number."""
+_VALUES: Final = OURS | {"metadata", "stream"}
+"""Fields whose text spells a JSON value."""
 
 
-def is_form(asked: Mapping[bytes, bytes]) -> bool:
-    return asked.get(b"content-type", b"").lstrip()[: len(FORM)].lower() == FORM
+# --- sound -----------------------------------------------------------------------------------------------
 
 
-def read(body: bytes, content_type: bytes) -> Form:
-    """The fields as JSON, and the files: {"filename", "content_type", "data"} by field, lists of them where there may
-    be several. Raises BadRequestError naming the field."""
-    parser = multipart.Parser(multipart.boundary_of(content_type.decode("latin-1")))
-    fields: dict[str, Any] = {}
+async def taken(
+    pieces: AsyncIterator[bytes], content_type: str, limit: int, *, translate: bool
+) -> tuple[dict[str, Raw], File]:
+    """The fields as an envelope, and the file, which is the caller's to close. `limit` is in bytes.
+
+    Raises BadRequestError and RequestTooLargeError for what is no upload of a sound file.
+    """
+    upload = sound.Upload(content_type, max_file=limit)
+    (file,) = await spooled(pieces, upload, lambda: upload.close(translate=translate))
+    return envelope_of(upload.fields), msgspec.structs.replace(file, seconds=upload.seconds)
+
+
+def envelope_of(fields: Sequence[tuple[str, str]]) -> dict[str, Raw]:
+    """Fields by name, as JSON: a field that came several times, or that is one of a list, becomes a list."""
+    came: dict[str, list[str]] = {}
+    for name, value in fields:
+        bare = name.removesuffix("[]")
+        came.setdefault(bare if bare in LISTS else name, []).append(value)
+    return {
+        name: _raw(values if len(values) > 1 or name in LISTS else _value(name, values[0]))
+        for name, values in came.items()
+    }
+
+
+def _value(name: str, text: str) -> Any:
+    found = scalar(text) if name in _VALUES else text
+    return bool(found) if name == "stream" and found in (0, 1) else found
+
+
+def _raw(value: Any) -> Raw:
+    return Raw(msgspec.json.encode(value))
+
+
+# --- pictures --------------------------------------------------------------------------------------------
+
+
+async def drawn_on(
+    pieces: AsyncIterator[bytes], content_type: str, limit: int
+) -> tuple[dict[str, Raw], Files]:
+    """The fields as an envelope, and the pictures, which are the caller's to close. `limit` is in bytes.
+
+    Raises BadRequestError, which names the field, and RequestTooLargeError."""
+    upload = pictures.Upload(content_type, max_file=limit)
+    found = await spooled(pieces, upload, upload.end)
     files: dict[str, Any] = {}
-    pieces: list[bytes] = []
-    for event in _events(parser, body):
-        if isinstance(event, Field):
-            _put(fields, event)
-        elif isinstance(event, FileStart):
-            pieces = []
-            _add(files, event, pieces)
-        elif isinstance(event, FileData):
-            pieces.append(event.data)
-    for name in fields.keys() & files.keys():
-        raise _bad(name, "given as a file and as a field")
-    envelope = {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}
-    return envelope, {name: _whole(value) for name, value in files.items()}
+    for file in found:
+        name = file.part.name
+        if name in pictures.LISTS:
+            files.setdefault(name, []).append(file)
+        else:
+            files[name] = file
+    return _pictures_of(upload.fields), Files(files)
 
 
-def _events(parser: multipart.Parser, body: bytes) -> Iterator[multipart.Event]:
-    """In steps: the parser moves what it has not read at each boundary."""
-    for at in range(0, len(body), STEP):
-        yield from parser.feed(body[at : at + STEP])
-    parser.close()
-
-
-def _put(fields: dict[str, Any], event: Field) -> None:
-    name = event.part.name
-    if name in LISTS:  # addresses of pictures
-        fields.setdefault(name, []).append(event.text)
-    elif name in fields:
-        raise _bad(name[:100], "given twice")
-    else:
-        fields[name] = _typed(name, event.text)
-
-
-def _add(files: dict[str, Any], event: FileStart, pieces: list[bytes]) -> None:
-    """`pieces` is filled later."""
-    part = event.part
-    if part.name not in FILES:
-        raise _bad(part.name[:100], f"no file is expected here, only in {', '.join(sorted(FILES))}")
-    file = {"filename": part.filename, "content_type": part.content_type, "data": pieces}
-    if part.name in LISTS:
-        files.setdefault(part.name, []).append(file)
-    elif part.name in files:
-        raise _bad(part.name, "expected one file")
-    else:
-        files[part.name] = file
-
-
-def _whole(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_whole(one) for one in value]
-    return {**value, "data": b"".join(value["data"])}
-
-
-def _typed(name: str, text: str) -> Any:
-    if name in NUMBERS and text.isascii() and text.isdigit() and len(text) < 16:
-        return int(text)
-    return FLAGS.get(name, {}).get(text, text)
-
-
-def _bad(where: str, problem: str) -> BadRequestError:
-    return BadRequestError(f"{where}: {problem}", param=where)
+def _pictures_of(fields: Sequence[tuple[str, str]]) -> dict[str, Raw]:
+    found: dict[str, Any] = {}
+    for name, text in fields:
+        if name in pictures.LISTS:  # addresses
+            found.setdefault(name, []).append(text)
+        elif name in NUMBERS and text.isascii() and text.isdigit() and len(text) < 16:
+            found[name] = int(text)
+        else:
+            found[name] = _value(name, text)
+    return {name: _raw(value) for name, value in found.items()}

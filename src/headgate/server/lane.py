@@ -41,11 +41,12 @@ Handler: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 
 class Doors(Protocol):
-    """What the lane asks the gateway: who handles a path, how large a body may be, what to say to a broken one."""
+    """What the lane asks the gateway: who handles a path and a content-type, how large a body may be, what to say to
+    a broken one."""
 
     body_limit: int
 
-    def handler(self, path: str) -> Handler | None: ...
+    def handler(self, path: str, kind: bytes) -> Handler | None: ...
 
     def socket(self, path: str) -> type[asyncio.Protocol] | None: ...
 
@@ -243,10 +244,10 @@ class Lane(HttpToolsProtocol):
             return
         path, _, query = self.url.decode("latin-1").partition("?")
         handler = None
-        if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
-            handler = self.doors.handler(path)
-        self._limit = self.doors.body_limit if handler is not None else self.doors.limit(path)
         lines = dict(self.headers)  # the parser has refused a length that is given twice
+        if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
+            handler = self.doors.handler(path, lines.get(b"content-type", b""))
+        self._limit = self.doors.body_limit if handler is not None else self.doors.limit(path)
         if int(lines.get(b"content-length", 0)) > self._limit:
             self._refuse(413, self._over())
             return

@@ -17,9 +17,8 @@ from headgate.core.call import Call, model_of
 from headgate.core.dialects import dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
-from headgate.server import forms, headers, repeats
+from headgate.server import headers, repeats
 from headgate.server.account import account
-from headgate.server.arriving import taken
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
@@ -75,8 +74,7 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
             InternalServerError(f"Headgate failed on call {call.id}; its log says why"),
         )
     finally:
-        if call.errand is not None:
-            call.errand.close()
+        call.close()
         gateway.metrics.in_flight -= 1
         if not booking.draining:
             account(gateway, call, booking)
@@ -141,7 +139,7 @@ async def _serve(
     call.relayed = not snapshot.requested_name
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
-    for copied in answer.deployment.mirrors if call.errand is None else ():
+    for copied in answer.deployment.mirrors:
         mirror(gateway, snapshot, call, copied)
     if snapshot.store_prompts and not answer.media_type.startswith("audio/"):
         booking.response = []
@@ -167,13 +165,16 @@ async def _read(
     if exchange.arriving is None:
         if call.operation == "speech":
             call.errand = Speech()
-        if not (endpoint.forms and forms.is_form(asked)):
-            return envelopes.read(exchange.body), exchange.body, 0
-        envelope, call.files = forms.read(exchange.body, asked[b"content-type"])
+        return envelopes.read(exchange.body), exchange.body, 0
+    from headgate.server import forms  # only who sends files needs it
+
+    kind = asked.get(b"content-type", b"").decode("latin-1")
+    pieces, limit = aiter(exchange.arriving), gateway.body_limit
+    if endpoint.forms:
+        envelope, call.files = await forms.drawn_on(pieces, kind, limit)
         return envelope, envelopes.write(envelope), 0  # the files are no text to be counted or kept
     translate = call.operation == "translations"
-    kind = asked.get(b"content-type", b"").decode("latin-1")
-    envelope, file = await taken(aiter(exchange.arriving), kind, gateway.body_limit, translate=translate)
+    envelope, file = await forms.taken(pieces, kind, limit, translate=translate)
     call.errand = Transcription(file, translate=translate)
     named = Raw(msgspec.json.encode(file.part.filename or "file"))
     return envelope, msgspec.json.encode({**envelope, "file": named}), file.size
