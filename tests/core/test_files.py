@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.core.files import AT_ONCE, HEAD, PIECE, File, Files, body, size_of
+from headgate.core.files import AT_ONCE, HEAD, PIECE, File, Files, body_of, size_of
 from headgate.ports import Outgoing
 from headgate.wire.multipart import Part
 
@@ -31,16 +31,16 @@ async def test_a_body_is_its_parts_in_order(pieces: list[bytes], size: int) -> N
     for number, piece in enumerate([*pieces, whole[len(b"".join(pieces)) :]]):
         parts.append(piece if number % 2 else file(content, at, len(piece)))
         at += len(piece)
-    made = body(parts)
+    made = body_of(parts)
     assert (size_of(made), await sent(made)) == (len(whole), whole)
 
 
 @pytest.mark.parametrize(("size", "whole"), [(AT_ONCE, True), (AT_ONCE + 1, False)])
 async def test_what_is_long_is_read_while_it_is_sent(size: int, whole: bool) -> None:
     content = io.BytesIO(b"x" * size)
-    made = body([file(content, 0, size)])
+    made = body_of([file(content, 0, size)])
     assert isinstance(made, bytes) is whole
-    again = body([file(content, 0, size)])
+    again = body_of([file(content, 0, size)])
     assert await sent(made) == await sent(again) == b"x" * size
 
 

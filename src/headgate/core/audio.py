@@ -20,8 +20,7 @@ from headgate.core.answer import settle
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment, Route
 from headgate.core.errand import Attempt, Means
-from headgate.core.files import File
-from headgate.core.files import body as body_of
+from headgate.core.files import File, body_of
 from headgate.core.prepare import TRANSLATE, Prepared, drops, report, take_ours
 from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.core.sound import EVENTS, Bare, Flow, Heard, Told

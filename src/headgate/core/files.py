@@ -71,7 +71,7 @@ class Files:
             file.content.close()
 
 
-def body(parts: Sequence[bytes | File]) -> bytes | Outgoing:
+def body_of(parts: Sequence[bytes | File]) -> bytes | Outgoing:
     """A request's body of our own pieces and of files, read while it is sent where it is long."""
     size = sum(len(part) if isinstance(part, bytes) else part.size for part in parts)
     if size <= AT_ONCE:

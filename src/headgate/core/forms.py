@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.files import File as Held
-from headgate.core.files import body
+from headgate.core.files import body_of
 from headgate.ports import Outgoing
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def encoded(
         data = file["data"]
         head = writer.head(Part(file["name"], file["filename"], file["content_type"]))
         parts += [head, held[data] if isinstance(data, str) else data, writer.tail]
-    return writer.content_type, body([*parts, writer.end()])
+    return writer.content_type, body_of([*parts, writer.end()])
 
 
 def _plain(value: Any) -> Any:

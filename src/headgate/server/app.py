@@ -28,8 +28,8 @@ from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
 from headgate.server import uploads
 from headgate.server.access import Access
-from headgate.server.arriving import Arriving, is_form
-from headgate.server.asgi import AsgiExchange, body_of, path_of
+from headgate.server.arriving import Arriving, body_of, is_form
+from headgate.server.asgi import AsgiExchange, path_of
 from headgate.server.auth.fetch import Fetcher
 from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of

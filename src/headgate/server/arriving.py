@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Any, Final, TypeAlias
 
-from headgate.errors import RequestTooLargeError, Timeout
+from headgate.errors import APIConnectionError, RequestTooLargeError, Timeout
 
-Receive: TypeAlias = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Message: TypeAlias = MutableMapping[str, Any]
+Receive: TypeAlias = Callable[[], Awaitable[Message]]
 BODY_SECONDS: Final = 60.0
 """Without a byte of the request."""
 FORM: Final = b"multipart/form-data"
@@ -16,9 +17,41 @@ def is_form(content_type: bytes) -> bool:
     return content_type.lstrip()[: len(FORM)].lower() == FORM
 
 
+class Gone(APIConnectionError):  # noqa: N818 -- no failure: an end
+    """The client went away before its request was here."""
+
+
+async def received(receive: Receive, limit: int) -> AsyncIterator[bytes]:
+    """A request's body as it comes. `limit` is in bytes. Raises RequestTooLargeError, Timeout and Gone."""
+    size, more = 0, True
+    while more:
+        try:
+            async with asyncio.timeout(BODY_SECONDS):
+                message = await receive()
+        except TimeoutError:
+            raise Timeout("the request did not arrive in time") from None
+        if message["type"] == "http.disconnect":
+            raise Gone("the client went away")
+        data = message.get("body", b"")
+        size += len(data)
+        if size > limit:
+            raise RequestTooLargeError(f"the request's body is over the limit of {limit} bytes")
+        more = message.get("more_body", False)
+        if data:
+            yield data
+
+
+async def body_of(receive: Receive, limit: int) -> bytes | None:
+    """The request's body, None when the client went away. Raises RequestTooLargeError or Timeout."""
+    try:
+        return b"".join([piece async for piece in received(receive, limit)])
+    except Gone:
+        return None
+
+
 class Arriving:
-    """An ASGI request's body, piece by piece. Raises Timeout and RequestTooLargeError; CancelledError where the
-    client has gone."""
+    """The body of a model call, piece by piece. Raises what `received` does, but CancelledError where the client has
+    gone: so every such call ends."""
 
     def __init__(self, receive: Receive, limit: int) -> None:
         self._receive = receive
@@ -26,26 +59,14 @@ class Arriving:
         self._over = asyncio.Event()
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        size, more = 0, True
-        while more:
-            try:
-                async with asyncio.timeout(BODY_SECONDS):
-                    message = await self._receive()
-            except TimeoutError:
-                raise Timeout("the request did not arrive in time") from None
-            if message["type"] == "http.disconnect":
-                raise asyncio.CancelledError("the client went away")
-            data = message.get("body", b"")
-            size += len(data)
-            if size > self._limit:
-                raise RequestTooLargeError(f"the request's body is over the limit of {self._limit} bytes")
-            more = message.get("more_body", False)
-            if not more:
-                self._over.set()
-            if data:
-                yield data
+        try:
+            async for piece in received(self._receive, self._limit):
+                yield piece
+        except Gone as gone:
+            raise asyncio.CancelledError(gone.message) from None
+        self._over.set()
 
-    async def after(self) -> MutableMapping[str, Any]:
+    async def after(self) -> Message:
         """What comes behind the body: that the client goes."""
         await self._over.wait()
         return await self._receive()

@@ -13,13 +13,12 @@ from typing import Any, Final, Protocol, TypeAlias
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from headgate.server.arriving import BODY_SECONDS
 from headgate.server.exchange import Exchange
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of request line and headers."""
 HEAD_SECONDS: Final = 30.0
-BODY_SECONDS: Final = 60.0
-"""Without a byte of the request."""
 WRITE_SECONDS: Final = 60.0
 """Without the client's taking a byte of an answer that waits for it."""
 TICK_SECONDS: Final = 15.0
