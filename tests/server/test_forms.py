@@ -44,11 +44,12 @@ async def taken(pieces: list[bytes]) -> tuple[dict[str, msgspec.Raw], dict[str, 
         for piece in pieces:
             yield piece
 
-    envelope, files = await forms.drawn_on(come(), KIND.decode(), 1_000_000)
+    form = await forms.of_pictures(come(), KIND.decode(), 1_000_000)
+    files = forms.by_field(form.files)
     try:
-        return envelope, {name: with_data(files, value) for name, value in files.fields.items()}
+        return form.envelope, {name: with_data(files, value) for name, value in files.fields.items()}
     finally:
-        files.close()
+        form.close()
 
 
 def with_data(files: Files, value: Any) -> Any:
@@ -108,6 +109,49 @@ def test_a_type_without_a_boundary_is_refused(kind: bytes) -> None:
 )
 def test_which_bodies_are_forms(kind: bytes, is_form: bool) -> None:
     assert arriving.is_form(kind) is is_form
+
+
+def fingerprint(parts: list[tuple[str, Any]], boundary: bytes = b"8f3a", step: int = 1 << 20) -> str:
+    whole = body(*parts).replace(b"8f3a", boundary)
+
+    async def come() -> AsyncIterator[bytes]:
+        for at in range(0, len(whole), step):
+            yield whole[at : at + step]
+
+    async def read() -> str:
+        kind = KIND.replace(b"8f3a", boundary).decode()
+        form = await forms.of_pictures(come(), kind, 1_000_000, marked=True)
+        form.close()
+        return form.fingerprint
+
+    return asyncio.run(read())
+
+
+PARTS: list[tuple[str, Any]] = [
+    ("model", "m"),
+    ("image[]", ("a", "image/png", b"12")),
+    ("image[]", ("a", "image/png", b"34")),
+]
+
+
+@given(st.sampled_from([b"a", b"other", b"-x-"]), st.integers(1, 200))
+def test_a_fingerprint_is_of_what_the_form_holds(boundary: bytes, step: int) -> None:
+    assert fingerprint(PARTS, boundary, step) == fingerprint(PARTS)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        [("model", "n"), *PARTS[1:]],
+        [*PARTS, ("n", "1")],
+        PARTS[:2],
+        [PARTS[0], PARTS[2], PARTS[1]],
+        [*PARTS[:2], ("image[]", ("b", "image/png", b"34"))],
+        [PARTS[0], ("image[]", ("a", "image/png", b"123")), ("image[]", ("a", "image/png", b"4"))],
+    ],
+)
+def test_another_form_has_another_fingerprint(other: list[tuple[str, Any]]) -> None:
+    assert fingerprint(other) != fingerprint(PARTS)
 
 
 @given(st.binary(max_size=200), st.randoms(use_true_random=False))

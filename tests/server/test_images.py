@@ -233,6 +233,40 @@ def test_large_pictures_are_sent_again_and_to_others(pictures: Pictures, tmp_pat
     assert base64.b64encode(large).decode() in json.dumps(asked)
 
 
+@pytest.mark.parametrize("price", ["image", "token"])
+def test_who_loses_a_hedge_is_paid_for(pictures: Pictures, tmp_path: Path, price: str) -> None:
+    prices = {
+        "image": {"output_cost_per_image": 0.04},
+        "token": {"input_cost_per_token": 0.001, "output_cost_per_token": 0.001},
+    }[price]
+    silent = Upstream()
+    silent.script = lambda _: [b""]  # hangs
+    pictures.play("POST /images/edits", {**DRAWN, "usage": TOKENS})
+    rows = [row(one, "draw", "openai/unheard", **prices) for one in (Pictures(silent), pictures)]
+    silent.script = lambda _: [b""]
+    for order, one in enumerate(rows):
+        one["litellm_params"]["order"] = order
+    config = {
+        "model_list": rows,
+        "general_settings": {"master_key": KEY},
+        "router_settings": {"hedge_after": 0.05},
+    }
+    large = PNG * 100_000
+    body, kind = form({"model": "draw", "prompt": "a hat"}, image=large)
+    try:
+        with running(config, tmp_path) as gateway:
+            assert gateway.request(EDIT, body, {**AUTH, **kind})[0] == 200
+            spent = float(booked(gateway)["spend"])
+        kept = [fields_of(sent, head["content-type"]) for _, head, sent in (silent.requests[0],)]
+        assert kept[0]["image"][2] == pictures.sent("POST /images/edits")[1]["image"][2] == large
+        if price == "image":
+            assert spent == pytest.approx(2 * 0.04)
+        else:  # the text of what was asked, beside the answer's own count
+            assert 1.05 < spent < 1.1
+    finally:
+        silent.stop()
+
+
 def test_addresses_beside_files_travel_as_json(gateway: RunningGateway, pictures: Pictures) -> None:
     pictures.play("POST /images/edits", DRAWN)
     body, kind = form({"model": "gpt-image-1", "prompt": "p", "image[]": "https://h/a.png"}, image=PNG)

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from headgate.catalog.price import PriceSheet
 from headgate.core.answer import settle
-from headgate.core.call import Call
+from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment, Route
 from headgate.core.errand import Attempt, Means
 from headgate.core.files import File, body_of
@@ -262,6 +262,12 @@ class Speech:
             dialect=dialect,
         )
 
+    def begun(self, call: Call, deployment: Deployment) -> ir.Usage | None:
+        """Its text: of the sound nothing is here."""
+        spoken = len(text_of(call.envelope, "input") or "")
+        made = 0.0 if deployment.sheet is not None and _by_tokens(deployment.sheet) else None
+        return billed(deployment, AudioUsage(characters=spoken, seconds=made))
+
     def close(self) -> None:
         """Nothing was held."""
 
@@ -315,6 +321,11 @@ class Transcription:
         return _Attempt(
             call=call, deployment=deployment, step=sent.step, does=does, dialect=dialect, file=self.file
         )
+
+    def begun(self, call: Call, deployment: Deployment) -> ir.Usage | None:
+        """The whole file, where its length is known: it was sent."""
+        heard = self.file.seconds
+        return None if heard is None else billed(deployment, AudioUsage(seconds=heard))
 
     def close(self) -> None:
         self.file.content.close()

@@ -2,9 +2,12 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from typing import Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from headgate.errors import APIConnectionError, RequestTooLargeError, Timeout
+
+if TYPE_CHECKING:
+    from headgate.server.forms import Form
 
 Message: TypeAlias = MutableMapping[str, Any]
 Receive: TypeAlias = Callable[[], Awaitable[Message]]
@@ -57,6 +60,8 @@ class Arriving:
         self._receive = receive
         self._limit = limit
         self._over = asyncio.Event()
+        self.form: Form | None = None
+        """What it was, once it was read."""
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         try:
@@ -65,6 +70,17 @@ class Arriving:
         except Gone as gone:
             raise asyncio.CancelledError(gone.message) from None
         self._over.set()
+
+    def handed_on(self) -> "Arriving":
+        """The same upload for another call, which is to close it."""
+        other = Arriving(self._receive, self._limit)
+        other.form, self.form = self.form, None
+        return other
+
+    def close(self) -> None:
+        """Lets the files go."""
+        if self.form is not None:
+            self.form.close()
 
     async def after(self) -> Message:
         """What comes behind the body: that the client goes."""

@@ -4,11 +4,14 @@ Fields are texts. Those that speak to the gateway, and those that mean a number 
 JSON has them, so that all who look into an envelope find what they know. Knows no upstream.
 """
 
-from collections.abc import AsyncIterator, Sequence
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
+from msgspec.structs import replace
 
 from headgate.core.files import File, Files
 from headgate.core.params import OURS
@@ -17,6 +20,7 @@ from headgate.wire.audio import upload as sound
 from headgate.wire.audio.shape import scalar
 from headgate.wire.audio.transcription_openai import LISTS
 from headgate.wire.images import upload as pictures
+from headgate.wire.upload import Upload
 
 NUMBERS: Final = frozenset(("n", "seed", "output_compression", "partial_images"))
 """Fields of pictures whose digits are a number."""
@@ -24,19 +28,50 @@ _VALUES: Final = OURS | {"metadata", "stream"}
 """Fields whose text spells a JSON value."""
 
 
+class Form(Struct, kw_only=True):
+    """A form that is here, its files in order: `close` lets them go. `fingerprint` tells its fields and files from
+    all others, whatever boundary is between them; "" where nobody asked for it."""
+
+    envelope: dict[str, Raw]
+    files: list[File]
+    fingerprint: str
+
+    def close(self) -> None:
+        for file in self.files:
+            file.content.close()
+
+
+async def _read(
+    pieces: AsyncIterator[bytes],
+    upload: Upload,
+    close: Callable[[], object],
+    envelope: Callable[[Sequence[tuple[str, str]]], dict[str, Raw]],
+    marked: bool,
+) -> Form:
+    data = hashlib.sha256() if marked else None
+    files = await spooled(pieces, upload, close, data.update if data is not None else None)
+    made = Form(envelope=envelope(upload.fields), files=files, fingerprint="")
+    if data is not None:
+        told = [upload.fields, [(file.part, file.size) for file in files], data.hexdigest()]
+        made.fingerprint = hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+    return made
+
+
 # --- sound -----------------------------------------------------------------------------------------------
 
 
-async def taken(
-    pieces: AsyncIterator[bytes], content_type: str, limit: int, *, translate: bool
-) -> tuple[dict[str, Raw], File]:
-    """The fields as an envelope, and the file, which is the caller's to close. `limit` is in bytes.
+async def of_sound(
+    pieces: AsyncIterator[bytes], content_type: str, limit: int, *, translate: bool, marked: bool = False
+) -> Form:
+    """A form with one file. `limit` is in bytes; `marked`: with its fingerprint.
 
     Raises BadRequestError and RequestTooLargeError for what is no upload of a sound file.
     """
     upload = sound.Upload(content_type, max_file=limit)
-    (file,) = await spooled(pieces, upload, lambda: upload.close(translate=translate))
-    return envelope_of(upload.fields), msgspec.structs.replace(file, seconds=upload.seconds)
+    close = partial(upload.close, translate=translate)
+    form = await _read(pieces, upload, close, envelope_of, marked)
+    form.files = [replace(file, seconds=upload.seconds) for file in form.files]
+    return form
 
 
 def envelope_of(fields: Sequence[tuple[str, str]]) -> dict[str, Raw]:
@@ -63,22 +98,26 @@ def _raw(value: Any) -> Raw:
 # --- pictures --------------------------------------------------------------------------------------------
 
 
-async def drawn_on(
-    pieces: AsyncIterator[bytes], content_type: str, limit: int
-) -> tuple[dict[str, Raw], Files]:
-    """The fields as an envelope, and the pictures, which are the caller's to close. `limit` is in bytes.
+async def of_pictures(
+    pieces: AsyncIterator[bytes], content_type: str, limit: int, *, marked: bool = False
+) -> Form:
+    """A form with any pictures. `limit` is in bytes; `marked`: with its fingerprint.
 
     Raises BadRequestError, which names the field, and RequestTooLargeError."""
     upload = pictures.Upload(content_type, max_file=limit)
-    found = await spooled(pieces, upload, upload.end)
-    files: dict[str, Any] = {}
-    for file in found:
+    return await _read(pieces, upload, upload.end, _pictures_of, marked)
+
+
+def by_field(files: Sequence[File]) -> Files:
+    """Pictures as a call has them."""
+    found: dict[str, Any] = {}
+    for file in files:
         name = file.part.name
         if name in pictures.LISTS:
-            files.setdefault(name, []).append(file)
+            found.setdefault(name, []).append(file)
         else:
-            files[name] = file
-    return _pictures_of(upload.fields), Files(files)
+            found[name] = file
+    return Files(found)
 
 
 def _pictures_of(fields: Sequence[tuple[str, str]]) -> dict[str, Raw]:

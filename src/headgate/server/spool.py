@@ -19,9 +19,15 @@ IN_MEMORY: Final = 1024 * 1024
 WRITE: Final = 256 * 1024
 
 
-async def spooled(pieces: AsyncIterator[bytes], upload: Upload, close: Callable[[], object]) -> list[File]:
+async def spooled(
+    pieces: AsyncIterator[bytes],
+    upload: Upload,
+    close: Callable[[], object],
+    tell: Callable[[bytes], object] | None = None,
+) -> list[File]:
     """The files in order, over one `content`, which is the caller's to close. `close` judges the form when all of it
-    is here. Raises what reading, the upload and `close` raise; then nothing is left open."""
+    is here; `tell` is told the files' bytes. Raises what reading, the upload and `close` raise; then nothing
+    is left open."""
     content = SpooledTemporaryFile(max_size=IN_MEMORY)  # noqa: SIM115 -- the call closes it when it is over
     files: list[File] = []
     held, size = bytearray(), 0
@@ -32,6 +38,8 @@ async def spooled(pieces: AsyncIterator[bytes], upload: Upload, close: Callable[
                     files.append(File(content=cast("BinaryIO", content), part=event.part, size=0, start=size))
                 else:
                     held += event.data
+                    if tell is not None:
+                        tell(event.data)
                     size += len(event.data)
                     files[-1] = replace(files[-1], size=size - files[-1].start)
             if len(held) > WRITE:

@@ -6,7 +6,7 @@ identify → envelope → access → reserve → engine → relay → account, e
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Raw
@@ -19,6 +19,7 @@ from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
 from headgate.server import headers, repeats
 from headgate.server.account import account
+from headgate.server.arriving import Arriving
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
@@ -33,6 +34,9 @@ from headgate.server.mirror import mirror
 from headgate.server.rename import renamed, renaming
 from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
+
+if TYPE_CHECKING:
+    from headgate.server.forms import Form
 
 JSON: Final = b"content-type: application/json\r\n"
 LINES: Final = b"content-type: application/x-ndjson\r\n"
@@ -75,6 +79,8 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
         )
     finally:
         call.close()
+        if exchange.arriving is not None:
+            exchange.arriving.close()
         gateway.metrics.in_flight -= 1
         if not booking.draining:
             account(gateway, call, booking)
@@ -96,7 +102,9 @@ async def _serve(
     if caller.routes or caller.addresses:
         caller.reach(exchange.path, exchange.client)
     again = partial(serve, gateway, endpoint, call.model)
-    if repeats.HEADER in asked and exchange.arriving is None and not isinstance(exchange, repeats.Tape):
+    if repeats.HEADER in asked and not isinstance(exchange, repeats.Tape):
+        if exchange.arriving is not None:
+            await _form(gateway, endpoint, asked, exchange.arriving)
         await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
         booking.booked = True  # by the one call that answers all
         return
@@ -166,18 +174,32 @@ async def _read(
         if call.operation == "speech":
             call.errand = Speech()
         return envelopes.read(exchange.body), exchange.body, 0
+    form = await _form(gateway, endpoint, asked, exchange.arriving)
+    if endpoint.forms:
+        from headgate.server.forms import by_field  # only who sends files needs it
+
+        call.files = by_field(form.files)
+        return form.envelope, envelopes.write(form.envelope), 0  # files are no text to be counted or kept
+    (file,) = form.files
+    call.errand = Transcription(file, translate=call.operation == "translations")
+    named = Raw(msgspec.json.encode(file.part.filename or "file"))
+    return form.envelope, msgspec.json.encode({**form.envelope, "file": named}), file.size
+
+
+async def _form(
+    gateway: Gateway, endpoint: Endpoint, asked: dict[bytes, bytes], arriving: Arriving
+) -> "Form":
+    """The upload, read once; whoever answers the exchange closes it."""
+    if arriving.form is not None:
+        return arriving.form
     from headgate.server import forms  # only who sends files needs it
 
-    kind = asked.get(b"content-type", b"").decode("latin-1")
-    pieces, limit = aiter(exchange.arriving), gateway.body_limit
-    if endpoint.forms:
-        envelope, call.files = await forms.drawn_on(pieces, kind, limit)
-        return envelope, envelopes.write(envelope), 0  # the files are no text to be counted or kept
-    translate = call.operation == "translations"
-    envelope, file = await forms.taken(pieces, kind, limit, translate=translate)
-    call.errand = Transcription(file, translate=translate)
-    named = Raw(msgspec.json.encode(file.part.filename or "file"))
-    return envelope, msgspec.json.encode({**envelope, "file": named}), file.size
+    kind, limit = asked.get(b"content-type", b"").decode("latin-1"), gateway.body_limit
+    read = forms.of_pictures
+    if endpoint.upload:
+        read = partial(forms.of_sound, translate=endpoint.operation == "translations")
+    arriving.form = await read(aiter(arriving), kind, limit, marked=repeats.HEADER in asked)
+    return arriving.form
 
 
 def _kind(answer: Answer) -> bytes:
