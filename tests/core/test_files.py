@@ -44,6 +44,10 @@ async def test_what_is_long_is_read_while_it_is_sent(size: int, whole: bool) -> 
     assert await sent(made) == await sent(again) == b"x" * size
 
 
+def test_what_is_in_memory_anyway_is_sent_as_one() -> None:
+    assert body_of([b"x" * AT_ONCE, b"y"]) == b"x" * AT_ONCE + b"y"
+
+
 def test_a_dialect_sees_the_beginning_and_the_name() -> None:
     content = io.BytesIO(b"a" * 100 + b"b" * 10)
     first, second = file(content, 0, 100), file(content, 100, 10)

@@ -267,6 +267,36 @@ def test_who_loses_a_hedge_is_paid_for(pictures: Pictures, tmp_path: Path, price
         silent.stop()
 
 
+def test_a_form_is_not_copied_to_a_silent_model(pictures: Pictures, tmp_path: Path) -> None:
+    loud = row(pictures, "draw", "openai/gpt-image-1")
+    loud["litellm_params"]["silent_model"] = "quiet"
+    silent = Upstream()
+    quiet = Pictures(silent)
+    quiet.any = DRAWN
+    told = threading.Event()
+
+    def answer(body: bytes) -> list[bytes]:
+        told.set()
+        return quiet._answer(body)
+
+    silent.script = answer
+    config = {
+        "model_list": [loud, row(quiet, "quiet", "openai/gpt-image-1")],
+        "general_settings": {"master_key": KEY},
+    }
+    pictures.play("POST /images/edits", DRAWN)
+    body, kind = form({"model": "draw", "prompt": "p"}, image=PNG)
+    try:
+        with running(config, tmp_path) as gateway:
+            assert gateway.request(EDIT, body, {**AUTH, **kind})[0] == 200
+            asked = {"model": "draw", "prompt": "p", "images": [{"image_url": "https://h/a.png"}]}
+            assert gateway.request(EDIT, asked, AUTH)[0] == 200
+            assert told.wait(10)
+        assert [json.loads(sent)["prompt"] for _, _, sent in silent.requests] == ["p"]
+    finally:
+        silent.stop()
+
+
 def test_addresses_beside_files_travel_as_json(gateway: RunningGateway, pictures: Pictures) -> None:
     pictures.play("POST /images/edits", DRAWN)
     body, kind = form({"model": "gpt-image-1", "prompt": "p", "image[]": "https://h/a.png"}, image=PNG)

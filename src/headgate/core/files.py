@@ -72,9 +72,9 @@ class Files:
 
 
 def body_of(parts: Sequence[bytes | File]) -> bytes | Outgoing:
-    """A request's body of our own pieces and of files, read while it is sent where it is long."""
+    """A request's body of our own pieces and of files, which are read while it is sent where it is long."""
     size = sum(len(part) if isinstance(part, bytes) else part.size for part in parts)
-    if size <= AT_ONCE:
+    if size <= AT_ONCE or not any(isinstance(part, File) for part in parts):
         return b"".join(_pieces(parts))
     return Outgoing(pieces=_sent(parts), length=size)
 
