@@ -189,10 +189,10 @@ def _source(value: Any, where: str) -> ir.Source:
             if not data:
                 raise _bad(where, "the file is empty")
             return ir.Source("data", b64encode(data).decode(), _type(value, data))
-        if isinstance(held := value.get("held"), str):
+        if isinstance(head := value.get("head"), bytes):  # no JSON has bytes: this is the call's own file
             if not value["size"]:
                 raise _bad(where, "the file is empty")
-            return ir.Source("file", held, _type(value, value["head"]))
+            return ir.Source("file", value["held"], _type(value, head))
         if isinstance(file_id := value.get("file_id"), str) and file_id:
             return ir.Source(kind="id", value=file_id, family=FAMILY)
         inner = value.get("image_url") or value.get("url") or value.get("b64_json")
