@@ -21,7 +21,8 @@ from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment, Route
 from headgate.core.errand import Attempt, Means
 from headgate.core.files import File, body_of
-from headgate.core.prepare import TRANSLATE, Prepared, drops, report, take_ours
+from headgate.core.params import take_ours
+from headgate.core.prepare import TRANSLATE, Prepared, drops, report
 from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.core.sound import EVENTS, Bare, Flow, Heard, Told
 from headgate.errors import APIConnectionError, HeadgateError, NotFoundError, Timeout, UnsupportedParamsError

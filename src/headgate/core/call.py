@@ -10,6 +10,7 @@ from msgspec import Raw, Struct
 
 from headgate.core.breaks import OnBreak
 from headgate.core.fallback import NONE, Fallbacks
+from headgate.core.params import take_ours
 from headgate.core.queue import DEFAULT_PRIORITY, NOBODY, Share
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.ports import Timeouts
@@ -215,8 +216,12 @@ class Call:
 
     def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
         """What this body means, with the call's files in it."""
-        body = msgspec.json.decode(msgspec.json.encode(envelope))
-        return self.dialect.read_request({**body, **self.files.fields} if self.files else body)
+        if self.files is None:
+            return self.dialect.read_request(msgspec.json.decode(msgspec.json.encode(envelope)))
+        fields = dict(envelope)
+        take_ours(fields)  # a form passes as it came, but for what is ours
+        body = msgspec.json.decode(msgspec.json.encode(fields))
+        return self.dialect.read_request({**body, **self.files.fields})
 
     def close(self) -> None:
         """The call is over: what was held for it is let go."""

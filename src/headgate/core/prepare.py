@@ -12,7 +12,7 @@ from headgate.core import forms
 from headgate.core.call import PICTURES, Call
 from headgate.core.deployment import Deployment, Route
 from headgate.core.dialects import dialect
-from headgate.core.params import OURS
+from headgate.core.params import OURS, take_ours
 from headgate.errors import BadRequestError, UnsupportedParamsError
 from headgate.ports import Outgoing
 from headgate.providers.quirks import run
@@ -35,7 +35,6 @@ CHAT: Final = "openai_chat"
 """The format whose words a deployment's settings are in."""
 _encode = msgspec.json.encode
 _options = msgspec.json.Decoder(dict[str, Any])
-_strings = msgspec.json.Decoder(dict[str, str])
 
 
 class Prepared(Struct, kw_only=True):
@@ -210,17 +209,6 @@ def report(dropped: list[str], call: Call, deployment: Deployment) -> None:
             param=dropped[0],
         )
     call.dropped = dropped
-
-
-def take_ours(envelope: dict[str, Raw]) -> None:
-    """Removes what speaks to the gateway. `metadata` is the provider's where it is OpenAI's: text to text."""
-    for name in OURS.intersection(envelope):
-        del envelope[name]
-    if "metadata" in envelope:
-        try:
-            _strings.decode(envelope["metadata"])
-        except UNREADABLE:
-            del envelope["metadata"]
 
 
 def _ask_for_usage(envelope: dict[str, Raw]) -> bool:
