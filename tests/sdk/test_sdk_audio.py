@@ -153,8 +153,6 @@ def test_what_is_no_file(upstream: Upstream, file: Any, words: str) -> None:
 def test_what_is_missing_or_refused(upstream: Upstream) -> None:
     with pytest.raises(headgate.BadRequestError, match="'input' is missing"):
         headgate.speech("openai/tts-1", **at(upstream))
-    with pytest.raises(headgate.BadRequestError, match="stream"):
-        headgate.transcription("openai/whisper-1", SOUND, stream=True, **at(upstream))
     with pytest.raises(headgate.UnsupportedParamsError, match="'aac'"):
         headgate.speech("mistral/voxtral", "Hi", "v", response_format="aac", **at(upstream))
     with pytest.raises(headgate.NotFoundError, match="no operation 'speech'"):
@@ -228,3 +226,130 @@ def test_a_second_one_is_asked_with_the_same_file(upstream: Upstream) -> None:
         assert large in silent.requests[-1][2] and large in upstream.requests[-1][2]
     finally:
         silent.stop()
+
+
+# --- streams ---------------------------------------------------------------------------------------------
+
+HEAD = b"HTTP/1.1 200 X\r\ncontent-type: %b\r\ntransfer-encoding: chunked\r\n\r\n"
+USED = {"type": "tokens", "input_tokens": 100, "output_tokens": 10, "total_tokens": 110}
+EVENTS = [
+    {"type": "transcript.text.delta", "delta": "Hi "},
+    {"type": "transcript.text.delta", "delta": "there."},
+    {"type": "transcript.text.done", "text": "Hi there.", "usage": USED},
+]
+
+
+def chunk(data: bytes) -> bytes:
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+def stream(upstream: Upstream, kind: bytes, *pieces: bytes, end: bool = True) -> None:
+    script = [HEAD % kind, *map(chunk, pieces), *([b"0\r\n\r\n"] if end else [])]
+    upstream.script = lambda _: list(script)
+
+
+def events(upstream: Upstream, *rows: dict[str, Any], step: int = 1 << 20, end: bool = True) -> None:
+    whole = b"".join(f"data: {json.dumps(row)}\n\n".encode() for row in rows)
+    pieces = [whole[at : at + step] for at in range(0, len(whole), step)]
+    stream(upstream, b"text/event-stream", *pieces, end=end)
+
+
+def test_speech_is_heard_while_it_comes(upstream: Upstream) -> None:
+    upstream.script = lambda _: [HEAD % b"audio/mpeg", chunk(b"one"), b""]  # and hangs
+    with headgate.speech("openai/tts-1", "Hi there", "alloy", stream=True, **at(upstream)) as said:
+        assert next(said) == b"one"
+        assert said.headers["content-type"] == "audio/mpeg"
+        assert not upstream.closed.is_set()
+    assert upstream.closed.wait(10)
+    assert list(said) == []
+    assert "stream" not in json.loads(upstream.requests[-1][2])
+
+
+@pytest.mark.parametrize(("size", "pieces"), [(None, None), (4, [b"oned", b"othr", b"ee"]), (99, None)])
+def test_pieces_of_speech(
+    upstream: Upstream, tmp_path: Path, size: int | None, pieces: list[bytes] | None
+) -> None:
+    stream(upstream, b"audio/mpeg", b"one", b"do", b"three")
+    asked = {"model": "openai/tts-1", "input": "Hi there", "voice": "alloy", "stream": True, **at(upstream)}
+    said = headgate.speech(**asked)
+    found = list(said.iter_bytes(size))
+    assert b"".join(found) == b"onedothree" and (pieces is None or found == pieces)
+    assert said._hidden_params["response_cost"] == pytest.approx(8 * 0.000015)
+    headgate.speech(**asked).stream_to_file(tmp_path / "a", chunk_size=size)
+
+    async def all_of_it() -> tuple[list[bytes], bytes]:
+        first = [piece async for piece in (await headgate.aspeech(**asked)).aiter_bytes(size)]
+        await (await headgate.aspeech(**asked)).astream_to_file(tmp_path / "b", chunk_size=size)
+        return first, await (await headgate.aspeech(**asked)).aread()
+
+    first, whole = asyncio.run(all_of_it())
+    assert b"".join(first) == whole == headgate.speech(**asked).read() == b"onedothree"
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes() == b"onedothree"
+    with pytest.raises(headgate.BadRequestError, match="chunk_size"):
+        list(headgate.speech(**asked).iter_bytes(-1))
+
+
+def test_speech_of_who_has_no_stream_is_one_piece(upstream: Upstream) -> None:
+    play(upstream, {"audio_data": "c291bmQ="})
+    said = headgate.speech("mistral/voxtral", "Hi", "v", stream=True, **at(upstream))
+    assert list(said) == [b"sound"]
+
+
+def test_a_stream_of_speech_that_breaks_raises(upstream: Upstream) -> None:
+    stream(upstream, b"audio/ogg", b"one", end=False)
+    said = headgate.speech("openai/tts-1", "Hi", "v", stream=True, **at(upstream))
+    assert next(said) == b"one"
+    with pytest.raises(headgate.APIConnectionError):
+        list(said)
+    play(upstream, {"error": {"message": "no such voice"}}, status=400)
+    with pytest.raises(headgate.BadRequestError, match="no such voice"):
+        headgate.speech("openai/tts-1", "Hi", "v", stream=True, **at(upstream))
+
+
+@pytest.mark.parametrize("step", [1, 7, 1 << 20])
+def test_a_transcription_comes_as_events(upstream: Upstream, tmp_path: Path, step: int) -> None:
+    (tmp_path / "said.wav").write_bytes(SOUND)
+    events(upstream, *EVENTS, step=step)
+    asked = {"model": "openai/gpt-4o-transcribe", "file": tmp_path / "said.wav", "stream": True}
+    heard = headgate.transcription(**asked, **at(upstream))
+    found = list(heard)
+    assert [(one.type, one.delta) for one in found[:2]] == [
+        ("transcript.text.delta", "Hi "),
+        ("transcript.text.delta", "there."),
+    ]
+    assert (found[-1].type, found[-1].text) == ("transcript.text.done", "Hi there.")
+    assert found[-1].usage["input_tokens"] == 100
+    assert heard._hidden_params["response_cost"] > 0
+    assert heard._answer.call.errand.file.content.closed
+    assert b'name="stream"\r\n\r\ntrue' in upstream.requests[-1][2]
+
+    async def awaited() -> list[Any]:
+        return [one.type async for one in await headgate.atranscription(**asked, **at(upstream))]
+
+    assert asyncio.run(awaited()) == [one["type"] for one in EVENTS]
+
+
+def test_a_transcription_of_who_has_no_stream_is_events_too(upstream: Upstream) -> None:
+    play(upstream, SAID)
+    router = headgate.Router(
+        [{"model_name": "ears", "litellm_params": {"model": "groq/whisper-large-v3", **at(upstream)}}]
+    )
+    for heard in (
+        headgate.transcription("groq/whisper-large-v3", SOUND, stream=True, **at(upstream)),
+        router.transcription("ears", SOUND, stream=True),
+    ):
+        found = list(heard)
+        assert found[-1].type == "transcript.text.done"
+        assert "".join(one.delta or "" for one in found) == found[-1].text == "Hi there."
+
+
+def test_a_stream_of_text_that_breaks_raises(upstream: Upstream) -> None:
+    asked = {"model": "openai/gpt-4o-transcribe", "file": SOUND, "stream": True, **at(upstream)}
+    events(upstream, EVENTS[0], end=False)
+    heard = headgate.transcription(**asked)
+    assert next(heard).delta == "Hi "
+    with pytest.raises(headgate.APIConnectionError):
+        list(heard)
+    events(upstream, EVENTS[0], {"error": {"message": "the model is busy"}})
+    with pytest.raises(headgate.InternalServerError, match="busy"):
+        list(headgate.transcription(**asked))

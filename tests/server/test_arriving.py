@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.errors import BadRequestError, RequestTooLargeError
-from headgate.server.arriving import IN_MEMORY, Arriving, envelope_of, taken
+from headgate.server.arriving import Arriving
+from headgate.server.forms import envelope_of, of_sound
+from headgate.server.spool import IN_MEMORY
 from headgate.wire.multipart import Part, Writer
 
 FORM = Writer(b"theirs")
@@ -29,11 +31,12 @@ async def pieces(data: Iterable[bytes]) -> AsyncIterator[bytes]:
 
 def take(data: Iterable[bytes], limit: int = LIMIT) -> tuple[dict[str, Any], bytes]:
     async def done() -> tuple[dict[str, Any], bytes]:
-        envelope, file = await taken(pieces(data), FORM.content_type, limit, translate=False)
+        form = await of_sound(pieces(data), FORM.content_type, limit, translate=False)
         try:
-            return {name: json.loads(bytes(raw)) for name, raw in envelope.items()}, file.at(0, file.size)
+            (file,) = form.files
+            return {name: json.loads(bytes(raw)) for name, raw in form.envelope.items()}, file.whole()
         finally:
-            file.content.close()
+            form.close()
 
     return asyncio.run(done())
 
@@ -87,6 +90,23 @@ def test_bounds() -> None:
         take([FORM.field("model", "m") + FORM.end()])
     with pytest.raises(BadRequestError):
         take([body_of(b"sound")[:-12]])
+
+
+def test_who_is_handed_an_upload_closes_it() -> None:
+    async def nothing() -> dict[str, Any]:
+        raise AssertionError("it was read already")
+
+    async def read() -> None:
+        body = body_of(b"sound", ("model", "m"))
+        first = Arriving(nothing, LIMIT)
+        first.form = form = await of_sound(pieces([body]), FORM.content_type, LIMIT, translate=False)
+        second = first.handed_on()
+        first.close()
+        assert (second.form, form.files[0].whole()) == (form, b"sound")
+        second.close()
+        assert form.files[0].content.closed
+
+    asyncio.run(read())
 
 
 def arriving(*messages: dict[str, Any], limit: int = LIMIT) -> list[bytes]:

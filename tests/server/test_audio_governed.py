@@ -181,6 +181,49 @@ def test_sound_that_breaks_is_not_repeated(gateway: RunningGateway, upstream: Up
         gateway.request("/v1/audio/speech", SAY, {"idempotency-key": "broken"})
 
 
+@pytest.mark.parametrize(
+    ("operation", "cost"),
+    [
+        ("characters", 2 * 0.008),
+        ("tokens", 0.000001),  # the loser's text; nobody knows how long the winner's sound is
+        ("seconds", 2 * 0.02),
+        ("unknown", 0),
+    ],
+)
+def test_who_loses_a_hedge_is_paid_for(
+    upstream: Upstream, tmp_path: Path, operation: str, cost: float
+) -> None:
+    prices: dict[str, tuple[str, dict[str, float]]] = {
+        "characters": ("openai/tts-1", {"input_cost_per_character": 0.001}),
+        "tokens": ("openai/unheard", {"input_cost_per_token": 0.0000005, "output_cost_per_token": 0.0}),
+        "seconds": ("openai/whisper-1", {"input_cost_per_second": 0.01}),
+        "unknown": ("openai/unheard", {}),
+    }
+    model, info = prices[operation]
+    silent = Upstream()
+    silent.script = lambda _: [b""]  # hangs
+    upstream.reply(200, {"content-type": "audio/mpeg"}, b"sound")
+    rows = [row(one, "m", model, order=order, info=info) for order, one in enumerate((silent, upstream))]
+    config = {
+        "model_list": rows,
+        "general_settings": {"master_key": KEY},
+        "router_settings": {"hedge_after": 0.05},
+    }
+    try:
+        with running(config, tmp_path) as gateway:
+            if operation == "seconds":
+                upstream.reply(200, {"content-type": "application/json"}, b'{"text":"Hi."}')
+                status, data = heard(gateway, "m", {})
+            else:
+                status, _, data = gateway.request("/v1/audio/speech", {**SAY, "model": "m"})
+            assert status == 200, data
+            (found,) = json.loads(gateway.request("/spend/logs/v2", method="GET")[2])["data"]
+        assert len(silent.requests) == len(upstream.requests) == 1
+        assert found["spend"] == pytest.approx(cost), found
+    finally:
+        silent.stop()
+
+
 def test_who_leaves_pays_for_what_was_made(gateway: RunningGateway, upstream: Upstream) -> None:
     head = b"HTTP/1.1 200 OK\r\ncontent-type: audio/mpeg\r\ntransfer-encoding: chunked\r\n\r\n"
     upstream.script = lambda _: [head, b"3\r\none\r\n", b""]  # and hangs

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from headgate.core.answer import Answer
-from headgate.server import asgi, lane
+from headgate.server import arriving, lane
 from rawhttp import CHAT, LIMIT, asked, both_doors, connected, head, in_chunks, read, said, talk, whole
 from servers import RunningGateway, Upstream
 
@@ -184,7 +184,7 @@ def test_a_client_that_says_nothing_is_closed(fast: RunningGateway, monkeypatch:
 def test_a_client_that_stops_is_told_through_the_other_door_too(
     doors: dict[str, RunningGateway], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(asgi, "BODY_SECONDS", 0.05)
+    monkeypatch.setattr(arriving, "BODY_SECONDS", 0.05)
     with connected(doors["asgi"]) as (client, file):
         client.sendall(head("content-length: 2") + b"{")
         assert (got := read(file)) is not None

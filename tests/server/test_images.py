@@ -11,7 +11,8 @@ from typing import Any
 import openai
 import pytest
 
-from picture_desk import BASE64, DRAWN, PNG, TOKENS, Pictures, form
+from headgate.wire.multipart import Part, Writer
+from picture_desk import BASE64, DRAWN, PNG, TOKENS, Pictures, fields_of, form
 from servers import KEY, RunningGateway, Upstream, running
 
 AUTH = {"authorization": f"Bearer {KEY}"}
@@ -187,6 +188,127 @@ def test_a_form_is_sent_on_as_a_form(gateway: RunningGateway, pictures: Pictures
         "mask": ("mask.png", "image/png", PNG + b"mask"),
     }
     assert "0815" not in headers["content-type"]  # a boundary of our own
+
+
+def test_fields_may_come_after_files_and_files_in_any_order(
+    gateway: RunningGateway, pictures: Pictures
+) -> None:
+    pictures.play("POST /images/edits", DRAWN)
+    writer, large = Writer(b"0815"), PNG * 100_000
+    parts: list[tuple[str, bytes]] = [("mask", PNG), ("image[]", large), ("image[]", PNG + b"2")]
+    body = b""
+    for name, data in parts:
+        body += writer.head(Part(name, "own.png", "image/png")) + data + writer.tail
+    fields = {"model": "gpt-image-1", "prompt": "p", "drop_params": "true", "metadata": '{"tags":["a"]}'}
+    body += b"".join(writer.field(name, value) for name, value in fields.items()) + writer.end()
+    status, _, data = gateway.request(EDIT, body, {**AUTH, "content-type": writer.content_type})
+    assert status == 200, data
+    sent = pictures.sent("POST /images/edits")[1]
+    assert ([file[2] for file in sent["image[]"]], sent["mask"][2]) == ([large, PNG + b"2"], PNG)
+    assert {**sent, "image[]": "", "mask": ""} == {
+        "model": "gpt-image-1",
+        "prompt": "p",
+        "image[]": "",
+        "mask": "",
+    }
+    assert booked(gateway)["request_tags"] == ["a"]
+
+
+def test_large_pictures_are_sent_again_and_to_others(pictures: Pictures, tmp_path: Path) -> None:
+    broken = (500, {"error": {"message": "later"}})
+    pictures.play("POST /images/edits", broken, broken, DRAWN)
+    pictures.play("POST /model/amazon.nova-canvas-v1%3A0/invoke", {"images": [BASE64]})
+    twice = row(pictures, "draw", "openai/gpt-image-1")
+    twice["litellm_params"]["num_retries"] = 2
+    config = {
+        "model_list": [twice, row(pictures, "nova", "bedrock/amazon.nova-canvas-v1:0")],
+        "general_settings": {"master_key": KEY},
+        "router_settings": {"fallbacks": [{"draw": ["nova"]}], "retry_after": 0},
+    }
+    large = PNG * 100_000
+    body, kind = form({"model": "draw", "prompt": "p"}, image=large)
+    with running(config, tmp_path) as gateway:
+        assert gateway.request(EDIT, body, {**AUTH, **kind})[0] == 200
+        pictures.play("POST /images/edits", broken)
+        status, _, data = gateway.request(EDIT, body, {**AUTH, **kind})
+        assert status == 200, data
+    forms = [fields_of(sent, head["content-type"]) for line, head, sent in pictures.upstream.requests[:-1]]
+    assert [one["image"][2] == large for one in forms] == [True] * 6
+    asked = pictures.sent("POST /model/amazon.nova-canvas-v1%3A0/invoke")[1]
+    assert base64.b64encode(large).decode() in json.dumps(asked)
+
+
+@pytest.mark.parametrize("price", ["image", "token"])
+def test_who_loses_a_hedge_is_paid_for(pictures: Pictures, tmp_path: Path, price: str) -> None:
+    prices = {
+        "image": {"output_cost_per_image": 0.04},
+        "token": {"input_cost_per_token": 0.001, "output_cost_per_token": 0.001},
+    }[price]
+    silent = Upstream()
+    silent.script = lambda _: [b""]  # hangs
+    pictures.play("POST /images/edits", {**DRAWN, "usage": TOKENS})
+    rows = [row(one, "draw", "openai/unheard", **prices) for one in (Pictures(silent), pictures)]
+    silent.script = lambda _: [b""]
+    for order, one in enumerate(rows):
+        one["litellm_params"]["order"] = order
+    config = {
+        "model_list": rows,
+        "general_settings": {"master_key": KEY},
+        "router_settings": {"hedge_after": 0.05},
+    }
+    large = PNG * 100_000
+    body, kind = form({"model": "draw", "prompt": "a hat"}, image=large)
+    try:
+        with running(config, tmp_path) as gateway:
+            assert gateway.request(EDIT, body, {**AUTH, **kind})[0] == 200
+            spent = float(booked(gateway)["spend"])
+        kept = [fields_of(sent, head["content-type"]) for _, head, sent in (silent.requests[0],)]
+        assert kept[0]["image"][2] == pictures.sent("POST /images/edits")[1]["image"][2] == large
+        if price == "image":
+            assert spent == pytest.approx(2 * 0.04)
+        else:  # the text of what was asked, beside the answer's own count
+            assert 1.05 < spent < 1.1
+    finally:
+        silent.stop()
+
+
+def test_a_form_is_not_copied_to_a_silent_model(pictures: Pictures, tmp_path: Path) -> None:
+    loud = row(pictures, "draw", "openai/gpt-image-1")
+    loud["litellm_params"]["silent_model"] = "quiet"
+    silent = Upstream()
+    quiet = Pictures(silent)
+    quiet.any = DRAWN
+    told = threading.Event()
+
+    def answer(body: bytes) -> list[bytes]:
+        told.set()
+        return quiet._answer(body)
+
+    silent.script = answer
+    config = {
+        "model_list": [loud, row(quiet, "quiet", "openai/gpt-image-1")],
+        "general_settings": {"master_key": KEY},
+    }
+    pictures.play("POST /images/edits", DRAWN)
+    body, kind = form({"model": "draw", "prompt": "p"}, image=PNG)
+    try:
+        with running(config, tmp_path) as gateway:
+            assert gateway.request(EDIT, body, {**AUTH, **kind})[0] == 200
+            asked = {"model": "draw", "prompt": "p", "images": [{"image_url": "https://h/a.png"}]}
+            assert gateway.request(EDIT, asked, AUTH)[0] == 200
+            assert told.wait(10)
+        assert [json.loads(sent)["prompt"] for _, _, sent in silent.requests] == ["p"]
+    finally:
+        silent.stop()
+
+
+def test_addresses_beside_files_travel_as_json(gateway: RunningGateway, pictures: Pictures) -> None:
+    pictures.play("POST /images/edits", DRAWN)
+    body, kind = form({"model": "gpt-image-1", "prompt": "p", "image[]": "https://h/a.png"}, image=PNG)
+    status, _, data = gateway.request(EDIT, body, {**AUTH, **kind})
+    assert status == 200, data
+    addresses = [one["image_url"] for one in pictures.sent("POST /images/edits")[1]["images"]]
+    assert addresses == [f"data:image/png;base64,{BASE64}", "https://h/a.png"]
 
 
 def test_variations(gateway: RunningGateway, pictures: Pictures) -> None:

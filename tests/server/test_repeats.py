@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from gateways import KEY
+from headgate.wire.multipart import Part, Writer
 from servers import RunningGateway, Upstream, running
 
 ANSWER = (
@@ -108,3 +109,94 @@ def test_a_failure_that_stays_is_stored(gateway: RunningGateway, upstream: Upstr
 def test_a_key_that_is_none_is_refused(gateway: RunningGateway, key: str) -> None:
     status, data = ask(gateway, key)
     assert (status, json.loads(data)["error"]["param"]) == (400, "Idempotency-Key")
+
+
+# --- uploads ---------------------------------------------------------------------------------------------
+
+AUTH = {"authorization": f"Bearer {KEY}"}
+WAYS = {
+    "sound": ("/v1/audio/transcriptions", "file", "whisper", b'{"text":"Hi."}'),
+    "picture": ("/v1/images/edits", "image", "draw", b'{"data":[{"b64_json":"AA=="}]}'),
+}
+LARGE = b"\x89PNG" + bytes(range(256)) * 12_000
+
+
+@pytest.fixture(name="uploads")
+def fixture_uploads(upstream: Upstream, tmp_path: Any) -> Iterator[RunningGateway]:
+    models = {"whisper": "openai/whisper-1", "draw": "openai/gpt-image-1"}
+    rows = [
+        {
+            "model_name": name,
+            "litellm_params": {
+                "model": model,
+                "api_base": upstream.base,
+                "api_key": "sk-up",
+                "num_retries": 0,
+            },
+        }
+        for name, model in models.items()
+    ]
+    with running({"model_list": rows, "general_settings": {"master_key": KEY}}, tmp_path) as served:
+        yield served
+
+
+def send(
+    gateway: RunningGateway, way: str, data: bytes, boundary: bytes, *, key: str = "one", prompt: str = "p"
+) -> tuple[int, bytes]:
+    path, name, model, _ = WAYS[way]
+    form = Writer(boundary)
+    body = form.head(Part(name, "a.bin", "image/png")) + data + form.tail
+    body += form.field("model", model) + form.field("prompt", prompt) + form.end()
+    headers = {**AUTH, "idempotency-key": key, "content-type": form.content_type}
+    status, _, answer = gateway.request(path, body, headers)
+    return status, answer
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("data", [b"\x89PNG", LARGE], ids=["small", "large"])
+def test_an_upload_is_made_once(uploads: RunningGateway, upstream: Upstream, way: str, data: bytes) -> None:
+    answer = WAYS[way][-1]
+    upstream.reply(200, {"content-type": "application/json"}, answer)
+    boundaries = (b"first", b"second", b"third")  # clients choose another one for each request
+    assert [send(uploads, way, data, one) for one in boundaries] == [(200, answer)] * 3
+    for other in ({"data": data + b"!"}, {"data": data, "prompt": "q"}):
+        status, said = send(uploads, way, boundary=b"first", **other)
+        assert (status, json.loads(said)["error"]["code"]) == (409, "idempotency_conflict")
+    assert len(upstream.requests) == 1
+    assert data in upstream.requests[0][2]
+    assert send(uploads, way, data, b"first", key="two") == (200, answer)
+    assert len(upstream.requests) == 2
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_uploads_at_once_are_one(uploads: RunningGateway, upstream: Upstream, way: str) -> None:
+    gate, answer = threading.Barrier(4), WAYS[way][-1]
+    upstream.reply(200, {"content-type": "application/json"}, answer)
+
+    def one(number: int) -> tuple[int, bytes]:
+        gate.wait()
+        return send(uploads, way, LARGE, b"boundary-%d" % number)
+
+    with ThreadPoolExecutor(4) as pool:
+        assert list(pool.map(one, range(4))) == [(200, answer)] * 4
+    assert len(upstream.requests) == 1
+
+
+def test_an_upload_that_failed_for_now_is_sent_anew(uploads: RunningGateway, upstream: Upstream) -> None:
+    upstream.reply(503, {}, b'{"error":{"message":"later"}}')
+    assert send(uploads, "picture", LARGE, b"b")[0] == 503
+    upstream.reply(200, {"content-type": "application/json"}, WAYS["picture"][-1])
+    assert send(uploads, "picture", LARGE, b"b")[0] == 200
+    assert all(LARGE in body for _, _, body in upstream.requests)
+
+
+def test_an_upload_that_is_none_is_refused_each_time(uploads: RunningGateway, upstream: Upstream) -> None:
+    for _ in range(2):
+        status, _, said = uploads.request(
+            "/v1/audio/transcriptions",
+            b"junk",
+            {**AUTH, "idempotency-key": "one", "content-type": "text/plain"},
+        )
+        assert (status, json.loads(said)["error"]["param"]) == (400, "request_body")
+    assert send(uploads, "sound", b"sound", b"b", key="k" * 256)[0] == 400
+    assert upstream.requests == []

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from headgate.errors import APIConnectionError, BadRequestError, RequestTooLargeError
-from headgate.server import uploads
+from headgate.server import arriving, uploads
 
 OURS = ("custom_llm_provider", "model")
 KIND = "multipart/form-data; boundary=b0undary"
@@ -131,7 +131,7 @@ def received(*messages: dict[str, Any], limit: int = 10) -> AsyncIterator[bytes]
     async def receive() -> dict[str, Any]:
         return left.pop(0)
 
-    return uploads.received(receive, limit)
+    return arriving.received(receive, limit)
 
 
 def part(body: bytes, *, more: bool) -> dict[str, Any]:

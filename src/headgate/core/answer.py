@@ -338,10 +338,10 @@ def _keeping(kept: list[bytes], sink: Callable[[bytes], None]) -> Callable[[byte
 
 def settle(call: Call, deployment: Deployment) -> None:
     """What the usage costs. Unknown prices leave None, never 0."""
-    if isinstance(call.usage, ImageUsage):
-        call.cost = deployment.cost_of_pictures(call.usage)
-    elif call.usage is not None and (sheet := deployment.sheet) is not None and sheet.covers(call.usage):
-        call.cost = sheet.total(call.usage, call.usage.service_tier or "standard")
+    if call.usage is not None:
+        cost = deployment.cost(call.usage)
+        if cost is not None or isinstance(call.usage, ImageUsage):
+            call.cost = cost
 
 
 def unreadable(deployment: Deployment, error: APIResponseValidationError) -> HeadgateError:

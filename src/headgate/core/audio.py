@@ -1,14 +1,14 @@
 """Speech and transcription as errands: the steps of `wire/audio`, sent to the deployment that the engine chose.
 
 A request is made anew for each deployment from the call's envelope, which holds a form's fields as JSON, too. A
-transcription's file is held once (`File`) and sent from there as often as it is asked for. Knows no door and no
-provider.
+transcription's file is held once (`core/files.py`) and sent from there as often as it is asked for. Knows no door
+and no provider.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Any, BinaryIO, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import msgspec
@@ -17,10 +17,12 @@ from msgspec.structs import replace
 
 from headgate.catalog.price import PriceSheet
 from headgate.core.answer import settle
-from headgate.core.call import Call
+from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment, Route
 from headgate.core.errand import Attempt, Means
-from headgate.core.prepare import TRANSLATE, Prepared, drops, report, take_ours
+from headgate.core.files import File, body_of
+from headgate.core.params import take_ours
+from headgate.core.prepare import TRANSLATE, Prepared, drops, report
 from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.core.sound import EVENTS, Bare, Flow, Heard, Told
 from headgate.errors import APIConnectionError, HeadgateError, NotFoundError, Timeout, UnsupportedParamsError
@@ -42,16 +44,12 @@ from headgate.wire.ir_audio import (
     TranscriptionReply,
     TranscriptionRequest,
 )
-from headgate.wire.multipart import Part
 from headgate.wire.outgoing import Sent, Step, Wire, address, framed
 from headgate.wire.shape import reply_object
 
 T = TypeVar("T")
 LIMIT: Final = 256 * 1024 * 1024
 """Bytes of a whole answer."""
-AT_ONCE: Final = 1024 * 1024
-"""Bytes of a request up to which it is sent as one: over a connection that may be used again."""
-PIECE: Final = 128 * 1024
 POLLING_SECONDS: Final = 600.0
 """How long a job is asked after where the call has no deadline."""
 MISSES: Final = 3
@@ -63,19 +61,6 @@ _OWN: Final = {
     "translations": "openai_transcriptions",
 }
 """Operation → the format of rows that name none."""
-
-
-class File(Struct, frozen=True, kw_only=True):
-    """A caller's sound. `content` is read from its beginning, by several at once; `seconds` None: not known."""
-
-    content: BinaryIO
-    part: Part
-    size: int
-    seconds: float | None = None
-
-    def at(self, start: int, size: int) -> bytes:
-        self.content.seek(start)
-        return self.content.read(size)
 
 
 class _Does(Protocol[T]):
@@ -176,7 +161,7 @@ class _Attempt(Struct, Generic[T], kw_only=True):
         head = _head(route, wire, url, laid_out.content_type)
         body: bytes | Outgoing = laid_out.before
         if laid_out.file and self.file is not None:
-            body = _body(laid_out.before, self.file, laid_out.after)
+            body = body_of((laid_out.before, self.file, laid_out.after))
         timeouts: Timeouts = means.timeouts
         if timeouts.total is not None:
             timeouts = replace(timeouts, total=max(0.001, end - means.clock.monotonic()))
@@ -199,22 +184,6 @@ def _head(route: Route, wire: Wire, url: str, content_type: str) -> bytes:
     lines += [line for line in route.head.split(b"\r\n")[1:-1] if not line.lower().startswith(names)]
     lines += [f"{name}: {value}".encode("latin-1", "replace") for name, value in given.items() if value]
     return b"\r\n".join([*lines, b""])
-
-
-def _body(before: bytes, file: File, after: bytes) -> bytes | Outgoing:
-    size = len(before) + file.size + len(after)
-    if size <= AT_ONCE:
-        return before + file.at(0, file.size) + after
-    return Outgoing(pieces=_pieces(before, file, after), length=size)
-
-
-async def _pieces(before: bytes, file: File, after: bytes) -> AsyncIterator[bytes]:
-    if before:
-        yield before
-    for start in range(0, file.size, PIECE):
-        yield file.at(start, min(PIECE, file.size - start))
-    if after:
-        yield after
 
 
 TOKENS_PER_SECOND: Final = 1250 / 60
@@ -294,6 +263,12 @@ class Speech:
             dialect=dialect,
         )
 
+    def begun(self, call: Call, deployment: Deployment) -> ir.Usage | None:
+        """Its text: of the sound nothing is here."""
+        spoken = len(text_of(call.envelope, "input") or "")
+        made = 0.0 if deployment.sheet is not None and _by_tokens(deployment.sheet) else None
+        return billed(deployment, AudioUsage(characters=spoken, seconds=made))
+
     def close(self) -> None:
         """Nothing was held."""
 
@@ -347,6 +322,11 @@ class Transcription:
         return _Attempt(
             call=call, deployment=deployment, step=sent.step, does=does, dialect=dialect, file=self.file
         )
+
+    def begun(self, call: Call, deployment: Deployment) -> ir.Usage | None:
+        """The whole file, where its length is known: it was sent."""
+        heard = self.file.seconds
+        return None if heard is None else billed(deployment, AudioUsage(seconds=heard))
 
     def close(self) -> None:
         self.file.content.close()

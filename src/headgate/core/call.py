@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
 
 from headgate.core.breaks import OnBreak
 from headgate.core.fallback import NONE, Fallbacks
+from headgate.core.params import take_ours
 from headgate.core.queue import DEFAULT_PRIORITY, NOBODY, Share
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.ports import Timeouts
@@ -19,6 +20,7 @@ from headgate.wire.dialect import Dialect
 if TYPE_CHECKING:
     from headgate.core.deployment import Deployment
     from headgate.core.errand import Errand
+    from headgate.core.files import Files
 
 Operation: TypeAlias = Literal[
     "chat",
@@ -103,10 +105,9 @@ _NOTHING = Decimal(0)
 class Call:
     """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
 
-    `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, by field, as the
-    dialect reads them, None where it is none; `model` what was asked for; `forward` are request headers that go
-    along when the dialects agree; `errand` does what is no single JSON request (errand.py). `relayed`: whoever asks
-    takes a long answer piece by piece.
+    `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, None where it is
+    none; `model` what was asked for; `forward` are request headers that go along when the dialects agree; `errand`
+    does what is no single JSON request (errand.py). `relayed`: whoever asks takes a long answer piece by piece.
 
     What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`,
     `dropped` (what could not be expressed); `estimated`: nobody counted the usage; `pieces` and `body_bytes` are what
@@ -178,7 +179,7 @@ class Call:
         self.created = created
         self.options = options
         self.forward = forward
-        self.files: Mapping[str, Any] | None = None
+        self.files: Files | None = None
         self.relayed = False
         self.request: ir.Request | None = None
         self.errand: Errand | None = None
@@ -215,8 +216,18 @@ class Call:
 
     def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
         """What this body means, with the call's files in it."""
-        body = msgspec.json.decode(msgspec.json.encode(envelope))
-        return self.dialect.read_request({**body, **self.files} if self.files else body)
+        if self.files is None:
+            return self.dialect.read_request(msgspec.json.decode(msgspec.json.encode(envelope)))
+        fields = dict(envelope)
+        take_ours(fields)  # a form passes as it came, but for what is ours
+        body = msgspec.json.decode(msgspec.json.encode(fields))
+        return self.dialect.read_request({**body, **self.files.fields})
+
+    def close(self) -> None:
+        """The call is over: what was held for it is let go."""
+        for held in (self.errand, self.files):
+            if held is not None:
+                held.close()
 
     def changed(self, model: str, envelope: dict[str, Raw]) -> None:
         """Asks for something else from here on: a fallback, perhaps with its own parameters."""

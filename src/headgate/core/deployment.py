@@ -28,6 +28,7 @@ from headgate.providers.auth import build, exchanges, taken
 from headgate.providers.base import Provider
 from headgate.providers.quirks import Plan, plan, refused
 from headgate.providers.registry import NO_OWN, resolve
+from headgate.wire import ir
 from headgate.wire.dialect import Dialect, Target
 from headgate.wire.ir_images import ImageUsage
 
@@ -194,6 +195,15 @@ class Deployment:
             modify_params=bool(self.params.get("modify_params")),
             cache_marks=self.provider.cache_marks,
         )
+
+    def cost(self, usage: ir.Usage) -> Decimal | None:
+        """US dollars, None where no price is known: never 0 for that."""
+        if isinstance(usage, ImageUsage):
+            return self.cost_of_pictures(usage)
+        sheet = self.sheet
+        if sheet is None or not sheet.covers(usage):
+            return None
+        return sheet.total(usage, usage.service_tier or "standard")
 
     def cost_of_pictures(self, usage: ImageUsage) -> Decimal | None:
         """US dollars, None where no price is known. The deployment's own prices go before the catalog's, and rows of

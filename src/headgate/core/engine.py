@@ -322,10 +322,12 @@ class Engine:
         return self._pictures
 
     async def _prepared(self, call: Call, deployment: Deployment) -> Prepared:
-        """The body, with the media in it that the target doesn't fetch itself."""
+        """The body, with the media in it that the target doesn't take as they are."""
         prepared = prepare(call, deployment)
         if prepared.remote:
-            await inline(prepared.remote, self._transports[prepared.route.origin.scheme], self._media_hosts)
+            transport = self._transports[prepared.route.origin.scheme]
+            held = call.files.held if call.files else {}
+            await inline(prepared.remote, transport, self._media_hosts, held)
             prepared = prepare(call, deployment, prepared.request)
         call.path = prepared.path
         return prepared

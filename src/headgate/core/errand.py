@@ -12,6 +12,7 @@ from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.signing import Sending
 from headgate.ports import Clock, Incoming, Timeouts
+from headgate.wire import ir
 
 Send: TypeAlias = Callable[[Deployment, Sending, Timeouts], Awaitable[Incoming]]
 
@@ -40,6 +41,10 @@ class Attempt(Protocol):
 class Errand(Protocol):
     def ready(self, call: Call, deployment: Deployment) -> Attempt:
         """Raises BadRequestError for what can't be asked, UnsupportedParamsError, and the deployment's problem."""
+        ...
+
+    def begun(self, call: Call, deployment: Deployment) -> ir.Usage | None:
+        """What an attempt has used that is given up before its answer; None: nobody knows."""
         ...
 
     def close(self) -> None:

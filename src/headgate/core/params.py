@@ -5,6 +5,11 @@ The names are LiteLLM's (its `all_litellm_params` and `GenericLiteLLMParams`).
 
 from typing import Final
 
+import msgspec
+from msgspec import Raw
+
+from headgate.wire.envelope import UNREADABLE
+
 CREDENTIALS: Final = frozenset(
     """azure_ad_token azure_ad_token_provider tenant_id client_id client_secret azure_scope azure_username
     azure_password azure_federated_token_file azure_certificate_path azure_certificate_password
@@ -65,6 +70,18 @@ OURS: Final = frozenset(
     priority""".split()
 )
 """Keys of a request body that speak to the gateway."""
+_strings: Final = msgspec.json.Decoder(dict[str, str])
+
+
+def take_ours(envelope: dict[str, Raw]) -> None:
+    """Removes what speaks to the gateway. `metadata` is the provider's where it is OpenAI's: text to text."""
+    for name in OURS.intersection(envelope):
+        del envelope[name]
+    if "metadata" in envelope:
+        try:
+            _strings.decode(envelope["metadata"])
+        except UNREADABLE:
+            del envelope["metadata"]
 
 
 def is_price(name: str) -> bool:

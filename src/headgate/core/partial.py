@@ -6,7 +6,7 @@ from typing import TypedDict
 import msgspec
 
 from headgate.catalog.tokens import estimate_json
-from headgate.core.call import Call
+from headgate.core.call import PICTURES, Call
 from headgate.core.deployment import Deployment
 from headgate.wire import ir
 
@@ -35,14 +35,22 @@ def charged(call: Call, deployment: Deployment) -> Charged:
 
 
 def wasted(call: Call, deployment: Deployment) -> Charged:
-    """For an attempt that was given up before its first content: its input."""
+    """For an attempt that was given up before its first content: its input, or its pictures where they are paid for
+    one by one: they are drawn all the same."""
+    if call.errand is not None:
+        return _charged(call.errand.begun(call, deployment), deployment)
+    if call.operation in PICTURES:
+        from headgate.core.pictures import asked  # only who draws needs it
+
+        if deployment.cost(drawn := asked(call)) is not None:
+            return _charged(drawn, deployment)
     return _charged(ir.Usage(input=_asked(call)), deployment)
 
 
-def _charged(usage: ir.Usage, deployment: Deployment) -> Charged:
-    sheet = deployment.sheet
-    cost = None if sheet is None else sheet.total(usage, usage.service_tier or "standard")
-    return Charged(input=usage.input, output=usage.output, cost=cost)
+def _charged(usage: ir.Usage | None, deployment: Deployment) -> Charged:
+    if usage is None:
+        return Charged(input=0, output=0, cost=None)
+    return Charged(input=usage.input, output=usage.output, cost=deployment.cost(usage))
 
 
 def _asked(call: Call) -> int:

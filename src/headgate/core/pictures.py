@@ -120,8 +120,13 @@ def _foresee(answer: Answer) -> None:
     """The price that the answer's head can name: of what is paid for by the token only its end tells it."""
     sheet, call = answer.deployment.sheet, answer.call
     if sheet is None or not sheet.tokens:
-        call.usage = measured(ImageUsage(images=_number(call)), _asked(call))
+        call.usage = asked(call)
         settle(call, answer.deployment)
+
+
+def asked(call: Call) -> ImageUsage:
+    """What the request says of the pictures that are wanted."""
+    return measured(ImageUsage(images=_number(call)), _asked(call))
 
 
 def _asked(call: Call) -> ImageEcho:

@@ -12,8 +12,9 @@ from headgate.core import forms
 from headgate.core.call import PICTURES, Call
 from headgate.core.deployment import Deployment, Route
 from headgate.core.dialects import dialect
-from headgate.core.params import OURS
+from headgate.core.params import OURS, take_ours
 from headgate.errors import BadRequestError, UnsupportedParamsError
+from headgate.ports import Outgoing
 from headgate.providers.quirks import run
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
@@ -34,7 +35,6 @@ CHAT: Final = "openai_chat"
 """The format whose words a deployment's settings are in."""
 _encode = msgspec.json.encode
 _options = msgspec.json.Decoder(dict[str, Any])
-_strings = msgspec.json.Decoder(dict[str, str])
 
 
 class Prepared(Struct, kw_only=True):
@@ -43,7 +43,7 @@ class Prepared(Struct, kw_only=True):
 
     route: Route
     head: bytes
-    body: bytes
+    body: bytes | Outgoing
     path: str
     echo: Echo | None = None
     strip_usage: bool = False
@@ -117,9 +117,11 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     headers = dict(written.headers)
+    data: bytes | Outgoing
     if forms.is_form(headers):
         fields = _finished(written.body["fields"], call, deployment)
-        headers["content-type"], data = forms.encoded(fields, written.body["files"])
+        held = call.files.held if call.files else {}
+        headers["content-type"], data = forms.encoded(fields, written.body["files"], held)
     else:
         body = _finished(written.body, call, deployment)
         data = _form(body) if deployment.provider.form else _encode(body)
@@ -207,17 +209,6 @@ def report(dropped: list[str], call: Call, deployment: Deployment) -> None:
             param=dropped[0],
         )
     call.dropped = dropped
-
-
-def take_ours(envelope: dict[str, Raw]) -> None:
-    """Removes what speaks to the gateway. `metadata` is the provider's where it is OpenAI's: text to text."""
-    for name in OURS.intersection(envelope):
-        del envelope[name]
-    if "metadata" in envelope:
-        try:
-            _strings.decode(envelope["metadata"])
-        except UNREADABLE:
-            del envelope["metadata"]
 
 
 def _ask_for_usage(envelope: dict[str, Raw]) -> bool:

@@ -8,6 +8,7 @@ from headgate.core.breaks import OnBreak
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.errand import Means
+from headgate.core.files import size_of
 from headgate.core.prepare import Prepared
 from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.errors import Timeout
@@ -33,7 +34,7 @@ class Single:
         self._prepared = prepared
         self._on_break = on_break
         self._pictures = pictures
-        self.size = len(prepared.body)
+        self.size = size_of(prepared.body)
 
     async def make(self, means: Means) -> Answer:
         call, deployment, prepared = self._call, self._deployment, self._prepared

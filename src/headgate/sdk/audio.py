@@ -1,26 +1,28 @@
-"""Speech and transcription in LiteLLM's words: files in any shape that Python has, and what comes back.
+"""Speech and transcription in LiteLLM's words: what is heard, and what comes back.
 
 https://docs.litellm.ai/docs/text_to_speech and https://docs.litellm.ai/docs/audio_transcription.
 """
 
-import io
+import asyncio
 import os
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from mimetypes import guess_type
 from pathlib import Path
-from typing import Any, BinaryIO, Final, Self, cast
+from typing import Any, Final, Self
 
 import msgspec
+from msgspec.structs import replace
 
 from headgate.core.answer import Answer
-from headgate.core.audio import File, Speech, Transcription
+from headgate.core.audio import Speech, Transcription
 from headgate.core.errand import Errand
+from headgate.core.files import File
 from headgate.errors import BadRequestError
+from headgate.sdk import files
 from headgate.sdk.objects import View
+from headgate.sdk.stream import CustomStreamWrapper, Stream
 from headgate.wire.audio.sound import HEAD, audio_seconds
-from headgate.wire.multipart import Part
 
-_EXPECTED: Final = "a path, bytes, an open binary file, or (name, bytes or file[, content type])"
 _CHUNK: Final = 64 * 1024
 _JSON: Final = "application/json"
 
@@ -32,54 +34,21 @@ def errand_of(operation: str, fields: Mapping[str, Any]) -> Errand:
     return Transcription(file_of(fields["file"]), translate=operation == "translations")
 
 
-def without_file(fields: Mapping[str, Any]) -> dict[str, Any]:
-    """What goes into the call's envelope. Raises BadRequestError for a stream."""
-    if fields.get("stream"):
-        raise BadRequestError("'stream' is for the gateway: calls of sound return whole", param="stream")
-    return {name: value for name, value in fields.items() if name != "file"}
+def without_file(operation: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """What goes into the call's envelope. That sound is wanted while it comes is our own affair."""
+    ours = ("file", "stream") if operation == "speech" else ("file",)
+    return {name: value for name, value in fields.items() if name not in ours}
 
 
 def file_of(given: Any) -> File:
-    """The caller's own file object stays open; its bytes are read from where it stands. Raises BadRequestError."""
-    name, kind = "", None
-    if isinstance(given, tuple):
-        if len(given) not in (2, 3):
-            raise _wrong(given)
-        name, kind = str(given[0] or ""), given[2] if len(given) == 3 else None
-        given = given[1]
-    content = _content(given)
-    name = name or Path(str(getattr(content, "name", "audio"))).name
-    head = content.read(HEAD)
-    size = content.seek(0, os.SEEK_END)
-    content.seek(max(0, size - HEAD))
-    tail = content.read(HEAD)
-    if not size:
+    """The sound, with its length where it says so. Raises BadRequestError for what is no file or empty."""
+    file = files.file_of(given, "file", "audio")
+    if not file.size:
+        file.content.close()
         raise BadRequestError("'file' is empty: expected a sound file", param="file")
-    part = Part("file", name, kind or guess_type(name)[0] or "application/octet-stream")
-    return File(content=content, part=part, size=size, seconds=audio_seconds(head, size, tail))
-
-
-def _content(given: Any) -> BinaryIO:
-    if isinstance(given, bytes | bytearray | memoryview):
-        return io.BytesIO(given)
-    if isinstance(given, str | os.PathLike):
-        try:
-            return Path(given).open("rb")
-        except OSError as error:
-            raise BadRequestError(f"'file': {given} can't be read: {error.strerror}", param="file") from None
-    if not hasattr(given, "read"):
-        raise _wrong(given)
-    data = given.read()  # a copy: others may go on with it, and it may not know how to seek
-    if not isinstance(data, bytes):
-        raise BadRequestError("'file' must be opened in binary mode", param="file")
-    made = io.BytesIO(data)
-    if isinstance(known := getattr(given, "name", None), str):
-        made.name = known
-    return cast("BinaryIO", made)
-
-
-def _wrong(given: Any) -> BadRequestError:
-    return BadRequestError(f"'file' must be {_EXPECTED}, not {type(given).__name__}", param="file")
+    kind = file.part.content_type or guess_type(file.part.filename or "")[0] or "application/octet-stream"
+    seconds = audio_seconds(file.at(0, HEAD), file.size, file.at(max(0, file.size - HEAD), HEAD))
+    return replace(file, part=replace(file.part, content_type=kind), seconds=seconds)
 
 
 class Spoken:
@@ -104,9 +73,9 @@ class Spoken:
         return self.content.decode("utf-8", "replace")
 
     def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
-        size = chunk_size or _CHUNK
-        for start in range(0, len(self.content), size):
-            yield self.content[start : start + size]
+        cut = _Cut(chunk_size or _CHUNK)
+        yield from cut.feed(self.content)
+        yield from cut.rest()
 
     async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
         for piece in self.iter_bytes(chunk_size):
@@ -123,6 +92,72 @@ class Spoken:
 
     def close(self) -> None:
         """Nothing is open."""
+
+
+class SpokenStream(Stream):
+    """Sound while it comes, in pieces of bytes: what OpenAI's client gives by `with_streaming_response`. With
+    `stream_format="sse"` the bytes of its events. `headers` are the provider's."""
+
+    def __init__(self, answer: Answer, hidden: dict[str, Any]) -> None:
+        super().__init__(answer, hidden)
+        self.headers = {**dict(answer.headers), "content-type": answer.media_type}
+
+    def _read(self, piece: bytes) -> Iterable[bytes]:
+        return (piece,) if piece else ()
+
+    def iter_bytes(self, chunk_size: int | None = None) -> Iterator[bytes]:
+        """Pieces as they come, or all of `chunk_size` bytes but the last."""
+        cut = _Cut(chunk_size)
+        for piece in self:
+            yield from cut.feed(piece)
+        yield from cut.rest()
+
+    async def aiter_bytes(self, chunk_size: int | None = None) -> AsyncIterator[bytes]:
+        cut = _Cut(chunk_size)
+        async for piece in self:
+            for one in cut.feed(piece):
+                yield one
+        for one in cut.rest():
+            yield one
+
+    def read(self) -> bytes:
+        return b"".join(self)
+
+    async def aread(self) -> bytes:
+        return b"".join([piece async for piece in self])
+
+    def stream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
+        with Path(file).open("wb") as out:
+            out.writelines(self.iter_bytes(chunk_size))
+
+    async def astream_to_file(self, file: str | os.PathLike[str], *, chunk_size: int | None = None) -> None:
+        with await asyncio.to_thread(Path(file).open, "wb") as out:
+            async for piece in self.aiter_bytes(chunk_size):
+                await asyncio.to_thread(out.write, piece)
+
+
+class _Cut:
+    """Pieces of one size; None: as they are. Raises BadRequestError for a size that is none."""
+
+    def __init__(self, size: int | None) -> None:
+        if size is not None and size < 1:
+            raise BadRequestError(f"'chunk_size' must be 1 or more bytes, not {size}", param="chunk_size")
+        self._size = size
+        self._held = b""
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        if self._size is None:
+            yield data
+            return
+        self._held += data
+        whole = len(self._held) - len(self._held) % self._size
+        for at in range(0, whole, self._size):
+            yield self._held[at : at + self._size]
+        self._held = self._held[whole:]
+
+    def rest(self) -> Iterator[bytes]:
+        if self._held:
+            yield self._held
 
 
 class TranscriptionWord(View):
@@ -153,6 +188,13 @@ class TranscriptionResponse(View):
         if media_type.startswith(_JSON):
             return cls.of(msgspec.json.decode(body))
         return cls.of({"text": body.decode("utf-8", "replace")})
+
+
+def streamed(answer: Answer, hidden: dict[str, Any]) -> Stream:
+    """The answer while it comes: sound as bytes, text as events."""
+    if answer.call.operation == "speech":
+        return SpokenStream(answer, hidden)
+    return CustomStreamWrapper(answer, hidden, answer.call.operation)
 
 
 async def shown(answer: Answer) -> Any:

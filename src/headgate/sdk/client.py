@@ -121,10 +121,10 @@ class Client:
             hidden = self.hidden(answer)
             if mocked:
                 hidden["custom_llm_provider"] = _stood_for(call.model, fields)[0]
-            return await self._shown(answer, hidden)
-        finally:
-            if call.errand is not None:
-                call.errand.close()
+            return await self._shown(answer, hidden, fields)
+        except BaseException:
+            call.close()
+            raise
 
     async def ask(
         self,
@@ -179,24 +179,30 @@ class Client:
                     lookup = partial(self._mocked, fields=fields)
                 answer = await engine.run(call, lookup)
                 hidden = {**self.hidden(answer), "model_group": answer.deployment.group}
-                return await self._shown(answer, hidden)
-            finally:
-                if call.errand is not None:
-                    call.errand.close()
+                return await self._shown(answer, hidden, fields)
+            except BaseException:
+                call.close()
+                raise
         except HeadgateError:
             adopt()
             raise
 
-    async def _shown(self, answer: Answer, hidden: dict[str, Any]) -> Any:
-        """A response object, or a CustomStreamWrapper."""
+    async def _shown(self, answer: Answer, hidden: dict[str, Any], fields: Mapping[str, Any]) -> Any:
+        """A response object, or a stream, which closes the call when it is over."""
         if answer.call.errand is None:
-            return _shown(answer, hidden)
+            shown = _shown(answer, hidden)
+            if not answer.call.stream:
+                answer.call.close()
+            return shown
         from headgate.sdk import audio  # only who hears or speaks needs it
 
+        if fields.get("stream") is True:
+            return audio.streamed(answer, hidden)
         try:
             response = await audio.shown(answer)
         finally:
             answer.abort()
+            answer.call.close()
         response._hidden_params = self.hidden(answer) | hidden | {"response_cost": _dollars(answer.call)}
         return response
 
@@ -234,11 +240,11 @@ class Client:
         if operation in SOUND:
             from headgate.sdk import audio  # only who hears or speaks needs it
 
-            fields = audio.without_file(fields)
-        fields, files = pictures.taken(operation, fields)
+            fields = audio.without_file(operation, fields)
+        fields = pictures.without_files(operation, fields)
         body = params.body_of(fields)
         body["model"] = Raw(msgspec.json.encode(model))
-        stream = fields.get("stream") is True
+        stream = given.get("stream") is True
         call = Call(
             id=str(fields.get("litellm_call_id") or uuid.uuid4()),
             operation=operation,
@@ -248,11 +254,11 @@ class Client:
             stream=stream,
             started=self._clock.monotonic(),
             created=int(self._clock.time()),
-            options=params.options_of(model, fields, stream),
+            options=params.options_of(model, given, stream),
         )
-        call.files = files
-        if operation in SOUND:
-            call.errand = audio.errand_of(operation, given)  # last: it may open a file
+        if operation in SOUND:  # last: it may open a file
+            call.errand = audio.errand_of(operation, given)
+        call.files = pictures.files_of(operation, given)
         return call, mocked
 
     def register(self, rows: Mapping[str, Mapping[str, Any]]) -> None:

@@ -169,7 +169,8 @@ async def aspeech(
     instructions: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Sound of a text: an object with `content`, `iter_bytes()` and `write_to_file(path)`."""
+    """Sound of a text: an object with `content`, `iter_bytes()` and `write_to_file(path)`; with `stream=True` one
+    that has it while it comes."""
     fields = {
         "input": input,
         "voice": voice,
@@ -208,7 +209,8 @@ async def atranscription(
     api_base: str | None = None,
     **kwargs: Any,
 ) -> Any:
-    """The text of a sound file: a TranscriptionResponse. `file` is a path, bytes, an open file, or (name, bytes)."""
+    """The text of a sound file: a TranscriptionResponse, with `stream=True` its events. `file` is a path, bytes, an
+    open file, or (name, bytes)."""
     fields = {
         "file": file,
         "language": language,

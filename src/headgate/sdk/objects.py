@@ -303,6 +303,12 @@ class ImageEvent(Response):
     _views = {"usage": ImageUsage}
 
 
+class TranscriptionEvent(Response):
+    """An event of a stream of text: a piece of it (`delta`), a segment, or the whole (`text`, `usage`)."""
+
+    _known = _names("type delta text logprobs segment_id id speaker start end usage")
+
+
 class ResponsesItem(View):
     """An item of the output, or a part of one."""
 

@@ -1,7 +1,8 @@
-"""A streamed answer of the SDK: chunks as objects, for `for` and for `async for`."""
+"""Streamed answers of the SDK, for `for` and for `async for`: whatever is made of their pieces, chunks as objects."""
 
+from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, Final, Self
 
 import msgspec
@@ -14,6 +15,7 @@ from headgate.sdk.objects import (
     Response,
     ResponsesEvent,
     TextCompletionResponse,
+    TranscriptionEvent,
     Usage,
 )
 from headgate.sdk.openai_bases import adopt
@@ -29,23 +31,28 @@ _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
     "images": ImageEvent,
     "image_edits": ImageEvent,
     "image_variations": ImageEvent,
+    "transcriptions": TranscriptionEvent,
+    "translations": TranscriptionEvent,
 }
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
-class CustomStreamWrapper:
-    """Ends with StopIteration, or raises what broke the stream. `close` and `aclose` stop the upstream."""
+class Stream(ABC):
+    """An answer while it comes. Ends with StopIteration, or raises what broke it. `close` and `aclose` stop the
+    upstream. `_hidden_params["response_cost"]` is known at the end."""
 
-    def __init__(self, answer: Answer, hidden: dict[str, Any], operation: Operation) -> None:
+    def __init__(self, answer: Answer, hidden: dict[str, Any]) -> None:
         self._answer = answer
         self._hidden_params = hidden
-        self._kind = _CHUNKS[operation]
         self._pieces: AsyncIterator[bytes] = answer.__aiter__()
-        self._sse = Decoder()
-        self._ready: deque[Response] = deque()
+        self._ready: deque[Any] = deque()
         self._done = False
         self.model = answer.deployment.model
         self.custom_llm_provider: str = hidden["custom_llm_provider"]
+
+    @abstractmethod
+    def _read(self, piece: bytes) -> Iterable[Any]:
+        """What the caller gets of a piece."""
 
     def __aiter__(self) -> Self:
         return self
@@ -70,7 +77,7 @@ class CustomStreamWrapper:
 
     async def aclose(self) -> None:
         if not self._done:
-            self._done = True
+            self._over()
             self._answer.abort()
 
     def close(self) -> None:
@@ -90,10 +97,32 @@ class CustomStreamWrapper:
 
     async def _more(self) -> None:
         try:
-            piece = await anext(self._pieces)
+            self._ready.extend(self._read(await anext(self._pieces)))
         except StopAsyncIteration:
             self._finish()
-            return
+
+    def _finish(self) -> None:
+        self._over()
+        call = self._answer.call
+        self._hidden_params["response_cost"] = None if call.cost is None else float(call.cost)
+        if call.error is not None:
+            adopt()
+            raise call.error
+
+    def _over(self) -> None:
+        self._done = True
+        self._answer.call.close()
+
+
+class CustomStreamWrapper(Stream):
+    """Chunks or events as objects, of the kind that the operation has."""
+
+    def __init__(self, answer: Answer, hidden: dict[str, Any], operation: Operation) -> None:
+        super().__init__(answer, hidden)
+        self._kind = _CHUNKS[operation]
+        self._sse = Decoder()
+
+    def _read(self, piece: bytes) -> Iterable[Response]:
         kind, hidden = self._kind, self._hidden_params
         for _, data in self._sse.feed(piece):
             if data == b"[DONE]":
@@ -103,14 +132,10 @@ class CustomStreamWrapper:
                 continue  # raised at the end, with its class
             chunk = kind.of(fields)
             chunk._hidden_params = hidden
-            self._ready.append(chunk)
+            yield chunk
 
     def _finish(self) -> None:
-        self._done = True
-        call = self._answer.call
-        self._hidden_params["response_cost"] = None if call.cost is None else float(call.cost)
-        if call.usage is not None:
-            self._hidden_params["usage"] = Usage.of(write_usage(call.usage))
-        if call.error is not None:
-            adopt()
-            raise call.error
+        usage = self._answer.call.usage
+        if usage is not None:
+            self._hidden_params["usage"] = Usage.of(write_usage(usage))
+        super()._finish()

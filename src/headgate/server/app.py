@@ -28,8 +28,8 @@ from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
 from headgate.server import uploads
 from headgate.server.access import Access
-from headgate.server.arriving import Arriving
-from headgate.server.asgi import AsgiExchange, body_of, path_of
+from headgate.server.arriving import Arriving, body_of, is_form
+from headgate.server.asgi import AsgiExchange, path_of
 from headgate.server.auth.fetch import Fetcher
 from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
@@ -80,7 +80,7 @@ class App:
         self._handlers = {
             path: partial(llm.serve, gateway, point, "")
             for path, point in paths.PATHS.items()
-            if not point.upload
+            if not (point.upload or point.forms)
         }
         self._pages = Starlette(
             routes=[Route(row.path, self._page(row), methods=[row.method]) for row in PAGES],
@@ -88,14 +88,15 @@ class App:
             lifespan=lifespan,
         )
 
-    def handler(self, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
-        """Who answers a POST to this path, None for all that is no model call, and for uploads: those are read while
-        they come, which is the ASGI door's."""
+    def handler(self, path: str, kind: bytes) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
+        """Who answers a POST to this path of this content-type, None for all that is no model call, and for uploads:
+        those are read while they come, which is the ASGI door's."""
         if self._root:
             path = path.removeprefix(self._root)
         handler = self._handlers.get(path)
         if handler is None and (found := paths.find(path)) is not None:
-            return None if found[0].upload else partial(llm.serve, self.gateway, *found)
+            uploaded = found[0].upload or (found[0].forms and is_form(kind))
+            return None if uploaded else partial(llm.serve, self.gateway, *found)
         return handler or self._passage("POST", path)
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
@@ -123,7 +124,8 @@ class App:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             method, path = scope["method"], path_of(scope)
-            handler = self.handler(path) if method == "POST" else self._passage(method, path)
+            kind = dict(scope["headers"]).get(b"content-type", b"")
+            handler = self.handler(path, kind) if method == "POST" else self._passage(method, path)
             if handler is None and method == "GET" and paths.is_socket(path):
                 handler = partial(_refusal, self, *_no_socket())
             if handler is not None:

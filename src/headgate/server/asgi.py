@@ -1,18 +1,14 @@
 """The second door: one model call through ASGI, for other servers, tests, and paths off the lane."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, MutableMapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, TypeAlias
 
-from headgate.errors import RequestTooLargeError, Timeout
-from headgate.server.arriving import Arriving
+from headgate.server.arriving import Arriving, Message, Receive
 
-Message: TypeAlias = MutableMapping[str, Any]
-Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 HIGH_WATER: Final = 256 * 1024
 """Bytes that wait for a slow client before the upstream is paused."""
-BODY_SECONDS: Final = 60.0
 
 
 class AsgiExchange:
@@ -85,26 +81,6 @@ async def _gone(receive: Receive, work: "asyncio.Future[None]") -> None:
     while (await receive())["type"] != "http.disconnect":
         pass
     work.cancel()
-
-
-async def body_of(receive: Receive, limit: int) -> bytes | None:
-    """The request's body, None when the client went away. Raises RequestTooLargeError or Timeout."""
-    pieces: list[bytes] = []
-    size = 0
-    while True:
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise Timeout("the request did not arrive in time") from None
-        if message["type"] == "http.disconnect":
-            return None
-        pieces.append(message.get("body", b""))
-        size += len(pieces[-1])
-        if size > limit:
-            raise RequestTooLargeError(f"the request's body is over the limit of {limit} bytes")
-        if not message.get("more_body"):
-            return b"".join(pieces)
 
 
 def path_of(scope: Message) -> str:

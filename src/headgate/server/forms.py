@@ -1,98 +1,132 @@
-"""Forms that come in: multipart/form-data as an envelope of its fields, with its files beside it. Knows no operation.
+"""Forms that come in, of sound and of pictures: their fields as an envelope, their files kept while they come.
 
-https://platform.openai.com/docs/api-reference/images/createEdit. Fields are texts: those that mean a number or a
-choice of two are written as JSON has them, so that all who look into an envelope find what they know.
+Fields are texts. Those that speak to the gateway, and those that mean a number or a choice of two, are written as
+JSON has them, so that all who look into an envelope find what they know. Knows no upstream.
 """
 
-from collections.abc import Iterator, Mapping
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw
+from msgspec import Raw, Struct
+from msgspec.structs import replace
 
-from headgate.errors import BadRequestError
-from headgate.wire import multipart
-from headgate.wire.multipart import Field, FileData, FileStart
+from headgate.core.files import File, Files
+from headgate.core.params import OURS
+from headgate.server.spool import spooled
+from headgate.wire.audio import upload as sound
+from headgate.wire.audio.shape import scalar
+from headgate.wire.audio.transcription_openai import LISTS
+from headgate.wire.images import upload as pictures
+from headgate.wire.upload import Upload
 
-STEP: Final = 64 * 1024
-FORM: Final = b"multipart/form-data"
-LISTS: Final = frozenset(("image", "image[]"))
-"""Files of which there may be several."""
-FILES: Final = LISTS | {"mask"}
-NUMBERS: Final = frozenset(("n", "seed", "output_compression", "partial_images", "num_retries", "timeout"))
-_WORDS: Final = {"true": True, "false": False}
-FLAGS: Final = {"stream": _WORDS, "drop_params": _WORDS}
-
-Form = tuple[dict[str, Raw], dict[str, Any]]
-
-
-def is_form(asked: Mapping[bytes, bytes]) -> bool:
-    return asked.get(b"content-type", b"").lstrip()[: len(FORM)].lower() == FORM
+NUMBERS: Final = frozenset(("n", "seed", "output_compression", "partial_images"))
+"""Fields of pictures whose digits are a number."""
+_VALUES: Final = OURS | {"metadata", "stream"}
+"""Fields whose text spells a JSON value."""
 
 
-def read(body: bytes, content_type: bytes) -> Form:
-    """The fields as JSON, and the files: {"filename", "content_type", "data"} by field, lists of them where there may
-    be several. Raises BadRequestError naming the field."""
-    parser = multipart.Parser(multipart.boundary_of(content_type.decode("latin-1")))
-    fields: dict[str, Any] = {}
-    files: dict[str, Any] = {}
-    pieces: list[bytes] = []
-    for event in _events(parser, body):
-        if isinstance(event, Field):
-            _put(fields, event)
-        elif isinstance(event, FileStart):
-            pieces = []
-            _add(files, event, pieces)
-        elif isinstance(event, FileData):
-            pieces.append(event.data)
-    for name in fields.keys() & files.keys():
-        raise _bad(name, "given as a file and as a field")
-    envelope = {name: Raw(msgspec.json.encode(value)) for name, value in fields.items()}
-    return envelope, {name: _whole(value) for name, value in files.items()}
+class Form(Struct, kw_only=True):
+    """A form that is here, its files in order: `close` lets them go. `fingerprint` tells its fields and files from
+    all others, whatever boundary is between them; "" where nobody asked for it."""
+
+    envelope: dict[str, Raw]
+    files: list[File]
+    fingerprint: str
+
+    def close(self) -> None:
+        for file in self.files:
+            file.content.close()
 
 
-def _events(parser: multipart.Parser, body: bytes) -> Iterator[multipart.Event]:
-    """In steps: the parser moves what it has not read at each boundary."""
-    for at in range(0, len(body), STEP):
-        yield from parser.feed(body[at : at + STEP])
-    parser.close()
+async def _read(
+    pieces: AsyncIterator[bytes],
+    upload: Upload,
+    close: Callable[[], object],
+    envelope: Callable[[Sequence[tuple[str, str]]], dict[str, Raw]],
+    marked: bool,
+) -> Form:
+    data = hashlib.sha256() if marked else None
+    files = await spooled(pieces, upload, close, data.update if data is not None else None)
+    made = Form(envelope=envelope(upload.fields), files=files, fingerprint="")
+    if data is not None:
+        told = [upload.fields, [(file.part, file.size) for file in files], data.hexdigest()]
+        made.fingerprint = hashlib.sha256(msgspec.json.encode(told)).hexdigest()
+    return made
 
 
-def _put(fields: dict[str, Any], event: Field) -> None:
-    name = event.part.name
-    if name in LISTS:  # addresses of pictures
-        fields.setdefault(name, []).append(event.text)
-    elif name in fields:
-        raise _bad(name[:100], "given twice")
-    else:
-        fields[name] = _typed(name, event.text)
+# --- sound -----------------------------------------------------------------------------------------------
 
 
-def _add(files: dict[str, Any], event: FileStart, pieces: list[bytes]) -> None:
-    """`pieces` is filled later."""
-    part = event.part
-    if part.name not in FILES:
-        raise _bad(part.name[:100], f"no file is expected here, only in {', '.join(sorted(FILES))}")
-    file = {"filename": part.filename, "content_type": part.content_type, "data": pieces}
-    if part.name in LISTS:
-        files.setdefault(part.name, []).append(file)
-    elif part.name in files:
-        raise _bad(part.name, "expected one file")
-    else:
-        files[part.name] = file
+async def of_sound(
+    pieces: AsyncIterator[bytes], content_type: str, limit: int, *, translate: bool, marked: bool = False
+) -> Form:
+    """A form with one file. `limit` is in bytes; `marked`: with its fingerprint.
+
+    Raises BadRequestError and RequestTooLargeError for what is no upload of a sound file.
+    """
+    upload = sound.Upload(content_type, max_file=limit)
+    close = partial(upload.close, translate=translate)
+    form = await _read(pieces, upload, close, envelope_of, marked)
+    form.files = [replace(file, seconds=upload.seconds) for file in form.files]
+    return form
 
 
-def _whole(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_whole(one) for one in value]
-    return {**value, "data": b"".join(value["data"])}
+def envelope_of(fields: Sequence[tuple[str, str]]) -> dict[str, Raw]:
+    """Fields by name, as JSON: a field that came several times, or that is one of a list, becomes a list."""
+    came: dict[str, list[str]] = {}
+    for name, value in fields:
+        bare = name.removesuffix("[]")
+        came.setdefault(bare if bare in LISTS else name, []).append(value)
+    return {
+        name: _raw(values if len(values) > 1 or name in LISTS else _value(name, values[0]))
+        for name, values in came.items()
+    }
 
 
-def _typed(name: str, text: str) -> Any:
-    if name in NUMBERS and text.isascii() and text.isdigit() and len(text) < 16:
-        return int(text)
-    return FLAGS.get(name, {}).get(text, text)
+def _value(name: str, text: str) -> Any:
+    found = scalar(text) if name in _VALUES else text
+    return bool(found) if name == "stream" and found in (0, 1) else found
 
 
-def _bad(where: str, problem: str) -> BadRequestError:
-    return BadRequestError(f"{where}: {problem}", param=where)
+def _raw(value: Any) -> Raw:
+    return Raw(msgspec.json.encode(value))
+
+
+# --- pictures --------------------------------------------------------------------------------------------
+
+
+async def of_pictures(
+    pieces: AsyncIterator[bytes], content_type: str, limit: int, *, marked: bool = False
+) -> Form:
+    """A form with any pictures. `limit` is in bytes; `marked`: with its fingerprint.
+
+    Raises BadRequestError, which names the field, and RequestTooLargeError."""
+    upload = pictures.Upload(content_type, max_file=limit)
+    return await _read(pieces, upload, upload.end, _pictures_of, marked)
+
+
+def by_field(files: Sequence[File]) -> Files:
+    """Pictures as a call has them."""
+    found: dict[str, Any] = {}
+    for file in files:
+        name = file.part.name
+        if name in pictures.LISTS:
+            found.setdefault(name, []).append(file)
+        else:
+            found[name] = file
+    return Files(found)
+
+
+def _pictures_of(fields: Sequence[tuple[str, str]]) -> dict[str, Raw]:
+    found: dict[str, Any] = {}
+    for name, text in fields:
+        if name in pictures.LISTS:  # addresses
+            found.setdefault(name, []).append(text)
+        elif name in NUMBERS and text.isascii() and text.isdigit() and len(text) < 16:
+            found[name] = int(text)
+        else:
+            found[name] = _value(name, text)
+    return {name: _raw(value) for name, value in found.items()}

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 from msgspec import Raw, Struct
 
-from headgate.core.audio import File, Speech, Transcription
+from headgate.core.audio import Speech, Transcription
 from headgate.core.call import Call, Operation, Options
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import OPERATIONS, SOUND, dialect
+from headgate.core.files import File
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, RateLimitError, Timeout
 from headgate.server.config.schema import GeneralSettings

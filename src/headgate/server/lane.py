@@ -13,13 +13,12 @@ from typing import Any, Final, Protocol, TypeAlias
 import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from headgate.server.arriving import BODY_SECONDS
 from headgate.server.exchange import Exchange
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of request line and headers."""
 HEAD_SECONDS: Final = 30.0
-BODY_SECONDS: Final = 60.0
-"""Without a byte of the request."""
 WRITE_SECONDS: Final = 60.0
 """Without the client's taking a byte of an answer that waits for it."""
 TICK_SECONDS: Final = 15.0
@@ -41,11 +40,12 @@ Handler: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 
 class Doors(Protocol):
-    """What the lane asks the gateway: who handles a path, how large a body may be, what to say to a broken one."""
+    """What the lane asks the gateway: who handles a path and a content-type, how large a body may be, what to say to
+    a broken one."""
 
     body_limit: int
 
-    def handler(self, path: str) -> Handler | None: ...
+    def handler(self, path: str, kind: bytes) -> Handler | None: ...
 
     def socket(self, path: str) -> type[asyncio.Protocol] | None: ...
 
@@ -243,10 +243,10 @@ class Lane(HttpToolsProtocol):
             return
         path, _, query = self.url.decode("latin-1").partition("?")
         handler = None
-        if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
-            handler = self.doors.handler(path)
-        self._limit = self.doors.body_limit if handler is not None else self.doors.limit(path)
         lines = dict(self.headers)  # the parser has refused a length that is given twice
+        if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
+            handler = self.doors.handler(path, lines.get(b"content-type", b""))
+        self._limit = self.doors.body_limit if handler is not None else self.doors.limit(path)
         if int(lines.get(b"content-length", 0)) > self._limit:
             self._refuse(413, self._over())
             return

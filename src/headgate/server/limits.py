@@ -109,7 +109,8 @@ async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Ho
 
 def _most(ceiling: Ceiling, call: Call, envelope: Mapping[str, Raw], body: bytes, uploaded: int) -> int:
     if call.operation in PICTURES:
-        return picture_ceiling.most(ceiling.deployments, envelope, call.files)
+        files = call.files.fields if call.files else {}
+        return picture_ceiling.most(ceiling.deployments, envelope, files)
     return ceiling.cost(envelope, body, uploaded)
 
 

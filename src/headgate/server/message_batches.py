@@ -145,6 +145,7 @@ def _request(gateway: Gateway, deployment: Deployment, line: Line) -> tuple[dict
     except BadRequestError as error:
         error.message = f"the request {line.custom_id[:100]!r} of the input file: {error.message}"
         raise
+    assert isinstance(prepared.body, bytes)  # lines of batches have no files
     params: dict[str, Any] = msgspec.json.decode(prepared.body, type=dict[str, Raw])
     params.pop("stream", None)
     if chosen is None:

@@ -21,8 +21,8 @@ SECONDS: Final = 600.0
 
 
 def mirror(gateway: "Gateway", snapshot: Snapshot, call: Call, model: str) -> None:
-    """Begins the copy and returns."""
-    if len(gateway.mirrors) >= MOST:
+    """Begins the copy and returns. Of speech and of uploads there is none: their files are gone with the call."""
+    if call.errand is not None or call.files is not None or len(gateway.mirrors) >= MOST:
         return
     copy = Call(
         id=gateway.new_id(),
@@ -35,7 +35,7 @@ def mirror(gateway: "Gateway", snapshot: Snapshot, call: Call, model: str) -> No
         created=int(gateway.clock.time()),
         options=snapshot.options,
     )
-    copy.files, copy.mirrored = call.files, True
+    copy.mirrored = True
     task = asyncio.ensure_future(_ask(gateway, snapshot, copy))
     gateway.mirrors.add(task)
     task.add_done_callback(gateway.mirrors.discard)

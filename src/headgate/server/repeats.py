@@ -45,8 +45,8 @@ class Tape:
         self.query = exchange.query
         self.headers: Sequence[tuple[bytes, bytes]] = exchange.headers
         self.body = exchange.body
-        self.arriving = None
         self.fingerprint = _fingerprint(exchange)
+        self.arriving = None if exchange.arriving is None else exchange.arriving.handed_on()
         self.status = 0
         self.over = False
         self.lost = False
@@ -106,7 +106,9 @@ class Tape:
 
 
 def _fingerprint(exchange: Exchange) -> str:
-    return hashlib.sha256(exchange.path.encode() + b"\n" + exchange.body).hexdigest()
+    form = None if exchange.arriving is None else exchange.arriving.form
+    body = exchange.body if form is None else form.fingerprint.encode()
+    return hashlib.sha256(exchange.path.encode() + b"\n" + body).hexdigest()
 
 
 def _play(event: Event, exchange: Exchange) -> None:
@@ -174,7 +176,8 @@ class Repeats:
     async def answer(
         self, whose: str, key: bytes, exchange: Exchange, serve: Callable[[Exchange], Awaitable[None]]
     ) -> None:
-        """Raises BadRequestError for a key that is none, ConflictError for one that was used with another body."""
+        """An upload has been read. Raises BadRequestError for a key that is none, ConflictError for one that was used
+        with another body."""
         if not 0 < len(key) <= MAX_KEY:
             raise BadRequestError(
                 f"'Idempotency-Key' must have 1 to {MAX_KEY} characters", param="Idempotency-Key"

@@ -13,7 +13,8 @@ from websockets.exceptions import ConnectionClosed
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.errors import APIConnectionError, HeadgateError, InternalServerError, ServiceUnavailableError
-from headgate.server.asgi import Receive, Send
+from headgate.server.arriving import Receive
+from headgate.server.asgi import Send
 from headgate.server.gateway import Gateway
 from headgate.server.sockets import DRAIN
 from headgate.server.turns import Turns

@@ -5,7 +5,6 @@ file and beyond the first 64 KiB are not seen. Knows no provider and no page.
 """
 
 import asyncio
-import re
 from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import suppress
 from pathlib import Path
@@ -13,17 +12,14 @@ from typing import Final
 
 from msgspec import Struct
 
-from headgate.errors import APIConnectionError, BadRequestError, RequestTooLargeError, Timeout
-from headgate.server.asgi import BODY_SECONDS, Receive
+from headgate.errors import BadRequestError
+from headgate.wire.multipart import boundary_of, read_head
 from headgate.wire.ndjson import Lines
 
 PEEK: Final = 64 * 1024
 LARGEST: Final = 513 * 1024 * 1024
 """Bytes of a form: OpenAI's limit of a file, and the form around it."""
 _WRITE: Final = 1024 * 1024
-_BOUNDARY: Final = re.compile(r'boundary=(?:"([^"\r\n]{1,200})"|([^\s;"]{1,200}))', re.IGNORECASE)
-_NAME: Final = re.compile(rb'[;\s]name=(?:"([^"]*)"|([^\s;"]+))')
-_FILE: Final = re.compile(rb'[;\s]filename\*?=(?:"([^"]*)"|([^\s;]+))')
 
 
 class Form(Struct, kw_only=True):
@@ -84,37 +80,9 @@ class Form(Struct, kw_only=True):
         yield self.trailer
 
 
-async def received(receive: Receive, limit: int) -> AsyncIterator[bytes]:
-    """A request's body as it comes. Raises RequestTooLargeError, Timeout, and APIConnectionError where the client
-    has gone."""
-    size = 0
-    while True:
-        try:
-            async with asyncio.timeout(BODY_SECONDS):
-                message = await receive()
-        except TimeoutError:
-            raise Timeout("the request did not arrive in time") from None
-        if message["type"] == "http.disconnect":
-            raise APIConnectionError("the client went away")
-        data = message.get("body", b"")
-        size += len(data)
-        if size > limit:
-            raise RequestTooLargeError(f"the upload is over the limit of {limit} bytes")
-        if data:
-            yield data
-        if not message.get("more_body"):
-            return
-
-
 async def opened(pieces: AsyncIterator[bytes], content_type: str, ours: Collection[str]) -> Form:
     """Reads a form's beginning; fields named in `ours` are cut out of it. Raises BadRequestError for what is none."""
-    found = _BOUNDARY.search(content_type)
-    if not content_type.lower().startswith("multipart/form-data") or found is None:
-        raise BadRequestError(
-            f"an upload is sent as multipart/form-data with a boundary, not {content_type[:100] or 'nothing'!r}",
-            param="content-type",
-        )
-    boundary = (found[1] or found[2]).encode("latin-1", "replace")
+    boundary = boundary_of(content_type)
     start = b""
     while len(start) < PEEK and (piece := await anext(pieces, b"")):
         start += piece
@@ -136,15 +104,15 @@ def _read(form: Form, ours: Collection[str]) -> None:
         if at < 0 or start.startswith(b"--", at + len(mark)) or head < 0:
             break
         end = start.find(b"\r\n" + mark, head + 2)
-        lines, name = start[at:head], _named(_NAME, start[at:head])
-        if (file := _FILE.search(lines)) is not None:
-            form.filename = _named(_FILE, lines) or file[0].decode("utf-8", "replace")
+        part = read_head(start[at:head].partition(b"\r\n")[2])
+        if part.filename is not None:
+            form.filename = part.filename
             form.opening = head + 4 - form.cut
         if end < 0:
             break
-        if file is None:
-            form.fields[name] = start[head + 4 : end].decode("utf-8", "replace")
-        if file is None and name in ours:
+        if part.filename is None:
+            form.fields[part.name] = start[head + 4 : end].decode("utf-8", "replace")
+        if part.filename is None and part.name in ours:
             kept.append(start[begun:at])
             begun = end + 2
             form.cut += begun - at
@@ -158,11 +126,6 @@ def forget(folder: Path, before: float) -> None:
         with suppress(FileNotFoundError):  # whoever wrote it was quicker
             if path.stat().st_mtime < before:
                 path.unlink()
-
-
-def _named(pattern: re.Pattern[bytes], lines: bytes) -> str:
-    found = pattern.search(lines)
-    return (found[1] or found[2] or b"").decode("utf-8", "replace") if found else ""
 
 
 async def kept(pieces: AsyncIterator[bytes], path: Path) -> int:

@@ -43,9 +43,10 @@ class Source(Struct, omit_defaults=True):
     url    an address the receiver may fetch
     id     a file id at the provider that `family` names
     text   the document itself, as text
+    file   the name of a file that came with the call: who sends the request has its bytes
     """
 
-    kind: Literal["data", "url", "id", "text"]
+    kind: Literal["data", "url", "id", "text", "file"]
     value: str
     media_type: str | None = None
     family: Family | None = None

@@ -186,7 +186,7 @@ class Parser:
         self._parts += 1
         if self._parts > PARTS:
             raise _bad(f"the multipart body has over {PARTS} parts")
-        self._part, self._size, self._value = _read_head(self._buffer[2:end]), 0, []
+        self._part, self._size, self._value = read_head(self._buffer[2:end]), 0, []
         self._buffer, self._skip = (
             self._buffer[end + 2 :],
             2,
@@ -236,7 +236,8 @@ class Parser:
 # --- a part's head ---------------------------------------------------------------------------------------
 
 
-def _read_head(head: bytes) -> Part:
+def read_head(head: bytes) -> Part:
+    """A part's header lines, without the empty one that ends them. Raises BadRequestError."""
     if _CONTROL.search(head.replace(b"\r\n", b"")):
         raise _bad("a part's head holds control characters")
     headers: dict[str, str] = {}

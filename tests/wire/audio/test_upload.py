@@ -8,7 +8,7 @@ from headgate.errors import BadRequestError, RequestTooLargeError
 from headgate.wire.audio.sound import wav
 from headgate.wire.audio.upload import Upload
 from headgate.wire.ir_audio import TranscriptionRequest
-from headgate.wire.multipart import Part, Writer
+from headgate.wire.multipart import FileData, FileStart, Part, Writer
 
 WRITER = Writer(b"bb")
 SOUND = wav(bytes(4800), 2400)
@@ -25,7 +25,9 @@ MODEL = WRITER.field("model", "whisper-1")
 def test_fields_may_come_before_the_file_or_after(first: bool, size: int) -> None:
     body = (MODEL + file() if first else file() + MODEL) + WRITER.end()
     upload = Upload(WRITER.content_type)
-    found = b"".join(upload.feed(body[at : at + size]) for at in range(0, len(body), size))
+    events = [event for at in range(0, len(body), size) for event in upload.feed(body[at : at + size])]
+    assert events[0] == FileStart(Part("file", "a.wav", "audio/wav"))
+    found = b"".join(event.data for event in events[1:] if isinstance(event, FileData))
     assert found == SOUND
     assert upload.close(translate=True) == TranscriptionRequest(
         model="whisper-1", file=Part("file", "a.wav", "audio/wav"), translate=True

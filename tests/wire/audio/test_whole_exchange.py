@@ -29,7 +29,7 @@ from headgate.wire.ir_audio import (
     TranscriptionReply,
     TranscriptionRequest,
 )
-from headgate.wire.multipart import Part
+from headgate.wire.multipart import FileData, Part
 from headgate.wire.multipart import Writer as FormWriter
 from headgate.wire.outgoing import Step, address, framed
 
@@ -44,7 +44,8 @@ def upload(*fields: tuple[str, str]) -> tuple[Upload, TranscriptionRequest, byte
     body = b"".join(form.field(*field) for field in fields)
     body += form.head(Part("file", "a.wav", "audio/wav")) + SOUND + form.tail + form.end()
     came = Upload(form.content_type)
-    sound = b"".join(came.feed(body[at : at + 100]) for at in range(0, len(body), 100))
+    events = [event for at in range(0, len(body), 100) for event in came.feed(body[at : at + 100])]
+    sound = b"".join(event.data for event in events if isinstance(event, FileData))
     return came, came.close(), sound
 
 

@@ -85,6 +85,18 @@ def test_a_form_is_read_and_written_as_a_form(key: str) -> None:
     }  # fmt: skip
 
 
+def test_files_beside_addresses_are_asked_for() -> None:
+    held = {"filename": "a.png", "content_type": "image/png", "held": "image[0]", "size": 9, "head": PNG}
+    request = DIALECT.read_request({"prompt": "p", "image": [held, "https://h/a.png"]})
+    assert [(one.kind, one.value) for one in DIALECT.remote_media(request)] == [("file", "image[0]")]
+    alone = DIALECT.read_request({"prompt": "p", "image": [held]})
+    assert DIALECT.remote_media(alone) == []
+    with pytest.raises(errors.BadRequestError, match="empty"):
+        DIALECT.read_request({"prompt": "p", "image": [{**held, "size": 0}]})
+    with pytest.raises(errors.BadRequestError, match="expected a file"):  # as JSON could say it
+        DIALECT.read_request({"prompt": "p", "image": [{**held, "head": "text"}]})
+
+
 def test_a_picture_alone_is_to_be_varied() -> None:
     request = DIALECT.read_request({"image": [FILE], "n": "1"})
     assert OPERATIONS[request.task] == "image_variations"

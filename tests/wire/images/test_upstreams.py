@@ -82,6 +82,36 @@ def test_what_is_asked_for_is_written_or_reported(name: str, key: str) -> None:
     assert (key in asked.dropped) != (asked.body != plain.body)
 
 
+OTHER_MODELS = (
+    ("google_images", "gemini-2.5-flash-image"),
+    ("google_images", "imagen-3.0-capability-001"),
+    ("bedrock_images", "stability.sd3-5-large-v1:0"),
+    ("bedrock_images", "stability.stable-image-inpaint-v1:0"),
+)
+
+
+@pytest.mark.parametrize(("name", "model"), [*((name, None) for name in NAMES), *OTHER_MODELS])
+@pytest.mark.parametrize("masked", [False, True])
+def test_files_that_lie_elsewhere_are_named_in_forms_and_asked_for_by_others(
+    name: str, model: str | None, masked: bool
+) -> None:
+    held = {"filename": "a.png", "content_type": None, "size": 12, "head": PNG}
+    mask = {"mask": {**held, "held": "mask"}} if masked else {}
+    target = Target(model=model or MODELS.get(name, "m"))
+    request = CLIENT.read_request({"prompt": "p", "image": [{**held, "held": "image[0]"}], **mask})
+    for source in upstream(name).remote_media(request):
+        assert source.kind == "file"
+        source.kind, source.value = "data", B64
+    made = upstream(name).write_request(request, target)
+    if "files" in made.body:
+        names = [file["data"] for file in made.body["files"]]
+        assert names == ["image[0]", "mask"][: len(names)] or names == [PNG] * len(names)
+        for file in made.body["files"]:
+            file["data"] = PNG
+    plain = written(name, {"image": [FILE], **({"mask": FILE} if masked else {})}, model)
+    assert (made.body, made.headers, made.dropped) == (plain.body, plain.headers, plain.dropped)
+
+
 @pytest.mark.parametrize("name", UPSTREAMS)
 def test_what_asks_for_nothing_is_not_reported(name: str) -> None:
     picture = {"image": FILE} if name == "topaz_images" else {}

@@ -12,7 +12,7 @@ from headgate.catalog.tokens import count_messages
 from headgate.core.call import Call, Options, model_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
-from headgate.server.asgi import body_of
+from headgate.server.arriving import body_of
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.wire import envelope as envelopes

@@ -22,6 +22,7 @@ from headgate.errors import BadRequestError, NotFoundError, RequestTooLargeError
 from headgate.ports import Outgoing
 from headgate.providers.registry import providers
 from headgate.server import batches, message_batches, uploads
+from headgate.server.arriving import received
 from headgate.server.callers import Caller
 from headgate.server.endpoints import kept
 from headgate.server.gateway import Gateway
@@ -52,7 +53,7 @@ async def upload(request: Request, gateway: Gateway, caller: Caller) -> Response
     if length.isdecimal() and int(length) > uploads.LARGEST:
         raise RequestTooLargeError(f"the upload is over the limit of {uploads.LARGEST} bytes")
     kind = request.headers.get("content-type", "")
-    form = await uploads.opened(uploads.received(request.receive, uploads.LARGEST), kind, kept.OURS)
+    form = await uploads.opened(received(request.receive, uploads.LARGEST), kind, kept.OURS)
     given = {name: Raw(msgspec.json.encode(value)) for name, value in form.fields.items()}
     wanted = kept.wanted_of(request, given)
     deployment = choose(gateway.snapshot, caller, "files", wanted.provider, wanted.models, None)

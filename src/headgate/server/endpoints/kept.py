@@ -16,7 +16,7 @@ from headgate.core.forward import JSON, LIMIT, asked, checked, forward
 from headgate.errors import BadRequestError
 from headgate.ports import Incoming
 from headgate.server import batches
-from headgate.server.asgi import body_of
+from headgate.server.arriving import body_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway

@@ -6,7 +6,7 @@ identify → envelope → access → reserve → engine → relay → account, e
 import asyncio
 from collections.abc import Callable
 from functools import partial
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import msgspec
 from msgspec import Raw
@@ -17,9 +17,9 @@ from headgate.core.call import Call, model_of
 from headgate.core.dialects import dialect
 from headgate.core.route import Group
 from headgate.errors import HeadgateError, InternalServerError
-from headgate.server import forms, headers, repeats
+from headgate.server import headers, repeats
 from headgate.server.account import account
-from headgate.server.arriving import taken
+from headgate.server.arriving import Arriving
 from headgate.server.asked import options_of
 from headgate.server.booking import Booking
 from headgate.server.drain import drained
@@ -34,6 +34,9 @@ from headgate.server.mirror import mirror
 from headgate.server.rename import renamed, renaming
 from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
+
+if TYPE_CHECKING:
+    from headgate.server.forms import Form
 
 JSON: Final = b"content-type: application/json\r\n"
 LINES: Final = b"content-type: application/x-ndjson\r\n"
@@ -75,8 +78,9 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
             InternalServerError(f"Headgate failed on call {call.id}; its log says why"),
         )
     finally:
-        if call.errand is not None:
-            call.errand.close()
+        call.close()
+        if exchange.arriving is not None:
+            exchange.arriving.close()
         gateway.metrics.in_flight -= 1
         if not booking.draining:
             account(gateway, call, booking)
@@ -97,7 +101,9 @@ async def _serve(
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
         caller.reach(exchange.path, exchange.client)
-    if repeats.HEADER in asked and exchange.arriving is None and not isinstance(exchange, repeats.Tape):
+    if repeats.HEADER in asked and not isinstance(exchange, repeats.Tape):
+        if exchange.arriving is not None:
+            await _form(gateway, endpoint, asked, exchange.arriving)
         again = partial(serve, gateway, endpoint, call.model)
         await gateway.repeats.answer(caller.key or caller.name, asked[repeats.HEADER], exchange, again)
         booking.booked = True  # by the one call that answers all
@@ -122,7 +128,7 @@ async def _serve(
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
     answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
     call.status = 200
-    for copied in answer.deployment.mirrors if call.errand is None else ():
+    for copied in answer.deployment.mirrors:
         mirror(gateway, snapshot, call, copied)
     if snapshot.store_prompts and not answer.media_type.startswith("audio/"):
         booking.response = []
@@ -167,16 +173,33 @@ async def _read(
     if exchange.arriving is None:
         if call.operation == "speech":
             call.errand = Speech()
-        if not (endpoint.forms and forms.is_form(asked)):
-            return envelopes.read(exchange.body), exchange.body, 0
-        envelope, call.files = forms.read(exchange.body, asked[b"content-type"])
-        return envelope, envelopes.write(envelope), 0  # the files are no text to be counted or kept
-    translate = call.operation == "translations"
-    kind = asked.get(b"content-type", b"").decode("latin-1")
-    envelope, file = await taken(aiter(exchange.arriving), kind, gateway.body_limit, translate=translate)
-    call.errand = Transcription(file, translate=translate)
+        return envelopes.read(exchange.body), exchange.body, 0
+    form = await _form(gateway, endpoint, asked, exchange.arriving)
+    if endpoint.forms:
+        from headgate.server.forms import by_field  # only who sends files needs it
+
+        call.files = by_field(form.files)
+        return form.envelope, envelopes.write(form.envelope), 0  # files are no text to be counted or kept
+    (file,) = form.files
+    call.errand = Transcription(file, translate=call.operation == "translations")
     named = Raw(msgspec.json.encode(file.part.filename or "file"))
-    return envelope, msgspec.json.encode({**envelope, "file": named}), file.size
+    return form.envelope, msgspec.json.encode({**form.envelope, "file": named}), file.size
+
+
+async def _form(
+    gateway: Gateway, endpoint: Endpoint, asked: dict[bytes, bytes], arriving: Arriving
+) -> "Form":
+    """The upload, read once; whoever answers the exchange closes it."""
+    if arriving.form is not None:
+        return arriving.form
+    from headgate.server import forms  # only who sends files needs it
+
+    kind, limit = asked.get(b"content-type", b"").decode("latin-1"), gateway.body_limit
+    read = forms.of_pictures
+    if endpoint.upload:
+        read = partial(forms.of_sound, translate=endpoint.operation == "translations")
+    arriving.form = await read(aiter(arriving), kind, limit, marked=repeats.HEADER in asked)
+    return arriving.form
 
 
 def _send(gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking, exchange: Exchange) -> None:

@@ -17,7 +17,7 @@ from headgate.core.deployment import Deployment
 from headgate.core.forward import checked, forward
 from headgate.errors import BadRequestError
 from headgate.server import batches
-from headgate.server.asgi import body_of
+from headgate.server.arriving import body_of
 from headgate.server.callers import Caller
 from headgate.server.endpoints import kept
 from headgate.server.gateway import Gateway

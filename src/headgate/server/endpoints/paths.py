@@ -14,7 +14,7 @@ class Endpoint(Struct, frozen=True):
     """A kind of model call. `forward` are request headers that belong to the dialect and travel with it.
     `stream`: the path says that a stream is wanted; `unasked`: there is one unless the
     body says no; `strange` are keys that the format doesn't have and that would be believed elsewhere: they are taken
-    out; `upload`: the body is a form that is read while it comes; `forms`: it may be a form with files; `spoken` is
+    out; `upload`: the body is a form, which is read while it comes; `forms`: it may be one; `spoken` is
     the dialect's name, which is loaded when somebody speaks it."""
 
     operation: Operation

@@ -29,7 +29,8 @@ from headgate.ports import Clock
 from headgate.server import headers
 from headgate.server.access import KEY_HEADERS
 from headgate.server.account import account
-from headgate.server.asgi import Message, Receive, Send, pairs, path_of
+from headgate.server.arriving import Message, Receive
+from headgate.server.asgi import Send, pairs, path_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.endpoints import paths

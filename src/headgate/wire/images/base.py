@@ -34,12 +34,12 @@ CLIENT: Final = "openai"
 
 
 class File(TypedDict):
-    """One file of a form. `data` is raw."""
+    """One file of a form. `data` is raw; a text is the name of a file that came with the call."""
 
     name: str
     filename: str
     content_type: str
-    data: bytes
+    data: bytes | str
 
 
 class Images(ABC):
@@ -52,6 +52,8 @@ class Images(ABC):
     polling: str | None = None
     takes_urls: bool = False
     """Whether it takes pictures by address; where not, `remote_media` names those to fetch first."""
+    takes_files: bool = False
+    """Whether pictures travel in a form, so that a file's bytes need not be in the request."""
 
     def read_request(self, body: Mapping[str, Any]) -> ImageRequest:
         raise BadRequestError(f"no client speaks {self.name}: send OpenAI's format of images")
@@ -79,8 +81,8 @@ class Images(ABC):
         return Glance()
 
     def remote_media(self, request: ImageRequest) -> list[ir.Source]:
-        given = [*request.images, *([] if request.mask is None else [request.mask])]
-        return [] if self.takes_urls else [source for source in given if source.kind == "url"]
+        taken = {"url": self.takes_urls, "file": self.takes_files}
+        return [source for source in sources(request) if not taken.get(source.kind, True)]
 
     def stream_reader(self, echo: ir.Echo | None = None) -> NoReturn:
         _no_stream()
@@ -250,9 +252,14 @@ def raw(source: ir.Source, param: str) -> bytes:
         raise BadRequestError(f"{param}: expected base64 of a picture", param=param) from None
 
 
+def sources(request: ImageRequest) -> list[ir.Source]:
+    """The pictures, the mask last."""
+    return [*request.images, *([] if request.mask is None else [request.mask])]
+
+
 def file_of(source: ir.Source, name: str) -> File:
-    data = raw(source, name)
-    media_type = source.media_type or type_of(data) or "image/png"
+    data = source.value if source.kind == "file" else raw(source, name)
+    media_type = source.media_type or (type_of(data) if isinstance(data, bytes) else None) or "image/png"
     ending = _ENDINGS.get(media_type, media_type.rpartition("/")[2])
     return File(name=name, filename=f"{name.strip('[]')}.{ending}", content_type=media_type, data=data)
 

@@ -49,7 +49,8 @@ class Like(base.Images):
         self.name = name
         self.family = name
         self._like = likeness
-        self.takes_urls = likeness.pictures != "form"
+        self.takes_files = likeness.pictures == "form"
+        self.takes_urls = not self.takes_files
 
     def write_request(self, request: ImageRequest, target: Target) -> ir.Written:
         """Raises BadRequestError for a size that can't be read."""

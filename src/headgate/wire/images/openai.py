@@ -2,7 +2,8 @@
 
 https://platform.openai.com/docs/api-reference/images. Generations are JSON. Edits and variations are forms or,
 for edits by address, JSON: a form is handed in decoded as `{"field": "text", "image": [{"filename",
-"content_type", "data": bytes}]}`, and written as `images/base.py` says. Knows no provider.
+"content_type", "data": bytes}]}`, or with `"held": name, "size": bytes, "head": the first of them` for data that are
+elsewhere, and written as `images/base.py` says. Knows no provider.
 """
 
 from base64 import b64encode
@@ -66,8 +67,7 @@ class OpenAIImages(base.Images):
         written = ir.Written(body=body, dropped=dropped, echo=base.echo_of(request))
         if not request.images:
             return written
-        sources = [*request.images, *([] if request.mask is None else [request.mask])]
-        if any(source.kind != "data" for source in sources):
+        if not _as_form(request):
             body["images"] = [_reference(source) for source in request.images]
             if request.mask is not None:
                 body["mask"] = _reference(request.mask)
@@ -79,6 +79,10 @@ class OpenAIImages(base.Images):
         written.body = {"fields": {key: base.field(value) for key, value in body.items()}, "files": files}
         written.headers = dict(base.FORM)
         return written
+
+    def remote_media(self, request: ImageRequest) -> list[ir.Source]:
+        """Files, where they stand beside addresses: these travel in JSON."""
+        return [] if _as_form(request) else [one for one in base.sources(request) if one.kind == "file"]
 
     def read_reply(
         self, body: bytes, echo: ir.Echo | None = None, reply_type: str | None = None
@@ -164,6 +168,10 @@ def _number(body: Mapping[str, Any], key: str) -> int | None:
     raise _bad(key, "expected a positive integer" if key == "n" else "expected an integer")
 
 
+def _as_form(request: ImageRequest) -> bool:
+    return all(source.kind in ("data", "file") for source in base.sources(request))
+
+
 def _sources(value: Any, where: str) -> list[ir.Source]:
     if value is None or value == "" or value == []:
         return []
@@ -180,15 +188,22 @@ def _source(value: Any, where: str) -> ir.Source:
         if isinstance(data := value.get("data"), bytes):
             if not data:
                 raise _bad(where, "the file is empty")
-            said = value.get("content_type")
-            kind = said if isinstance(said, str) and said.startswith("image/") else base.type_of(data)
-            return ir.Source(kind="data", value=b64encode(data).decode(), media_type=kind)
+            return ir.Source("data", b64encode(data).decode(), _type(value, data))
+        if isinstance(head := value.get("head"), bytes):  # no JSON has bytes: this is the call's own file
+            if not value["size"]:
+                raise _bad(where, "the file is empty")
+            return ir.Source("file", value["held"], _type(value, head))
         if isinstance(file_id := value.get("file_id"), str) and file_id:
             return ir.Source(kind="id", value=file_id, family=FAMILY)
         inner = value.get("image_url") or value.get("url") or value.get("b64_json")
         if isinstance(inner, str | Mapping) and inner is not value:
             return _source(inner, f"{where}.image_url")
     raise _bad(where, "expected a file, an address or {'image_url': …}")
+
+
+def _type(file: Mapping[str, Any], head: bytes) -> str | None:
+    said = file.get("content_type")
+    return said if isinstance(said, str) and said.startswith("image/") else base.type_of(head)
 
 
 def _reference(source: ir.Source) -> dict[str, str]:

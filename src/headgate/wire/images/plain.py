@@ -155,6 +155,7 @@ class TopazImages(_Answers):
     family = "topaz_images"
     names_model = "body"
     polling = "topaz_jobs"
+    takes_files = True
 
     def write_request(self, request: ImageRequest, target: Target) -> ir.Written:
         takes = (

@@ -27,6 +27,7 @@ class StabilityImages(base.Images):
     name = "stability_images"
     family = "stability_images"
     polling = "stability_results"
+    takes_files = True
 
     def write_request(self, request: ImageRequest, target: Target) -> ir.Written:
         """Raises BadRequestError for a size that can't be read, or pictures that are not fetched."""

@@ -6,6 +6,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -14,13 +15,41 @@ from headgate.wire.multipart import Part, Writer
 
 SIZE = 25 * 1024 * 1024
 MOST = 10 * 1024 * 1024
-ANSWER = b'{"text":"Hi."}'
+
+
+class Way(NamedTuple):
+    """One operation that takes a file."""
+
+    path: str
+    model: str
+    file: Part
+    fields: dict[str, str]
+    answer: bytes
+
+
+WAYS = {
+    "sound": Way(
+        "/v1/audio/transcriptions",
+        "openai/whisper-1",
+        Part("file", "a.mp3", "audio/mpeg"),
+        {},
+        b'{"text":"Hi."}',
+    ),
+    "picture": Way(
+        "/v1/images/edits",
+        "openai/gpt-image-1",
+        Part("image", "a.png", "image/png"),
+        {"prompt": "a hat", "n": "1"},
+        b'{"data":[{"b64_json":"AA=="}]}',
+    ),
+}
 
 
 class Slow:
     """An upstream that reads the beginning of a request, waits until it may go on, and counts what it got."""
 
     def __init__(self) -> None:
+        self.answer = b""
         self.go_on = threading.Event()
         self.began = threading.Event()
         self.received = 0
@@ -57,7 +86,7 @@ class Slow:
         self.received = size
         connection.sendall(
             b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n%b" % (len(ANSWER), ANSWER)
+            b"content-length: %d\r\n\r\n%b" % (len(self.answer), self.answer)
         )
 
     def stop(self) -> None:
@@ -79,16 +108,23 @@ def memory(pid: int, what: str) -> int:
     return int(found[1]) * 1024
 
 
-def upload(port: int, size: int) -> bytes:
-    """Sends a form with a file of that size, whose model comes last, and returns the answer."""
+def upload(port: int, way: Way, size: int) -> bytes:
+    """Sends a form with a file of that size, whose fields come after it, and returns the answer."""
     form = Writer(b"theirs")
-    head = form.head(Part("file", "a.mp3", "audio/mpeg"))
-    tail = form.tail + form.field("model", "whisper") + form.end()
+    head = form.head(way.file)
+    fields = {**way.fields, "model": "m"}
+    tail = form.tail + b"".join(form.field(name, value) for name, value in fields.items()) + form.end()
     with socket.create_connection(("127.0.0.1", port), timeout=60) as sock:
         sock.sendall(
-            b"POST /v1/audio/transcriptions HTTP/1.1\r\nhost: h\r\nauthorization: Bearer %b\r\n"
+            b"POST %b HTTP/1.1\r\nhost: h\r\nauthorization: Bearer %b\r\n"
             b"content-type: %b\r\nconnection: close\r\ncontent-length: %d\r\n\r\n%b"
-            % (KEY.encode(), form.content_type.encode(), len(head) + size + len(tail), head)
+            % (
+                way.path.encode(),
+                KEY.encode(),
+                form.content_type.encode(),
+                len(head) + size + len(tail),
+                head,
+            )
         )
         block = os.urandom(64 * 1024)
         for _ in range(size // len(block)):
@@ -101,27 +137,29 @@ def upload(port: int, size: int) -> bytes:
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
-def test_a_large_file_is_not_held_in_memory(upstream: Slow, tmp_path: Path) -> None:
-    params = {"model": "openai/whisper-1", "api_base": upstream.base, "api_key": "sk-up"}
+@pytest.mark.parametrize("way", WAYS.values(), ids=WAYS)
+def test_a_large_file_is_not_held_in_memory(upstream: Slow, tmp_path: Path, way: Way) -> None:
+    upstream.answer = way.answer
+    params = {"model": way.model, "api_base": upstream.base, "api_key": "sk-up"}
     config = {
-        "model_list": [{"model_name": "whisper", "litellm_params": params}],
+        "model_list": [{"model_name": "m", "litellm_params": params}],
         "general_settings": {"master_key": KEY},
     }
     env = {"PYTHONPATH": os.environ.get("PYTHONPATH", "")}
     gateway = Process(tmp_path / "gateway", config, env).start()
     try:
         upstream.go_on.set()
-        assert upload(gateway.port, 2 * 1024 * 1024).endswith(ANSWER)  # all modules are loaded now
+        assert upload(gateway.port, way, 2 * 1024 * 1024).endswith(way.answer)  # all modules are loaded now
         upstream.go_on.clear()
         upstream.began.clear()
         before = memory(gateway.pid, "VmHWM")
         answers: list[bytes] = []
-        client = threading.Thread(target=lambda: answers.append(upload(gateway.port, SIZE)))
+        client = threading.Thread(target=lambda: answers.append(upload(gateway.port, way, SIZE)))
         client.start()
         assert upstream.began.wait(60)
         upstream.go_on.set()
         client.join(60)
-        assert answers[0].startswith(b"HTTP/1.1 200") and answers[0].endswith(ANSWER), answers
+        assert answers[0].startswith(b"HTTP/1.1 200") and answers[0].endswith(way.answer), answers
         assert upstream.received > SIZE
         assert memory(gateway.pid, "VmHWM") - before < MOST
     finally:
