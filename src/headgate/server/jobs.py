@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from headgate.core import bulk
 from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError, ServiceUnavailableError
 from headgate.providers.registry import providers
@@ -158,7 +159,8 @@ def choose(
         )
     if job is not None:
         return keeper(snapshot, job)
-    able = [one for one in _open(snapshot, caller, operation) if _speaks(one, operation, spoken)]
+    open_to = [one for one in _open(snapshot, caller, operation) if bulk.is_set(one)]
+    able = [one for one in open_to if _speaks(one, operation, spoken)]
     found = {one.provider.id: one for one in reversed(able)}
     if len(found) == 1:
         return next(iter(found.values()))
@@ -187,6 +189,7 @@ def _of_provider(
     if job is not None and job.provider == row.id:
         return keeper(snapshot, job)
     alike = [one for one in _open(snapshot, caller, operation) if one.provider.id == row.id]
+    alike.sort(key=bulk.is_set, reverse=True)
     found = alike[0] if alike else snapshot.passing(row.id, "")
     if not serves(found, operation):
         known = sorted({one.provider.id for one in _open(snapshot, caller, operation)})

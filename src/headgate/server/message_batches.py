@@ -59,14 +59,14 @@ def there(gateway: Gateway, id: str) -> Path:  # noqa: A002 -- the field's name 
     return path
 
 
-def output_file(job: Job) -> dict[str, Any]:
+def output_file(job: Job, kind: str = "output") -> dict[str, Any]:
     """The file object of a batch's results. Their size is not known: they are written when they are fetched."""
     return {
         "id": job.id,
         "object": "file",
         "bytes": 0,
         "created_at": int(job.created),
-        "filename": f"{job.batch}_output.jsonl",
+        "filename": f"{job.batch}_{kind}.jsonl",
         "purpose": "batch_output",
         "status": "processed",
     }
@@ -129,7 +129,7 @@ def _request(gateway: Gateway, deployment: Deployment, line: Line) -> tuple[dict
     envelope = envelopes.read(bytes(line.body))
     envelope.pop("stream", None)
     model = text_of(envelope, "model") or ""
-    chosen = _chosen(gateway, deployment, model)
+    found = chosen(gateway, deployment, model)
     call = Call(
         id=line.custom_id,
         operation="chat",
@@ -141,18 +141,18 @@ def _request(gateway: Gateway, deployment: Deployment, line: Line) -> tuple[dict
         created=int(gateway.clock.time()),
     )
     try:
-        prepared = prepare(call, chosen or deployment)
+        prepared = prepare(call, found or deployment)
     except BadRequestError as error:
         error.message = f"the request {line.custom_id[:100]!r} of the input file: {error.message}"
         raise
     params: dict[str, Any] = msgspec.json.decode(prepared.body, type=dict[str, Raw])
     params.pop("stream", None)
-    if chosen is None:
+    if found is None:
         params["model"] = model.removeprefix(f"{deployment.provider.id}/")
     return params, prepared.echo
 
 
-def _chosen(gateway: Gateway, deployment: Deployment, model: str) -> Deployment | None:
+def chosen(gateway: Gateway, deployment: Deployment, model: str) -> Deployment | None:
     """The deployment that a request means, by a group's name or the provider's own; None for a model that is not
     configured."""
     groups, row = gateway.snapshot.groups, deployment.provider.id
