@@ -2,6 +2,7 @@
 when they come, once, by whoever made it. Knows no page.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
@@ -277,15 +278,18 @@ class Sum:
 
 
 async def settle(gateway: Gateway, job: Job, document: Mapping[str, Any]) -> None:
-    """Pays for a batch that has ended. `document` is the provider's. Raises what the provider answers, and
-    ServiceUnavailableError: then it is tried again later."""
-    if gateway.database is None or gateway.ledger is None or job.booked or job.id in gateway.jobs.paying:
+    """Pays for a batch that has ended, or waits for whoever is at it. `document` is the provider's. Raises what the
+    provider answers, and ServiceUnavailableError: then it is tried again later."""
+    if gateway.database is None or gateway.ledger is None or job.booked:
+        return
+    if (other := gateway.jobs.paying.get(job.id)) is not None:
+        await other.wait()
         return
     deployment = keeper(gateway.snapshot, job)
     told = format_of(deployment)
     if not told.final(document):
         return
-    gateway.jobs.paying.add(job.id)
+    over = gateway.jobs.paying[job.id] = asyncio.Event()
     try:
         sums = await _sums(gateway.snapshot, deployment, told, job, document)
         now = gateway.clock.time()
@@ -295,7 +299,8 @@ async def settle(gateway: Gateway, job: Job, document: Mapping[str, Any]) -> Non
         if gateway.callers is not None:
             gateway.callers.paid(paid, now)
     finally:
-        gateway.jobs.paying.discard(job.id)
+        del gateway.jobs.paying[job.id]
+        over.set()
 
 
 async def _sums(

@@ -19,7 +19,7 @@ from headgate.core import buckets, bulk
 from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
-from headgate.errors import BadRequestError, NotFoundError
+from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.ports import Outgoing
 from headgate.server import batches as server_batches
 from headgate.server.batches import admitted, lines_of, priced
@@ -270,6 +270,11 @@ async def remove(gateway: Gateway, deployment: Deployment, file: Job, source: Jo
         return
     document = await bulk.look(engine, deployment, source.id)
     await server_batches.settle(gateway, source, document)
+    noted = await gateway.jobs.load(source.id)
+    if gateway.database is not None and noted is not None and not noted.booked:
+        raise ServiceUnavailableError(
+            f"the results of {source.id} are not paid for yet: nothing was deleted, try again", retry_after=10
+        )
     await bulk.remove_results(engine, deployment, document)
 
 

@@ -32,8 +32,8 @@ class Jobs:
 
     def __init__(self, database: Database | None, folder: Path | None) -> None:
         self.folder = folder
-        self.paying: set[str] = set()
-        """Batches whose results are being counted."""
+        self.paying: dict[str, asyncio.Event] = {}
+        """Batches whose results are being counted, with who is told when that is over."""
         self._database = database
         self._known: dict[str, Job] = {}
         """All there are without a database; else those that wait for it."""
