@@ -1,5 +1,5 @@
-"""Clouds for tests: S3 with Bedrock's jobs, Cloud Storage with Vertex AI's, as their documentation has them. A job runs
-when the test says so."""
+"""Clouds for tests: S3 with Bedrock's jobs, Cloud Storage with Vertex AI's, as their documentation has them. A job
+runs when the test says so."""
 
 import hashlib
 import json

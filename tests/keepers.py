@@ -32,9 +32,8 @@ class Asked(NamedTuple):
 
 class Keeper(http.server.ThreadingHTTPServer):
     """`answers` maps "METHOD /path" to a document, bytes (of a file), or a function of the request; what is not in it
-    is a 404, unless `other` answers it. No body is read before `go`; those of paths in `counted` are read in pieces, and only their sizes are
-    kept. `plays` are whole answers; `cut` is set
-    when a body ends too early.
+    is a 404, unless `other` answers it. No body is read before `go`; those of paths in `counted` are read in pieces,
+    and only their sizes are kept. `plays` are whole answers; `cut` is set when a body ends too early.
     """
 
     daemon_threads = True

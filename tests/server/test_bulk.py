@@ -448,6 +448,58 @@ def test_an_admin_sees_a_job_that_was_made_elsewhere(gateway: RunningGateway, ke
     assert (found.status, found.output_file_id) == ("completed", None)
 
 
+# what is translated
+
+
+def test_a_schema_that_came_as_a_tool_goes_back_as_text(gateway: RunningGateway, keeper: Keeper) -> None:
+    cloud = Amazon(keeper)
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    lines = [line(1, "haiku"), line(2, "haiku", response_format=wanted), line(3, "haiku")]
+    begun = made(gateway, KEY, "haiku", lines)
+
+    def reply(request: Line) -> Line:
+        message = messaged(request)
+        if tools := request["modelInput"].get("tools"):
+            use = {"type": "tool_use", "id": "toolu_1", "name": tools[0]["name"], "input": {"n": 1}}
+            message["content"] = [use]
+        return {"modelOutput": message}
+
+    cloud.run(begun.id, reply)
+    done = client(gateway).batches.retrieve(begun.id)
+    rows = content(gateway, KEY, done.output_file_id)
+    assert json.loads(text_of(rows["r2"])) == {"n": 1}
+    assert [text_of(rows[name]) for name in ("r1", "r3")] == ["Hello r1", "Hello r3"]
+
+
+def test_pictures_that_a_model_can_not_fetch_are_fetched(keeper: Keeper, tmp_path: Path) -> None:
+    cloud = Amazon(keeper)
+    keeper.plays["GET /cat.png"] = (200, {"content-type": "image/png"}, b"\x89PNG\r\n\x1a\n")
+    made_of = config(keeper)
+    made_of["general_settings"]["user_url_allowed_hosts"] = ["127.0.0.1"]
+    picture = {"type": "image_url", "image_url": {"url": keeper.base + "/cat.png"}}
+    asked = line(1, "nova", messages=[{"role": "user", "content": [picture]}])
+    with running(made_of, tmp_path) as gateway:
+        made(gateway, KEY, "nova", [asked])
+    (row,) = cloud.lines()
+    image = row["modelInput"]["messages"][0]["content"][0]["image"]
+    assert (image["format"], image["source"]["bytes"]) == ("png", "iVBORw0KGgo=")
+
+
+def test_a_reply_that_can_not_be_read_hides_no_other(gateway: RunningGateway, keeper: Keeper) -> None:
+    cloud, own = Amazon(keeper), key(gateway)
+    begun = made(gateway, own, "nova")
+    cloud.run(
+        begun.id,
+        lambda row: {"modelOutput": {"output": 1}} if row["recordId"] == "r1" else conversed(row),
+    )
+    done = client(gateway, own).batches.retrieve(begun.id)
+    rows = content(gateway, own, done.output_file_id)
+    assert rows["r1"]["error"]["code"] == "unreadable"
+    assert text_of(rows["r3"]) == "Hello r3"
+    until(lambda: spent(gateway, own) == cost(1))
+
+
 # what can't be
 
 
@@ -530,7 +582,7 @@ def test_a_model_that_a_key_may_not_use(gateway: RunningGateway, keeper: Keeper)
 def test_a_budget_that_all_requests_could_break(gateway: RunningGateway, keeper: Keeper) -> None:
     Amazon(keeper)
     own = key(gateway, max_budget=0.0001)
-    with pytest.raises(openai.APIStatusError, match="[Bb]udget"):
+    with pytest.raises(openai.APIStatusError, match=r"[Bb]udget"):
         made(gateway, own, "nova", [line(n, "nova") for n in range(20)])
     assert [one.method for one in keeper.asked] == ["PUT"]
 

@@ -32,12 +32,9 @@ class _Ask(NamedTuple):
 
 
 class _Api(NamedTuple):
-    """`digest` is the header that holds a body's hash, "" for none."""
-
     put: _Ask
     read: _Ask
     remove: _Ask
-    digest: str
 
 
 _APIS: Final = {
@@ -45,13 +42,11 @@ _APIS: Final = {
         put=_Ask("PUT", "objects", "/{path}"),
         read=_Ask("GET", "objects", "/{path}"),
         remove=_Ask("DELETE", "objects", "/{path}"),
-        digest="x-amz-content-sha256",
     ),
     "gcs": _Api(
         put=_Ask("POST", "upload", "", "name={name}"),
         read=_Ask("GET", "objects", "/{name}", "alt=media"),
         remove=_Ask("DELETE", "objects", "/{name}"),
-        digest="",
     ),
 }
 
@@ -68,11 +63,9 @@ class _Page(Struct, rename="camel"):
 _page: Final = msgspec.json.Decoder(_Page).decode
 
 
-async def put(engine: Engine, store: Deployment, key: str, body: Outgoing, digest: str) -> None:
-    """`digest` is the body's SHA-256 in hexadecimal. Raises what the service answers."""
-    api = _APIS[store.provider.id]
-    more = {api.digest: digest} if api.digest else {}
-    answer = await _asked(engine, store, api.put, key, body, more)
+async def put(engine: Engine, store: Deployment, key: str, body: Outgoing) -> None:
+    """S3 wants the body's length and digest. Raises what the service answers."""
+    answer = await _asked(engine, store, _APIS[store.provider.id].put, key, body)
     await answer.read(LIMIT)
 
 
@@ -115,7 +108,6 @@ async def _asked(
     ask: _Ask,
     key: str,
     body: bytes | Outgoing = b"",
-    more: dict[str, str] = {},  # noqa: B006 -- it is only read
     query: str = "",
 ) -> Incoming:
     words = {"path": quote(key, safe="/~"), "name": quote(key, safe="~")}
@@ -128,7 +120,6 @@ async def _asked(
         query=query or ask.query.format_map(words),
         body=body,
         kind=KIND,
-        more=more,
     )
     if answer.status < 300:
         return answer

@@ -20,7 +20,12 @@ from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.forward import LIMIT, asked, failed, forward
 from headgate.core.params import is_price
-from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.errors import (
+    APIResponseValidationError,
+    BadRequestError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
 from headgate.server.account import kinds_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
@@ -136,7 +141,11 @@ async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[Line]:
     """The requests of an input file. Raises BadRequestError that names a line."""
     reader, number = Lines(), 0
     async for piece in pieces:
-        for line in reader.feed(piece):
+        try:
+            lines = reader.feed(piece)
+        except APIResponseValidationError as error:
+            raise BadRequestError(f"the input file after line {number}: {error.message}") from None
+        for line in lines:
             number += 1
             yield batches.request_line(line, number)
     if last := reader.close():

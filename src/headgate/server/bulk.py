@@ -19,7 +19,13 @@ from headgate.core import buckets, bulk
 from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
-from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.errors import (
+    APIResponseValidationError,
+    BadRequestError,
+    NotFoundError,
+    RequestTooLargeError,
+    ServiceUnavailableError,
+)
 from headgate.ports import Outgoing
 from headgate.server import batches as server_batches
 from headgate.server.batches import admitted, lines_of, priced
@@ -31,7 +37,7 @@ from headgate.server.message_batches import ENDPOINT, chosen
 from headgate.store.jobs import Job
 from headgate.wire import bulk as told
 from headgate.wire import envelope as envelopes
-from headgate.wire.batches import Line
+from headgate.wire.batches import Line, output_line
 from headgate.wire.bulk import Order, Outcome
 from headgate.wire.dialect import Frame
 from headgate.wire.ir import Echo
@@ -43,6 +49,9 @@ _SAID: Final = ("endpoint", "input_file_id", "completion_window", "metadata")
 _OPENAI: Final = "openai_chat"
 _ALL: Final = ""
 """Whose echo is that of every request that has none of its own."""
+LARGEST: Final = 1024 * 1024 * 1024
+"""Bytes of an input file that the clouds take: https://docs.aws.amazon.com/general/latest/gr/bedrock.html and
+https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-from-cloud-storage."""
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 
@@ -209,26 +218,15 @@ async def upload(
             size += len(piece)
             yield piece
 
-    with SpooledTemporaryFile(max_size=_IN_MEMORY) as spool:
-        digest, length = hashlib.sha256(), 0
-        held: list[bytes] = []
-        waiting = 0
-        async for line in translator.lines(counted()):
-            digest.update(line)
-            held.append(line)
-            waiting += len(line)
-            length += len(line)
-            if waiting > _PIECE:
-                await asyncio.to_thread(spool.writelines, held)
-                held, waiting = [], 0
-        await asyncio.to_thread(spool.writelines, held)
+    with SpooledTemporaryFile(max_size=_IN_MEMORY, dir=_folder(gateway)) as spool:
+        length, digest = await _spooled(translator.lines(counted()), spool)
         home, kept = translator.home, translator.kept
         place = bulk.place(home, "bucket", f"{name}.jsonl")
         kept.bucket, kept.key = place.bucket, place.key
         spool.seek(0)
-        body = Outgoing(pieces=_contents(spool), length=length)
+        body = Outgoing(pieces=_contents(spool), length=length, digest=digest)
         engine = gateway.snapshot.engine
-        await buckets.put(engine, home.store(place.bucket), place.key, body, digest.hexdigest())
+        await buckets.put(engine, home.store(place.bucket), place.key, body)
     document = {
         "id": name,
         "object": "file",
@@ -240,6 +238,36 @@ async def upload(
         KEPT: msgspec.to_builtins(kept),
     }
     return name, document
+
+
+def _folder(gateway: Gateway) -> str | None:
+    """Beside the files that are kept here; else the system's own, which may be memory."""
+    folder = gateway.jobs.folder
+    if folder is None:
+        return None
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return str(folder)
+
+
+async def _spooled(lines: AsyncIterator[bytes], spool: "SpooledTemporaryFile[bytes]") -> tuple[int, str]:
+    """How many bytes were written, and their SHA-256. Raises RequestTooLargeError."""
+    digest, length = hashlib.sha256(), 0
+    held: list[bytes] = []
+    waiting = 0
+    async for line in lines:
+        digest.update(line)
+        held.append(line)
+        waiting += len(line)
+        length += len(line)
+        if length > LARGEST:
+            raise RequestTooLargeError(
+                f"the file's requests have over {LARGEST} bytes in the provider's format: make several files"
+            )
+        if waiting > _PIECE:
+            await asyncio.to_thread(spool.writelines, held)
+            held, waiting = [], 0
+    await asyncio.to_thread(spool.writelines, held)
+    return length, digest.hexdigest()
 
 
 async def _contents(spool: "SpooledTemporaryFile[bytes]") -> AsyncIterator[bytes]:
@@ -361,7 +389,10 @@ async def results(gateway: Gateway, deployment: Deployment, job: Job, kind: str)
         outcome: Outcome = form.read(line)
         if bool(outcome.code) != (kind == ERRORS):
             return b""
-        return told.told_outcome(outcome, reply) + b"\n"
+        try:
+            return told.told_outcome(outcome, reply) + b"\n"
+        except APIResponseValidationError as error:  # one that can't be read must not hide the others
+            return output_line(outcome.custom_id, None, "unreadable", error.message) + b"\n"
 
     async def pieces() -> AsyncIterator[bytes]:
         async with aclosing(lines):

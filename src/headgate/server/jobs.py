@@ -172,8 +172,9 @@ def choose(
 
 
 def keeper(snapshot: Snapshot, job: Job) -> Deployment:
-    """The deployment that keeps it; where its entry has changed since, another of its provider."""
+    """The deployment that keeps it; where its entry has changed since, another of its provider that has such jobs."""
     alike = [one for one in snapshot.everyone if one.provider.id == job.provider]
+    alike.sort(key=lambda one: serves(one, KINDS[job.kind]), reverse=True)
     passing = snapshot.passing(job.provider, "")
     return next((one for one in (*alike, passing) if one.id == job.deployment), (*alike, passing)[0])
 

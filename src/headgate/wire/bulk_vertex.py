@@ -45,7 +45,7 @@ class _Request(Struct):
 class _Response(Struct):
     """Of any model: what is looked at. Open models have their reply as a `body`, with its status around it."""
 
-    status_code: int = 200
+    status_code: int | None = None
     body: Raw = _NONE
     error: Raw = _NONE
 
@@ -141,7 +141,7 @@ def read(data: bytes) -> Outcome:
     name = found.custom_id or unlabelled(labels or {})
     told = _response(found.response) if is_object(found.response) else _Response()
     body = told.body if is_object(told.body) else found.response
-    if is_object(body) and not is_object(told.error) and told.status_code < 300:
+    if is_object(body) and not is_object(told.error) and (told.status_code or 200) < 300:
         return Outcome(name, bytes(body))
     said = (message_of(bytes(raw)) for raw in (told.error, body, found.error, found.status) if raw != _NONE)
     words = next((one for one in said if one.message), None)

@@ -22,7 +22,6 @@ _UNSIGNED: Final = frozenset(
     x-amzn-trace-id""".split()
 )
 """Who passes a request on may change them; or they are made here."""
-_HASH: Final = "x-amz-content-sha256"
 STAMP: Final = "%Y%m%dT%H%M%SZ"
 """The form of x-amz-date."""
 _PORTS: Final = {"http": ":80", "https": ":443"}
@@ -45,18 +44,15 @@ def sign(request: Signing, keys: Keys, *, region: str, service: str, now: float)
     """x-amz-date, x-amz-security-token where there is a session, and authorization. All headers of the request
     are signed but those that may change on the way.
 
-    S3 is the one service that takes the path as it travels, and wants the body's hash as a header as well. Whoever
-    sends a body that is not held gives that header: it is signed as it is.
+    S3 is the one service that takes the path as it travels, and wants the body's hash as a header as well.
     """
     moment = time.strftime(STAMP, time.gmtime(now))
-    told = [(name, value) for name, value in request.headers if name.lower() == _HASH]
-    hashed = told[0][1] if told else hashlib.sha256(request.body).hexdigest()
-    made = [("x-amz-date", moment)]
+    hashed = request.digest or hashlib.sha256(request.body).hexdigest()
+    added = [("x-amz-date", moment)]
+    if service == "s3":
+        added.append(("x-amz-content-sha256", hashed))
     if keys.session:
-        made.append(("x-amz-security-token", keys.session))
-    if service == "s3" and not told:
-        made.append((_HASH, hashed))
-    added = [*made, *told]
+        added.append(("x-amz-security-token", keys.session))
     given = [(name.lower(), value) for name, value in request.headers if name.lower() not in _UNSIGNED]
     url = urlsplit(request.url)
     if not any(name == "host" for name, _ in given):
@@ -81,7 +77,7 @@ def sign(request: Signing, keys: Keys, *, region: str, service: str, now: float)
     key = _key(keys.secret, moment[:8], region, service)
     signature = hmac.new(key, text.encode(), hashlib.sha256).hexdigest()
     algorithm = f"AWS4-HMAC-SHA256 Credential={keys.access}/{scope}"
-    return [*made, ("authorization", f"{algorithm}, SignedHeaders={names}, Signature={signature}")]
+    return [*added, ("authorization", f"{algorithm}, SignedHeaders={names}, Signature={signature}")]
 
 
 def canonical_path(path: str) -> str:
