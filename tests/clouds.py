@@ -1,22 +1,45 @@
 """Clouds for tests: S3 with Bedrock's jobs, Cloud Storage with Vertex AI's, as their documentation has them. A job
 runs when the test says so."""
 
+import datetime
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
+from unittest.mock import patch
 from urllib.parse import parse_qs, unquote
+
+from botocore.auth import S3SigV4Auth, SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
 
 from keepers import Answer, Asked, Keeper, jsonl
 
 ROLE = "arn:aws:iam::123456789012:role/batch"
 ARN = "arn:aws:bedrock:us-west-2:123456789012:model-invocation-job/"
+KEYS = {"AKIATEST": "aws-secret", "AKIAS3": "s3-secret"}
+_ALONE = threading.Lock()
 PROJECT = "/v1/projects/p/locations/us-central1"
 Line = dict[str, Any]
 
 
 def told(document: Any, status: int = 200) -> Answer:
     return status, {"content-type": "application/json"}, json.dumps(document).encode()
+
+
+def signature(asked: Asked, service: str) -> str:
+    """What botocore makes of a request that arrived."""
+    access = next(name for name in KEYS if name in asked.headers["authorization"])
+    signed = asked.headers["authorization"].partition("SignedHeaders=")[2].partition(",")[0].split(";")
+    given = {name: asked.headers[name] for name in signed if not name.startswith("x-amz-")}
+    url = f"http://{asked.headers['host']}{asked.path}" + (f"?{asked.query}" if asked.query else "")
+    again = AWSRequest(method=asked.method, url=url, data=asked.body, headers=given)
+    when = datetime.datetime.strptime(asked.headers["x-amz-date"], "%Y%m%dT%H%M%SZ")
+    signer = S3SigV4Auth if service == "s3" else SigV4Auth
+    with _ALONE, patch("botocore.auth.get_current_datetime", lambda **_: when):
+        signer(Credentials(access, KEYS[access]), service, "us-west-2").add_auth(again)
+    return str(again.headers["authorization"])
 
 
 class Cloud:
@@ -54,8 +77,7 @@ class Amazon(Cloud):
             return self._job(asked)
         bucket, _, key = asked.path[1:].partition("/")
         assert asked.headers["x-amz-content-sha256"] == hashlib.sha256(asked.body).hexdigest()
-        assert "/us-west-2/s3/aws4_request" in asked.headers["authorization"]
-        assert "x-amz-content-sha256" in asked.headers["authorization"]
+        assert asked.headers["authorization"] == signature(asked, "s3")
         if asked.method == "PUT":
             self.objects[bucket, key] = asked.body
             return 200, {}, b""
@@ -68,7 +90,7 @@ class Amazon(Cloud):
         return 200, {"content-type": "application/jsonl"}, self.objects[bucket, key]
 
     def _job(self, asked: Asked) -> Answer:
-        assert "/us-west-2/bedrock/aws4_request" in asked.headers["authorization"]
+        assert asked.headers["authorization"] == signature(asked, "bedrock")
         _, _, name, *rest = asked.path.split("/") if asked.path.count("/") > 1 else ("", "", "")
         if not name:
             made = asked.json

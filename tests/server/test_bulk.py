@@ -1,9 +1,11 @@
 """Batches of clouds that read and write files in buckets, asked as OpenAI's: Bedrock with S3, Vertex AI with Cloud
 Storage."""
 
+import asyncio
 import json
 from collections.abc import Callable, Iterator
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,7 @@ import openai
 import pytest
 
 from clouds import Amazon, Google, Line, aws, found, gcp
+from headgate.server import batches
 from keepers import Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
@@ -246,6 +249,24 @@ def test_results_may_go_into_another_bucket(keeper: Keeper, tmp_path: Path) -> N
     for asked in keeper.asked:
         service = asked.headers["authorization"].split("/")[3]
         assert f"Credential={keys[service]}/" in asked.headers["authorization"]
+
+
+def test_costs_come_without_anybodys_asking(gateway: RunningGateway, keeper: Keeper) -> None:
+    cloud, own = Amazon(keeper), key(gateway)
+    begun = made(gateway, own, "nova")
+    watch = partial(batches.watch, gateway.gateway)
+    asyncio.run_coroutine_threadsafe(watch(), gateway.loop).result(10)
+    assert spent(gateway, own) == 0
+    cloud.run(begun.id, conversed)
+    kept = dict(cloud.objects)
+    cloud.objects.clear()  # its results are not there yet: it is tried again
+    asyncio.run_coroutine_threadsafe(watch(), gateway.loop).result(10)
+    assert spent(gateway, own) == 0
+    cloud.objects.update(kept)
+    for _ in range(2):
+        asyncio.run_coroutine_threadsafe(watch(), gateway.loop).result(10)
+    assert spent(gateway, own) == cost(2)
+    assert len(rows(gateway)) == 1
 
 
 # Vertex AI
@@ -542,6 +563,34 @@ def test_lines_that_can_not_be(
             file=("x", jsonl(lines)), purpose="batch", extra_body={"custom_llm_provider": "bedrock"}
         )
     assert [word for word in words if word not in error.value.message] == []
+    assert not keeper.asked
+
+
+def test_an_upload_that_is_cut_leaves_nothing(
+    gateway: RunningGateway, keeper: Keeper, tmp_path: Path
+) -> None:
+    Amazon(keeper)
+    start = b'--xyz\r\ncontent-disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+    start += b'--xyz\r\ncontent-disposition: form-data; name="file"; filename="in"\r\n\r\n'
+    kind = {"content-type": "multipart/form-data; boundary=xyz"}
+    long = [{"role": "user", "content": "y" * 10_000}]
+    data = start + jsonl([line(n, "nova", messages=long) for n in range(300)])
+    status, _, body = gateway.request("/v1/files?model=nova", data, kind)
+    assert (status, b"cut" in body) == (400, True)
+    assert not keeper.asked
+    assert list((tmp_path / "data" / "files").iterdir()) == []
+
+
+def test_a_model_of_the_cloud_that_has_no_batches(keeper: Keeper, tmp_path: Path) -> None:
+    made_of = config(keeper)
+    mistral = {"model": "vertex_ai/mistral-large@2411", **gcp(keeper)}
+    made_of["model_list"].append({"model_name": "mistral", "litellm_params": mistral})
+    with running(made_of, tmp_path) as gateway:
+        for way in ({"target_model_names": "mistral"}, {"custom_llm_provider": "vertex_ai"}):
+            with pytest.raises(openai.BadRequestError, match="batches of Gemini, of Claude"):
+                client(gateway).files.create(
+                    file=("x", jsonl([line(1, "mistral")])), purpose="batch", extra_body=way
+                )
     assert not keeper.asked
 
 

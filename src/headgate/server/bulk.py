@@ -52,6 +52,8 @@ _ALL: Final = ""
 LARGEST: Final = 1024 * 1024 * 1024
 """Bytes of an input file that the clouds take: https://docs.aws.amazon.com/general/latest/gr/bedrock.html and
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-from-cloud-storage."""
+_FAIR: Final = 8
+"""Lines that are translated in one go: calls of others wait meanwhile."""
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 
@@ -112,6 +114,8 @@ class Translator:
         """Raises BadRequestError that names a line, PermissionDeniedError."""
         async for line in lines_of(pieces):
             self.kept.count += 1
+            if not self.kept.count % _FAIR:
+                await asyncio.sleep(0)
             yield await self._line(line) + b"\n"
         if not self.kept.count:
             raise BadRequestError("the file has no requests", param="file")
@@ -398,7 +402,11 @@ async def results(gateway: Gateway, deployment: Deployment, job: Job, kind: str)
         async with aclosing(lines):
             if first and (own := told_line(first)):
                 yield own
+            count = 0
             async for line in lines:
+                count += 1
+                if not count % _FAIR:
+                    await asyncio.sleep(0)
                 if own := told_line(line):
                     yield own
 
