@@ -619,6 +619,8 @@ def test_a_model_that_a_key_may_not_use(gateway: RunningGateway, keeper: Keeper)
     Amazon(keeper)
     own = key(gateway, models=["haiku"])
     told = {"custom_llm_provider": "bedrock"}
+    assert made(gateway, own, "haiku").status == "validating"
+    keeper.asked.clear()
     with pytest.raises(openai.PermissionDeniedError):
         made(gateway, own, "nova")
     with pytest.raises(openai.PermissionDeniedError):

@@ -7,7 +7,7 @@ What only the gateway knows stands in the notes of a file or a batch, under `KEP
 import asyncio
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from tempfile import SpooledTemporaryFile
 from typing import Any, Final
@@ -27,8 +27,7 @@ from headgate.errors import (
     ServiceUnavailableError,
 )
 from headgate.ports import Outgoing
-from headgate.server import batches as server_batches
-from headgate.server.batches import admitted, lines_of, priced
+from headgate.server.batches import admitted, lines_of, priced, settle
 from headgate.server.callers import Caller
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
@@ -82,12 +81,9 @@ def file_of(job: Job, kind: str) -> str:
     return f"file-{job.id}-{kind}"
 
 
-def kind_of(source: Job, name: str) -> str:
-    """OUTPUT or ERRORS. Raises NotFoundError for what is no file of the batch."""
-    for kind in (OUTPUT, ERRORS):
-        if name == file_of(source, kind):
-            return kind
-    raise NotFoundError(f"No such File object: {name}", param="id")
+def kind_of(name: str) -> str:
+    """Which of the two it is."""
+    return ERRORS if name.endswith(f"-{ERRORS}") else OUTPUT
 
 
 # the input file
@@ -103,10 +99,10 @@ class Translator:
     def __init__(self, gateway: Gateway, caller: Caller, deployment: Deployment, *, meant: bool) -> None:
         self._gateway = gateway
         self._caller = caller
-        self._target = deployment if meant else None
-        self._meant = meant
+        self._meant = deployment if meant else None
+        self._target: Deployment | None = None
         self._named = ""
-        self._ceiling: Ceiling | None = None
+        self._ceiling = Ceiling(())
         self.home = deployment
         self.kept = Kept(bucket="", key="", model="", spoken="", count=0, most=0)
 
@@ -132,43 +128,44 @@ class Translator:
         for name in ("stream", "stream_options"):
             envelope.pop(name, None)
         target = self._target_of(text_of(envelope, "model") or "", where)
-        if self._ceiling is None:
-            self._ceiling = Ceiling([priced(self._gateway.snapshot, target.provider.id, target.model)])
         self.kept.most += self._ceiling.cost(envelope, bytes(line.body))
         try:
             body, echo = await self._written(line, envelope, target)
             made = bulk.form_of(target).line(line.custom_id, body, self.kept.spoken)
-        except BadRequestError as error:  # UnsupportedParamsError is one of them
+        except BadRequestError as error:
             error.message = f"{where}: {error.message}"
             raise
         self._remember(line.custom_id, echo)
         return made
 
     def _target_of(self, named: str, where: str) -> Deployment:
-        if not self._meant and self._target is not None and named != self._named:
+        if self._target is None:
+            self._target = self._meant or self._found(named, where)
+            self._named = named
+            self._begin(self._target)
+        if self._meant is None and named != self._named:
             raise BadRequestError(
                 f"{where}: the model is {named[:100]!r}, and that of the requests before {self._named[:100]!r}: "
                 f"a batch of {self.home.provider.name} has one model, make a file for each",
                 param="file",
             )
-        if self._target is None:
-            if not named:
-                raise BadRequestError(f"{where}: the body names no model", param="file")
-            self._target = self._found(named)
-            self._named = named
-        if not self.kept.spoken:
-            target = self._target
-            self.kept.model = target.model
-            self.kept.spoken = target.route("chat", False).dialect.name
-            if target.provider.bulk is None:
-                raise BadRequestError(
-                    f"{target.provider.name} has no batches of {target.model}. {target.provider.lacks}".strip(),
-                    param="file",
-                )
         return self._target
 
-    def _found(self, named: str) -> Deployment:
+    def _begin(self, target: Deployment) -> None:
+        """With the first request it is known whose they all are."""
+        if target.provider.bulk is None:
+            raise BadRequestError(
+                f"{target.provider.name} has no batches of {target.model}. {target.provider.lacks}".strip(),
+                param="file",
+            )
+        self.kept.model = target.model
+        self.kept.spoken = target.route("chat", False).dialect.name
+        self._ceiling = Ceiling([priced(self._gateway.snapshot, target.provider.id, target.model)])
+
+    def _found(self, named: str, where: str) -> Deployment:
         """Whom the model's name means: a configured deployment keeps the file itself, if it has a bucket."""
+        if not named:
+            raise BadRequestError(f"{where}: the body names no model", param="file")
         provider = self.home.provider.id
         found = chosen(self._gateway, self.home, named)
         if found is not None and found.team not in ("", self._caller.team_id):
@@ -301,7 +298,7 @@ async def remove(gateway: Gateway, deployment: Deployment, file: Job, source: Jo
         await buckets.remove(engine, deployment.store(kept.bucket), kept.key)
         return
     document = await bulk.look(engine, deployment, source.id)
-    await server_batches.settle(gateway, source, document)
+    await settle(gateway, source, document)
     noted = await gateway.jobs.load(source.id)
     if gateway.database is not None and noted is not None and not noted.booked:
         raise ServiceUnavailableError(
@@ -413,7 +410,7 @@ async def results(gateway: Gateway, deployment: Deployment, job: Job, kind: str)
     return pieces()
 
 
-def _replies(gateway: Gateway, job: Job) -> Any:
+def _replies(gateway: Gateway, job: Job) -> Callable[[str, bytes], bytes]:
     """Writes a reply in the format that was asked for."""
     own = job.document or {}
     echoes: Mapping[str, Any] = own.get("echoes") or {}

@@ -138,7 +138,7 @@ async def _bulk_content(
     if job is None:
         raise NotFoundError(f"No such File object: {name}", param="id")
     if source is not None:
-        lines = await bulk.results(gateway, deployment, source, bulk.kind_of(source, name))
+        lines = await bulk.results(gateway, deployment, source, bulk.kind_of(name))
         return StreamingResponse(lines, media_type="application/jsonl")
     pieces = bulk.requests(gateway, deployment, job)
     first = await anext(pieces, b"")  # what the bucket answers is said before there is a status
@@ -157,8 +157,7 @@ async def file(request: Request, gateway: Gateway, caller: Caller) -> Response:
     if "files" in deployment.provider.paths:
         return await kept.plain(gateway, deployment, "files", request, f"/{name}")
     if job is not None and job.batch:
-        kind = "error" if name.endswith("-error") else "output"
-        return JSONResponse(message_batches.output_file(job, kind))
+        return JSONResponse(message_batches.output_file(job, bulk.kind_of(name)))
     if job is None or not job.document:
         raise NotFoundError(f"No such File object: {name}", param="id")
     return JSONResponse(bulk.public(job.document))
