@@ -17,7 +17,6 @@ from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.forward import LIMIT, failed, forward
-from headgate.core.prepare import prepare
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.ports import Outgoing
 from headgate.server.batches import groups_of, lines_of
@@ -114,7 +113,7 @@ async def _translated(gateway: Gateway, deployment: Deployment, source: Path, ma
     with made.open("wb") as out:
         out.write(b'{"requests":[')
         async for line in lines_of(contents(source)):
-            params, echo = _request(gateway, deployment, line)
+            params, echo = await _request(gateway, deployment, line)
             if echo is not None and echo != Echo():
                 echoes[line.custom_id] = msgspec.to_builtins(echo)
             out.write((b"" if first else b",") + _encode({"custom_id": line.custom_id, "params": params}))
@@ -125,7 +124,9 @@ async def _translated(gateway: Gateway, deployment: Deployment, source: Path, ma
     return echoes
 
 
-def _request(gateway: Gateway, deployment: Deployment, line: Line) -> tuple[dict[str, Any], Echo | None]:
+async def _request(
+    gateway: Gateway, deployment: Deployment, line: Line
+) -> tuple[dict[str, Any], Echo | None]:
     envelope = envelopes.read(bytes(line.body))
     envelope.pop("stream", None)
     model = text_of(envelope, "model") or ""
@@ -141,7 +142,7 @@ def _request(gateway: Gateway, deployment: Deployment, line: Line) -> tuple[dict
         created=int(gateway.clock.time()),
     )
     try:
-        prepared = prepare(call, found or deployment)
+        prepared = await gateway.snapshot.engine.prepared(call, found or deployment)
     except BadRequestError as error:
         error.message = f"the request {line.custom_id[:100]!r} of the input file: {error.message}"
         raise
