@@ -32,9 +32,8 @@ class Asked(NamedTuple):
 
 class Keeper(http.server.ThreadingHTTPServer):
     """`answers` maps "METHOD /path" to a document, bytes (of a file), or a function of the request; what is not in it
-    is a 404. No body is read before `go`; those of paths in `counted` are read in pieces, and only their sizes are
-    kept. `plays` are whole answers; `cut` is set
-    when a body ends too early.
+    is a 404, unless `other` answers it. No body is read before `go`; those of paths in `counted` are read in pieces,
+    and only their sizes are kept. `plays` are whole answers; `cut` is set when a body ends too early.
     """
 
     daemon_threads = True
@@ -50,6 +49,7 @@ class Keeper(http.server.ThreadingHTTPServer):
         self.go.set()
         self.plays: dict[str, Answer] = {}
         self.refuses: dict[str, Answer] = {}
+        self.other: Callable[[Asked], Answer | None] | None = None
 
     @property
     def base(self) -> str:
@@ -96,7 +96,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         found = keeper.answers.get(key)
         if callable(found):
             found = found(asked)
-        if found is None:
+        if found is None and keeper.other is not None and (own := keeper.other(asked)) is not None:
+            self._send(*own)
+        elif found is None:
             message = f"No such thing: {key}, and the key was {headers.get('authorization')}"
             self._send(404, {}, json.dumps({"error": {"message": message}}).encode())
         elif isinstance(found, bytes):
@@ -104,7 +106,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         else:
             self._send(200, {"content-type": "application/json"}, json.dumps(found).encode())
 
-    do_GET = do_POST = do_DELETE = _serve
+    do_GET = do_POST = do_PUT = do_DELETE = _serve
 
     def _pieces(self) -> Iterator[bytes]:
         if "chunked" in self.headers.get("transfer-encoding", ""):

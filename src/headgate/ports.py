@@ -81,12 +81,14 @@ class Incoming(Protocol):
 
 class Outgoing(Struct, frozen=True, kw_only=True):
     """A request's body that is not held in memory. It can be sent once: the next piece is asked for when the upstream
-    has taken the one before. `length` is in bytes, None for one that nobody knows: it travels chunked.
+    has taken the one before. `length` is in bytes, None for one that nobody knows: it travels chunked. `digest` is
+    its SHA-256 in hexadecimal, "" where nobody has counted it: signatures that hold one need it.
 
     What `pieces` raises is raised by `send`."""
 
     pieces: AsyncIterator[bytes]
     length: int | None = None
+    digest: str = ""
 
 
 class Transport(Protocol):
@@ -143,12 +145,13 @@ Fetch: TypeAlias = Callable[[Ask], Awaitable[Told]]
 
 class Signing(Struct, frozen=True, kw_only=True):
     """A request that is about to be sent. `url` is absolute, its path and query as they travel; header names are
-    lower case."""
+    lower case. `digest` is the SHA-256 of a body that is not held, "" for the body that is."""
 
     method: str
     url: str
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    digest: str = ""
 
 
 class Credential(Protocol):

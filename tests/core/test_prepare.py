@@ -45,6 +45,16 @@ def test_another_format_is_translated() -> None:
     assert b"anthropic-version" in prepared.head
 
 
+def test_a_picture_that_is_fetched_first_is_not_refused() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "https://h/cat.png"}}
+    asked = call({"messages": [{"role": "user", "content": [picture]}]})
+    target = deployment("bedrock/us.amazon.nova-lite-v1:0", aws_region_name="us-west-2")
+    first = prepare(asked, target)
+    (source,) = first.remote
+    source.kind, source.value, source.media_type = "data", "iVBORw0KGgo=", "image/png"
+    assert b"iVBORw0KGgo=" in prepare(asked, target, first.request).body
+
+
 def test_what_speaks_to_the_gateway_stays_here() -> None:
     ours = {"num_retries": 1, "fallbacks": ["x"], "drop_params": True, "timeout": 5, "tags": ["a"]}
     for target in (deployment(), deployment(CLAUDE)):

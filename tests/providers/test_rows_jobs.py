@@ -54,6 +54,68 @@ def test_anthropic_has_batches_and_no_files() -> None:
         found.route("files", False)
 
 
+JOBS = "https://us-central1-aiplatform.googleapis.com/v1/projects/p/locations/us-central1/batchPredictionJobs"
+WEST = "https://bedrock.us-west-2.amazonaws.com/model-invocation-job"
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "url"),
+    [
+        ("bedrock/amazon.nova-lite-v1:0", {}, WEST),
+        ("bedrock/invoke/anthropic.claude-3-haiku-20240307-v1:0", {}, WEST),
+        ("bedrock/us-west-2/meta.llama3-8b-instruct-v1:0", {"aws_region_name": "eu-west-1"}, WEST),
+        (
+            "bedrock/x.y",
+            {"aws_bedrock_runtime_endpoint": "https://bedrock-runtime-fips.us-east-1.amazonaws.com"},
+            "https://bedrock-fips.us-east-1.amazonaws.com/model-invocation-job",
+        ),
+        ("bedrock/x.y", {"api_base": "http://h:1"}, "http://h:1/model-invocation-job"),
+        ("vertex_ai/gemini-2.5-flash", {}, JOBS),
+        ("vertex_ai/claude-sonnet-4-5", {}, JOBS),
+        ("vertex_ai/meta/llama-4", {}, JOBS),
+        ("vertex_ai/gemini-2.5-flash", {"api_base": "http://h/v1"}, "http://h/v1/batchPredictionJobs"),
+        (
+            "vertex_ai/gemini-2.5-flash",
+            {"api_base": "http://h/v1/projects/p/locations/l/publishers/google/models/gemini-2.5-flash"},
+            "http://h/v1/projects/p/locations/l/batchPredictionJobs",
+        ),
+    ],
+)
+def test_jobs_on_files_in_a_bucket(model: str, params: dict[str, Any], url: str) -> None:
+    own = {"aws_region_name": "us-west-2", "vertex_project": "p", "model": model, **params}
+    found = Deployment("group", own, catalog=CATALOG, env={})
+    assert found.route("batches", False).url == url
+    assert found.provider.bulk is not None
+    with pytest.raises(NotFoundError):
+        found.route("files", False)
+
+
+@pytest.mark.parametrize(
+    ("model", "named"),
+    [
+        ("bedrock/us-west-2/us.amazon.nova-lite-v1:0", "us.amazon.nova-lite-v1:0"),
+        ("bedrock/invoke/anthropic.claude-3-haiku-20240307-v1:0", "anthropic.claude-3-haiku-20240307-v1:0"),
+        (
+            "bedrock/arn:aws:bedrock:us-west-2:1:application-inference-profile/x",
+            "arn:aws:bedrock:us-west-2:1:application-inference-profile/x",
+        ),
+        ("vertex_ai/gemini-2.5-flash", "publishers/google/models/gemini-2.5-flash"),
+        ("vertex_ai/claude-sonnet-4-5@20250929", "publishers/anthropic/models/claude-sonnet-4-5@20250929"),
+        ("vertex_ai/qwen/qwen3-235b-maas", "publishers/qwen/models/qwen3-235b-maas"),
+    ],
+)
+def test_a_jobs_model(model: str, named: str) -> None:
+    found = Deployment("group", {"model": model, "vertex_project": "p"}, catalog=CATALOG, env={})
+    assert found.provider.bulk is not None
+    assert found.provider.bulk.model_of(found.model) == named
+
+
+def test_models_of_a_cloud_that_have_no_batches() -> None:
+    found = Deployment("group", {"model": "vertex_ai/mistral-large@2411"}, catalog=CATALOG, env={})
+    assert found.provider.bulk is None
+    assert "batches of Gemini" in found.provider.lacks
+
+
 @pytest.mark.parametrize("row", [row for row in ROWS if "batches" in row.paths], ids=lambda row: row.id)
 def test_who_has_batches_has_a_price_for_them(row: Any) -> None:
     assert row.batch_price == "0.5"

@@ -142,6 +142,7 @@ class Deployment:
         self.credential: Credential | None = None
         self.auth_headers = self._authorise()
         self._routes: dict[str, Route] = {}
+        self._stores: dict[str, Deployment] = {}
         self._sheet: PriceSheet | None = None
         self._facts: Mapping[str, Any] | None = None
         self._priced = False
@@ -164,6 +165,20 @@ class Deployment:
             if self.problem is not None:
                 raise self.problem
             found = self._routes[key] = self._route(key, operation)
+        return found
+
+    def store(self, bucket: str) -> "Deployment":
+        """Who keeps the files of its batches, in this bucket, by its own credential or the one that is given for
+        files. Only where the row has `bulk`. Raises BadRequestError where that can't be."""
+        found = self._stores.get(bucket)
+        if found is None:
+            bulk = self.provider.bulk
+            assert bulk is not None
+            params = bulk.store_params(self.params, self._env)
+            params |= {"model": f"{bulk.store.id}/{bucket}", "custom_llm_provider": bulk.store.id}
+            own = {bulk.store.id: bulk.store}
+            found = Deployment(self.group, params, catalog=self._catalog, env=self._env, providers=own)
+            self._stores[bucket] = found
         return found
 
     @property

@@ -275,7 +275,7 @@ class Engine:
         attempt: Attempt
         if call.errand is None:
             pictures = self._drawing() if call.operation in PICTURES else None
-            attempt = Single(call, deployment, await self._prepared(call, deployment), on_break, pictures)
+            attempt = Single(call, deployment, await self.prepared(call, deployment), on_break, pictures)
         else:
             attempt = call.errand.ready(call, deployment)
         started = self._clock.monotonic()
@@ -321,8 +321,9 @@ class Engine:
             )
         return self._pictures
 
-    async def _prepared(self, call: Call, deployment: Deployment) -> Prepared:
-        """The body, with the media in it that the target doesn't take as they are."""
+    async def prepared(self, call: Call, deployment: Deployment) -> Prepared:
+        """The body, with the media in it that the target doesn't fetch itself. Raises as `prepare` does, and
+        ImageFetchError."""
         prepared = prepare(call, deployment)
         if prepared.remote:
             transport = self._transports[prepared.route.origin.scheme]

@@ -32,7 +32,7 @@ CONNECTION: Final = frozenset(
     base_model cache_control_injection_points guardrails prompt_id max_file_size_mb vector_store_ids
     default_api_key_tpm_limit default_api_key_rpm_limit silent_model tag_regex
     timeout_by_service_tier stream_timeout_by_service_tier tiered_pricing id mode model_info
-    mock_response mock_tool_calls mock_timeout""".split()
+    mock_response mock_tool_calls mock_timeout bucket_name""".split()
 ).union(CREDENTIALS)
 """Keys of a deployment that describe it and are not sent as request parameters."""
 

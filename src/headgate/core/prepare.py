@@ -112,7 +112,7 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     if isinstance(request, Request):
         request.stream = call.stream
     written = route.dialect.write_request(request, deployment.target)
-    if written.dropped:
+    if written.dropped and not remote:  # with the media in it, it is written once more
         report(written.dropped, call, deployment)
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]

@@ -70,8 +70,10 @@ class Signer:
         now = self._clock.time()
         if not self._credential.ready(now):
             await self._credential.renew(self._fetch, now)
-        body = b"" if isinstance(sending.body, Outgoing) else sending.body
-        request = Signing(method=sending.method, url=sending.url, headers=lines_of(sending.head), body=body)
+        held = sending.body if isinstance(sending.body, bytes) else b""
+        digest = "" if isinstance(sending.body, bytes) else sending.body.digest
+        headers = lines_of(sending.head)
+        request = Signing(method=sending.method, url=sending.url, headers=headers, body=held, digest=digest)
         return self._credential.sign(request, self._clock.time())
 
     async def _once(self, sending: Sending, timeouts: Timeouts) -> tuple[Incoming, list[tuple[str, str]]]:

@@ -110,6 +110,23 @@ TO_MAX_TOKENS: Final = {"max_completion_tokens": "max_tokens"}
 """Most servers know only the older name."""
 
 
+class Bulk(Struct, frozen=True, kw_only=True):
+    """Batches that are jobs on files in a bucket.
+
+    `form` names how jobs and lines are written (`core/bulk.py`), `model_of` makes the job's model of a deployment's.
+    `store` is the row of who keeps the files; `store_params` makes its parameters of the deployment's and the
+    environment. `settings` are what a job is made of beside: each with the parameters, and in capitals the
+    variables, that may hold it, the first of which counts; `needs` those without which there is no batch.
+    """
+
+    form: str
+    model_of: Callable[[str], str]
+    store: "Provider"
+    store_params: Callable[[Mapping[str, Any], Mapping[str, str]], dict[str, Any]]
+    settings: dict[str, tuple[str, ...]]
+    needs: tuple[str, ...]
+
+
 class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
@@ -131,7 +148,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     does not do.
 
     `batch_price` is what a batch costs where the price table has no price for it, as a part of the plain one, in
-    decimals; `lacks` is a sentence for who asks for batches that can't be forwarded.
+    decimals; `lacks` is a sentence for who asks for batches that can't be forwarded. `bulk` is how its batches are
+    made where they are jobs on files in a bucket.
 
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body,
     `body_vars` those that a parameter fills, or the environment variables after it, and no caller;
@@ -172,6 +190,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     body: dict[str, Any] = {}
     batch_price: str = "1"
     lacks: str = ""
+    bulk: Bulk | None = None
     body_model: bool = True
     cut_model: str = ""
     form: bool = False

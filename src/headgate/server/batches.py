@@ -2,6 +2,7 @@
 when they come, once, by whoever made it. Knows no page.
 """
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from decimal import Decimal
@@ -12,12 +13,19 @@ import msgspec
 from msgspec import Struct
 from msgspec.structs import fields
 
+from headgate.core import bulk
 from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
+from headgate.core.engine import Engine
 from headgate.core.forward import LIMIT, asked, failed, forward
 from headgate.core.params import is_price
-from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.errors import (
+    APIResponseValidationError,
+    BadRequestError,
+    NotFoundError,
+    ServiceUnavailableError,
+)
 from headgate.server.account import kinds_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
@@ -33,7 +41,7 @@ from headgate.store.money import units
 from headgate.wire import batches
 from headgate.wire import envelope as envelopes
 from headgate.wire.batches import Line, Result
-from headgate.wire.dialect import Dialect
+from headgate.wire.bulk import Form
 from headgate.wire.ir import Usage
 from headgate.wire.ndjson import Lines
 
@@ -43,33 +51,87 @@ _COUNTED: Final = tuple(f.name for f in fields(Usage) if f.name not in ("extra",
 
 
 class Format(Struct, frozen=True):
-    """How a provider's batches are told. `results` are the addresses of what came of one: operation and path;
-    `spoken` the format of the replies."""
+    """How a provider's batches are told. `lines` are those of what came of one, `spoken` the format of the replies.
+    `model` is whose they all are, "" where they say it themselves."""
 
     final: Callable[[Mapping[str, Any]], bool]
-    results: Callable[[Mapping[str, Any]], list[tuple[str, str]]]
+    lines: Callable[[Engine, Deployment, Mapping[str, Any]], AsyncIterator[bytes]]
     read: Callable[[bytes], Result]
-    spoken: Callable[[Mapping[str, Any]], str]
+    spoken: Callable[[Job, Mapping[str, Any]], str]
+    model: Callable[[Job], str] = lambda job: ""
 
 
-def _files(document: Mapping[str, Any]) -> list[tuple[str, str]]:
-    name = document.get("output_file_id")
-    return [("files", f"/{name}/content")] if name else []
-
-
-FORMATS: Final = {
-    "openai_chat": Format(batches.openai_final, _files, batches.openai_result, batches.endpoint_dialect),
-    "anthropic": Format(
-        batches.message_final,
-        lambda document: [("batches", f"/{document['id']}/results")],
-        batches.message_result,
-        lambda document: "anthropic",
-    ),
-}
+def _own(job: Job, name: str) -> str:
+    return str((job.document or {}).get(name) or "")
 
 
 def format_of(deployment: Deployment) -> Format:
+    if deployment.provider.bulk is not None:
+        return _of_bulk(bulk.form_of(deployment))
     return FORMATS.get(deployment.route("batches", False).dialect.name, FORMATS["openai_chat"])
+
+
+def _of_bulk(form: Form) -> Format:
+    def result(line: bytes) -> Result:
+        outcome = form.read(line)
+        return Result(outcome.custom_id, outcome.body)
+
+    return Format(
+        final=lambda document: form.state(document).status in batches.FINAL,
+        lines=bulk.result_lines,
+        read=result,
+        spoken=lambda job, document: _own(job, "spoken"),
+        model=lambda job: _own(job, "model"),
+    )
+
+
+def _fetched(
+    where: Callable[[Mapping[str, Any]], tuple[str, str] | None],
+) -> Callable[[Engine, Deployment, Mapping[str, Any]], AsyncIterator[bytes]]:
+    """The lines of a provider's page: `where` tells its operation and path, None for none."""
+
+    async def lines(
+        engine: Engine, deployment: Deployment, document: Mapping[str, Any]
+    ) -> AsyncIterator[bytes]:
+        found = where(document)
+        if found is None:
+            return
+        operation, rest = found
+        answer = await forward(engine, deployment, operation, "GET", rest)
+        if answer.status >= 300:
+            raise failed(deployment, operation, answer, await answer.read(LIMIT))
+        reader = Lines()
+        try:
+            async for piece in answer:
+                for line in reader.feed(piece):
+                    yield line
+            if last := reader.close():
+                yield last
+        finally:
+            answer.abort()
+
+    return lines
+
+
+def _file(document: Mapping[str, Any]) -> tuple[str, str] | None:
+    name = document.get("output_file_id")
+    return ("files", f"/{name}/content") if name else None
+
+
+FORMATS: Final = {
+    "openai_chat": Format(
+        batches.openai_final,
+        _fetched(_file),
+        batches.openai_result,
+        lambda job, document: batches.endpoint_dialect(document),
+    ),
+    "anthropic": Format(
+        batches.message_final,
+        _fetched(lambda document: ("batches", f"/{document['id']}/results")),
+        batches.message_result,
+        lambda job, document: "anthropic",
+    ),
+}
 
 
 # before
@@ -79,7 +141,11 @@ async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[Line]:
     """The requests of an input file. Raises BadRequestError that names a line."""
     reader, number = Lines(), 0
     async for piece in pieces:
-        for line in reader.feed(piece):
+        try:
+            lines = reader.feed(piece)
+        except APIResponseValidationError as error:
+            raise BadRequestError(f"the input file after line {number}: {error.message}") from None
+        for line in lines:
             number += 1
             yield batches.request_line(line, number)
     if last := reader.close():
@@ -94,11 +160,8 @@ async def admit(
 
     Raises PermissionDeniedError, BudgetExceededError, RateLimitError, BadRequestError for a line.
     """
-    ledger, caller = gateway.ledger, booking.caller
-    if ledger is not None and not ledger.writable:
-        raise ServiceUnavailableError("the gateway's disk is full: no batch can be booked", retry_after=10)
-    paid = bool(booking.customer or booking.tags or caller.by_model)
-    strict = paid or any(budget.strict for budget in caller.meters.budgets)
+    _bookable(gateway)
+    caller, strict = booking.caller, _strict(booking)
     if not strict and all(allow.everything for _, allow in caller.allows):
         await fits(gateway, booking, {"": 0})
         return
@@ -112,6 +175,25 @@ async def admit(
             ceilings[model] = Ceiling([priced(gateway.snapshot, deployment.provider.id, model)])
         amounts[name] = amounts.get(name, 0) + ceilings[model].cost(envelope, bytes(line.body))
     await fits(gateway, booking, amounts if strict and amounts else dict.fromkeys(amounts or [""], 0))
+
+
+async def admit_model(gateway: Gateway, booking: Booking, provider: str, model: str, most: int) -> None:
+    """The same of requests that all go to one model and cost `most` units of money together. Raises as `admit`."""
+    _bookable(gateway)
+    name = admitted(gateway.snapshot, booking.caller, provider, model)
+    await fits(gateway, booking, {name: most if _strict(booking) else 0})
+
+
+def _bookable(gateway: Gateway) -> None:
+    if gateway.ledger is not None and not gateway.ledger.writable:
+        raise ServiceUnavailableError("the gateway's disk is full: no batch can be booked", retry_after=10)
+
+
+def _strict(booking: Booking) -> bool:
+    """Whether the most that a batch can cost must be there beforehand."""
+    caller = booking.caller
+    paid = bool(booking.customer or booking.tags or caller.by_model)
+    return paid or any(budget.strict for budget in caller.meters.budgets)
 
 
 async def fits(gateway: Gateway, booking: Booking, amounts: Mapping[str, int]) -> None:
@@ -205,17 +287,20 @@ class Sum:
 
 
 async def settle(gateway: Gateway, job: Job, document: Mapping[str, Any]) -> None:
-    """Pays for a batch that has ended. `document` is the provider's. Raises what the provider answers, and
-    ServiceUnavailableError: then it is tried again later."""
-    if gateway.database is None or gateway.ledger is None or job.booked or job.id in gateway.jobs.paying:
+    """Pays for a batch that has ended, or waits for whoever is at it. `document` is the provider's. Raises what the
+    provider answers, and ServiceUnavailableError: then it is tried again later."""
+    if gateway.database is None or gateway.ledger is None or job.booked:
+        return
+    if (other := gateway.jobs.paying.get(job.id)) is not None:
+        await other.wait()
         return
     deployment = keeper(gateway.snapshot, job)
     told = format_of(deployment)
     if not told.final(document):
         return
-    gateway.jobs.paying.add(job.id)
+    over = gateway.jobs.paying[job.id] = asyncio.Event()
     try:
-        sums = await _sums(gateway.snapshot, deployment, told, document)
+        sums = await _sums(gateway.snapshot, deployment, told, job, document)
         now = gateway.clock.time()
         records = [_record(gateway.snapshot, job, document, model, one, now) for model, one in sums.items()]
         work = partial(jobs.pay, job=job, records=records, rows=gateway.ledger.rows)
@@ -223,47 +308,30 @@ async def settle(gateway: Gateway, job: Job, document: Mapping[str, Any]) -> Non
         if gateway.callers is not None:
             gateway.callers.paid(paid, now)
     finally:
-        gateway.jobs.paying.discard(job.id)
+        del gateway.jobs.paying[job.id]
+        over.set()
 
 
 async def _sums(
-    snapshot: Snapshot, deployment: Deployment, told: Format, document: Mapping[str, Any]
+    snapshot: Snapshot, deployment: Deployment, told: Format, job: Job, document: Mapping[str, Any]
 ) -> dict[str, Sum]:
+    """By model. A reply that tells no usage cost nothing that we could know."""
     sums: dict[str, Sum] = {}
-    name = told.spoken(document)
-    spoken = dialect(name) if name else None
+    name = told.spoken(job, document)
+    if not name:
+        return sums
+    spoken, all_of = dialect(name), told.model(job)
     own = str(document.get("model") or deployment.model)
-    for operation, rest in told.results(document) if spoken is not None else ():
-        answer = await forward(snapshot.engine, deployment, operation, "GET", rest)
-        if answer.status >= 300:
-            raise failed(deployment, operation, answer, await answer.read(LIMIT))
-        reader = Lines()
-        async for piece in answer:
-            for line in reader.feed(piece):
-                _add(snapshot, deployment, sums, spoken, told.read(line).body, own)
-        if last := reader.close():
-            _add(snapshot, deployment, sums, spoken, told.read(last).body, own)
+    async for line in told.lines(snapshot.engine, deployment, document):
+        body = told.read(line).body
+        glance = spoken.glance(body) if body else None
+        if glance is None or glance.usage is None:
+            continue
+        model = all_of or glance.model or own
+        if model not in sums:
+            sums[model] = Sum(priced(snapshot, deployment.provider.id, model))
+        sums[model].add(glance.usage)
     return sums
-
-
-def _add(
-    snapshot: Snapshot,
-    deployment: Deployment,
-    sums: dict[str, Sum],
-    spoken: Dialect | None,
-    body: bytes,
-    own: str,
-) -> None:
-    """A reply that tells no usage cost nothing that we could know."""
-    if not body or spoken is None:
-        return
-    glance = spoken.glance(body)
-    if glance.usage is None:
-        return
-    model = glance.model or own
-    if model not in sums:
-        sums[model] = Sum(priced(snapshot, deployment.provider.id, model))
-    sums[model].add(glance.usage)
 
 
 def _record(
@@ -300,7 +368,7 @@ def _record(
         cost=None if one.cost is None else units(one.cost),
         attempts=1,
         client=payer.get("client"),
-        metadata={"batch_id": job.id, "endpoint": document.get("endpoint")},
+        metadata={"batch_id": job.id, "endpoint": document.get("endpoint") or _own(job, "endpoint") or None},
     )
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from headgate.core import bulk
 from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError, ServiceUnavailableError
 from headgate.providers.registry import providers
@@ -31,8 +32,8 @@ class Jobs:
 
     def __init__(self, database: Database | None, folder: Path | None) -> None:
         self.folder = folder
-        self.paying: set[str] = set()
-        """Batches whose results are being counted."""
+        self.paying: dict[str, asyncio.Event] = {}
+        """Batches whose results are being counted, with who is told when that is over."""
         self._database = database
         self._known: dict[str, Job] = {}
         """All there are without a database; else those that wait for it."""
@@ -158,7 +159,8 @@ def choose(
         )
     if job is not None:
         return keeper(snapshot, job)
-    able = [one for one in _open(snapshot, caller, operation) if _speaks(one, operation, spoken)]
+    open_to = [one for one in _open(snapshot, caller, operation) if bulk.is_set(one)]
+    able = [one for one in open_to if _speaks(one, operation, spoken)]
     found = {one.provider.id: one for one in reversed(able)}
     if len(found) == 1:
         return next(iter(found.values()))
@@ -170,8 +172,9 @@ def choose(
 
 
 def keeper(snapshot: Snapshot, job: Job) -> Deployment:
-    """The deployment that keeps it; where its entry has changed since, another of its provider."""
+    """The deployment that keeps it; where its entry has changed since, another of its provider that has such jobs."""
     alike = [one for one in snapshot.everyone if one.provider.id == job.provider]
+    alike.sort(key=lambda one: serves(one, KINDS[job.kind]), reverse=True)
     passing = snapshot.passing(job.provider, "")
     return next((one for one in (*alike, passing) if one.id == job.deployment), (*alike, passing)[0])
 
@@ -187,6 +190,7 @@ def _of_provider(
     if job is not None and job.provider == row.id:
         return keeper(snapshot, job)
     alike = [one for one in _open(snapshot, caller, operation) if one.provider.id == row.id]
+    alike.sort(key=bulk.is_set, reverse=True)
     found = alike[0] if alike else snapshot.passing(row.id, "")
     if not serves(found, operation):
         known = sorted({one.provider.id for one in _open(snapshot, caller, operation)})

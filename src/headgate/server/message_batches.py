@@ -17,7 +17,6 @@ from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.forward import LIMIT, failed, forward
-from headgate.core.prepare import prepare
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.ports import Outgoing
 from headgate.server.batches import groups_of, lines_of
@@ -59,14 +58,14 @@ def there(gateway: Gateway, id: str) -> Path:  # noqa: A002 -- the field's name 
     return path
 
 
-def output_file(job: Job) -> dict[str, Any]:
+def output_file(job: Job, kind: str = "output") -> dict[str, Any]:
     """The file object of a batch's results. Their size is not known: they are written when they are fetched."""
     return {
         "id": job.id,
         "object": "file",
         "bytes": 0,
         "created_at": int(job.created),
-        "filename": f"{job.batch}_output.jsonl",
+        "filename": f"{job.batch}_{kind}.jsonl",
         "purpose": "batch_output",
         "status": "processed",
     }
@@ -114,7 +113,7 @@ async def _translated(gateway: Gateway, deployment: Deployment, source: Path, ma
     with made.open("wb") as out:
         out.write(b'{"requests":[')
         async for line in lines_of(contents(source)):
-            params, echo = _request(gateway, deployment, line)
+            params, echo = await _request(gateway, deployment, line)
             if echo is not None and echo != Echo():
                 echoes[line.custom_id] = msgspec.to_builtins(echo)
             out.write((b"" if first else b",") + _encode({"custom_id": line.custom_id, "params": params}))
@@ -125,11 +124,13 @@ async def _translated(gateway: Gateway, deployment: Deployment, source: Path, ma
     return echoes
 
 
-def _request(gateway: Gateway, deployment: Deployment, line: Line) -> tuple[dict[str, Any], Echo | None]:
+async def _request(
+    gateway: Gateway, deployment: Deployment, line: Line
+) -> tuple[dict[str, Any], Echo | None]:
     envelope = envelopes.read(bytes(line.body))
     envelope.pop("stream", None)
     model = text_of(envelope, "model") or ""
-    chosen = _chosen(gateway, deployment, model)
+    found = chosen(gateway, deployment, model)
     call = Call(
         id=line.custom_id,
         operation="chat",
@@ -141,19 +142,19 @@ def _request(gateway: Gateway, deployment: Deployment, line: Line) -> tuple[dict
         created=int(gateway.clock.time()),
     )
     try:
-        prepared = prepare(call, chosen or deployment)
+        prepared = await gateway.snapshot.engine.prepared(call, found or deployment)
     except BadRequestError as error:
         error.message = f"the request {line.custom_id[:100]!r} of the input file: {error.message}"
         raise
     assert isinstance(prepared.body, bytes)  # lines of batches have no files
     params: dict[str, Any] = msgspec.json.decode(prepared.body, type=dict[str, Raw])
     params.pop("stream", None)
-    if chosen is None:
+    if found is None:
         params["model"] = model.removeprefix(f"{deployment.provider.id}/")
     return params, prepared.echo
 
 
-def _chosen(gateway: Gateway, deployment: Deployment, model: str) -> Deployment | None:
+def chosen(gateway: Gateway, deployment: Deployment, model: str) -> Deployment | None:
     """The deployment that a request means, by a group's name or the provider's own; None for a model that is not
     configured."""
     groups, row = gateway.snapshot.groups, deployment.provider.id

@@ -138,17 +138,19 @@ def told_result(data: bytes, reply: Callable[[str, bytes], bytes]) -> bytes:
     by its custom_id, in the format that was asked for."""
     found = _message(data)
     outcome = found.result
-    line: dict[str, Any] = {"id": f"batch_req_{found.custom_id}", "custom_id": found.custom_id}
     if outcome.type == "succeeded":
-        body = reply(found.custom_id, bytes(outcome.message))
-        return _encode(
-            line | {"response": {"status_code": 200, "request_id": "", "body": Raw(body)}, "error": None}
-        )
+        return output_line(found.custom_id, reply(found.custom_id, bytes(outcome.message)))
     code, message = _ENDS.get(outcome.type, ("", ""))
     if outcome.error is not None:
         code, message = outcome.error.error.type, outcome.error.error.message
-    error = {"code": code or outcome.type, "message": message}
-    return _encode(line | {"response": None, "error": error})
+    return output_line(found.custom_id, None, code or outcome.type, message)
+
+
+def output_line(custom_id: str, body: bytes | None, code: str = "", message: str = "") -> bytes:
+    """A line of an output file: the reply to a request, or what went wrong with it."""
+    good = None if body is None else {"status_code": 200, "request_id": "", "body": Raw(body)}
+    error = {"code": code, "message": message} if body is None else None
+    return _encode({"id": f"batch_req_{custom_id}", "custom_id": custom_id, "response": good, "error": error})
 
 
 _ENDS: Final = {
@@ -169,31 +171,59 @@ def told_batch(document: Mapping[str, Any], own: Mapping[str, Any], output_file_
     """A Message Batch as OpenAI's batch object. `own` are the fields of the request that made it."""
     counts = {name: int(n or 0) for name, n in (document.get("request_counts") or {}).items()}
     ended, cancelled = seconds(document.get("ended_at")), seconds(document.get("cancel_initiated_at"))
-    status = _status(document, counts)
-    return {
-        "id": document["id"],
-        "object": "batch",
-        "endpoint": own.get("endpoint") or "/v1/chat/completions",
-        "errors": None,
-        "input_file_id": own.get("input_file_id") or "",
-        "completion_window": own.get("completion_window") or "24h",
-        "status": status,
-        "output_file_id": output_file_id if message_final(document) else None,
-        "error_file_id": None,
-        "created_at": seconds(document.get("created_at")) or 0,
-        "in_progress_at": seconds(document.get("created_at")),
-        "expires_at": seconds(document.get("expires_at")),
-        "finalizing_at": None,
-        "completed_at": ended if status == "completed" else None,
-        "failed_at": None,
-        "expired_at": ended if status == "expired" else None,
-        "cancelling_at": cancelled,
-        "cancelled_at": ended if status == "cancelled" else None,
-        "request_counts": {
+    created = seconds(document.get("created_at"))
+    return batch_object(
+        own,
+        id=document["id"],
+        status=_status(document, counts),
+        created=created or 0,
+        begun=created,
+        ended=ended,
+        expires=seconds(document.get("expires_at")),
+        cancelling=cancelled,
+        counts={
             "total": sum(counts.values()),
             "completed": counts.get("succeeded", 0),
             "failed": sum(counts.get(name, 0) for name in ("errored", "canceled", "expired")),
         },
+        output=output_file_id if message_final(document) else None,
+    )
+
+
+def batch_object(
+    own: Mapping[str, Any],
+    *,
+    id: str,  # noqa: A002 -- the field's name everywhere
+    status: str,
+    created: int,
+    begun: int | None,
+    ended: int | None,
+    expires: int | None,
+    counts: Mapping[str, int],
+    cancelling: int | None = None,
+    output: str | None = None,
+    errors: str | None = None,
+    faults: list[dict[str, Any]] | None = None,
+) -> dict[str, Any]:
+    """OpenAI's batch. `own` are the fields of the request that made it; times are Unix seconds; `output` and `errors`
+    are files, `faults` is why the batch as a whole failed."""
+    return {
+        "id": id,
+        "object": "batch",
+        "endpoint": own.get("endpoint") or "/v1/chat/completions",
+        "errors": {"object": "list", "data": faults} if faults else None,
+        "input_file_id": own.get("input_file_id") or "",
+        "completion_window": own.get("completion_window") or "24h",
+        "status": status,
+        "output_file_id": output,
+        "error_file_id": errors,
+        "created_at": created,
+        "in_progress_at": begun,
+        "expires_at": expires,
+        "finalizing_at": None,
+        **{f"{word}_at": ended if status == word else None for word in FINAL},
+        "cancelling_at": cancelling,
+        "request_counts": dict(counts),
         "metadata": own.get("metadata"),
     }
 

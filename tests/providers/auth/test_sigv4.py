@@ -1,6 +1,7 @@
 """Signature Version 4 against botocore's: the same bytes for the same request at the same time."""
 
 import datetime
+import hashlib
 from unittest.mock import patch
 from urllib.parse import quote
 
@@ -82,6 +83,18 @@ def test_any_request_is_signed_as_botocore_signs_it(
     request = Signing(method=method, url=url, headers=tuple(headers), body=body)
     ours = dict(sign(request, keys, region=region, service=service, now=float(now)))
     assert ours == oracle(request, keys, region=region, service=service, now=float(now))
+
+
+@pytest.mark.parametrize("service", ["bedrock", "s3"])
+def test_a_body_that_is_not_held_is_signed_by_its_digest(service: str) -> None:
+    body = b"a long file"
+    held = Signing(method="PUT", url="https://b.s3.eu-west-1.amazonaws.com/k", headers=(), body=body)
+    passing = Signing(
+        method="PUT", url=held.url, headers=(), body=b"", digest=hashlib.sha256(body).hexdigest()
+    )
+    assert sign(passing, KEYS, region="r", service=service, now=NOW) == sign(
+        held, KEYS, region="r", service=service, now=NOW
+    )
 
 
 @pytest.mark.parametrize("service", ["bedrock", "sagemaker", "s3"])

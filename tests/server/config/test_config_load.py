@@ -153,10 +153,10 @@ def test_keys_that_are_not_supported_are_warned_of_and_not_sent(loaded):
     config = loaded("""\
         model_list:
           - model_name: a
-            litellm_params: {model: openai/a, s3_secret_access_key: os.environ/NOT_SET, tag_regex: [x]}
+            litellm_params: {model: openai/a, valkey_password: os.environ/NOT_SET, tag_regex: [x]}
         """)
     assert config.models[0].params == {"model": "openai/a"}
-    assert [p.path.rpartition(".")[2] for p in config.warnings] == ["s3_secret_access_key", "tag_regex"]
+    assert [p.path.rpartition(".")[2] for p in config.warnings] == ["valkey_password", "tag_regex"]
     assert all("no effect" in p.message for p in config.warnings)
 
 

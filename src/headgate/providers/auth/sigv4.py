@@ -47,7 +47,7 @@ def sign(request: Signing, keys: Keys, *, region: str, service: str, now: float)
     S3 is the one service that takes the path as it travels, and wants the body's hash as a header as well.
     """
     moment = time.strftime(STAMP, time.gmtime(now))
-    hashed = hashlib.sha256(request.body).hexdigest()
+    hashed = request.digest or hashlib.sha256(request.body).hexdigest()
     added = [("x-amz-date", moment)]
     if service == "s3":
         added.append(("x-amz-content-sha256", hashed))

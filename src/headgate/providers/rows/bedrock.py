@@ -4,12 +4,15 @@ A model's name may begin with a region ("us-west-2/") and with the way it is ask
 "invoke/", where the model's maker says the format."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 
 from headgate.providers.address import join
-from headgate.providers.base import Auth, Provider, Site, Variant
+from headgate.providers.base import Auth, Bulk, Provider, Site, Variant
+from headgate.providers.rows import stores
 
 _PREFIX = re.compile(
     r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)/|(?P<way>converse|converse_like|invoke|openai|llama|deepseek_r1|qwen2|qwen3)/"
@@ -17,6 +20,7 @@ _PREFIX = re.compile(
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
 _HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.com)")
 _IMAGES = ("images", "image_edits", "image_variations")
+_RUNTIME = re.compile(r"(?<=://bedrock)-runtime(?=(?:-fips)?\.)")
 _INVOKED = ("embeddings", "rerank", *_IMAGES)
 """Operations that are never asked by Converse."""
 _RERANK = "bedrock_rerank"
@@ -40,13 +44,49 @@ def _named(model: str) -> tuple[str, str]:
 
 def _path(site: Site) -> str:
     region, model = _named(site.model)
+    base = _HOST.sub(rf"\g<1>.{region}", site.base) if region else site.base
+    if site.operation == "batches":  # jobs are the control plane's
+        return join(_RUNTIME.sub("", base), site.provider.paths["batches"])
     if site.operation == "rerank" and site.provider.dialects["rerank"] == _RERANK:
-        base = _HOST.sub(rf"\g<1>.{region}", site.base) if region else site.base
-        return join(base.replace("://bedrock-runtime", "://bedrock-agent-runtime"), "/rerank")
+        return join(_RUNTIME.sub("-agent-runtime", base), "/rerank")
     converse = site.operation not in _INVOKED and site.provider.dialect == CONVERSE.dialect
     path = f"/model/{quote(model, safe='{}')}/{_VERBS[converse, site.operation.endswith('_stream')]}"
-    return join(_HOST.sub(rf"\g<1>.{region}", site.base), path) if region else path
+    return join(base, path) if region else path
 
+
+def _store_params(params: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    """The model's, but for those that S3 has of its own. Keys for it come without the model's session and role."""
+    own = {name: value for name, value in params.items() if name not in ("api_key", "api_base", "base_url")}
+    if params.get("s3_access_key_id"):
+        own = {name: value for name, value in own.items() if not name.startswith("aws_") or "region" in name}
+    for name, its in _OWN.items():
+        if params.get(its):
+            own[name] = params[its]
+    return own
+
+
+_OWN = {
+    "aws_access_key_id": "s3_access_key_id",
+    "aws_secret_access_key": "s3_secret_access_key",
+    "aws_region_name": "s3_region_name",
+}
+_BUCKET = ("s3_bucket_name", "AWS_S3_BUCKET_NAME")
+
+BULK = Bulk(
+    form="bedrock",
+    model_of=lambda model: _named(model)[1],
+    store=stores.S3,
+    store_params=_store_params,
+    settings={
+        "bucket": _BUCKET,
+        "output": ("s3_output_bucket_name", "AWS_S3_OUTPUT_BUCKET_NAME", *_BUCKET),
+        "role": ("aws_batch_role_arn", "AWS_BATCH_ROLE_ARN"),
+        "owner": ("s3_bucket_owner",),
+        "key": ("s3_encryption_key_id",),
+    },
+    needs=("bucket", "role"),
+)
+"""https://docs.aws.amazon.com/bedrock/latest/userguide/batch-inference.html"""
 
 _ANY = r"(?:[a-z]{2}(?:-[a-z]+)+-\d+/)?"
 
@@ -77,15 +117,21 @@ CONVERSE = Provider(
     api_key_env=("AWS_BEARER_TOKEN_BEDROCK",),
     auth=Auth(optional=True),
     credential="aws:bedrock",
-    lacks="Its batches read from and write to S3, which Headgate does not: make them by its own API.",
+    batch_price="0.5",  # https://aws.amazon.com/bedrock/pricing/
+    bulk=BULK,
     paths={
         "chat": "/model/{model}/converse",
         "chat_stream": "/model/{model}/converse-stream",
         "embeddings": "/model/{model}/invoke",
         "rerank": "/model/{model}/invoke",
+        "batches": "/model-invocation-job",
         **dict.fromkeys(_IMAGES, "/model/{model}/invoke"),
     },
-    dialects={"rerank": "bedrock_invoke_rerank", **dict.fromkeys(_IMAGES, "bedrock_images")},
+    dialects={
+        "batches": "bedrock_converse",
+        "rerank": "bedrock_invoke_rerank",
+        **dict.fromkeys(_IMAGES, "bedrock_images"),
+    },
     path_of=_path,
     bare=(
         r"(?:(?:us|eu|apac|jp|au|ca|us-gov|global)\.)?"

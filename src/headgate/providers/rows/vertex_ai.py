@@ -12,13 +12,16 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from headgate.errors import BadRequestError
-from headgate.providers.address import LABEL
-from headgate.providers.base import TO_MAX_TOKENS, Auth, Provider, Quirks, Site, Variant
+from headgate.providers.address import LABEL, join
+from headgate.providers.base import TO_MAX_TOKENS, Auth, Bulk, Provider, Quirks, Site, Variant
+from headgate.providers.rows import stores
 
 LOCATION = "us-central1"
 _LOCATIONS = ("VERTEXAI_LOCATION", "VERTEX_LOCATION", "GOOGLE_CLOUD_LOCATION")
 _IN_PATH = re.compile(r"/locations/([a-z0-9-]+)(?:/|$)")
 _VERSION = re.compile(r"/v1(?:beta1)?/")
+_MODEL = re.compile(r"(?:/publishers/[^/]+)?/(?:models|endpoints)/[^/]+$")
+_JOBS = "/batchPredictionJobs"
 
 
 def _base(path: str, params: Mapping[str, Any], env: Mapping[str, str]) -> str:
@@ -69,15 +72,19 @@ _METHODS = {
     "image_edits": ":predict",
     "rerank": "",
     "speech": "",
+    "batches": "",
 }
 _TTS = {**_METHODS, "speech": ":generateContent"}
 _IMAGES = ("images", "image_edits")
 _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
+_BATCHED = {**_RAW, "batches": ""}
 
 
 def _of(publisher: str, methods: Mapping[str, str]) -> Any:
     def path(site: Site) -> str:
         """A base that is a model or an endpoint itself gets the method alone."""
+        if site.operation == "batches":
+            return join(_MODEL.sub("", site.base), _JOBS)
         if site.operation == "rerank":
             return _ranker(site)
         if site.operation == "speech" and not methods["speech"]:
@@ -85,7 +92,7 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
         method = methods[site.operation]
         if method == ":predict" and site.operation in _IMAGES and "gemini" in site.model:
             method = ":generateContent"
-        if re.search(r"/(models|endpoints)/[^/]+$", site.base):
+        if _MODEL.search(site.base):
             return method
         if site.model.isdecimal():  # a tuned model, deployed
             return f"/endpoints/{{model}}{method}"
@@ -117,8 +124,44 @@ def _speaker(site: Site) -> str:
     return ("https://texttospeech.googleapis.com" if google else "") + "/v1/text:synthesize"
 
 
+def _store_params(params: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
+    if params.get("api_key"):
+        raise BadRequestError(
+            f"{_NAME}'s batches need vertex_project and vertex_credentials: an API key reads no bucket",
+            llm_provider="vertex_ai",
+            param="api_key",
+        )
+    own = {name: value for name, value in params.items() if name not in ("api_base", "base_url")}
+    credentials = own.get("vertex_credentials") or env.get("GCS_PATH_SERVICE_ACCOUNT")
+    return {**own, "vertex_credentials": credentials} if credentials else own
+
+
+def _bulk(publisher: str) -> Bulk:
+    """`publisher` "" where the model's name begins with it."""
+
+    def model_of(model: str) -> str:
+        if model.startswith(("projects/", "publishers/")):
+            return model
+        house, slash, rest = model.partition("/")
+        return f"publishers/{house}/models/{rest}" if slash else f"publishers/{publisher}/models/{model}"
+
+    return Bulk(
+        form="vertex",
+        model_of=model_of,
+        store=stores.GCS,
+        store_params=_store_params,
+        settings={"bucket": ("gcs_bucket_name", "bucket_name", "GCS_BATCH_BUCKET_NAME", "GCS_BUCKET_NAME")},
+        needs=("bucket",),
+    )
+
+
 def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
     given: dict[str, Any] = {"path_of": _of(publisher, methods), "paths": dict(methods), **fields}
+    if "batches" in given["paths"]:
+        given["dialects"] = {**given.get("dialects", {}), "batches": "gemini"}
+        given |= {"bulk": _bulk(publisher), "batch_price": _HALF}
+    else:
+        given["lacks"] = f"{_NAME} has batches of Gemini, of Claude and of open models."
     return Provider(
         id="vertex_ai",
         name=_NAME,
@@ -126,15 +169,16 @@ def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
         base_of=_base,
         auth=Auth(header="x-goog-api-key", scheme=""),
         credential="google",
-        lacks="Its batches read from and write to Cloud Storage, which Headgate does not: make them by its own API, "
-        "which is passed through below /vertex_ai.",
         **given,
     )
 
 
+_HALF = "0.5"
+"""https://cloud.google.com/vertex-ai/generative-ai/pricing"""
+
 CLAUDE = _row(
     "anthropic",
-    _RAW,
+    _BATCHED,
     dialect="anthropic",
     stream_usage="always",
     body={"anthropic_version": "vertex-2023-10-16"},
@@ -145,7 +189,7 @@ AI21 = _row("ai21", _RAW, cut_model="@", quirks=Quirks(rename=TO_MAX_TOKENS))
 OPEN = _row(
     "",
     {},
-    paths={"chat": "/endpoints/openapi/chat/completions"},
+    paths={"chat": "/endpoints/openapi/chat/completions", "batches": _JOBS},
     path_of=None,
     quirks=Quirks(rename=TO_MAX_TOKENS),
 )

@@ -10,6 +10,7 @@ from typing import Final
 from msgspec import Struct
 
 from headgate.server.config import known
+from headgate.server.config.bucket_keys import BUCKETS
 
 
 class Key(Struct, frozen=True):
@@ -179,6 +180,7 @@ PARAMS: Final = _block(
     ),
     ("aws_sts_endpoint", "url", "the region's", "Where roles are assumed."),
     ("aws_bedrock_runtime_endpoint", "url", "the region's", "Where Bedrock's runtime is."),
+    *BUCKETS,
     ("watsonx_region_name", "name", "`WATSONX_REGION`, us-south", "IBM's region."),
     ("region_name", "name", "—", "Where the model runs, for calls that may not leave a region."),
     ("cooldown_time", "pause", "`router_settings`", "Seconds that the row rests after failures."),

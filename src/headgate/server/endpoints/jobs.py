@@ -6,7 +6,8 @@ Below `/{provider}/v1/…` they are that provider's. It knows no provider: rows 
 
 import re
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -21,12 +22,13 @@ from headgate.core.forward import LIMIT, checked, failed, forward
 from headgate.errors import BadRequestError, NotFoundError, RequestTooLargeError
 from headgate.ports import Outgoing
 from headgate.providers.registry import providers
-from headgate.server import batches, message_batches, uploads
+from headgate.server import batches, bulk, message_batches, uploads
 from headgate.server.arriving import received
+from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.endpoints import kept
 from headgate.server.gateway import Gateway
-from headgate.server.jobs import KINDS, choose
+from headgate.server.jobs import KINDS, choose, keeper
 from headgate.server.snapshot import Snapshot
 from headgate.store.jobs import Job
 from headgate.wire import envelope as envelopes
@@ -42,7 +44,9 @@ def takes(snapshot: Snapshot, path: str) -> bool:
     if found is None:
         return False
     row = snapshot.config.providers.get(found[1]) or providers().get(found[1])
-    return row is not None and _OPERATION.get(found[2], "batches") in row.paths
+    if row is None:
+        return False
+    return _OPERATION.get(found[2], "batches") in row.paths or (found[2] == "files" and row.bulk is not None)
 
 
 # files
@@ -58,7 +62,7 @@ async def upload(request: Request, gateway: Gateway, caller: Caller) -> Response
     wanted = kept.wanted_of(request, given)
     deployment = choose(gateway.snapshot, caller, "files", wanted.provider, wanted.models, None)
     if "files" not in deployment.provider.paths:
-        return await _held(gateway, caller, request, deployment, form)
+        return await _held(gateway, caller, request, deployment, form, meant=bool(wanted.models))
     size = int(length) - form.cut if length.isdecimal() else None
     body = Outgoing(pieces=form.pieces(), length=size)
     spool: Path | None = None
@@ -76,14 +80,27 @@ async def upload(request: Request, gateway: Gateway, caller: Caller) -> Response
 
 
 async def _held(
-    gateway: Gateway, caller: Caller, request: Request, deployment: Deployment, form: uploads.Form
+    gateway: Gateway,
+    caller: Caller,
+    request: Request,
+    deployment: Deployment,
+    form: uploads.Form,
+    *,
+    meant: bool,
 ) -> Response:
-    """A file for batches of a provider that keeps none in this shape: it stays here."""
+    """A file for batches of a provider that keeps none in this shape: it stays here, or goes into a bucket, where
+    `meant` says that its requests are for this very deployment."""
     if form.fields.get("purpose") != "batch":
         raise BadRequestError(
             f"files for {deployment.provider.name} are kept for batches alone: 'purpose' must be batch",
             param="purpose",
         )
+    if deployment.provider.bulk is not None:
+        translator = bulk.Translator(gateway, caller, deployment, meant=meant)
+        name, notes = await bulk.upload(gateway, translator, form.file(), form.filename)
+        home = translator.home
+        await gateway.jobs.keep(kept.job_of(gateway, caller, request, home, "file", name, notes))
+        return JSONResponse(bulk.public(notes))
     name = f"file-{secrets.token_hex(12)}"
     size = await uploads.kept(form.file(), message_batches.place(gateway, name))
     document = {
@@ -104,6 +121,8 @@ async def content(request: Request, gateway: Gateway, caller: Caller) -> Respons
     source = await gateway.jobs.load(job.batch) if job is not None and job.batch else None
     if source is not None and not source.booked:
         gateway.jobs.soon(batches.look(gateway, source))
+    if deployment.provider.bulk is not None:
+        return await _bulk_content(gateway, deployment, job, source, name)
     if source is not None and name == message_batches.output_of(source.id):
         lines = await message_batches.results(gateway, deployment, source)
         return StreamingResponse(lines, media_type="application/jsonl")
@@ -114,19 +133,46 @@ async def content(request: Request, gateway: Gateway, caller: Caller) -> Respons
     return await kept.streamed(deployment, answer)
 
 
+async def _bulk_content(
+    gateway: Gateway, deployment: Deployment, job: Job | None, source: Job | None, name: str
+) -> Response:
+    if job is None:
+        raise NotFoundError(f"No such File object: {name}", param="id")
+    if source is not None:
+        lines = await bulk.results(gateway, deployment, source, bulk.kind_of(name))
+        return StreamingResponse(lines, media_type="application/jsonl")
+    pieces = bulk.requests(gateway, deployment, job)
+    first = await anext(pieces, b"")  # what the bucket answers is said before there is a status
+    return StreamingResponse(_after(first, pieces), media_type="application/jsonl")
+
+
+async def _after(first: bytes, pieces: AsyncGenerator[bytes]) -> AsyncIterator[bytes]:
+    async with aclosing(pieces):
+        yield first
+        async for piece in pieces:
+            yield piece
+
+
 async def file(request: Request, gateway: Gateway, caller: Caller) -> Response:
     deployment, job, name = await kept.meant(request, gateway, caller, "file")
     if "files" in deployment.provider.paths:
         return await kept.plain(gateway, deployment, "files", request, f"/{name}")
     if job is not None and job.batch:
-        return JSONResponse(message_batches.output_file(job))
+        return JSONResponse(message_batches.output_file(job, bulk.kind_of(name)))
     if job is None or not job.document:
         raise NotFoundError(f"No such File object: {name}", param="id")
-    return JSONResponse(job.document)
+    return JSONResponse(bulk.public(job.document))
 
 
 async def delete_file(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    deployment, _, name = await kept.meant(request, gateway, caller, "file")
+    deployment, job, name = await kept.meant(request, gateway, caller, "file")
+    if deployment.provider.bulk is not None:
+        if job is None:
+            raise NotFoundError(f"No such File object: {name}", param="id")
+        source = await gateway.jobs.load(job.batch) if job.batch else None
+        await bulk.remove(gateway, deployment, job, source)
+        await gateway.jobs.remove(name)
+        return JSONResponse({"id": name, "object": "file", "deleted": True})
     if "files" not in deployment.provider.paths:
         message_batches.place(gateway, name).unlink(missing_ok=True)
         await gateway.jobs.remove(name)
@@ -148,6 +194,8 @@ async def create_batch(request: Request, gateway: Gateway, caller: Caller) -> Re
     booking = kept.booking_of(request, caller, envelope)
     fields = envelopes.document(envelope)
     name = checked(str(fields.get("input_file_id") or ""))
+    if deployment.provider.bulk is not None:
+        return await _bulk_batch(request, gateway, caller, deployment, source, fields, booking)
     ours = "files" not in deployment.provider.paths
 
     async def lines() -> AsyncIterator[Line]:
@@ -172,9 +220,37 @@ async def create_batch(request: Request, gateway: Gateway, caller: Caller) -> Re
     return JSONResponse(message_batches.told(job, document))
 
 
+async def _bulk_batch(
+    request: Request,
+    gateway: Gateway,
+    caller: Caller,
+    deployment: Deployment,
+    source: Job | None,
+    fields: Mapping[str, Any],
+    booking: Booking,
+) -> Response:
+    """A job on a file in a bucket: whoever keeps the file runs it, and its requests are known."""
+    if source is None or source.provider != deployment.provider.id:
+        raise NotFoundError(
+            f"No such File object at {deployment.provider.name}: {fields.get('input_file_id')}",
+            param="input_file_id",
+        )
+    notes = bulk.kept_of(source)
+    home = keeper(gateway.snapshot, source)
+    await batches.admit_model(gateway, booking, home.provider.id, notes.model, notes.most)
+    document, own = await bulk.create(gateway, home, notes, fields)
+    name = bulk.id_of(home, document)
+    job = kept.job_of(gateway, caller, request, home, "batch", name, own, booking)
+    await gateway.jobs.keep(job)
+    return JSONResponse(bulk.told_batch(home, job, document))
+
+
 async def batch(request: Request, gateway: Gateway, caller: Caller) -> Response:
     """Retrieves or cancels: what has ended is paid for."""
     deployment, job, name = await kept.meant(request, gateway, caller, "batch")
+    if deployment.provider.bulk is not None:
+        document = await bulk.batch(gateway, deployment, name, stop=request.method == "POST")
+        return JSONResponse(await _noted(gateway, deployment, job, document))
     rest = f"/{name}/cancel" if request.method == "POST" else f"/{name}"
     answer = await forward(
         gateway.snapshot.engine, deployment, "batches", request.method, rest, query=kept.query_of(request)
@@ -192,18 +268,24 @@ async def _noted(gateway: Gateway, deployment: Deployment, job: Job | None, docu
     ours = deployment.route("batches", False).dialect.name != kept.OPENAI
     if job is None:
         return _stranger(deployment, document) if ours else document
-    told = message_batches.told(job, document) if ours else document
+    told = _told(deployment, job, document) if ours else document
     await gateway.jobs.keep(*batches.result_files(job, told))
     if not job.booked:
         gateway.jobs.soon(batches.settle(gateway, job, document))
     return told
 
 
+def _told(deployment: Deployment, job: Job, document: Mapping[str, Any]) -> dict[str, Any]:
+    if deployment.provider.bulk is not None:
+        return bulk.told_batch(deployment, job, document)
+    return message_batches.told(job, document)
+
+
 def _stranger(deployment: Deployment, document: Mapping[str, Any]) -> dict[str, Any]:
     """Of a batch that was made without us."""
     name = str(document.get("id"))
     job = Job(id=name, kind="batch", created=0.0, key="", provider=deployment.provider.id, deployment="")
-    return message_batches.told(job, document)
+    return _told(deployment, job, document)
 
 
 # fine-tuning
@@ -261,6 +343,14 @@ tuning: Final = tuning_part("")
 # lists
 
 
+async def _bulk_list(request: Request, gateway: Gateway, caller: Caller, provider: str) -> Response:
+    """Those that were made here: a cloud's list is of the whole account, and goes on by other marks than ids."""
+    rows, more = kept.cut(request, await gateway.jobs.owned("batch", caller, provider))
+    found = await bulk.each(gateway, rows)
+    data = [await _noted(gateway, home, job, document) for home, job, document in found]
+    return JSONResponse(kept.page_of(data, more=more))
+
+
 def listed(kind: str) -> Callable[[Request, Gateway, Caller], Awaitable[Response]]:
     """The list of a provider, of which everybody sees what is theirs."""
 
@@ -270,7 +360,10 @@ def listed(kind: str) -> Callable[[Request, Gateway, Caller], Awaitable[Response
         deployment = choose(gateway.snapshot, caller, operation, wanted.provider, wanted.models, None)
         if operation not in deployment.provider.paths:
             rows = await gateway.jobs.owned(kind, caller, deployment.provider.id)
-            return JSONResponse(kept.page_of([row.document for row in rows if row.document], more=False))
+            files = [bulk.public(row.document) for row in rows if row.document]
+            return JSONResponse(kept.page_of(files, more=False))
+        if kind == "batch" and deployment.provider.bulk is not None:
+            return await _bulk_list(request, gateway, caller, deployment.provider.id)
         data, more, owned = await kept.gathered(request, gateway, caller, deployment, kind)
         if kind == "batch":
             data = [await _noted(gateway, deployment, owned.get(item["id"]), item) for item in data]

@@ -238,6 +238,18 @@ async def gathered(
     return found, False, owned
 
 
+def cut(request: Request, rows: list[Job]) -> tuple[list[Job], bool]:
+    """The page that `after` and `limit` ask for, and whether there is more. Raises BadRequestError."""
+    limit, after = request.query_params.get("limit") or "20", request.query_params.get("after")
+    if not limit.isdecimal() or not 1 <= int(limit) <= PAGES:
+        raise BadRequestError(f"'limit' must be a number from 1 to {PAGES}", param="limit")
+    ids = [row.id for row in rows]
+    if after and after not in ids:
+        raise BadRequestError(f"'after' names no batch of this list: {after[:100]!r}", param="after")
+    rows = rows[ids.index(after) + 1 if after else 0 :]
+    return rows[: int(limit)], len(rows) > int(limit)
+
+
 def page_of(data: list[Any], *, more: bool) -> dict[str, Any]:
     ends = {"first_id": data[0]["id"] if data else None, "last_id": data[-1]["id"] if data else None}
     return {"object": "list", "data": data, **ends, "has_more": more}
