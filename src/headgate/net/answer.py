@@ -40,6 +40,7 @@ class Response:
         "_error",
         "_held",
         "_inflate",
+        "_paused",
         "_pieces",
         "_waiter",
         "encoded",
@@ -61,6 +62,7 @@ class Response:
         self._connection = connection
         self._pieces: deque[bytes] = deque()
         self._held = 0
+        self._paused = False
         self.sink: Callable[[bytes], None] | None = None
         self._waiter: asyncio.Future[None] | None = None
         self._done = False
@@ -127,15 +129,18 @@ class Response:
         self._held = 0
         if not self._done:
             self.sink = sink
-            self._connection.resume()
+            if not self._paused:  # the first pieces may have been more than the reader could take
+                self._connection.resume()
             await self._wait()
         self._raise()
 
     def pause(self) -> None:
+        self._paused = True
         if not self._done:
             self._connection.pause()
 
     def resume(self) -> None:
+        self._paused = False
         if not self._done:
             self._connection.resume()
 
