@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.wire import failures, ir
+from headgate.wire import claude, failures, ir
 from headgate.wire.anthropic import blocks_write as write
 from headgate.wire.anthropic.blocks import read_blocks
 from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
@@ -88,7 +88,7 @@ def write_block(block: ir.Block, frame: Frame, at: int) -> dict[str, Any] | None
                 "type": "tool_use",
                 "id": call_id(block, frame, at),
                 "name": block.name,
-                "input": write.tool_input(block),
+                "input": claude.tool_input(block),
             }
             return write.finish(node, block.cache, block.extra)
         case ir.Thinking():

@@ -11,8 +11,8 @@ no twin:
 import re
 from typing import Any, Final
 
-from headgate.wire import ir
-from headgate.wire.bedrock.check import CLAUDE, FAMILY
+from headgate.wire import claude, ir
+from headgate.wire.bedrock.check import FAMILY
 from headgate.wire.bedrock.models import Facts, facts_of
 from headgate.wire.bedrock.reasoning import plan
 from headgate.wire.bedrock.request import MODEL_FIELDS
@@ -88,7 +88,7 @@ def _write(request: ir.Request, target: Target) -> ir.Written:
     _extras(request.extra or {}, facts, body, dropped)
     messages = [message["content"] for message in body["messages"]]
     limit_marks([*([tools.tools] if tools.tools else []), talk.system, *messages])
-    signs = CLAUDE if facts.claude else None
+    signs = claude.FAMILY if facts.claude else None
     return ir.Written(
         body=body,
         dropped=dropped,
