@@ -17,7 +17,7 @@ from headgate.errors import APIResponseValidationError, BadRequestError
 ABSENT: Final = msgspec.UNSET
 """In an `extra`: the writer would put this key, but it was not there."""
 
-_NAMES: Final[dict[type, str]] = {
+NAMES: Final[dict[type, str]] = {
     str: "a string",
     int: "an integer",
     float: "a number",
@@ -71,12 +71,12 @@ def expect(value: Any, kind: type[_T], where: str) -> _T:
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return value  # type: ignore[return-value]  # JSON has one kind of number
-    raise Malformed(where, f"expected {_NAMES[kind]}, got {_got(value)}")
+    raise Malformed(where, f"expected {NAMES[kind]}, got {_got(value)}")
 
 
 def required(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T:
     if key not in node:
-        raise Malformed(at(where, key), f"required, expected {_NAMES[kind]}")
+        raise Malformed(at(where, key), f"required, expected {NAMES[kind]}")
     return expect(node[key], kind, at(where, key))
 
 
@@ -93,7 +93,7 @@ def at(where: str, key: str) -> str:
 def _got(value: Any) -> str:
     if value is None:
         return "null"
-    return next((name for kind, name in _NAMES.items() if type(value) is kind), "something else")
+    return next((name for kind, name in NAMES.items() if type(value) is kind), "something else")
 
 
 def difference(came: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:

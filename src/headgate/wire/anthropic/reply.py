@@ -11,10 +11,10 @@ import msgspec
 from headgate.wire import claude, failures, ir
 from headgate.wire.anthropic import blocks_write as write
 from headgate.wire.anthropic.blocks import read_blocks
-from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
+from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.shape import reply_object
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode

@@ -9,16 +9,8 @@ from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.anthropic.blocks import read_blocks
-from headgate.wire.anthropic.check import (
-    FAMILY,
-    Malformed,
-    bad_request,
-    cache_mark,
-    expect,
-    optional,
-    required,
-    rest,
-)
+from headgate.wire.anthropic.check import FAMILY, cache_mark, rest
+from headgate.wire.shape import Malformed, bad_request, expect, optional, required
 
 _TOP: Final = frozenset(
     {

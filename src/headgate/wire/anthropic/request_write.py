@@ -15,12 +15,13 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.anthropic import betas, reasoning
 from headgate.wire.anthropic.blocks_write import mark
-from headgate.wire.anthropic.check import FAMILY, Malformed, bad_request
+from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.models import Facts, facts_of
 from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
 from headgate.wire.anthropic.turns import Conversation
 from headgate.wire.dialect import Target
 from headgate.wire.neutral import NEUTRAL
+from headgate.wire.shape import Malformed, bad_request
 from headgate.wire.words import Fitter
 
 MAX_MARKS: Final = 4

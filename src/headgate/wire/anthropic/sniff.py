@@ -10,8 +10,8 @@ import msgspec
 
 from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
-from headgate.wire.anthropic.check import Malformed
 from headgate.wire.anthropic.usage import merge, read_usage
+from headgate.wire.shape import Malformed
 
 _TAIL: Final = 32
 """Bytes kept between chunks: more than the longest `event:` line that matters."""

@@ -13,10 +13,10 @@ from msgspec import Struct, field
 from headgate.errors import APIConnectionError, HeadgateError
 from headgate.wire import failures, ir, sse
 from headgate.wire.anthropic.blocks import read_block, read_citation
-from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
+from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.reply import TOP, read_reply, restore
 from headgate.wire.anthropic.usage import merge, read_finish, read_usage
-from headgate.wire.shape import reply_object
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required
 from headgate.wire.whole import Whole, events_of
 
 _CUT: Final = "the upstream's stream ended before its answer was complete"

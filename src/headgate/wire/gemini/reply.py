@@ -15,17 +15,7 @@ from headgate.wire import ir
 from headgate.wire.dialect import Frame
 from headgate.wire.gemini import blocks_write as write
 from headgate.wire.gemini import failure, grounding
-from headgate.wire.gemini.check import (
-    FAMILY,
-    Malformed,
-    bad_reply,
-    expect,
-    fields,
-    kept,
-    listed,
-    optional,
-    own,
-)
+from headgate.wire.gemini.check import FAMILY, expect, fields, kept, listed, optional, own
 from headgate.wire.gemini.parts import CallIds, read_part
 from headgate.wire.gemini.usage import (
     finish_name,
@@ -36,7 +26,7 @@ from headgate.wire.gemini.usage import (
     write_logprobs,
     write_usage,
 )
-from headgate.wire.shape import reply_json
+from headgate.wire.shape import Malformed, bad_reply, reply_json
 
 _ENCODE = msgspec.json.Encoder().encode
 

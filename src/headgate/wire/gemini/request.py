@@ -9,21 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from headgate.wire import ir
-from headgate.wire.gemini.check import (
-    FAMILY,
-    Malformed,
-    bad_request,
-    expect,
-    fields,
-    kept,
-    listed,
-    optional,
-    required,
-    rest,
-)
+from headgate.wire.gemini.check import FAMILY, expect, fields, kept, listed, optional, required, rest
 from headgate.wire.gemini.config import read_config
 from headgate.wire.gemini.parts import CallIds, read_part
 from headgate.wire.gemini.schema import to_json_schema
+from headgate.wire.shape import Malformed, bad_request
 
 TOP: Final = frozenset(
     {

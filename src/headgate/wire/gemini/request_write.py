@@ -15,13 +15,14 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.dialect import Target
 from headgate.wire.gemini import config as configs
-from headgate.wire.gemini.check import FAMILY, Malformed, bad_request, camel
+from headgate.wire.gemini.check import FAMILY, camel
 from headgate.wire.gemini.contents import Conversation
 from headgate.wire.gemini.models import facts_of
 from headgate.wire.gemini.names import Names
 from headgate.wire.gemini.parts import DETAILS
 from headgate.wire.gemini.request import MADE_IDS, TIERS
 from headgate.wire.gemini.tools_write import write_tools
+from headgate.wire.shape import Malformed, bad_request
 
 _NATIVE: Final = frozenset(
     {"safetySettings", "cachedContent", "labels", "toolConfig", "generationConfig", "modelArmorConfig"}

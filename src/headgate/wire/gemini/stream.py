@@ -14,19 +14,11 @@ from headgate.errors import APIConnectionError, APIResponseValidationError, Head
 from headgate.wire import ir, sse
 from headgate.wire.gemini import failure, grounding
 from headgate.wire.gemini.answer import Answer
-from headgate.wire.gemini.check import (
-    FAMILY,
-    Malformed,
-    bad_reply,
-    expect,
-    fields,
-    listed,
-    optional,
-)
+from headgate.wire.gemini.check import FAMILY, expect, fields, listed, optional
 from headgate.wire.gemini.parts import CallIds
 from headgate.wire.gemini.reply import NAMED, TOP, call_prefix, created, index_of, without_candidates
 from headgate.wire.gemini.usage import read_usage
-from headgate.wire.shape import reply_json
+from headgate.wire.shape import Malformed, bad_reply, reply_json
 from headgate.wire.whole import Whole
 
 CUT: Final = "the upstream's stream ended before its answer was complete"
