@@ -52,13 +52,6 @@ RECORDS = [record for record in others() if record["id"] not in LEFT_OUT]
 
 
 @pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     params = {"api_base": upstream.base, "api_key": "sk-upstream-secret", "use_in_pass_through": True}
     rows = [

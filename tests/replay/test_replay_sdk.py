@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -22,13 +21,6 @@ CHOSEN = [
     and record["api"] in ("chat", "messages", "generateContent", "cohere_chat")
 ]
 ASKED = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 async def hear(upstream: Upstream, record: dict[str, Any], stream: bool) -> recorded.Said:

@@ -7,17 +7,13 @@ from typing import Any
 import pytest
 
 import recorded
-from servers import KEY, RunningGateway, Upstream, running
+from servers import KEY, RunningGateway, Upstream, an_upstream, running
 
 ASKED = [{"role": "user", "content": "Hi"}]
 NAMES = ("cohere", "predibase", "triton", "nlp_cloud")
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
+upstream = an_upstream("module")
 
 
 @pytest.fixture(scope="module")
