@@ -1,14 +1,15 @@
 """Reading JSON of unknown shape, and keeping what was read exactly.
 
 `expect`, `required` and `optional` say where a value was wrong and what was expected; `Malformed` never
-leaves a dialect: request readers turn it into BadRequestError, reply readers into APIResponseValidationError.
+leaves a dialect: what reads requests bears `says_bad_request`, what reads answers `says_bad_reply`.
 
 `difference` and `restore` are how a dialect forgets nothing: what it reads it writes at once, and where the
 two differ the difference is kept in the node's `extra`. Knows no format.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec
 
@@ -27,7 +28,8 @@ NAMES: Final[dict[type, str]] = {
 }
 
 _DECODE: Final = msgspec.json.Decoder().decode
-_T = TypeVar("_T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Malformed(Exception):  # noqa: N818 -- a signal inside a dialect, not an error of the tree
@@ -49,6 +51,32 @@ def bad_reply(error: Malformed | RecursionError) -> APIResponseValidationError:
     return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
 
 
+def says_bad_request(work: Callable[P, T]) -> Callable[P, T]:
+    """For what reads or writes a request: what is malformed, or nested too deeply, is raised as BadRequestError."""
+
+    @wraps(work)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except (Malformed, RecursionError) as error:
+            raise bad_request(error) from None
+
+    return run
+
+
+def says_bad_reply(work: Callable[P, T]) -> Callable[P, T]:
+    """For what reads an answer: what is malformed, or nested too deeply, is raised as APIResponseValidationError."""
+
+    @wraps(work)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except (Malformed, RecursionError) as error:
+            raise bad_reply(error) from None
+
+    return run
+
+
 def reply_json(body: bytes | str) -> Any:
     """What an upstream answered. Raises APIResponseValidationError for what is no JSON."""
     try:
@@ -65,7 +93,7 @@ def reply_object(body: bytes | str) -> dict[str, Any]:
     return document
 
 
-def expect(value: Any, kind: type[_T], where: str) -> _T:
+def expect(value: Any, kind: type[T], where: str) -> T:
     """The value, if it is of that JSON type. An integer is a number; true and false are neither."""
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
@@ -74,13 +102,13 @@ def expect(value: Any, kind: type[_T], where: str) -> _T:
     raise Malformed(where, f"expected {NAMES[kind]}, got {_got(value)}")
 
 
-def required(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T:
+def required(node: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:
     if key not in node:
         raise Malformed(at(where, key), f"required, expected {NAMES[kind]}")
     return expect(node[key], kind, at(where, key))
 
 
-def optional(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T | None:
+def optional(node: Mapping[str, Any], key: str, kind: type[T], where: str) -> T | None:
     """None where the key is missing or null."""
     value = node.get(key)
     return None if value is None else expect(value, kind, at(where, key))

@@ -15,7 +15,16 @@ from headgate.wire import failures, ir, sse
 from headgate.wire.along import Along
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
 from headgate.wire.fold import Folder, unfold
-from headgate.wire.shape import Malformed, bad_reply, bad_request, expect, optional, reply_json, required
+from headgate.wire.shape import (
+    Malformed,
+    bad_reply,
+    bad_request,
+    expect,
+    optional,
+    reply_json,
+    required,
+    says_bad_reply,
+)
 from headgate.wire.whole import Whole
 
 FAMILY: Final = "tgi"
@@ -139,14 +148,12 @@ def _prompt(turns: list[ir.Turn], dropped: list[str]) -> str:
 # --- whole answers ---------------------------------------------------------------------------------------
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """One answer, or a list with it. Raises APIResponseValidationError, or the error that the body is."""
     document = reply_json(body)
     node = document[0] if isinstance(document, list) and document else document
-    try:
-        return _reply(expect(node, dict, ""), echo.prompt if isinstance(echo, Echo) else "")
-    except Malformed as error:
-        raise bad_reply(error) from None
+    return _reply(expect(node, dict, ""), echo.prompt if isinstance(echo, Echo) else "")
 
 
 def _reply(node: dict[str, Any], prompt: str) -> ir.Reply:

@@ -14,7 +14,7 @@ from headgate.wire.anthropic.blocks import read_blocks
 from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required, says_bad_reply
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
@@ -24,15 +24,13 @@ TOP: Final = frozenset(
 )  # fmt: skip
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
     document = reply_object(body)
     if document.get("type") == "error" or ("error" in document and "content" not in document):
         raise failures.read_document(document)
-    try:
-        return read_message(document, echo)
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return read_message(document, echo)
 
 
 def read_message(document: dict[str, Any], echo: ir.Echo | None = None) -> ir.Reply:

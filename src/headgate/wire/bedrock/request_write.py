@@ -20,7 +20,7 @@ from headgate.wire.bedrock.tools import DUMMY_TOOL, JSON_ORDER, NAME_LIMIT, Tool
 from headgate.wire.bedrock.turns import Conversation, limit_marks
 from headgate.wire.dialect import Target
 from headgate.wire.neutral import NEUTRAL
-from headgate.wire.shape import Malformed, bad_request
+from headgate.wire.shape import says_bad_request
 from headgate.wire.words import Fitter
 
 _NATIVE: Final = frozenset(
@@ -47,15 +47,9 @@ _NOTE: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 _NOTES: Final = 16
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for a schema that is nested too deeply."""
-    try:
-        return _write(request, target)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     facts = facts_of(target.model)
     names = Fitter(NAME_LIMIT, "tool")
     planned = plan(request, facts)

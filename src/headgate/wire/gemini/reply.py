@@ -26,7 +26,7 @@ from headgate.wire.gemini.usage import (
     write_logprobs,
     write_usage,
 )
-from headgate.wire.shape import Malformed, bad_reply, reply_json
+from headgate.wire.shape import Malformed, bad_reply, reply_json, says_bad_reply
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -48,13 +48,10 @@ _CONTENT: Final = frozenset({"role", "parts"})
 # --- reading ---------------------------------------------------------------------------------------------
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = reply_json(body)
-    try:
-        return read_document(document, echo, call_prefix(body))
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return read_document(reply_json(body), echo, call_prefix(body))
 
 
 def call_prefix(body: bytes) -> str:
