@@ -12,8 +12,7 @@ import pytest
 import recorded
 from servers import KEY, RunningGateway, Upstream, running
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 ROWS = {
     **recorded.PROVIDERS,

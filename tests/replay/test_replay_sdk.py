@@ -11,8 +11,7 @@ import recorded
 from headgate.errors import HeadgateError, for_status
 from servers import Upstream
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 CHOSEN = [
     record

@@ -4,10 +4,11 @@ import json
 from typing import Any
 
 import pytest
-from recorded_images import answer, exchange, sent
+from recorded_images import answer, sent
 from upstreams import B64, FILE, URI, body_of, read, upstream, values, written
 
 from headgate import errors
+from recorded import exchange
 
 
 def test_black_forest_labs_recorded_request() -> None:

@@ -4,11 +4,12 @@ import base64
 from typing import Any
 
 import pytest
-from recorded_images import answer, exchange, sent
+from recorded_images import answer, sent
 from upstreams import B64, FILE, PNG, URI, body_of, read, upstream, values, written
 
 from headgate import errors
 from headgate.wire import ir
+from recorded import exchange
 
 # --- relatives of OpenAI's -------------------------------------------------------------------------------
 
