@@ -3,23 +3,18 @@
 Knows no format: the reader is handed in.
 """
 
-from headgate.errors import HeadgateError
 from headgate.wire import ir
-from headgate.wire.dialect import StreamReader
+from headgate.wire.dialect import Seen, StreamReader
 
 
-class Along:
+class Along(Seen):
     """See dialect.Sniffer. The reader must not raise: its failures are events."""
 
-    __slots__ = ("_reader", "done", "ended", "error", "model", "usage")
+    __slots__ = ("_reader",)
 
     def __init__(self, reader: StreamReader) -> None:
+        super().__init__()
         self._reader = reader
-        self.usage: ir.Usage | None = None
-        self.ended = False
-        self.done = False
-        self.error: HeadgateError | None = None
-        self.model: str | None = None
 
     def feed(self, data: bytes) -> None:
         for event in self._reader.feed(data):
