@@ -5,7 +5,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parent.parent.parent / "shared" / "wire"
+
+
+def needed() -> Path:
+    """ROOT. Where it is not there the test that asks is skipped, or the whole file of tests."""
+    if not ROOT.exists():
+        pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+    return ROOT
+
+
+def exchange(name: str) -> dict[str, Any]:
+    """By its id, for example "fal.images.9622bb4b72"; skips as `needed` does."""
+    found: dict[str, Any] = json.loads(next(needed().glob(f"dev/*/{name}.json")).read_text())
+    return found
+
 
 PROVIDERS = {
     "openai": "openai",

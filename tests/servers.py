@@ -10,8 +10,9 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
+import pytest
 import uvicorn
 import yaml
 
@@ -97,6 +98,18 @@ class Upstream:
             self.closed.set()
         finally:
             writer.close()
+
+
+def an_upstream(scope: Literal["function", "module"]) -> Any:
+    """The fixture `upstream`: one for each test, or one for all tests of a file."""
+
+    @pytest.fixture(scope=scope, name="upstream")
+    def made() -> Iterator[Upstream]:
+        upstream = Upstream()
+        yield upstream
+        upstream.stop()
+
+    return made
 
 
 class RunningGateway:

@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import recorded
 from headgate.catalog import tokens
 
-WIRE = Path(__file__).parents[3] / "shared/wire"
+WIRE = recorded.ROOT
 HIDDEN = ("response_format", "output_format", "output_config", "web_search_options", "plugins", "mcp_servers")
 
 

@@ -13,8 +13,7 @@ from headgate.wire.audio.sound import wav
 from headgate.wire.multipart import Field, FileData, Parser, Part, Writer, boundary_of
 from servers import KEY, RunningGateway, Upstream, running
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 RECORDS = [record for record in recorded.sounds() if recorded.reason_no_sound(record) is None]
 SPOKEN = [pytest.param(one, id=one["id"]) for one in RECORDS if one["api"] == "speech"]
@@ -25,13 +24,6 @@ NAMES = {
     "timestamps_granularity": "timestamp_granularities",
 }
 """Names of form fields as OpenAI's callers say them."""
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -11,8 +11,7 @@ import recorded
 from headgate.errors import for_status
 from servers import KEY, RunningGateway, Upstream, running
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 RECORDS = list(recorded.records())
 CHOSEN = [record for record in RECORDS if recorded.reason_left_out(record) is None]
@@ -24,13 +23,6 @@ _PATHS = {
 }
 HELLO = [{"role": "user", "content": "hi"}]
 _NATIVE = ("messages", "generateContent", "cohere_chat")
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

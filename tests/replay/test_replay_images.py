@@ -13,8 +13,7 @@ from headgate.errors import for_status
 from picture_desk import PNG, Pictures, form
 from servers import KEY, RunningGateway, Upstream, running
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 ROWS = {
     **recorded.PROVIDERS,

@@ -12,8 +12,7 @@ import pytest
 import recorded
 from servers import KEY, RunningGateway, Upstream, running
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 ROWS = {
     **recorded.PROVIDERS,
@@ -49,13 +48,6 @@ LEFT_OUT = {
     "openai.other.stream.2de610d06a": "a request to the root of the host, which its API answers with 421"
 }
 RECORDS = [record for record in others() if record["id"] not in LEFT_OUT]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,8 +11,7 @@ import recorded
 from headgate.errors import HeadgateError, for_status
 from servers import Upstream
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 CHOSEN = [
     record
@@ -22,13 +20,6 @@ CHOSEN = [
     and record["api"] in ("chat", "messages", "generateContent", "cohere_chat")
 ]
 ASKED = [{"role": "user", "content": "hi"}]
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 async def hear(upstream: Upstream, record: dict[str, Any], stream: bool) -> recorded.Said:

@@ -21,15 +21,7 @@ RECORDS = [
     if provider != "aleph-alpha" or one[0].endswith("/batch_semantic_embed")
 ]
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
+recorded.needed()
 
 
 @pytest.fixture(scope="module")

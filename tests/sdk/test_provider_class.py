@@ -2,20 +2,12 @@
 
 import json
 import socket
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from provider_class import Answer, ChatProvider, ProviderError
 
 from servers import Upstream
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 def provider(upstream: Upstream, model: str = "openai/gpt-4o") -> ChatProvider:

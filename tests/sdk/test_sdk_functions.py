@@ -3,7 +3,7 @@
 import asyncio
 import json
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -39,13 +39,6 @@ GENERATED = {
     "modelVersion": "gemini-2.5-flash",
 }  # fmt: skip
 SHAPES = {"openai/gpt-4o": CHAT, "anthropic/claude-sonnet-4-5": MESSAGE, "gemini/gemini-2.5-flash": GENERATED}
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 def answer(upstream: Upstream, body: Any, status: int = 200, **headers: str) -> None:

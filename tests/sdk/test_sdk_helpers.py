@@ -30,13 +30,6 @@ def fresh() -> Iterator[None]:
     functions.default_client.cache_clear()
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
-
-
 def usage(prompt: int, completion: int, **more: Any) -> dict[str, Any]:
     return {
         "prompt_tokens": prompt,

@@ -3,7 +3,7 @@
 import copy
 import json
 import pickle
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import openai
@@ -157,13 +157,6 @@ def test_the_older_completions_are_put_together_too() -> None:
 
 
 # upstreams that think
-
-
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
 
 
 def events(*rows: dict[str, Any]) -> bytes:

@@ -13,7 +13,7 @@ from headgate.errors import for_status
 from headgate.providers.registry import resolve
 from headgate.wire import eventstream, ir
 from headgate.wire.fold import fold
-from servers import KEY, RunningGateway, Upstream, running
+from servers import KEY, RunningGateway, Upstream, an_upstream, running
 
 SONNET = "us.anthropic.claude-sonnet-4-5-20250929-v1:0"
 FILES = sorted((recorded.ROOT / "dev" / "aws-bedrock").glob("*.json")) if recorded.ROOT.exists() else []
@@ -26,11 +26,7 @@ RECORDS = [
 FRAMES = "application/vnd.amazon.eventstream"
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
+upstream = an_upstream("module")
 
 
 @pytest.fixture(scope="module")

@@ -78,13 +78,6 @@ def booked(gateway: RunningGateway) -> Any:
     raise AssertionError("nothing was booked")
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
-
-
 def test_cancelled_streams_are_charged_by_what_was_relayed(upstream: Upstream, tmp_path: Path) -> None:
     paused = Paused()
     upstream.script = paused  # type: ignore[assignment]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from servers import KEY, RunningGateway, Upstream, running
+from servers import KEY, RunningGateway, Upstream, an_upstream, running
 
 SECRET = "sk-upstream-0a1b2c3d4e5f"
 ASKED = [{"role": "user", "content": "Hello there"}]
@@ -22,11 +22,7 @@ TOOL = {
 }
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
+upstream = an_upstream("module")
 
 
 @pytest.fixture(scope="module", params=[True, False], ids=["lane", "asgi"])

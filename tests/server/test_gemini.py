@@ -36,13 +36,6 @@ VECTORS = {
 }
 
 
-@pytest.fixture(name="upstream")
-def fixture_upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.stop()
-
-
 @pytest.fixture(name="gateway")
 def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGateway]:
     def row(name: str, model: str, base: str) -> dict[str, Any]:

@@ -34,7 +34,7 @@ FILE = {
 
 
 def batch(name: str = "batch_1", **fields: Any) -> dict[str, Any]:
-    made = json.loads((recorded.ROOT / "dev/openai/openai.batches.262496cd19.json").read_text())
+    made = json.loads((recorded.needed() / "dev/openai/openai.batches.262496cd19.json").read_text())
     return {**made["response"]["body"], "id": name, "input_file_id": "file-in1", **fields}
 
 

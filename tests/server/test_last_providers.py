@@ -63,13 +63,6 @@ TOKENS = {
 }
 
 
-@pytest.fixture(name="upstream")
-def fixture_upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.stop()
-
-
 @pytest.fixture(name="gateway")
 def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGateway]:
     key = rsa.generate_private_key(public_exponent=65537, key_size=2048)

@@ -22,7 +22,7 @@ TEXT = "Be brief."
 
 
 def recording(name: str) -> dict[str, Any]:
-    return dict(json.loads((recorded.ROOT / f"dev/anthropic/anthropic.batches.{name}.json").read_text()))
+    return dict(json.loads((recorded.needed() / f"dev/anthropic/anthropic.batches.{name}.json").read_text()))
 
 
 BATCH = recording("dfb1ad8c79")["response"]["body"]

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import recorded
-from servers import KEY, RunningGateway, Upstream, running
+from servers import KEY, RunningGateway, Upstream, an_upstream, running
 
 ASKED = [{"role": "user", "content": "Hi"}]
 NAMES = ("aleph_alpha", "cohere", "predibase", "triton", "nlp_cloud", "watsonx")
@@ -15,11 +15,7 @@ OWN = {"watsonx": {"api_key": None, "token": "sk-upstream", "project_id": "p1"}}
 """Where a key is exchanged for a token, the token itself is given."""
 
 
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
+upstream = an_upstream("module")
 
 
 @pytest.fixture(scope="module")

@@ -26,13 +26,6 @@ LINES = (
 VECTORS = {"model": "e", "embeddings": [[0.5, 0.25]], "prompt_eval_count": 1}
 
 
-@pytest.fixture(name="upstream")
-def fixture_upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.stop()
-
-
 @pytest.fixture(name="gateway")
 def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGateway]:
     def row(name: str, model: str, **more: Any) -> dict[str, Any]:

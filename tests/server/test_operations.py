@@ -36,13 +36,6 @@ FILLED = {
 }
 
 
-@pytest.fixture(name="upstream")
-def fixture_upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.stop()
-
-
 @pytest.fixture(name="gateway")
 def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGateway]:
     def row(name: str, model: str, **info: Any) -> dict[str, Any]:

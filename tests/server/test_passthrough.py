@@ -28,13 +28,6 @@ STREAM = (
 AUTH = {"authorization": f"Bearer {KEY}"}
 
 
-@pytest.fixture(name="upstream")
-def fixture_upstream() -> Iterator[Upstream]:
-    upstream = Upstream()
-    yield upstream
-    upstream.stop()
-
-
 @pytest.fixture(name="gateway")
 def fixture_gateway(upstream: Upstream, tmp_path: Any) -> Iterator[RunningGateway]:
     def row(name: str, model: str, key: str, base: str) -> dict[str, Any]:

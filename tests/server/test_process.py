@@ -39,13 +39,6 @@ def folder() -> Iterator[Path]:
         yield Path(name).resolve()
 
 
-@pytest.fixture
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
-
-
 class Served:
     """A gateway's process. `said` is what it wrote before it was ready."""
 

@@ -76,6 +76,7 @@ def test_recorded_message_batches_in_openais_words(document: dict[str, Any]) -> 
     ],
 )
 def test_how_message_batches_end(fields: dict[str, Any], status: str) -> None:
+    recorded.needed()
     told = batches.told_batch({**BATCHES[0], **fields}, {}, "file-out")
     assert told["status"] == status
     assert (told["output_file_id"] == "file-out") == (fields["processing_status"] == "ended")

@@ -4,13 +4,13 @@ import base64
 import contextlib
 import json
 import struct
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import recorded
 from headgate import errors
 from headgate.wire import ir
 from headgate.wire.dialect import Frame, Target
@@ -18,7 +18,7 @@ from headgate.wire.embeddings import DIALECT as OPENAI
 from headgate.wire.embeddings import EmbeddingsReply, EmbeddingsRequest
 from headgate.wire.gemini.embeddings import DIALECT as GEMINI
 
-WIRE = Path(__file__).resolve().parents[3] / "shared" / "wire"
+WIRE = recorded.ROOT
 FRAME = Frame(id="ours", created=0, model="ours")
 SINGLE = st.floats(width=32, allow_nan=False, allow_infinity=False)
 VECTORS = st.lists(st.lists(SINGLE, min_size=1, max_size=5), min_size=1, max_size=4)

@@ -1,7 +1,6 @@
 """Error answers of any shape become the right exception with the upstream's own words."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,10 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from strategies import json_values
 
+import recorded
 from headgate import errors
 from headgate.wire import failures
 
-WIRE = Path(__file__).resolve().parents[3] / "shared" / "wire"
+WIRE = recorded.ROOT
 
 
 @pytest.mark.parametrize(

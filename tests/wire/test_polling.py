@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from headgate import errors
 from headgate.wire.polling import RULES, Ask, Done, Failed, Job, Step
-from recorded import ROOT
+from recorded import exchange
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -154,7 +154,7 @@ def test_a_queued_job_of_fal_that_ends_with_an_error_documented() -> None:
 
 
 def test_a_direct_answer_of_fal_is_the_result_recorded() -> None:
-    record = recorded("fal.images.9622bb4b72")
+    record = exchange("fal.images.9622bb4b72")
     job = Job(RULES["fal_queue"], record["request"]["url"])
     assert isinstance(told(job, record["response"]["body"]), Done)
 
@@ -173,16 +173,8 @@ def test_the_life_of_a_transcript_documented() -> None:
     assert isinstance(told(job, {"id": "x", "status": "completed", "text": "hi"}), Done)
 
 
-def recorded(name: str) -> dict[str, Any]:
-    found = next(ROOT.glob(f"dev/*/{name}.json"), None)
-    if found is None:
-        pytest.skip("the recorded traffic is not beside the project")
-    record: dict[str, Any] = json.loads(found.read_text())
-    return record
-
-
 def test_black_forest_labs_recorded() -> None:
-    first, second = (recorded(f"black-forest-labs.images.{name}") for name in ("7ff6a0c0d6", "7d963577ae"))
+    first, second = (exchange(f"black-forest-labs.images.{name}") for name in ("7ff6a0c0d6", "7d963577ae"))
     job = Job(RULES["bfl"], first["request"]["url"])
     step = told(job, first["response"]["body"])
     assert isinstance(step, Ask)
@@ -206,7 +198,7 @@ def test_black_forest_labs_recorded() -> None:
     ],
 )
 def test_predictions_recorded(name: str, kind: type[Any]) -> None:
-    record = recorded(f"replicate.predictions.{name}")
+    record = exchange(f"replicate.predictions.{name}")
     body = record["response"]["body"]
     step = told(Job(RULES["predictions"], "https://api.replicate.com/v1/predictions"), body)
     assert isinstance(step, kind)
@@ -331,7 +323,7 @@ def test_a_job_that_nobody_waits_for_is_ended_documented(name: str, method: str,
 
 
 def test_predictions_are_ended_at_the_address_that_they_name_recorded() -> None:
-    body = recorded("replicate.predictions.0fba960f11")["response"]["body"]
+    body = exchange("replicate.predictions.0fba960f11")["response"]["body"]
     job = Job(RULES["predictions"], "https://api.replicate.com/v1/predictions")
     assert job.cancel() is None
     told(job, body)

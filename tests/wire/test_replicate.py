@@ -14,19 +14,11 @@ from headgate.wire.dialect import Target
 from headgate.wire.fold import fold
 from headgate.wire.openai_chat import DIALECT as CHAT
 from headgate.wire.replicate import DIALECT
-from recorded import ROOT
+from recorded import exchange
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 LLAMA = "meta/meta-llama-3-8b-instruct"
-
-
-def recorded(name: str) -> dict[str, Any]:
-    found = ROOT / "dev" / "replicate" / f"replicate.{name}.json"
-    if not found.exists():
-        pytest.skip("the recorded traffic is not beside the project")
-    record: dict[str, Any] = json.loads(found.read_text())
-    return record
 
 
 def written(model: str = LLAMA, **body: Any) -> ir.Written:
@@ -53,7 +45,7 @@ def message(role: str, content: Any) -> dict[str, Any]:
 
 
 def test_one_message_is_the_prompt_recorded() -> None:
-    body = recorded("predictions.33ec59615c")["request"]["body"]
+    body = exchange("replicate.predictions.33ec59615c")["request"]["body"]
     out = written(messages=[message("user", body["input"]["prompt"])])
     assert out.body == body
     assert out.headers == {"prefer": "wait"}
@@ -90,7 +82,7 @@ def test_the_most_tokens_by_the_models_name_documented(model: str, name: str) ->
 
 
 def test_names_of_the_recorded_schema() -> None:
-    record = recorded("models.5ce36c7ba8")
+    record = exchange("replicate.models.5ce36c7ba8")
     schema = record["response"]["body"]["latest_version"]["openapi_schema"]["components"]["schemas"]
     asked = inputs(
         "meta/llama-2-70b-chat", messages=[message("system", "s"), message("user", "u")], max_tokens=5,
@@ -142,7 +134,7 @@ def test_outputs_are_joined(output: Any, text: str) -> None:
 
 
 def test_the_recorded_prediction_when_it_is_finished() -> None:
-    body = recorded("predictions.33ec59615c")["response"]["body"]
+    body = exchange("replicate.predictions.33ec59615c")["response"]["body"]
     with pytest.raises(errors.APIResponseValidationError, match="not finished"):
         DIALECT.read_reply(json.dumps(body).encode())
     metrics = {"input_token_count": 15, "output_token_count": 19}
@@ -183,7 +175,7 @@ def test_an_unreadable_answer_says_so(body: bytes) -> None:
     [("276a5cad75", errors.AuthenticationError), ("7e21a0af3a", errors.UnprocessableEntityError)],
 )
 def test_recorded_refusals(name: str, kind: type[Exception]) -> None:
-    response = recorded(f"predictions.{name}")["response"]
+    response = exchange(f"replicate.predictions.{name}")["response"]
     error = DIALECT.read_error(response["status"], {}, json.dumps(response["body"]).encode())
     assert type(error) is kind
     assert error.message
@@ -201,7 +193,7 @@ def streamed(data: bytes, cuts: list[int]) -> list[ir.Event]:
 
 
 def recorded_stream() -> bytes:
-    found: str = recorded("predictions.stream.f3d42db413")["response"]["sse"]
+    found: str = exchange("replicate.predictions.stream.f3d42db413")["response"]["sse"]
     return found.encode()
 
 

@@ -62,8 +62,7 @@ class Deployment:
 
     `secrets` are the texts that must never reach a message. `problem` is why it can't be called at all.
     `defaults` are request parameters for bodies that don't name them, `extra` and the row's `fixed` go over any body.
-    `providers` are
-    rows of the user's own, by name.
+    `providers` are rows of the user's own, by name.
     """
 
     def __init__(
@@ -101,35 +100,11 @@ class Deployment:
         self.drop_params: bool | None = params.get("drop_params")
         self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
         self.retries: int | None = params.get("num_retries", params.get("max_retries"))
-        self.weight: float | None = _number(params.get("weight"))
-        self.rpm: float | None = _number(params.get("rpm"))
-        self.tpm: float | None = _number(params.get("tpm"))
-        self.order: float = _number(params.get("order")) or 0.0
-        self.cooldown_time: float | None = _number(params.get("cooldown_time", info.get("cooldown_time")))
-        self.max_parallel: int | None = _whole(params.get("max_parallel_requests"))
-        self.team = str(info.get("team_id") or "")
-        self.tags: frozenset[str] = frozenset(params.get("tags") or ())
-        mirrors = params.get("silent_model") or ()
-        self.mirrors: tuple[str, ...] = (mirrors,) if isinstance(mirrors, str) else tuple(mirrors)
-        self.blocked = bool(params.get("blocked") or info.get("blocked"))
+        self._read_routing(params, info)
         self.track = Track()
         """Its own until whoever knows all deployments gives it the one that outlives it."""
         self.mark = self.id.encode()
-        filling = (name for name, *_ in self.provider.base_vars.values())
-        own = names.CONNECTION.union(
-            filling,
-            self.provider.header_params.values(),
-            [self.provider.auth.token_param],
-            taken(self.provider.credential),
-        )
-        self.defaults = {
-            name: Raw(msgspec.json.encode(value))
-            for name, value in {**self._body_env(), **params}.items()
-            if name not in own
-            and not names.describes(name)
-            and not names.is_price(name)
-            and value is not None
-        }
+        self.defaults = self._defaults(params)
         self.extra = {
             name: Raw(msgspec.json.encode(value)) for name, value in (params.get("extra_body") or {}).items()
         }
@@ -148,6 +123,37 @@ class Deployment:
         self._priced = False
         self._named: tuple[str, str | None] = (self.model, None)
         self._overrides: Mapping[str, Any] = {}
+
+    def _read_routing(self, params: Mapping[str, Any], info: Mapping[str, Any]) -> None:
+        """What decides whether and how often it is asked."""
+        self.weight: float | None = _number(params.get("weight"))
+        self.rpm: float | None = _number(params.get("rpm"))
+        self.tpm: float | None = _number(params.get("tpm"))
+        self.order: float = _number(params.get("order")) or 0.0
+        self.cooldown_time: float | None = _number(params.get("cooldown_time", info.get("cooldown_time")))
+        self.max_parallel: int | None = _whole(params.get("max_parallel_requests"))
+        self.team = str(info.get("team_id") or "")
+        self.tags: frozenset[str] = frozenset(params.get("tags") or ())
+        mirrors = params.get("silent_model") or ()
+        self.mirrors: tuple[str, ...] = (mirrors,) if isinstance(mirrors, str) else tuple(mirrors)
+        self.blocked = bool(params.get("blocked") or info.get("blocked"))
+
+    def _defaults(self, params: Mapping[str, Any]) -> dict[str, Raw]:
+        """Parameters that are the upstream's: neither how to reach it, nor what it is, nor what it costs."""
+        own = names.CONNECTION.union(
+            (name for name, *_ in self.provider.base_vars.values()),
+            self.provider.header_params.values(),
+            [self.provider.auth.token_param],
+            taken(self.provider.credential),
+        )
+        return {
+            name: Raw(msgspec.json.encode(value))
+            for name, value in {**self._body_env(), **params}.items()
+            if name not in own
+            and not names.describes(name)
+            and not names.is_price(name)
+            and value is not None
+        }
 
     def operation_for(self, operation: str) -> str:
         """The provider's operation that serves ours: chat stands in where it has no other."""

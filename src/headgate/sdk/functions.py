@@ -7,7 +7,7 @@ from typing import Any
 
 from headgate.errors import BadRequestError
 from headgate.sdk.client import Client
-from headgate.sdk.portal import PORTAL
+from headgate.sdk.portal import PORTAL, blocking
 
 _Messages = Sequence[Any]
 MODERATION = "openai/omni-moderation-latest"
@@ -57,9 +57,7 @@ async def acompletion(
     return await default_client().call("chat", model, fields)
 
 
-def completion(model: str, messages: _Messages | None = None, *args: Any, **kwargs: Any) -> Any:
-    """`acompletion`, for code that does not await."""
-    return PORTAL.run(acompletion(model, messages, *args, **kwargs))
+completion = blocking(acompletion)
 
 
 async def atext_completion(prompt: Any = None, model: str = "", **kwargs: Any) -> Any:
@@ -67,9 +65,7 @@ async def atext_completion(prompt: Any = None, model: str = "", **kwargs: Any) -
     return await default_client().call("completions", model, {"prompt": prompt, **kwargs})
 
 
-def text_completion(prompt: Any = None, model: str = "", **kwargs: Any) -> Any:
-    """`atext_completion`, for code that does not await."""
-    return PORTAL.run(atext_completion(prompt, model, **kwargs))
+text_completion = blocking(atext_completion)
 
 
 async def aembedding(model: str, input: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
@@ -77,9 +73,7 @@ async def aembedding(model: str, input: Any = None, **kwargs: Any) -> Any:  # no
     return await default_client().call("embeddings", model, {"input": input, **kwargs})
 
 
-def embedding(model: str, input: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
-    """`aembedding`, for code that does not await."""
-    return PORTAL.run(aembedding(model, input, **kwargs))
+embedding = blocking(aembedding)
 
 
 async def aresponses(input: Any = None, model: str = "", **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
@@ -87,9 +81,7 @@ async def aresponses(input: Any = None, model: str = "", **kwargs: Any) -> Any: 
     return await default_client().call("responses", model, {"input": input, **kwargs})
 
 
-def responses(input: Any = None, model: str = "", **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
-    """`aresponses`, for code that does not await."""
-    return PORTAL.run(aresponses(input, model, **kwargs))
+responses = blocking(aresponses)
 
 
 async def arerank(
@@ -115,11 +107,7 @@ async def arerank(
     return await default_client().call("rerank", model, fields)
 
 
-def rerank(
-    model: str, query: Any = None, documents: Sequence[Any] | None = None, *args: Any, **kwargs: Any
-) -> Any:
-    """`arerank`, for code that does not await."""
-    return PORTAL.run(arerank(model, query, documents, *args, **kwargs))
+rerank = blocking(arerank)
 
 
 async def amoderation(input: Any = None, model: str = MODERATION, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
@@ -127,9 +115,7 @@ async def amoderation(input: Any = None, model: str = MODERATION, **kwargs: Any)
     return await default_client().call("moderations", model, {"input": input, **kwargs})
 
 
-def moderation(input: Any = None, model: str = MODERATION, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
-    """`amoderation`, for code that does not await."""
-    return PORTAL.run(amoderation(input, model, **kwargs))
+moderation = blocking(amoderation)
 
 
 async def aocr(model: str, document: Any = None, **kwargs: Any) -> Any:
@@ -137,9 +123,7 @@ async def aocr(model: str, document: Any = None, **kwargs: Any) -> Any:
     return await default_client().call("ocr", model, {"document": document, **kwargs})
 
 
-def ocr(model: str, document: Any = None, **kwargs: Any) -> Any:
-    """`aocr`, for code that does not await."""
-    return PORTAL.run(aocr(model, document, **kwargs))
+ocr = blocking(aocr)
 
 
 async def afim_completion(model: str, prompt: Any = None, suffix: str | None = None, **kwargs: Any) -> Any:
@@ -147,9 +131,7 @@ async def afim_completion(model: str, prompt: Any = None, suffix: str | None = N
     return await default_client().call("fim", model, {"prompt": prompt, "suffix": suffix, **kwargs})
 
 
-def fim_completion(model: str, prompt: Any = None, suffix: str | None = None, **kwargs: Any) -> Any:
-    """`afim_completion`, for code that does not await."""
-    return PORTAL.run(afim_completion(model, prompt, suffix, **kwargs))
+fim_completion = blocking(afim_completion)
 
 
 async def aspeech(
@@ -237,9 +219,7 @@ async def atranslation(model: str, file: Any = None, **kwargs: Any) -> Any:
     return await default_client().call("translations", model, {"file": file, **kwargs})
 
 
-def translation(model: str, file: Any = None, **kwargs: Any) -> Any:
-    """`atranslation`, for code that does not await."""
-    return PORTAL.run(atranslation(model, file, **kwargs))
+translation = blocking(atranslation)
 
 
 async def aimage_generation(
@@ -271,9 +251,7 @@ async def aimage_generation(
     return await default_client().call("images", model or IMAGES, fields)
 
 
-def image_generation(prompt: str, *args: Any, **kwargs: Any) -> Any:
-    """`aimage_generation`, for code that does not await."""
-    return PORTAL.run(aimage_generation(prompt, *args, **kwargs))
+image_generation = blocking(aimage_generation)
 
 
 async def aimage_edit(
@@ -304,9 +282,7 @@ async def aimage_edit(
     return await default_client().call("image_edits", model or IMAGES, fields)
 
 
-def image_edit(image: Any = None, *args: Any, **kwargs: Any) -> Any:
-    """`aimage_edit`, for code that does not await."""
-    return PORTAL.run(aimage_edit(image, *args, **kwargs))
+image_edit = blocking(aimage_edit)
 
 
 async def aimage_variation(
@@ -323,9 +299,7 @@ async def aimage_variation(
     return await default_client().call("image_variations", model, {"image": image, **fields})
 
 
-def image_variation(image: Any, *args: Any, **kwargs: Any) -> Any:
-    """`aimage_variation`, for code that does not await."""
-    return PORTAL.run(aimage_variation(image, *args, **kwargs))
+image_variation = blocking(aimage_variation)
 
 
 def batch_completion(

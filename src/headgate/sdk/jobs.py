@@ -20,7 +20,7 @@ from headgate.errors import BadRequestError
 from headgate.ports import Incoming, Outgoing
 from headgate.sdk.functions import default_client
 from headgate.sdk.objects import Response, View
-from headgate.sdk.portal import PORTAL
+from headgate.sdk.portal import blocking
 
 PIECE = 256 * 1024
 OPENAI = "openai"
@@ -105,9 +105,7 @@ async def acreate_file(
         return FileObject.of(await _document(answer))
 
 
-def create_file(file: Any, purpose: str, *args: Any, **kwargs: Any) -> FileObject:
-    """`acreate_file`, for code that does not await."""
-    return PORTAL.run(acreate_file(file, purpose, *args, **kwargs))
+create_file = blocking(acreate_file)
 
 
 async def afile_retrieve(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileObject:
@@ -115,9 +113,7 @@ async def afile_retrieve(file_id: str, custom_llm_provider: str = OPENAI, **kwar
     return FileObject.of(await _ask("files", "GET", _id(file_id), custom_llm_provider, kwargs))
 
 
-def file_retrieve(file_id: str, *args: Any, **kwargs: Any) -> FileObject:
-    """`afile_retrieve`, for code that does not await."""
-    return PORTAL.run(afile_retrieve(file_id, *args, **kwargs))
+file_retrieve = blocking(afile_retrieve)
 
 
 async def afile_delete(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileObject:
@@ -125,9 +121,7 @@ async def afile_delete(file_id: str, custom_llm_provider: str = OPENAI, **kwargs
     return FileObject.of(await _ask("files", "DELETE", _id(file_id), custom_llm_provider, kwargs))
 
 
-def file_delete(file_id: str, *args: Any, **kwargs: Any) -> FileObject:
-    """`afile_delete`, for code that does not await."""
-    return PORTAL.run(afile_delete(file_id, *args, **kwargs))
+file_delete = blocking(afile_delete)
 
 
 async def afile_list(custom_llm_provider: str = OPENAI, purpose: str | None = None, **kwargs: Any) -> Files:
@@ -136,9 +130,7 @@ async def afile_list(custom_llm_provider: str = OPENAI, purpose: str | None = No
     return Files.of(await _ask("files", "GET", "", custom_llm_provider, kwargs, query=query))
 
 
-def file_list(*args: Any, **kwargs: Any) -> Files:
-    """`afile_list`, for code that does not await."""
-    return PORTAL.run(afile_list(*args, **kwargs))
+file_list = blocking(afile_list)
 
 
 async def afile_content(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileContent:
@@ -148,9 +140,7 @@ async def afile_content(file_id: str, custom_llm_provider: str = OPENAI, **kwarg
     return FileContent(await answer.read(_WHOLE), answer.header("content-type") or "")
 
 
-def file_content(file_id: str, *args: Any, **kwargs: Any) -> FileContent:
-    """`afile_content`, for code that does not await."""
-    return PORTAL.run(afile_content(file_id, *args, **kwargs))
+file_content = blocking(afile_content)
 
 
 # batches
@@ -179,9 +169,7 @@ async def acreate_batch(
     return LiteLLMBatch.of(await _ask("batches", "POST", "", custom_llm_provider, given, asked))
 
 
-def create_batch(completion_window: str, endpoint: str, input_file_id: str, *args: Any, **kwargs: Any) -> Any:
-    """`acreate_batch`, for code that does not await."""
-    return PORTAL.run(acreate_batch(completion_window, endpoint, input_file_id, *args, **kwargs))
+create_batch = blocking(acreate_batch)
 
 
 async def aretrieve_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> LiteLLMBatch:
@@ -189,9 +177,7 @@ async def aretrieve_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kw
     return LiteLLMBatch.of(await _ask("batches", "GET", _id(batch_id), custom_llm_provider, kwargs))
 
 
-def retrieve_batch(batch_id: str, *args: Any, **kwargs: Any) -> LiteLLMBatch:
-    """`aretrieve_batch`, for code that does not await."""
-    return PORTAL.run(aretrieve_batch(batch_id, *args, **kwargs))
+retrieve_batch = blocking(aretrieve_batch)
 
 
 async def alist_batches(
@@ -202,9 +188,7 @@ async def alist_batches(
     return Batches.of(await _ask("batches", "GET", "", custom_llm_provider, kwargs, query=query))
 
 
-def list_batches(*args: Any, **kwargs: Any) -> Batches:
-    """`alist_batches`, for code that does not await."""
-    return PORTAL.run(alist_batches(*args, **kwargs))
+list_batches = blocking(alist_batches)
 
 
 async def acancel_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> LiteLLMBatch:
@@ -213,9 +197,7 @@ async def acancel_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kwar
     return LiteLLMBatch.of(await _ask("batches", "POST", rest, custom_llm_provider, kwargs))
 
 
-def cancel_batch(batch_id: str, *args: Any, **kwargs: Any) -> LiteLLMBatch:
-    """`acancel_batch`, for code that does not await."""
-    return PORTAL.run(acancel_batch(batch_id, *args, **kwargs))
+cancel_batch = blocking(acancel_batch)
 
 
 # what they share

@@ -3,9 +3,11 @@
 import asyncio
 import os
 import threading
-from collections.abc import Coroutine
-from typing import Any, TypeVar
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -42,3 +44,15 @@ class Portal:
 
 PORTAL = Portal()
 """The program's one: a thread is a property of the process, like its standard output."""
+
+
+def blocking(work: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """The same function for code that does not await, under its name without the "a" of "asynchronous"."""
+
+    @wraps(work)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        return PORTAL.run(work(*args, **kwargs))
+
+    run.__name__ = run.__qualname__ = work.__name__.removeprefix("a")
+    run.__doc__ = f"`{work.__name__}`, for code that does not await."
+    return run

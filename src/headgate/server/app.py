@@ -236,16 +236,9 @@ def build(
     tracks = Tracks()
     database = _database(config, environment, data_dir)
     if database is None:
-        if config.general.enable_jwt_auth:
-            raise BadRequestError("enable_jwt_auth needs a database: give DATABASE_URL or a data directory")
-        access = Access(config.general.master_key)
-        return Gateway(
-            Snapshot(config, engine, catalog, environment, access, tracks), clock, body_limit=limit
-        )
-    migrations.upgrade(database)
-    journal = Journal((data_dir or Path.cwd()) / "journal")
-    ledger = Mover(database, journal, rows=not config.general.disable_spend_logs)
-    ledger.replay()
+        snapshot = Snapshot(config, engine, catalog, environment, _master_only(config), tracks)
+        return Gateway(snapshot, clock, body_limit=limit)
+    ledger = _ledger(config, database, data_dir)
     shared = workers > 1 or not database.is_sqlite
     redis = settings_of(config.router.redis, environment)
     rates, owner = Rates(redis) if redis is not None else None, secrets.token_hex(8)
@@ -287,6 +280,21 @@ def _database(config: Config, env: Mapping[str, str], data_dir: Path | None) -> 
     if url:
         return connect(url, pool=general.database_connection_pool_limit or POOL)
     return embedded(data_dir) if data_dir is not None else None
+
+
+def _master_only(config: Config) -> Access:
+    if config.general.enable_jwt_auth:
+        raise BadRequestError("enable_jwt_auth needs a database: give DATABASE_URL or a data directory")
+    return Access(config.general.master_key)
+
+
+def _ledger(config: Config, database: Database, data_dir: Path | None) -> Mover:
+    """On the newest schema, and with all booked that a dead process left in the journal."""
+    migrations.upgrade(database)
+    journal = Journal((data_dir or Path.cwd()) / "journal")
+    ledger = Mover(database, journal, rows=not config.general.disable_spend_logs)
+    ledger.replay()
+    return ledger
 
 
 def _whole(config: Config, registry: Registry, database: Database, now: float) -> Meters:

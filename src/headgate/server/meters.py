@@ -241,10 +241,6 @@ class Leased(Budget):
         """What nobody needs now."""
         return self.granted - self.unbooked - self.held
 
-    @property
-    def left(self) -> int:
-        return max(0, (self.limit or 0) - self.spent - self.held)
-
     def refuse(self, amount: int, now: float) -> Refusal | None:
         if self.ends and now >= self.ends:
             self.turn(now)

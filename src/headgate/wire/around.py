@@ -17,6 +17,7 @@ from headgate.wire.dialect import Dialect, Glance, StreamReader, Target
 from headgate.wire.fold import unfold
 from headgate.wire.servers import ServersOnly
 from headgate.wire.shape import bad_request, reply_object
+from headgate.wire.whole import Whole
 
 Document: TypeAlias = dict[str, Any]
 
@@ -153,31 +154,28 @@ class Reader:
     """Each event is turned and handed to the inner reader. A JSON document in place of a stream is the answer."""
 
     def __init__(
-        self, inner: StreamReader, turn: Callable[[Document], Document], whole: Callable[[bytes], ir.Reply]
+        self, inner: StreamReader, turn: Callable[[Document], Document], read: Callable[[bytes], ir.Reply]
     ) -> None:
         self._inner = inner
         self._turn = turn
-        self._whole = whole
+        self._read = read
         self._sse = sse.Decoder()
-        self._body: bytearray | None = None
-        self._begun = False
+        self._whole = Whole()
         self._done = False
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        if not self._begun and (first := data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1]):
-            self._begun = True
-            self._body = bytearray() if first in (b"{", b"[") else None
-        if self._body is not None:
-            self._body += data[: sse.MAX_EVENT - len(self._body)]
-            return []
-        return self._guarded(lambda out: self._take(self._sse.feed(data), out))
+        return self._guarded(lambda out: self._more(data, out))
 
     def close(self) -> list[ir.Event]:
         return self._guarded(self._last)
 
+    def _more(self, data: bytes, out: list[ir.Event]) -> None:
+        if not (self._whole.maybe and self._whole.takes(data)):
+            self._take(self._sse.feed(data), out)
+
     def _last(self, out: list[ir.Event]) -> None:
-        if self._body is not None:
-            out += unfold(self._whole(bytes(self._body).lstrip(b"\xef\xbb\xbf")))
+        if (body := self._whole.body()) is not None:
+            out += unfold(self._read(body))
             self._done = True
             return
         self._take(self._sse.close(), out)

@@ -19,7 +19,7 @@ from headgate.wire.openai_chat.fields import write_finish, write_usage
 from headgate.wire.openai_chat.parts import own
 from headgate.wire.openai_chat.reply import decode, read_document
 from headgate.wire.openai_chat.stream import StreamReader as ChatReader
-from headgate.wire.shape import Malformed, bad_reply
+from headgate.wire.shape import says_bad_reply
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _ONLY_HERE: Final = {"best_of": (None, 0, 1), "echo": (None, False), "suffix": (None, "")}
@@ -61,11 +61,9 @@ class Completions(OpenAIChat):
         written.body["prompt"] = "\n\n".join(texts)
         return written
 
+    @says_bad_reply
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
-        try:
-            return read_document(_as_chat(decode(body), "message"), echo)
-        except (Malformed, RecursionError) as error:
-            raise bad_reply(error) from None
+        return read_document(_as_chat(decode(body), "message"), echo)
 
     def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
         document: dict[str, Any] = {

@@ -73,6 +73,19 @@ class Sniffer(Protocol):
     def feed(self, data: bytes) -> None: ...
 
 
+class Seen:
+    """What a sniffer has seen so far: nothing yet. Most of them are made on it."""
+
+    __slots__ = ("done", "ended", "error", "model", "usage")
+
+    def __init__(self) -> None:
+        self.usage: Usage | None = None
+        self.ended = False
+        self.done = False
+        self.error: HeadgateError | None = None
+        self.model: str | None = None
+
+
 class Glance(Struct, kw_only=True):
     """The few facts of a whole reply that is passed through."""
 

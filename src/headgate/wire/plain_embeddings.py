@@ -13,7 +13,7 @@ from headgate.errors import BadRequestError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance, Target
 from headgate.wire.embeddings import EmbeddingsEcho, EmbeddingsReply, EmbeddingsRequest, NoStream
-from headgate.wire.shape import Malformed, bad_request, expect
+from headgate.wire.shape import Malformed, expect, says_bad_request
 
 HARMLESS: Final = frozenset({"metadata", "stream", "safety_identifier"})
 """Keys of other formats that change nothing in the vectors."""
@@ -44,14 +44,9 @@ class PlainEmbeddings(NoStream, ABC):
     @abstractmethod
     def write_reply(self, reply: EmbeddingsReply, frame: Frame) -> bytes: ...
 
+    @says_bad_request
     def read_request(self, body: Mapping[str, Any]) -> EmbeddingsRequest:
         """Raises BadRequestError."""
-        try:
-            return self._read(body)
-        except Malformed as error:
-            raise bad_request(error) from None
-
-    def _read(self, body: Mapping[str, Any]) -> EmbeddingsRequest:
         given = body.get(self.texts)
         listed = [given] if isinstance(given, str) else given
         if not isinstance(listed, list) or not listed:

@@ -23,8 +23,8 @@ from headgate.errors import (
 )
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
-from headgate.wire.fold import unfold
 from headgate.wire.shape import reply_object
+from headgate.wire.whole import Whole, events_of
 
 FAMILY: Final = "replicate"
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -250,36 +250,21 @@ class Reader:
 
     def __init__(self) -> None:
         self._decoder = sse.Decoder()
-        self._whole: list[bytes] | None = None
-        self._fresh = True
-        self._size = 0
+        self._whole = Whole(b"{")
         self._begun = False
         self._open = False
         self._over = False
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        if self._fresh and data.strip():
-            self._fresh = False
-            self._whole = [] if data.lstrip().startswith(b"{") else None
-        if self._whole is None:
-            return self._read(self._decoder.feed(data))
-        self._whole.append(data)
-        self._size += len(data)
-        if self._size > sse.MAX_EVENT:
-            raise APIResponseValidationError(f"an answer in place of a stream is over {sse.MAX_EVENT} bytes")
-        return []
+        if self._whole.maybe and self._whole.takes(data):
+            return []
+        return self._read(self._decoder.feed(data))
 
     def close(self) -> list[ir.Event]:
-        if self._whole is not None:
-            return self._close_whole(b"".join(self._whole))
+        if (body := self._whole.body()) is not None:
+            return events_of(body, DIALECT.read_reply)
         out = self._read(self._decoder.close())
         return out if self._over else [*out, *self._fail(APIConnectionError(_CUT))]
-
-    def _close_whole(self, body: bytes) -> list[ir.Event]:
-        try:
-            return list(unfold(DIALECT.read_reply(body)))
-        except HeadgateError as error:
-            return [ir.StreamFailure(error)]
 
     def _read(self, events: list[tuple[str, bytes]]) -> list[ir.Event]:
         out: list[ir.Event] = []

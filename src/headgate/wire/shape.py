@@ -1,14 +1,15 @@
 """Reading JSON of unknown shape, and keeping what was read exactly.
 
 `expect`, `required` and `optional` say where a value was wrong and what was expected; `Malformed` never
-leaves a dialect: request readers turn it into BadRequestError, reply readers into APIResponseValidationError.
+leaves a dialect: what reads requests bears `says_bad_request`, what reads answers `says_bad_reply`.
 
 `difference` and `restore` are how a dialect forgets nothing: what it reads it writes at once, and where the
 two differ the difference is kept in the node's `extra`. Knows no format.
 """
 
-from collections.abc import Mapping
-from typing import Any, Final, TypeVar
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Final, ParamSpec, TypeVar
 
 import msgspec
 
@@ -17,7 +18,7 @@ from headgate.errors import APIResponseValidationError, BadRequestError
 ABSENT: Final = msgspec.UNSET
 """In an `extra`: the writer would put this key, but it was not there."""
 
-_NAMES: Final[dict[type, str]] = {
+NAMES: Final[dict[type, str]] = {
     str: "a string",
     int: "an integer",
     float: "a number",
@@ -27,7 +28,8 @@ _NAMES: Final[dict[type, str]] = {
 }
 
 _DECODE: Final = msgspec.json.Decoder().decode
-_T = TypeVar("_T")
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 class Malformed(Exception):  # noqa: N818 -- a signal inside a dialect, not an error of the tree
@@ -49,6 +51,32 @@ def bad_reply(error: Malformed | RecursionError) -> APIResponseValidationError:
     return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
 
 
+def says_bad_request(work: Callable[P, T]) -> Callable[P, T]:
+    """For what reads or writes a request: what is malformed, or nested too deeply, is raised as BadRequestError."""
+
+    @wraps(work)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except (Malformed, RecursionError) as error:
+            raise bad_request(error) from None
+
+    return run
+
+
+def says_bad_reply(work: Callable[P, T]) -> Callable[P, T]:
+    """For what reads an answer: what is malformed, or nested too deeply, is raised as APIResponseValidationError."""
+
+    @wraps(work)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return work(*args, **kwargs)
+        except (Malformed, RecursionError) as error:
+            raise bad_reply(error) from None
+
+    return run
+
+
 def reply_json(body: bytes | str) -> Any:
     """What an upstream answered. Raises APIResponseValidationError for what is no JSON."""
     try:
@@ -65,22 +93,22 @@ def reply_object(body: bytes | str) -> dict[str, Any]:
     return document
 
 
-def expect(value: Any, kind: type[_T], where: str) -> _T:
+def expect(value: Any, kind: type[T], where: str) -> T:
     """The value, if it is of that JSON type. An integer is a number; true and false are neither."""
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return value  # type: ignore[return-value]  # JSON has one kind of number
-    raise Malformed(where, f"expected {_NAMES[kind]}, got {_got(value)}")
+    raise Malformed(where, f"expected {NAMES[kind]}, got {_got(value)}")
 
 
-def required(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T:
+def required(node: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:
     if key not in node:
-        raise Malformed(at(where, key), f"required, expected {_NAMES[kind]}")
+        raise Malformed(at(where, key), f"required, expected {NAMES[kind]}")
     return expect(node[key], kind, at(where, key))
 
 
-def optional(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T | None:
+def optional(node: Mapping[str, Any], key: str, kind: type[T], where: str) -> T | None:
     """None where the key is missing or null."""
     value = node.get(key)
     return None if value is None else expect(value, kind, at(where, key))
@@ -93,7 +121,7 @@ def at(where: str, key: str) -> str:
 def _got(value: Any) -> str:
     if value is None:
         return "null"
-    return next((name for kind, name in _NAMES.items() if type(value) is kind), "something else")
+    return next((name for kind, name in NAMES.items() if type(value) is kind), "something else")
 
 
 def difference(came: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:

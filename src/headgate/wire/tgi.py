@@ -12,9 +12,20 @@ import msgspec
 
 from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir, sse
+from headgate.wire.along import Along
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
 from headgate.wire.fold import Folder, unfold
-from headgate.wire.shape import Malformed, bad_reply, bad_request, expect, optional, reply_json, required
+from headgate.wire.shape import (
+    Malformed,
+    bad_reply,
+    bad_request,
+    expect,
+    optional,
+    reply_json,
+    required,
+    says_bad_reply,
+)
+from headgate.wire.whole import Whole
 
 FAMILY: Final = "tgi"
 CUT: Final = "the upstream's stream ended before its answer was complete"
@@ -137,14 +148,12 @@ def _prompt(turns: list[ir.Turn], dropped: list[str]) -> str:
 # --- whole answers ---------------------------------------------------------------------------------------
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """One answer, or a list with it. Raises APIResponseValidationError, or the error that the body is."""
     document = reply_json(body)
     node = document[0] if isinstance(document, list) and document else document
-    try:
-        return _reply(expect(node, dict, ""), echo.prompt if isinstance(echo, Echo) else "")
-    except Malformed as error:
-        raise bad_reply(error) from None
+    return _reply(expect(node, dict, ""), echo.prompt if isinstance(echo, Echo) else "")
 
 
 def _reply(node: dict[str, Any], prompt: str) -> ir.Reply:
@@ -215,26 +224,23 @@ class StreamReader:
     def __init__(self, echo: ir.Echo | None = None) -> None:
         self._sse = sse.Decoder()
         self._echo = echo
-        self._whole: bytearray | None = None
-        self._begun = False
+        self._whole = Whole()
         self._started = False
         self._done = False
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        if not self._begun and (first := data.lstrip()[:1]):
-            self._begun = True
-            self._whole = bytearray() if first in (b"[", b"{") else None
-        if self._whole is not None:
-            self._whole += data[: sse.MAX_EVENT - len(self._whole)]
-            return []
-        return self._guarded(lambda out: self._events(self._sse.feed(data), out))
+        return self._guarded(lambda out: self._more(data, out))
 
     def close(self) -> list[ir.Event]:
         return self._guarded(self._last)
 
+    def _more(self, data: bytes, out: list[ir.Event]) -> None:
+        if not (self._whole.maybe and self._whole.takes(data)):
+            self._events(self._sse.feed(data), out)
+
     def _last(self, out: list[ir.Event]) -> None:
-        if self._whole is not None:
-            out += unfold(read_reply(bytes(self._whole), self._echo))
+        if (body := self._whole.body()) is not None:
+            out += unfold(read_reply(body, self._echo))
             self._done = True
         self._events(self._sse.close(), out)
         if not self._done:
@@ -315,27 +321,6 @@ class StreamWriter:
         return sse.encode(_ENCODE(node))
 
 
-class Sniffer:
-    """Reads along: nobody passes these streams through in a hurry."""
-
-    def __init__(self) -> None:
-        self._reader = StreamReader()
-        self.usage: ir.Usage | None = None
-        self.model: str | None = None
-        self.error: HeadgateError | None = None
-        self.ended = False
-        self.done = False
-
-    def feed(self, data: bytes) -> None:
-        for event in self._reader.feed(data):
-            if isinstance(event, ir.UsageUpdate):
-                self.usage = event.usage
-            elif isinstance(event, ir.StreamFailure):
-                self.error = event.error
-            elif isinstance(event, ir.ReplyEnd):
-                self.ended = self.done = True
-
-
 def write_error(error: HeadgateError) -> bytes:
     return _ENCODE({"error": error.message, "error_type": error.type or "generation"})
 
@@ -383,8 +368,9 @@ class TextGeneration:
         except HeadgateError as error:
             return Glance(error=error)
 
-    def sniffer(self) -> Sniffer:
-        return Sniffer()
+    def sniffer(self) -> Along:
+        """Nobody passes these streams through in a hurry."""
+        return Along(StreamReader())
 
     def is_opening(self, data: bytes) -> bool:
         return b'"token"' not in data

@@ -2,19 +2,19 @@
 
 import base64
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+import recorded
 from headgate import errors
 from headgate.wire import failures, ir
 from headgate.wire.anthropic import DIALECT
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.fold import fold, unfold
 
-WIRE = Path(__file__).resolve().parents[4] / "shared" / "wire"
+WIRE = recorded.ROOT
 FRAME = Frame(id="msg_ours", created=0, model="ours")
 
 

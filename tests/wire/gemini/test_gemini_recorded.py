@@ -1,12 +1,12 @@
 """Every recorded exchange in Gemini's format goes through the dialect and means the same afterwards."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
+import recorded
 from headgate import errors
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Target
@@ -16,7 +16,7 @@ from headgate.wire.gemini.check import camel
 from headgate.wire.gemini.contents import NO_SIGNATURE
 from headgate.wire.gemini.models import facts_of
 
-WIRE = Path(__file__).resolve().parents[4] / "shared" / "wire"
+WIRE = recorded.ROOT
 FRAME = Frame(id="ours", created=0, model="ours")
 
 

@@ -8,13 +8,14 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from recorded_images import answer, exchange, sent
+from recorded_images import answer, sent
 
 from headgate import errors
 from headgate.wire import ir
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.images.openai import DIALECT
 from headgate.wire.ir_images import OPERATIONS, ImageReply, ImageRequest, ImageUsage, Picture, pending
+from recorded import exchange
 
 RELAXED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

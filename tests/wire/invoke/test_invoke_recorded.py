@@ -14,8 +14,7 @@ from headgate.wire.dialect import Dialect, Frame, Target
 from headgate.wire.embeddings import EmbeddingsReply
 from headgate.wire.fold import fold, unfold
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 FRAME = Frame(id="ours", created=1, model="ours", stream_usage=True)
 FILES = sorted((recorded.ROOT / "dev" / "aws-bedrock").glob("aws-bedrock.invoke.*.json"))

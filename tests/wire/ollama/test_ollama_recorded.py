@@ -15,8 +15,7 @@ from headgate.wire.ollama import DIALECT
 from headgate.wire.ollama.embeddings import DIALECT as EMBEDDINGS
 from headgate.wire.openai_chat import DIALECT as CHAT
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 FRAME = Frame(id="ours", created=0, model="ours", stream_usage=True)
 PATHS = sorted(

@@ -3,18 +3,18 @@
 import json
 from collections import defaultdict
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+import recorded
 from headgate.wire import ir
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.fold import fold
 from headgate.wire.openai_chat import DIALECT
 from headgate.wire.openai_chat.sniff import UsageStripper
 
-WIRE = Path(__file__).resolve().parents[4] / "shared" / "wire"
+WIRE = recorded.ROOT
 FRAME = Frame(id="ours", created=1, model="ours", stream_usage=True)
 needs_wire = pytest.mark.skipif(not WIRE.is_dir(), reason=f"no recorded traffic at {WIRE}")
 

@@ -15,8 +15,7 @@ from headgate.wire.fold import fold, unfold
 from headgate.wire.openai_chat import DIALECT as CHAT
 from headgate.wire.responses import DIALECT
 
-if not recorded.ROOT.exists():
-    pytest.skip("the recorded traffic is not beside the project", allow_module_level=True)
+recorded.needed()
 
 FRAME = Frame(id="id1", created=1, model="m", stream_usage=True)
 

@@ -3,8 +3,8 @@ the background. https://platform.openai.com/docs/api-reference/responses
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
@@ -170,6 +170,26 @@ def background(
     group = gateway.snapshot.lookup(call.model)
     if any("responses" in one.provider.paths for one in group.deployments):
         return None
+    kept = _queued(call, booking)
+    conversations = gateway.conversations
+    conversations.keep(kept)
+    envelope = {key: value for key, value in call.envelope.items() if key != "background"}
+    envelope["store"] = msgspec.Raw(b"false")
+    quiet = Quiet(exchange, msgspec.json.encode(envelope))
+
+    async def work() -> None:
+        kept.document = {**(kept.document or {}), "status": "in_progress"}
+        await serve(quiet)
+        kept.document = _finished(kept.document, msgspec.json.decode(quiet.answer), call)
+        conversations.keep(kept)
+
+    task = conversations.running[kept.id] = asyncio.ensure_future(work())
+    task.add_done_callback(lambda _: conversations.running.pop(kept.id, None))
+    return msgspec.json.encode(kept.document)
+
+
+def _queued(call: Call, booking: Booking) -> Kept:
+    """The answer before anybody was asked."""
     name = "resp_" + call.id.replace("-", "")
     document = {
         "id": name,
@@ -182,7 +202,7 @@ def background(
         "output": [],
         "usage": None,
     }
-    kept = Kept(
+    return Kept(
         id=name,
         created=call.created,
         key=booking.caller.key,
@@ -192,30 +212,13 @@ def background(
         input=items(call),
         document=echoed(document, call),
     )
-    conversations = gateway.conversations
-    conversations.keep(kept)
-    envelope = {key: value for key, value in call.envelope.items() if key != "background"}
-    envelope["store"] = msgspec.Raw(b"false")
-    quiet = Quiet(exchange, msgspec.json.encode(envelope))
 
-    async def work() -> None:
-        kept.document = {**(kept.document or {}), "status": "in_progress"}
-        await serve(quiet)
-        made = msgspec.json.decode(quiet.answer)
-        same = {
-            "id": name,
-            "background": True,
-            "created_at": call.created,
-            "model": made.get("model", call.model),
-        }
-        if made.get("object") == "response":
-            kept.document = echoed({**made, **same}, call)
-        else:
-            error = made.get("error") or {}
-            told = {"code": error.get("code") or "server_error", "message": error.get("message")}
-            kept.document = {**(kept.document or {}), "status": "failed", "error": told}
-        conversations.keep(kept)
 
-    task = conversations.running[name] = asyncio.ensure_future(work())
-    task.add_done_callback(lambda _: conversations.running.pop(name, None))
-    return msgspec.json.encode(kept.document)
+def _finished(begun: Mapping[str, Any], made: dict[str, Any], call: Call) -> dict[str, Any]:
+    """What was made under the name that the caller knows, or why nothing was."""
+    if made.get("object") == "response":
+        same = {key: begun[key] for key in ("id", "background", "created_at")}
+        return echoed({"model": call.model, **made, **same}, call)
+    error = made.get("error") or {}
+    told = {"code": error.get("code") or "server_error", "message": error.get("message")}
+    return {**begun, "status": "failed", "error": told}

@@ -4,14 +4,12 @@ https://docs.anthropic.com/en/api/messages. `DIALECT` is the whole interface; it
 `wire/dialect.py`, the four functions of `POST /v1/messages/count_tokens`.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.anthropic import failure, reply, request, request_write, sniff, stream, stream_write
 from headgate.wire.anthropic.check import FAMILY
-from headgate.wire.dialect import Dialect, Frame, Glance, Target
+from headgate.wire.dialect import Dialect, Target
 
 __all__ = ["DIALECT", "Anthropic"]
 
@@ -26,38 +24,20 @@ class Anthropic:
     stream_type: ClassVar[str] = "text/event-stream"
     names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
 
-    def read_request(self, body: Mapping[str, Any]) -> ir.Request:
-        return request.read_request(body)
-
-    def write_request(self, request: ir.Request, target: Target) -> ir.Written:
-        return request_write.write_request(request, target)
-
-    def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
-        return reply.read_reply(body, echo)
-
-    def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
-        return reply.write_reply(reply_, frame)
-
-    def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
-        return stream.StreamReader(echo)
-
-    def stream_writer(self, frame: Frame) -> stream_write.StreamWriter:
-        return stream_write.StreamWriter(frame)
-
-    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
-        return failures.read_error(status, headers, body)
-
-    def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
-        return failure.write_error(error, call_id)
-
-    def write_stream_error(self, error: HeadgateError) -> bytes:
-        return failure.write_stream_error(error)
-
-    def glance(self, body: bytes) -> Glance:
-        return reply.glance(body)
-
-    def sniffer(self) -> sniff.Sniffer:
-        return sniff.Sniffer()
+    read_request = staticmethod(request.read_request)
+    write_request = staticmethod(request_write.write_request)
+    read_reply = staticmethod(reply.read_reply)
+    write_reply = staticmethod(reply.write_reply)
+    stream_reader = stream.StreamReader
+    stream_writer = stream_write.StreamWriter
+    read_error = staticmethod(failures.read_error)
+    write_error = staticmethod(failure.write_error)
+    write_stream_error = staticmethod(failure.write_stream_error)
+    glance = staticmethod(reply.glance)
+    sniffer = sniff.Sniffer
+    read_count_request = staticmethod(request.read_request)
+    read_count = staticmethod(reply.read_count)
+    write_count = staticmethod(reply.write_count)
 
     def is_opening(self, data: bytes) -> bool:
         return not any(mark in data for mark in _CONTENT)
@@ -71,20 +51,11 @@ class Anthropic:
             if source.kind == "url" and not source.value.startswith("https://")
         ]
 
-    def read_count_request(self, body: Mapping[str, Any]) -> ir.Request:
-        return request.read_request(body)
-
     def write_count_request(self, request: ir.Request, target: Target) -> ir.Written:
         written = request_write.write_request(request, target)
         for key in _NOT_COUNTED:
             written.body.pop(key, None)
         return written
-
-    def read_count(self, body: bytes) -> int:
-        return reply.read_count(body)
-
-    def write_count(self, tokens: int) -> bytes:
-        return reply.write_count(tokens)
 
 
 def _sources(blocks: list[ir.Block]) -> list[ir.Source]:

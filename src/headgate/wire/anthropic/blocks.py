@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 import msgspec
 
 from headgate.wire import ir
-from headgate.wire.anthropic.check import FAMILY, cache_mark, expect, optional, required, rest
+from headgate.wire.anthropic.check import FAMILY, cache_mark, rest
+from headgate.wire.shape import expect, optional, required
 
 _Reader: TypeAlias = Callable[[dict[str, Any], str], ir.Block]
 

@@ -8,13 +8,9 @@ import binascii
 from base64 import b64decode
 from typing import Any, Final
 
-import msgspec
-
 from headgate.wire import ir
 from headgate.wire.anthropic.blocks import TITLE_OF, URL_OF
 from headgate.wire.anthropic.check import FAMILY
-
-_DECODE = msgspec.json.Decoder().decode
 
 _MAGIC: Final = (
     ("iVBORw0KGgo", "image/png"),
@@ -24,10 +20,6 @@ _MAGIC: Final = (
     ("JVBERi0", "application/pdf"),
 )
 _SPELLINGS: Final = {"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg"}
-
-INVALID_JSON: Final = "INVALID_JSON"
-"""The key under which arguments that are no JSON object go back to the model.
-https://docs.anthropic.com/en/docs/agents-and-tools/tool-use/fine-grained-tool-streaming"""
 
 
 def own(extra: ir.Extra | None) -> dict[str, Any]:
@@ -81,21 +73,6 @@ def thinking(block: ir.Thinking) -> dict[str, Any]:
     ours = block.family == FAMILY
     node = {"type": "thinking", "thinking": block.text, "signature": (block.signature if ours else "") or ""}
     return {**node, **own(block.extra)} if ours else node
-
-
-def tool_input(call: ir.ToolCall) -> dict[str, Any]:
-    """The arguments as the object that the format demands."""
-    if call.kind == "custom":
-        return {"input": call.arguments}
-    if not call.arguments.strip():
-        return {}
-    try:
-        value = _DECODE(call.arguments)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        value = call.arguments
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) else {INVALID_JSON: call.arguments}
 
 
 def image(block: ir.Image) -> dict[str, Any] | None:

@@ -11,12 +11,11 @@ https://docs.anthropic.com/en/docs/build-with-claude/effort
 
 import re
 from functools import lru_cache
-from typing import Final, Literal
+from typing import Final
 
 from msgspec import Struct
 
-LEVELS: Final = ("low", "medium", "high", "xhigh", "max")
-"""Effort levels of the API, weakest first."""
+from headgate.wire.claude import LEVELS, Thinks
 
 
 class Facts(Struct, frozen=True, kw_only=True):
@@ -31,7 +30,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     prefill      the last message may be the assistant's
     """
 
-    thinking: Literal["none", "budget", "both", "adaptive"] = "adaptive"
+    thinking: Thinks = "adaptive"
     default_on: bool = True
     efforts: tuple[str, ...] = LEVELS
     sampling: bool = False
@@ -42,7 +41,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 
 
 def _older(
-    thinking: Literal["none", "budget", "both"],
+    thinking: Thinks,
     efforts: tuple[str, ...] = (),
     *,
     pair: bool = False,

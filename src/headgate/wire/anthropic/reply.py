@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.wire import failures, ir
+from headgate.wire import claude, failures, ir
 from headgate.wire.anthropic import blocks_write as write
 from headgate.wire.anthropic.blocks import read_blocks
-from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
+from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.shape import reply_object
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required, says_bad_reply
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
@@ -24,15 +24,13 @@ TOP: Final = frozenset(
 )  # fmt: skip
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
     document = reply_object(body)
     if document.get("type") == "error" or ("error" in document and "content" not in document):
         raise failures.read_document(document)
-    try:
-        return read_message(document, echo)
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return read_message(document, echo)
 
 
 def read_message(document: dict[str, Any], echo: ir.Echo | None = None) -> ir.Reply:
@@ -88,7 +86,7 @@ def write_block(block: ir.Block, frame: Frame, at: int) -> dict[str, Any] | None
                 "type": "tool_use",
                 "id": call_id(block, frame, at),
                 "name": block.name,
-                "input": write.tool_input(block),
+                "input": claude.tool_input(block),
             }
             return write.finish(node, block.cache, block.extra)
         case ir.Thinking():

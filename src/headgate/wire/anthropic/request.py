@@ -9,16 +9,8 @@ from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.anthropic.blocks import read_blocks
-from headgate.wire.anthropic.check import (
-    FAMILY,
-    Malformed,
-    bad_request,
-    cache_mark,
-    expect,
-    optional,
-    required,
-    rest,
-)
+from headgate.wire.anthropic.check import FAMILY, cache_mark, rest
+from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
 
 _TOP: Final = frozenset(
     {
@@ -39,15 +31,9 @@ OLD_FORMAT: Final = "output_format"
 """Where structured outputs stood in beta; a mark of that name in `OutputFormat.extra` restores it."""
 
 
+@says_bad_request
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError; `param` is a path such as "messages[0].content[1].type"."""
-    try:
-        return _read(body)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _read(body: Mapping[str, Any]) -> ir.Request:
     unknown = (rest(body, _TOP) or {}).get(FAMILY, {})
     left = {key: value for key, value in unknown.items() if value is not None or key not in _TOP}
     tools = optional(body, "tools", list, "")

@@ -15,12 +15,13 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.anthropic import betas, reasoning
 from headgate.wire.anthropic.blocks_write import mark
-from headgate.wire.anthropic.check import FAMILY, Malformed, bad_request
+from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.models import Facts, facts_of
 from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
 from headgate.wire.anthropic.turns import Conversation
 from headgate.wire.dialect import Target
 from headgate.wire.neutral import NEUTRAL
+from headgate.wire.shape import says_bad_request
 from headgate.wire.words import Fitter
 
 MAX_MARKS: Final = 4
@@ -55,15 +56,9 @@ _TIERS: Final = {
 _PERSONAL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+|\+?[\d\s().-]{7,}")
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for a schema that is nested too deeply."""
-    try:
-        return _write(request, target)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     facts = facts_of(target.model)
     names = Fitter(NAME_LIMIT, "tool")
     plan = reasoning.plan(request, facts, target.max_output)

@@ -8,10 +8,10 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import HeadgateError
-from headgate.wire import failures, ir
-from headgate.wire.anthropic.check import Malformed
+from headgate.wire import failures
 from headgate.wire.anthropic.usage import merge, read_usage
+from headgate.wire.dialect import Seen
+from headgate.wire.shape import Malformed
 
 _TAIL: Final = 32
 """Bytes kept between chunks: more than the longest `event:` line that matters."""
@@ -33,15 +33,11 @@ class _Event(msgspec.Struct):
 _DECODE = msgspec.json.Decoder(_Event).decode
 
 
-class Sniffer:
-    __slots__ = ("_buffer", "_totals", "_waiting", "done", "ended", "error", "model", "usage")
+class Sniffer(Seen):
+    __slots__ = ("_buffer", "_totals", "_waiting")
 
     def __init__(self) -> None:
-        self.usage: ir.Usage | None = None
-        self.ended = False
-        self.done = False
-        self.error: HeadgateError | None = None
-        self.model: str | None = None
+        super().__init__()
         self._buffer = b""
         self._waiting = False
         self._totals: dict[str, Any] = {}

@@ -10,14 +10,14 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct, field
 
-from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
+from headgate.errors import APIConnectionError, HeadgateError
 from headgate.wire import failures, ir, sse
 from headgate.wire.anthropic.blocks import read_block, read_citation
-from headgate.wire.anthropic.check import FAMILY, Malformed, bad_reply, optional, required
+from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.reply import TOP, read_reply, restore
 from headgate.wire.anthropic.usage import merge, read_finish, read_usage
-from headgate.wire.fold import unfold
-from headgate.wire.shape import reply_object
+from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required
+from headgate.wire.whole import Whole, events_of
 
 _CUT: Final = "the upstream's stream ended before its answer was complete"
 _DELTA_KNOWN: Final = frozenset({"stop_reason", "stop_sequence"})
@@ -46,8 +46,7 @@ class StreamReader:
     def __init__(self, echo: ir.Echo | None = None) -> None:
         self._echo = echo
         self._sse = sse.Decoder()
-        self._whole: bytearray | None = None
-        self._begun = False
+        self._whole = Whole(b"{[<")
         self._done = False
         self._started = False
         self._usage: dict[str, Any] = {}
@@ -59,14 +58,10 @@ class StreamReader:
     def feed(self, data: bytes) -> list[ir.Event]:
         if self._done:
             return []
-        if not self._begun and (first := data.lstrip()[:1]):
-            self._begun = True
-            self._whole = bytearray() if first in (b"{", b"[", b"<") else None
-        if self._whole is not None:
-            self._whole += data[: sse.MAX_EVENT - len(self._whole)]
-            return []
         out: list[ir.Event] = []
         try:
+            if self._whole.maybe and self._whole.takes(data):
+                return out
             self._events(self._sse.feed(data), out)
         except HeadgateError as error:
             self._fail(error, out)
@@ -76,25 +71,17 @@ class StreamReader:
         """What is left. ReplyEnd came with message_stop, so that nobody waits for the upstream to close."""
         if self._done:
             return []
+        if (body := self._whole.body()) is not None:
+            self._done = True
+            return events_of(body, lambda body: read_reply(body, self._echo), _no_answer)
         out: list[ir.Event] = []
         try:
-            if self._whole is not None:
-                return self._read_whole(bytes(self._whole))
             self._events(self._sse.close(), out)
         except HeadgateError as error:
             self._fail(error, out)
         if not self._done:
             self._fail(APIConnectionError(_CUT), out)
         return out
-
-    def _read_whole(self, body: bytes) -> list[ir.Event]:
-        self._done = True
-        try:
-            return list(unfold(read_reply(body, self._echo)))
-        except APIResponseValidationError:
-            return [ir.StreamFailure(failures.read_error(200, {}, body))]
-        except HeadgateError as error:
-            return [ir.StreamFailure(error)]
 
     def _events(self, events: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
         for name, data in events:
@@ -251,6 +238,10 @@ class StreamReader:
                 ir.BlockDelta(0, opened.index, "text" if opened.kind == "json" else "arguments", whole)
             )
         out.append(ir.BlockStop(0, opened.index))
+
+
+def _no_answer(body: bytes, error: HeadgateError) -> HeadgateError:
+    return failures.read_error(200, {}, body)
 
 
 def _complete(opened: _Open) -> dict[str, Any]:

@@ -11,9 +11,10 @@ from msgspec import Struct, field
 from headgate.wire import ir
 from headgate.wire import schema as schemas
 from headgate.wire.anthropic.blocks_write import finish, own
-from headgate.wire.anthropic.check import FAMILY, Malformed
+from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.models import Facts
 from headgate.wire.anthropic.request import OLD_FORMAT
+from headgate.wire.shape import Malformed
 from headgate.wire.words import Fitter
 
 JSON_TOOL: Final = "json_tool_call"

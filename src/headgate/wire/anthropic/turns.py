@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from headgate.wire import ir
+from headgate.wire import claude, ir
 from headgate.wire.anthropic import blocks_write as write
 from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.words import Fitter, Ids
@@ -184,7 +184,7 @@ class Conversation:
             "type": "server_tool_use" if block.id.startswith("srvtoolu_") else "tool_use",
             "id": self._ids.call(block.id, block.name),
             "name": self._names.fit(block.name),
-            "input": write.tool_input(block),
+            "input": claude.tool_input(block),
         }
         return write.finish(node, block.cache, block.extra)
 

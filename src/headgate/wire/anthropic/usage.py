@@ -9,7 +9,8 @@ from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.anthropic.blocks_write import own
-from headgate.wire.anthropic.check import FAMILY, Malformed, optional
+from headgate.wire.anthropic.check import FAMILY
+from headgate.wire.shape import Malformed, optional
 
 _COUNTS: Final = (
     "input_tokens",

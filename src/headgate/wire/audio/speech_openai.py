@@ -22,7 +22,7 @@ from headgate.wire.ir_audio import (
     SpeechRequest,
     TranscriptFailure,
 )
-from headgate.wire.shape import Malformed, bad_request, optional, reply_object, required
+from headgate.wire.shape import Malformed, optional, reply_object, required, says_bad_request
 
 _KNOWN: Final = frozenset(
     {"model", "input", "voice", "response_format", "speed", "instructions", "stream_format"}
@@ -35,12 +35,10 @@ class Client:
 
     name: ClassVar[str] = "openai_speech"
 
+    @says_bad_request
     def read_request(self, body: Mapping[str, Any]) -> SpeechRequest:
         """`body` is the decoded JSON object. Raises BadRequestError."""
-        try:
-            return _read(body)
-        except Malformed as error:
-            raise bad_request(error) from None
+        return _read(body)
 
     def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
         return encode(_said(error))

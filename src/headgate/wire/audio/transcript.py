@@ -14,7 +14,7 @@ from headgate.wire import failures, ir
 from headgate.wire.audio import captions
 from headgate.wire.audio.shape import LONGEST, span, time_at
 from headgate.wire.ir_audio import FAMILY, AudioUsage, Segment, TranscriptionReply, Word
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
+from headgate.wire.shape import expect, optional, reply_object, required, says_bad_reply
 
 FORMATS: Final = ("json", "text", "srt", "verbose_json", "vtt", "diarized_json")
 PLAIN: Final = frozenset({"text", "srt", "vtt"})
@@ -57,15 +57,9 @@ def _plain(text: str, asked: str | None) -> TranscriptionReply:
     )
 
 
+@says_bad_reply
 def read_document(found: Mapping[str, Any]) -> TranscriptionReply:
     """Raises APIResponseValidationError."""
-    try:
-        return _read(found)
-    except Malformed as error:
-        raise bad_reply(error) from None
-
-
-def _read(found: Mapping[str, Any]) -> TranscriptionReply:
     used = usage(optional(found, "usage", dict, "") or {})
     duration = _duration(found)
     if duration is not None and used.seconds is None:

@@ -20,7 +20,7 @@ from headgate.wire.ir_audio import (
     options,
 )
 from headgate.wire.outgoing import FORWARD_FILE, Sent, Step, Wire
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required, says_bad_reply
 
 POLL: Final = 3.0
 """Seconds between two questions after a job, as AssemblyAI's guide has it."""
@@ -61,6 +61,7 @@ def _named(model: str) -> dict[str, Any]:
     return {"speech_model": model} if model in _OLD_MODELS else {"speech_models": [model]}
 
 
+@says_bad_reply
 def _progress(headers: Mapping[str, str], body: bytes) -> Step[TranscriptionReply] | TranscriptionReply:
     found = reply_object(body)
     status = text_at(found, "status")
@@ -74,10 +75,7 @@ def _progress(headers: Mapping[str, str], body: bytes) -> Step[TranscriptionRepl
         raise APIResponseValidationError(
             f"the upstream's answer can't be read: status {status[:40]!r} is unknown"
         )
-    try:
-        return _completed(found)
-    except Malformed as error:
-        raise bad_reply(error) from None
+    return _completed(found)
 
 
 def _completed(found: Mapping[str, Any]) -> TranscriptionReply:

@@ -20,7 +20,7 @@ from headgate.wire.ir_audio import (
     options,
 )
 from headgate.wire.outgoing import FORWARD_FILE, Sent, Step, Wire
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
+from headgate.wire.shape import expect, optional, reply_object, required, says_bad_reply
 
 
 class Listen(Failing):
@@ -46,14 +46,9 @@ class Listen(Failing):
         )
 
 
+@says_bad_reply
 def _read(headers: Mapping[str, str], body: bytes) -> TranscriptionReply:
-    try:
-        return _reply(reply_object(body))
-    except Malformed as error:
-        raise bad_reply(error) from None
-
-
-def _reply(found: Mapping[str, Any]) -> TranscriptionReply:
+    found = reply_object(body)
     duration = time_at(optional(found, "metadata", dict, "") or {}, "duration", "metadata")
     results = required(found, "results", dict, "")
     channels = [

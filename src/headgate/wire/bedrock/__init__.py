@@ -3,15 +3,14 @@
 https://docs.aws.amazon.com/bedrock/latest/APIReference/API_runtime_Converse.html. `DIALECT` is the whole interface.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from headgate.errors import HeadgateError
 from headgate.wire import aws, ir
 from headgate.wire.bedrock import reply, request, request_write, sniff, stream, stream_write
 from headgate.wire.bedrock.check import FAMILY
 from headgate.wire.bedrock.media import is_stored
-from headgate.wire.dialect import Dialect, Frame, Glance, Target
+from headgate.wire.dialect import Dialect
 
 __all__ = ["DIALECT", "Converse"]
 
@@ -24,38 +23,19 @@ class Converse:
     stream_type: ClassVar[str] = "application/vnd.amazon.eventstream"
     names_model: ClassVar[Literal["body", "address", "parts"]] = "address"
 
-    def read_request(self, body: Mapping[str, Any]) -> ir.Request:
-        return request.read_request(body)
-
-    def write_request(self, request: ir.Request, target: Target) -> ir.Written:
-        return request_write.write_request(request, target)
-
-    def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
-        return reply.read_reply(body, echo)
-
-    def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
-        return reply.write_reply(reply_, frame)
-
-    def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
-        return stream.StreamReader(echo)
-
-    def stream_writer(self, frame: Frame) -> stream_write.StreamWriter:
-        return stream_write.StreamWriter(frame)
-
-    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
-        return aws.read_error(status, headers, body)
+    read_request = staticmethod(request.read_request)
+    write_request = staticmethod(request_write.write_request)
+    read_reply = staticmethod(reply.read_reply)
+    write_reply = staticmethod(reply.write_reply)
+    stream_reader = stream.StreamReader
+    stream_writer = stream_write.StreamWriter
+    read_error = staticmethod(aws.read_error)
+    write_stream_error = staticmethod(aws.write_stream_error)
+    glance = staticmethod(reply.glance)
+    sniffer = sniff.Sniffer
 
     def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
         return aws.write_error(error)
-
-    def write_stream_error(self, error: HeadgateError) -> bytes:
-        return aws.write_stream_error(error)
-
-    def glance(self, body: bytes) -> Glance:
-        return reply.glance(body)
-
-    def sniffer(self) -> sniff.Sniffer:
-        return sniff.Sniffer()
 
     def is_opening(self, data: bytes) -> bool:
         return not any(mark in data for mark in _CONTENT)

@@ -10,10 +10,10 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.wire import ir
+from headgate.wire import claude, ir
 from headgate.wire.bedrock import blocks_write as write
 from headgate.wire.bedrock import media
-from headgate.wire.bedrock.check import CLAUDE, FAMILY, kept, read_cache_point, rest
+from headgate.wire.bedrock.check import FAMILY, kept, read_cache_point, rest
 from headgate.wire.shape import at, difference, expect, optional, required
 
 _MARKED: Final = ir.Text | ir.Image | ir.Audio | ir.File | ir.ToolCall | ir.ToolResult
@@ -189,12 +189,12 @@ def _audio(value: dict[str, Any], where: str) -> ir.Block | None:
 
 def signed(block: ir.Block, family: ir.Family | None) -> ir.Block:
     """Sealed reasoning of the family whose model answered, in that family's own words."""
-    if family != CLAUDE or not isinstance(block, ir.Thinking):
+    if family != claude.FAMILY or not isinstance(block, ir.Thinking):
         return block
     if block.redacted is not None:
         data = media.unsealed(block.redacted)
-        return block if data is None else ir.Thinking(redacted=data, family=CLAUDE, extra=block.extra)
-    block.family = CLAUDE
+        return block if data is None else ir.Thinking(redacted=data, family=claude.FAMILY, extra=block.extra)
+    block.family = claude.FAMILY
     return block
 
 

@@ -8,21 +8,16 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.wire import ir
+from headgate.wire import claude, ir
 from headgate.wire.bedrock import media
-from headgate.wire.bedrock.check import CLAUDE, own
+from headgate.wire.bedrock.check import own
 from headgate.wire.shape import restore
-
-_DECODE = msgspec.json.Decoder().decode
 
 BESIDE: Final = "beside"
 GUARD: Final = "guardContent"
 JSON: Final = "json"
 """Marks in a block's `extra`: keys beside the one that says what it is, and the forms of a text that other
 formats don't have."""
-
-INVALID_JSON: Final = "INVALID_JSON"
-"""The key under which arguments that are no JSON object go back to the model."""
 
 
 def block(kind: str, inner: Any, extra: ir.Extra | None) -> dict[str, Any]:
@@ -68,7 +63,7 @@ def citation(source: ir.Citation) -> dict[str, Any]:
 
 def thinking(node: ir.Thinking) -> dict[str, Any]:
     if node.redacted is not None:
-        redacted = media.sealed(node.redacted) if node.family == CLAUDE else node.redacted
+        redacted = media.sealed(node.redacted) if node.family == claude.FAMILY else node.redacted
         return {"reasoningContent": {"redactedContent": redacted, **own(node.extra)}}
     inner = {"text": node.text, **own(node.extra)}
     if node.signature is not None:
@@ -76,23 +71,10 @@ def thinking(node: ir.Thinking) -> dict[str, Any]:
     return {"reasoningContent": {"reasoningText": inner}}
 
 
-def tool_input(call: ir.ToolCall) -> dict[str, Any]:
-    """The arguments as the object that the format demands."""
-    if call.kind == "custom":
-        return {"input": call.arguments}
-    if not call.arguments.strip():
-        return {}
-    try:
-        value = _DECODE(call.arguments)
-    except (msgspec.DecodeError, ValueError, RecursionError):
-        value = call.arguments
-    if value is None:
-        return {}
-    return value if isinstance(value, dict) else {INVALID_JSON: call.arguments}
-
-
 def tool_use(call: ir.ToolCall, call_id: str, name: str) -> dict[str, Any]:
-    return block("toolUse", {"toolUseId": call_id, "name": name, "input": tool_input(call)}, call.extra)
+    return block(
+        "toolUse", {"toolUseId": call_id, "name": name, "input": claude.tool_input(call)}, call.extra
+    )
 
 
 # --- media: the object under the block's key, None where the format can't say it --------------------------

@@ -6,9 +6,6 @@ from typing import Any, Final
 from headgate.wire.ir import Cache, Extra
 
 FAMILY: Final = "bedrock"
-CLAUDE: Final = "anthropic"
-"""The family whose signatures Claude's reasoning bears wherever it runs.
-https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking#thinking-encryption"""
 
 
 def kept(fields: Mapping[str, Any]) -> Extra | None:

@@ -15,7 +15,8 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-LEVELS: Final = ("low", "medium", "high", "xhigh", "max")
+from headgate.wire.claude import LEVELS, Thinks
+
 _ALL: Final = ("system", "messages", "tools")
 
 
@@ -37,7 +38,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     """
 
     claude: bool = False
-    thinking: Literal["none", "budget", "both", "adaptive"] = "none"
+    thinking: Thinks = "none"
     default_on: bool = False
     efforts: tuple[str, ...] = ()
     effort_key: str = ""
@@ -53,7 +54,7 @@ class Facts(Struct, frozen=True, kw_only=True):
 
 
 def _claude(
-    thinking: Literal["none", "budget", "both", "adaptive"],
+    thinking: Thinks,
     efforts: tuple[str, ...] = (),
     *,
     pair: bool = False,

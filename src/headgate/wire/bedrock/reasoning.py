@@ -1,31 +1,29 @@
 """How a wish for reasoning, a token limit and sampling go together on one model: inferenceConfig and the fields
-that each maker wants in additionalModelRequestFields. Both directions.
+that each maker wants in additionalModelRequestFields. Both directions. Claude's own rules are in `wire/claude.py`.
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/inference-reasoning.html,
 https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking and
 https://docs.aws.amazon.com/nova/latest/nova2-userguide/extended-thinking.html
 """
 
+from math import inf
 from typing import Any, Final
 
 from msgspec import Struct, field
 
-from headgate.wire import ir
+from headgate.wire import claude, ir
 from headgate.wire.bedrock.check import own, rest
-from headgate.wire.bedrock.models import LEVELS, Facts
+from headgate.wire.bedrock.models import Facts
 from headgate.wire.shape import Malformed, optional
 
-MIN_BUDGET: Final = 1024
-ADAPTIVE_BUDGET: Final = 2048
 EFFORT_BETA: Final = "effort-2025-11-24"
 """An effort is still a beta on the models that think by budget."""
-BUDGETS: Final = {"minimal": 1024, "low": 1024, "medium": 2048, "high": 4096, "xhigh": 8192, "max": 16384}
-_THRESHOLDS: Final = ((8192, "xhigh"), (4096, "high"), (2048, "medium"), (1, "low"))
 _PLACE: Final = "additionalModelRequestFields"
 _DISPLAY: Final = {"summarized": True, "omitted": False}
 _THINKING: Final = ("thinking", "reasoning_config")
 """Two names of the same object."""
 _KINDS: Final = ("enabled", "adaptive", "disabled")
+_SAMPLING: Final = {"temperature": "temperature", "top_p": "topP"}
 
 
 # --- reading: each takes what it understands out of `left` -------------------------------------------------
@@ -145,30 +143,21 @@ def _effort(out: Plan, wish: ir.Reasoning, facts: Facts) -> None:
 def _fit(wish: ir.Reasoning, facts: Facts) -> str | None:
     """The level to write: lowered to the nearest that the model knows, a word of its own as it is."""
     effort = wish.effort
-    if (
-        effort is None
-        and wish.budget is not None
-        and wish.budget > 0
-        and facts.thinking in ("none", "adaptive")
-    ):
-        effort = next(level for floor, level in _THRESHOLDS if wish.budget >= floor)
+    if effort is None and facts.thinking in ("none", "adaptive"):
+        effort = claude.effort_of(wish.budget)
     if effort in (None, "none") or not facts.efforts:
         return None
-    effort = "low" if effort == "minimal" else effort
-    if effort in facts.efforts or effort not in LEVELS:
-        return effort
-    below = LEVELS[: LEVELS.index(effort)]
-    return next(level for level in (*reversed(below), *LEVELS) if level in facts.efforts)
+    return claude.nearest(effort, facts.efforts)
 
 
 def _claude(out: Plan, wish: ir.Reasoning, facts: Facts) -> None:
     effort = _fit(wish, facts)
-    if wish.budget == 0 or (wish.effort == "none" and wish.budget is None and not wish.adaptive):
+    if claude.is_off(wish):
         if wish.budget == 0 or facts.default_on:
             out.fields["thinking"] = {"type": "disabled", **own(wish.extra)}
     elif wish.adaptive is False and wish.budget is None and facts.effort_key:
         pass  # an effort alone: no thinking was asked for
-    elif (budget := _budget(wish, facts)) is not None:
+    elif (budget := claude.budget_of(wish, facts.thinking)) is not None:
         _enable(out, wish, facts, budget)
     elif facts.thinking != "budget" and (wish.effort is not None or wish.adaptive or wish.budget is not None):
         out.fields["thinking"] = _form({"type": "adaptive"}, wish, facts)
@@ -181,66 +170,34 @@ def _claude(out: Plan, wish: ir.Reasoning, facts: Facts) -> None:
     out.thinks = out.fields.get("thinking", {}).get("type", "disabled") != "disabled"
 
 
-def _budget(wish: ir.Reasoning, facts: Facts) -> int | None:
-    """Tokens for `enabled`, None where that form is not wanted or not known."""
-    if facts.thinking == "adaptive":
-        return None
-    if wish.budget is not None and wish.budget > 0:
-        return wish.budget
-    if facts.thinking == "both":
-        return None
-    if wish.effort in BUDGETS:
-        return BUDGETS[str(wish.effort)]
-    return ADAPTIVE_BUDGET if wish.adaptive or wish.budget is not None else None
-
-
 def _enable(out: Plan, wish: ir.Reasoning, facts: Facts, budget: int) -> None:
     """The budget within maxTokens, which is the model's own limit where none is given; no thinking at all where
     there is no room for the least budget."""
-    budget = max(budget, MIN_BUDGET)
+    budget = max(budget, claude.MIN_BUDGET)
     limit = out.config.get("maxTokens", budget + 1)
-    if limit > MIN_BUDGET:
+    if limit > claude.MIN_BUDGET:
         tokens = {"type": "enabled", "budget_tokens": min(budget, limit - 1)}
         out.fields["thinking"] = _form(tokens, wish, facts)
 
 
-def _form(thinking: dict[str, Any], wish: ir.Reasoning, facts: Facts) -> dict[str, Any]:
-    if wish.visible is False or (wish.visible and facts.thinking != "budget"):
-        thinking["display"] = "summarized" if wish.visible else "omitted"
-    return {**thinking, **own(wish.extra)}
+def _form(node: dict[str, Any], wish: ir.Reasoning, facts: Facts) -> dict[str, Any]:
+    return claude.thinking(node, wish, facts.thinking, own(wish.extra))
 
 
 def _sampling(out: Plan, request: ir.Request, facts: Facts) -> None:
-    """temperature, topP and top_k as the model takes them. Values that say what the API does anyway (1) are left
-    out without a word."""
-    wanted = {
-        key: value
-        for key, value in (
-            ("temperature", request.temperature),
-            ("top_p", request.top_p),
-            ("top_k", request.top_k),
-        )
-        if value is not None
-    }
-    if wanted.get("temperature", 0) > 1 and facts.claude:
-        wanted["temperature"] = 1.0
-    refused = set() if facts.sampling else set(wanted)
-    if out.thinks:
-        refused |= {key for key, value in wanted.items() if not _beside_thinking(key, value)}
-    if not facts.top_k:
-        refused.add("top_k")
-    if not facts.pair and {"temperature", "top_p"} <= wanted.keys() - refused:
-        refused.add("temperature" if wanted["temperature"] == 1 else "top_p")
-    out.dropped += [key for key in wanted if key in refused and (key == "top_k" or wanted[key] != 1)]
-    for key, name in (("temperature", "temperature"), ("top_p", "topP")):
-        if key in wanted and key not in refused:
-            out.config[name] = wanted[key]
-    if "top_k" in wanted and "top_k" not in refused:
-        top_k = wanted["top_k"]
+    kept, dropped = claude.sampling(
+        request,
+        takes=facts.sampling,
+        pair=facts.pair,
+        thinking=out.thinks,
+        hottest=1.0 if facts.claude else inf,
+    )
+    top_k = kept.pop("top_k", None)
+    if top_k is not None and not facts.top_k:
+        dropped.append("top_k")
+    elif top_k is not None:
         out.fields.update(
             {"inferenceConfig": {"topK": top_k}} if facts.top_k == "nested" else {"top_k": top_k}
         )
-
-
-def _beside_thinking(key: str, value: float) -> bool:
-    return value == 1 if key == "temperature" else key == "top_p" and 0.95 <= value <= 1
+    out.config.update({_SAMPLING[key]: value for key, value in kept.items()})
+    out.dropped += dropped

@@ -14,7 +14,7 @@ from headgate.wire.bedrock.blocks import read_blocks, signed
 from headgate.wire.bedrock.check import FAMILY, kept, own
 from headgate.wire.bedrock.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required
+from headgate.wire.shape import Malformed, optional, reply_object, required, says_bad_reply
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
@@ -26,15 +26,13 @@ def is_failure(document: dict[str, Any]) -> bool:
     return "output" not in document and not {"message", "Message", "__type"}.isdisjoint(document)
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
     document = reply_object(body)
     if is_failure(document):
         raise aws.read_error(500, {}, body)
-    try:
-        return _read(document, echo)
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return _read(document, echo)
 
 
 def _read(document: dict[str, Any], echo: ir.Echo | None) -> ir.Reply:

@@ -12,7 +12,7 @@ from headgate.wire.bedrock.blocks import read_blocks
 from headgate.wire.bedrock.check import FAMILY, kept, rest
 from headgate.wire.bedrock.reasoning import read_reasoning
 from headgate.wire.bedrock.tools import read_choice, read_format, read_tools
-from headgate.wire.shape import Malformed, bad_request, expect, optional, required
+from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
 
 MODEL_FIELDS: Final = "additionalModelRequestFields"
 _READ: Final = frozenset({"model", "stream", "messages", "system"})
@@ -20,15 +20,9 @@ _MESSAGE: Final = frozenset({"role", "content"})
 _ROLES: Final = ("user", "assistant", "system")
 
 
+@says_bad_request
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError; `param` is a path such as "messages[0].content[1].image.source"."""
-    try:
-        return _read(body)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _read(body: Mapping[str, Any]) -> ir.Request:
     left = {key: value for key, value in body.items() if key not in _READ and value is not None}
     config = _take(left, "inferenceConfig")
     tools = _take(left, "toolConfig")

@@ -11,8 +11,8 @@ no twin:
 import re
 from typing import Any, Final
 
-from headgate.wire import ir
-from headgate.wire.bedrock.check import CLAUDE, FAMILY
+from headgate.wire import claude, ir
+from headgate.wire.bedrock.check import FAMILY
 from headgate.wire.bedrock.models import Facts, facts_of
 from headgate.wire.bedrock.reasoning import plan
 from headgate.wire.bedrock.request import MODEL_FIELDS
@@ -20,7 +20,7 @@ from headgate.wire.bedrock.tools import DUMMY_TOOL, JSON_ORDER, NAME_LIMIT, Tool
 from headgate.wire.bedrock.turns import Conversation, limit_marks
 from headgate.wire.dialect import Target
 from headgate.wire.neutral import NEUTRAL
-from headgate.wire.shape import Malformed, bad_request
+from headgate.wire.shape import says_bad_request
 from headgate.wire.words import Fitter
 
 _NATIVE: Final = frozenset(
@@ -47,15 +47,9 @@ _NOTE: Final = re.compile(r"[a-zA-Z0-9\s:_@$#=/+,\-.]{0,256}")
 _NOTES: Final = 16
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for a schema that is nested too deeply."""
-    try:
-        return _write(request, target)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     facts = facts_of(target.model)
     names = Fitter(NAME_LIMIT, "tool")
     planned = plan(request, facts)
@@ -88,7 +82,7 @@ def _write(request: ir.Request, target: Target) -> ir.Written:
     _extras(request.extra or {}, facts, body, dropped)
     messages = [message["content"] for message in body["messages"]]
     limit_marks([*([tools.tools] if tools.tools else []), talk.system, *messages])
-    signs = CLAUDE if facts.claude else None
+    signs = claude.FAMILY if facts.claude else None
     return ir.Written(
         body=body,
         dropped=dropped,

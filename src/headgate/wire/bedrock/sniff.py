@@ -5,8 +5,9 @@ from typing import Any
 import msgspec
 
 from headgate.errors import HeadgateError
-from headgate.wire import aws, eventstream, ir
+from headgate.wire import aws, eventstream
 from headgate.wire.bedrock.usage import read_usage
+from headgate.wire.dialect import Seen
 from headgate.wire.shape import Malformed
 
 
@@ -17,15 +18,11 @@ class _Metadata(msgspec.Struct):
 _DECODE = msgspec.json.Decoder(_Metadata).decode
 
 
-class Sniffer:
-    __slots__ = ("_frames", "done", "ended", "error", "model", "usage")
+class Sniffer(Seen):
+    __slots__ = ("_frames",)
 
     def __init__(self) -> None:
-        self.usage: ir.Usage | None = None
-        self.ended = False
-        self.done = False
-        self.error: HeadgateError | None = None
-        self.model: str | None = None
+        super().__init__()
         self._frames = eventstream.Decoder()
 
     def feed(self, data: bytes) -> None:

@@ -12,17 +12,16 @@ from typing import Any, Final, Literal
 import msgspec
 from msgspec import Struct, field
 
-from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
+from headgate.errors import APIConnectionError, HeadgateError
 from headgate.wire import aws, eventstream, ir
 from headgate.wire.bedrock.blocks import SERVER, read_block, read_citation, signed
 from headgate.wire.bedrock.check import FAMILY
 from headgate.wire.bedrock.reply import read_reply, restored
 from headgate.wire.bedrock.usage import read_finish, read_usage
-from headgate.wire.fold import unfold
 from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_object, required
+from headgate.wire.whole import Whole, events_of
 
 _CUT: Final = "the upstream's stream ended before its answer was complete"
-_MAX_WHOLE: Final = 64 * 1024 * 1024
 _PADDING: Final = "p"
 _Kind = Literal["text", "thinking", "call", "json", "sealed", "held"]
 
@@ -40,8 +39,7 @@ class StreamReader:
     def __init__(self, echo: ir.Echo | None = None) -> None:
         self._echo = echo
         self._frames = eventstream.Decoder()
-        self._whole: bytearray | None = None
-        self._begun = False
+        self._whole = Whole(b"{[<")
         self._done = False
         self._started = False
         self._finished = False
@@ -52,14 +50,10 @@ class StreamReader:
     def feed(self, data: bytes) -> list[ir.Event]:
         if self._done:
             return []
-        if not self._begun and data:
-            self._begun = True
-            self._whole = bytearray() if data[:1] in (b"{", b"[", b"<", b" ", b"\n") else None
-        if self._whole is not None:
-            self._whole += data[: _MAX_WHOLE - len(self._whole)]
-            return []
         out: list[ir.Event] = []
         try:
+            if self._whole.maybe and self._whole.takes(data):
+                return out
             for message in self._frames.feed(data):
                 if not self._done:
                     self._message(message, out)
@@ -71,8 +65,9 @@ class StreamReader:
         """What is left. An answer is complete with its stop reason, also where no usage followed."""
         if self._done:
             return []
-        if self._whole is not None:
-            return self._read_whole(bytes(self._whole))
+        if (body := self._whole.body()) is not None:
+            self._done = True
+            return events_of(body, lambda body: read_reply(body, self._echo), _no_answer)
         out: list[ir.Event] = []
         try:
             self._frames.close()
@@ -84,15 +79,6 @@ class StreamReader:
         else:
             self._fail(APIConnectionError(_CUT), out)
         return out
-
-    def _read_whole(self, body: bytes) -> list[ir.Event]:
-        self._done = True
-        try:
-            return list(unfold(read_reply(body, self._echo)))
-        except APIResponseValidationError:
-            return [ir.StreamFailure(aws.read_error(500, {}, body))]
-        except HeadgateError as error:
-            return [ir.StreamFailure(error)]
 
     def _message(self, message: eventstream.Message, out: list[ir.Event]) -> None:
         if message.kind != "event":
@@ -269,6 +255,10 @@ class StreamReader:
         if opened.pieces and isinstance(value.get("toolUse"), dict):
             value = {"toolUse": {**value["toolUse"], "input": _json("".join(opened.pieces))}}
         return read_block(value, "start")
+
+
+def _no_answer(body: bytes, error: HeadgateError) -> HeadgateError:
+    return aws.read_error(500, {}, body)
 
 
 def _joined(pieces: list[str]) -> str:

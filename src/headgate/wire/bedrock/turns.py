@@ -9,10 +9,10 @@ from typing import Any, Final
 
 from msgspec import Struct
 
-from headgate.wire import ir
+from headgate.wire import claude, ir
 from headgate.wire.bedrock import blocks_write as write
 from headgate.wire.bedrock import media
-from headgate.wire.bedrock.check import CLAUDE, FAMILY, cache_point, own
+from headgate.wire.bedrock.check import FAMILY, cache_point, own
 from headgate.wire.bedrock.models import Facts
 from headgate.wire.words import Fitter, Ids
 
@@ -150,7 +150,7 @@ class Conversation:
 
     def _thinking(self, block: ir.Thinking, where: str) -> Node | None:
         """Only what is sealed, and by the family of the model that gets it: the others refuse it."""
-        ours = block.family == FAMILY or (block.family == CLAUDE and self._facts.claude)
+        ours = block.family == FAMILY or (block.family == claude.FAMILY and self._facts.claude)
         return write.thinking(block) if ours and (block.signature or block.redacted) else None
 
     def _media(self, block: ir.Image | ir.File | ir.Audio, where: str) -> Node | None:

@@ -4,14 +4,12 @@
 """
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from headgate.errors import HeadgateError
 from headgate.wire import ir
 from headgate.wire.cohere import failure, reply, request, request_write, sniff, stream, stream_write
 from headgate.wire.cohere.parts import FAMILY
-from headgate.wire.dialect import Dialect, Frame, Glance, Target
+from headgate.wire.dialect import Dialect
 
 __all__ = ["DIALECT", "Cohere"]
 
@@ -28,38 +26,21 @@ class Cohere:
     stream_type: ClassVar[str] = "text/event-stream"
     names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
 
-    def read_request(self, body: Mapping[str, Any]) -> ir.Request:
-        return request.read_request(body)
-
-    def write_request(self, request: ir.Request, target: Target) -> ir.Written:
-        return request_write.write_request(request, target)
+    read_request = staticmethod(request.read_request)
+    write_request = staticmethod(request_write.write_request)
+    write_reply = staticmethod(reply.write_reply)
+    stream_writer = stream_write.StreamWriter
+    read_error = staticmethod(failure.read_error)
+    write_error = staticmethod(failure.write_error)
+    write_stream_error = staticmethod(failure.write_stream_error)
+    glance = staticmethod(reply.glance)
+    sniffer = sniff.Sniffer
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
         return reply.read_reply(body)
 
-    def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
-        return reply.write_reply(reply_, frame)
-
     def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
         return stream.StreamReader()
-
-    def stream_writer(self, frame: Frame) -> stream_write.StreamWriter:
-        return stream_write.StreamWriter(frame)
-
-    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
-        return failure.read_error(status, headers, body)
-
-    def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
-        return failure.write_error(error, call_id)
-
-    def write_stream_error(self, error: HeadgateError) -> bytes:
-        return failure.write_stream_error(error)
-
-    def glance(self, body: bytes) -> Glance:
-        return reply.glance(body)
-
-    def sniffer(self) -> sniff.Sniffer:
-        return sniff.Sniffer()
 
     def is_opening(self, data: bytes) -> bool:
         found = [match.group() for match in _CONTENT.finditer(data)]

@@ -26,7 +26,14 @@ from headgate.wire.embeddings import (
     encoding_of,
     floats,
 )
-from headgate.wire.shape import Malformed, bad_request, expect, optional, reply_object, required
+from headgate.wire.shape import (
+    Malformed,
+    expect,
+    optional,
+    reply_object,
+    required,
+    says_bad_request,
+)
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -55,12 +62,10 @@ class CohereEmbeddings(NoStream):
     name: ClassVar[str] = "cohere_embeddings"
     family: ClassVar[str] = FAMILY
 
+    @says_bad_request
     def read_request(self, body: Mapping[str, Any]) -> EmbeddingsRequest:
         """Raises BadRequestError."""
-        try:
-            return _read_request(body)
-        except (Malformed, RecursionError) as error:
-            raise bad_request(error) from None
+        return _read_request(body)
 
     def write_request(self, request: EmbeddingsRequest, target: Target) -> ir.Written:
         """Raises BadRequestError for token ids: the API takes texts and pictures only."""

@@ -10,6 +10,7 @@ import msgspec
 
 from headgate.wire import ir
 from headgate.wire.shape import at, expect, optional, required
+from headgate.wire.uris import source_of
 
 FAMILY: Final = "cohere"
 PLAN: Final = "tool_plan"
@@ -88,14 +89,6 @@ _READERS: Final[Mapping[str, Callable[[dict[str, Any], str], ir.Block]]] = {
     "image_url": _image,
     "document": _document,
 }
-
-
-def source_of(url: str) -> ir.Source:
-    """Of an address, or of a data URI."""
-    head, comma, data = url.partition(",")
-    if url.startswith("data:") and comma:
-        return ir.Source(kind="data", value=data, media_type=head[5:].partition(";")[0] or None)
-    return ir.Source(kind="url", value=url)
 
 
 def read_call(value: Any, where: str) -> ir.ToolCall:

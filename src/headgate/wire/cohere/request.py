@@ -10,7 +10,7 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.cohere.messages import read_messages
 from headgate.wire.cohere.parts import FAMILY, rest
-from headgate.wire.shape import Malformed, at, bad_request, expect, optional, required
+from headgate.wire.shape import Malformed, at, expect, optional, required, says_bad_request
 
 # key → the IR's name for it and its JSON type
 SCALARS: Final[dict[str, tuple[str, type]]] = {
@@ -32,15 +32,10 @@ _OTHERS: Final = frozenset(
 _CHOICES: Final[dict[str, Any]] = {"REQUIRED": "required", "NONE": "none"}
 
 
+@says_bad_request
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError with the `param` that is wrong."""
-    try:
-        return _read(dict(body))
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _read(body: dict[str, Any]) -> ir.Request:
+    body = dict(body)
     request = ir.Request(
         model=optional(body, "model", str, "") or "",
         turns=read_messages(required(body, "messages", list, "")),

@@ -18,7 +18,7 @@ from headgate.wire.cohere.messages import Conversation
 from headgate.wire.cohere.parts import FAMILY, own
 from headgate.wire.cohere.request import SCALARS
 from headgate.wire.dialect import Target
-from headgate.wire.shape import bad_request
+from headgate.wire.shape import says_bad_request
 
 _NATIVE: Final = frozenset(
     {"documents", "citation_options", "safety_mode", "priority", "raw_prompting", "strict_tools", "thinking"}
@@ -49,15 +49,9 @@ _BUDGETS: Final = {"minimal": 128, "low": 1024, "medium": 2048}
 _CHOICES: Final = {"required": "REQUIRED", "none": "NONE", "named": "REQUIRED"}
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for content that is nested too deeply."""
-    try:
-        return _write(request, target)
-    except RecursionError as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     talk = Conversation(native=FAMILY in (request.spelling or {}))
     for index, turn in enumerate(request.turns):
         talk.add(turn, f"messages[{index}]")

@@ -4,28 +4,24 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import HeadgateError
-from headgate.wire import failures, ir
+from headgate.wire import failures
 from headgate.wire.cohere import failure
 from headgate.wire.cohere.older import Decoder
 from headgate.wire.cohere.usage import read_usage
+from headgate.wire.dialect import Seen
 
 _END: Final = b"message-end"
 _TYPE: Final = b'"type"'
 _DECODE: Final = msgspec.json.Decoder().decode
 
 
-class Sniffer:
+class Sniffer(Seen):
     """See dialect.Sniffer. Answers name no model. `done` is the last event with content: a `[DONE]` may follow."""
 
-    __slots__ = ("_decoder", "done", "ended", "error", "model", "usage")
+    __slots__ = ("_decoder",)
 
     def __init__(self) -> None:
-        self.usage: ir.Usage | None = None
-        self.ended = False
-        self.done = False
-        self.error: HeadgateError | None = None
-        self.model: str | None = None
+        super().__init__()
         self._decoder = Decoder()
 
     def feed(self, data: bytes) -> None:

@@ -11,11 +11,12 @@ from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.gemini import grounding
-from headgate.wire.gemini.check import FAMILY, Malformed, expect, fields, json_text, listed, optional
+from headgate.wire.gemini.check import FAMILY, expect, fields, json_text, listed, optional
 from headgate.wire.gemini.media import Joiner
 from headgate.wire.gemini.parts import CallIds, read_part
 from headgate.wire.gemini.reply import is_empty, restore
 from headgate.wire.gemini.usage import finish_name, read_finish, read_logprobs
+from headgate.wire.shape import Malformed
 
 _PLAIN: Final = frozenset({"text", "thought"})
 _SEEN: Final = frozenset({"content", "finishReason", "index"})

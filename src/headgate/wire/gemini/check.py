@@ -1,9 +1,7 @@
-"""Small helpers to read Gemini's JSON: each says where a value was wrong and what was expected.
+"""Small helpers to read Gemini's JSON, beside those of `wire/shape.py`.
 
 Google's JSON takes field names in camelCase and in snake_case, one object where a list of one is meant, and
 whole numbers written as 40.0. All of that is evened out here, so that readers know one spelling only.
-`Malformed` never leaves the dialect: request readers turn it into BadRequestError, reply readers into
-APIResponseValidationError.
 
 https://protobuf.dev/programming-guides/json/
 """
@@ -13,41 +11,16 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
-from headgate.errors import APIResponseValidationError, BadRequestError
+from headgate.wire import shape
 from headgate.wire.ir import Extra
+from headgate.wire.shape import NAMES, Malformed, at
 
 FAMILY: Final = "gemini"
-
-_NAMES: Final[dict[type, str]] = {
-    str: "a string",
-    int: "an integer",
-    float: "a number",
-    bool: "true or false",
-    dict: "an object",
-    list: "an array",
-}
 
 _T = TypeVar("_T")
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
-
-
-class Malformed(Exception):  # noqa: N818 -- a signal inside the dialect, not an error of the tree
-    def __init__(self, where: str, problem: str) -> None:
-        super().__init__(f"{where}: {problem}")
-        self.where = where
-
-
-def bad_request(error: Malformed | RecursionError) -> BadRequestError:
-    if isinstance(error, Malformed):
-        return BadRequestError(str(error), param=error.where)
-    return BadRequestError("the body is nested too deeply")
-
-
-def bad_reply(error: Malformed | RecursionError) -> APIResponseValidationError:
-    problem = str(error) if isinstance(error, Malformed) else "it is nested too deeply"
-    return APIResponseValidationError(f"the upstream's answer can't be read: {problem}")
 
 
 def json_text(value: Any) -> str:
@@ -99,19 +72,17 @@ def rest(node: Mapping[str, Any], known: frozenset[str]) -> Extra | None:
 
 
 def expect(value: Any, kind: type[_T], where: str) -> _T:
-    """The value, if it is of that JSON type. An integer is a number; true and false are neither."""
+    """As `shape.expect`, and 40.0 is an integer. The common case comes first: this is asked for every piece."""
     if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
         return value
-    if isinstance(value, int) and not isinstance(value, bool) and kind is float:
-        return value  # type: ignore[return-value]  # JSON has one kind of number
     if isinstance(value, float) and kind is int and value.is_integer():
         return int(value)  # type: ignore[return-value]
-    raise Malformed(where, f"expected {_NAMES[kind]}, got {_got(value)}")
+    return shape.expect(value, kind, where)
 
 
 def required(node: Mapping[str, Any], key: str, kind: type[_T], where: str) -> _T:
     if node.get(key) is None:
-        raise Malformed(at(where, key), f"required, expected {_NAMES[kind]}")
+        raise Malformed(at(where, key), f"required, expected {NAMES[kind]}")
     return expect(node[key], kind, at(where, key))
 
 
@@ -127,13 +98,3 @@ def listed(node: Mapping[str, Any], key: str, where: str) -> list[Any]:
     if value is None:
         return []
     return [value] if isinstance(value, dict) else expect(value, list, at(where, key))
-
-
-def at(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
-
-
-def _got(value: Any) -> str:
-    if value is None:
-        return "null"
-    return next((name for kind, name in _NAMES.items() if type(value) is kind), "something else")

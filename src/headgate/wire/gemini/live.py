@@ -14,10 +14,10 @@ import msgspec
 from msgspec import Raw, Struct
 
 from headgate.wire import ir
-from headgate.wire.gemini.check import Malformed
 from headgate.wire.gemini.usage import read_usage
 from headgate.wire.operations import UNREADABLE, Operation, encode
 from headgate.wire.realtime import Asked, Begun, Data, Ended, Event, Spoke, Watch
+from headgate.wire.shape import Malformed
 
 HEARD: Final = 1_600
 """Characters of base64 for a token: sound has 25 tokens a second; what comes in is PCM, 16 bit, 16 kHz or more."""

@@ -15,17 +15,7 @@ from headgate.wire import ir
 from headgate.wire.dialect import Frame
 from headgate.wire.gemini import blocks_write as write
 from headgate.wire.gemini import failure, grounding
-from headgate.wire.gemini.check import (
-    FAMILY,
-    Malformed,
-    bad_reply,
-    expect,
-    fields,
-    kept,
-    listed,
-    optional,
-    own,
-)
+from headgate.wire.gemini.check import FAMILY, expect, fields, kept, listed, optional, own
 from headgate.wire.gemini.parts import CallIds, read_part
 from headgate.wire.gemini.usage import (
     finish_name,
@@ -36,7 +26,7 @@ from headgate.wire.gemini.usage import (
     write_logprobs,
     write_usage,
 )
-from headgate.wire.shape import reply_json
+from headgate.wire.shape import Malformed, bad_reply, reply_json, says_bad_reply
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -58,13 +48,10 @@ _CONTENT: Final = frozenset({"role", "parts"})
 # --- reading ---------------------------------------------------------------------------------------------
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = reply_json(body)
-    try:
-        return read_document(document, echo, call_prefix(body))
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return read_document(reply_json(body), echo, call_prefix(body))
 
 
 def call_prefix(body: bytes) -> str:

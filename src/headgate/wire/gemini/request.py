@@ -9,21 +9,11 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from headgate.wire import ir
-from headgate.wire.gemini.check import (
-    FAMILY,
-    Malformed,
-    bad_request,
-    expect,
-    fields,
-    kept,
-    listed,
-    optional,
-    required,
-    rest,
-)
+from headgate.wire.gemini.check import FAMILY, expect, fields, kept, listed, optional, required, rest
 from headgate.wire.gemini.config import read_config
 from headgate.wire.gemini.parts import CallIds, read_part
 from headgate.wire.gemini.schema import to_json_schema
+from headgate.wire.shape import Malformed, says_bad_request
 
 TOP: Final = frozenset(
     {
@@ -69,15 +59,10 @@ MADE_IDS: Final = "made_ids"
 _SEARCHES: Final = ("googleSearch", "googleSearchRetrieval", "enterpriseWebSearch")
 
 
+@says_bad_request
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError; `param` is a path such as "contents[0].parts[1].inlineData"."""
-    try:
-        return _read(fields(body, TOP))
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _read(body: dict[str, Any]) -> ir.Request:
+    body = fields(body, TOP)
     left = {key: value for key, value in body.items() if key not in _READ and value is not None}
     ids = CallIds("call_")
     request = ir.Request(

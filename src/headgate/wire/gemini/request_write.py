@@ -15,13 +15,14 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.dialect import Target
 from headgate.wire.gemini import config as configs
-from headgate.wire.gemini.check import FAMILY, Malformed, bad_request, camel
+from headgate.wire.gemini.check import FAMILY, camel
 from headgate.wire.gemini.contents import Conversation
 from headgate.wire.gemini.models import facts_of
 from headgate.wire.gemini.names import Names
 from headgate.wire.gemini.parts import DETAILS
 from headgate.wire.gemini.request import MADE_IDS, TIERS
 from headgate.wire.gemini.tools_write import write_tools
+from headgate.wire.shape import says_bad_request
 
 _NATIVE: Final = frozenset(
     {"safetySettings", "cachedContent", "labels", "toolConfig", "generationConfig", "modelArmorConfig"}
@@ -42,15 +43,9 @@ _NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"logit_bias": ({},), "verbosity":
 """Parameters without a twin, and the values of each that ask for nothing special."""
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for a schema that is nested too deeply."""
-    try:
-        return _write(request, target)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     facts = facts_of(target.model)
     names = Names()
     spelling = (request.spelling or {}).get(FAMILY)

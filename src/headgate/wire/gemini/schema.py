@@ -6,7 +6,8 @@ https://ai.google.dev/api/caching#Schema
 
 from typing import Any, Final
 
-from headgate.wire.gemini.check import Malformed, camel
+from headgate.wire.gemini.check import camel
+from headgate.wire.shape import Malformed
 
 MAX_NODES: Final = 20_000
 """Nodes of a schema with its references written out: a few references to references can grow without end."""

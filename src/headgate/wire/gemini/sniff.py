@@ -12,8 +12,8 @@ from headgate.errors import HeadgateError
 from headgate.wire import ir, sse
 from headgate.wire.dialect import Glance
 from headgate.wire.gemini import failure
-from headgate.wire.gemini.check import Malformed
 from headgate.wire.gemini.usage import read_usage
+from headgate.wire.shape import Malformed
 
 
 class _Grounding(msgspec.Struct):

@@ -14,19 +14,12 @@ from headgate.errors import APIConnectionError, APIResponseValidationError, Head
 from headgate.wire import ir, sse
 from headgate.wire.gemini import failure, grounding
 from headgate.wire.gemini.answer import Answer
-from headgate.wire.gemini.check import (
-    FAMILY,
-    Malformed,
-    bad_reply,
-    expect,
-    fields,
-    listed,
-    optional,
-)
+from headgate.wire.gemini.check import FAMILY, expect, fields, listed, optional
 from headgate.wire.gemini.parts import CallIds
 from headgate.wire.gemini.reply import NAMED, TOP, call_prefix, created, index_of, without_candidates
 from headgate.wire.gemini.usage import read_usage
-from headgate.wire.shape import reply_json
+from headgate.wire.shape import Malformed, bad_reply, reply_json
+from headgate.wire.whole import Whole
 
 CUT: Final = "the upstream's stream ended before its answer was complete"
 
@@ -35,8 +28,7 @@ class StreamReader:
     def __init__(self, echo: ir.Echo | None = None) -> None:
         self._echo = echo
         self._sse = sse.Decoder()
-        self._whole: bytearray | None = None
-        self._begun = False
+        self._whole = Whole(b"{[<")
         self._done = False
         self._started = False
         self._extra: dict[str, Any] = {}
@@ -48,14 +40,10 @@ class StreamReader:
     def feed(self, data: bytes) -> list[ir.Event]:
         if self._done:
             return []
-        if not self._begun and (first := data.lstrip()[:1]):
-            self._begun = True
-            self._whole = bytearray() if first in (b"{", b"[", b"<") else None
-        if self._whole is not None:
-            self._whole += data[: sse.MAX_EVENT - len(self._whole)]
-            return []
         out: list[ir.Event] = []
         try:
+            if self._whole.maybe and self._whole.takes(data):
+                return out
             for _, payload in self._sse.feed(data):
                 self._event(payload, out)
         except HeadgateError as error:
@@ -67,8 +55,8 @@ class StreamReader:
             return []
         out: list[ir.Event] = []
         try:
-            if self._whole is not None:
-                self._read_whole(bytes(self._whole), out)
+            if (body := self._whole.body()) is not None:
+                self._read_whole(body, out)
             else:
                 rest = self._sse.rest
                 for _, payload in self._sse.close():

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import aws, ir
+from headgate.wire.along import Along
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
 from headgate.wire.invoke import prompt_answer as answer
 from headgate.wire.invoke import templates
@@ -292,8 +293,8 @@ class Prompt:
         except HeadgateError as error:
             return Glance(error=error)
 
-    def sniffer(self) -> answer.Watch:
-        return answer.Watch()
+    def sniffer(self) -> Along:
+        return Along(answer.StreamReader())
 
     def is_opening(self, data: bytes) -> bool:
         return False

@@ -11,15 +11,14 @@ from msgspec import Struct
 
 from headgate.errors import APIConnectionError, APIResponseValidationError, HeadgateError
 from headgate.wire import aws, eventstream, ir
-from headgate.wire.fold import unfold
 from headgate.wire.invoke.envelope import chunk_of, document_of
 from headgate.wire.shape import reply_object
+from headgate.wire.whole import Whole, events_of
 
 FAMILY: Final = "bedrock"
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
 _CUT: Final = "the upstream's stream ended before its answer was complete"
-_MAX_WHOLE: Final = 64 * 1024 * 1024
 
 
 class Places(Struct, frozen=True):
@@ -118,21 +117,16 @@ class StreamReader:
 
     def __init__(self) -> None:
         self._frames = eventstream.Decoder()
-        self._whole: bytearray | None = None
-        self._begun = False
+        self._whole = Whole(b"{[<")
         self._started = False
         self._finish: ir.Finish | None = None
         self._done = False
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        if not self._begun and data:
-            self._begun = True
-            self._whole = None if data[:1] in (b"\x00", b"\x01") else bytearray()
-        if self._whole is not None:
-            self._whole += data[: _MAX_WHOLE - len(self._whole)]
-            return []
         out: list[ir.Event] = []
         try:
+            if self._whole.maybe and self._whole.takes(data):
+                return out
             for message in self._frames.feed(data):
                 if not self._done:
                     self._take(message, out)
@@ -143,10 +137,11 @@ class StreamReader:
     def close(self) -> list[ir.Event]:
         if self._done:
             return []
+        if (body := self._whole.body()) is not None:
+            self._done = True
+            return events_of(body, read_reply)
         out: list[ir.Event] = []
         try:
-            if self._whole is not None:
-                return list(unfold(read_reply(bytes(self._whole))))
             self._frames.close()
         except HeadgateError as error:
             self._fail(error, out)
@@ -238,27 +233,6 @@ def _last(finish: ir.Finish | None, usage: ir.Usage) -> bytes:
 
 def _reason(finish: ir.Finish | None) -> str:
     return "FINISH" if finish is None else _RAW.get(finish.reason, "FINISH")
-
-
-class Watch:
-    """A sniffer over the reader: these streams are short and rare."""
-
-    def __init__(self) -> None:
-        self._reader = StreamReader()
-        self.usage: ir.Usage | None = None
-        self.ended = False
-        self.done = False
-        self.error: HeadgateError | None = None
-        self.model: str | None = None
-
-    def feed(self, data: bytes) -> None:
-        for event in self._reader.feed(data):
-            if isinstance(event, ir.UsageUpdate):
-                self.usage = event.usage
-            elif isinstance(event, ir.StreamFailure):
-                self.error = event.error
-            elif isinstance(event, ir.ReplyEnd):
-                self.ended = self.done = True
 
 
 def write_reply(reply: ir.Reply) -> bytes:

@@ -24,7 +24,7 @@ from headgate.wire.ollama import failure
 from headgate.wire.ollama.fields import FAMILY, own, rest
 from headgate.wire.ollama.reply import read_usage
 from headgate.wire.ollama.request import OPTIONS
-from headgate.wire.shape import Malformed, bad_reply, bad_request, expect, optional
+from headgate.wire.shape import Malformed, bad_reply, expect, optional, says_bad_request
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _FACTS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -41,12 +41,10 @@ class OllamaEmbeddings(NoStream):
     name: ClassVar[str] = "ollama_embeddings"
     family: ClassVar[str] = FAMILY
 
+    @says_bad_request
     def read_request(self, body: Mapping[str, Any]) -> EmbeddingsRequest:
         """Raises BadRequestError."""
-        try:
-            return _read_request(body)
-        except Malformed as error:
-            raise bad_request(error) from None
+        return _read_request(body)
 
     def write_request(self, request: EmbeddingsRequest, target: Target) -> ir.Written:
         """Raises BadRequestError for token ids. What the vectors are for has no place here: `input_type` is

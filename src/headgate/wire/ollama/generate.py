@@ -12,7 +12,7 @@ import msgspec
 from headgate.wire import ir
 from headgate.wire.dialect import Dialect, Frame, Target
 from headgate.wire.ollama import Ollama, reply, stream, stream_write
-from headgate.wire.shape import Malformed, bad_request, optional, reply_json
+from headgate.wire.shape import optional, reply_json, says_bad_request
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -27,12 +27,10 @@ _SAID: Final = frozenset({"response", "thinking", "images"})
 class Generate(Ollama):
     name: ClassVar[str] = "ollama_generate"
 
+    @says_bad_request
     def read_request(self, body: Mapping[str, Any]) -> ir.Request:
         """Raises BadRequestError."""
-        try:
-            return super().read_request(_as_chat_request(body))
-        except Malformed as error:
-            raise bad_request(error) from None
+        return super().read_request(_as_chat_request(body))
 
     def write_request(self, request_: ir.Request, target: Target) -> ir.Written:
         """A conversation as one text. What is no text or picture is reported."""

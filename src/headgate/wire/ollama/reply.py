@@ -22,7 +22,7 @@ from headgate.wire.ollama.fields import (
     write_moment,
 )
 from headgate.wire.ollama.messages import read_said
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_json, required
+from headgate.wire.shape import expect, optional, reply_json, required, says_bad_reply
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 NAMED: Final = frozenset(
@@ -44,13 +44,10 @@ without a message: a stop."""
 # --- reading ---------------------------------------------------------------------------------------------
 
 
+@says_bad_reply
 def read_reply(body: bytes) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = reply_json(body)
-    try:
-        return _read(checked(document), call_prefix(body))
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return _read(checked(reply_json(body)), call_prefix(body))
 
 
 def checked(document: Any) -> dict[str, Any]:

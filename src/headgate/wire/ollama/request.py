@@ -11,7 +11,7 @@ from headgate.wire import ir
 from headgate.wire.dialect import Target
 from headgate.wire.ollama.fields import FAMILY, own, rest
 from headgate.wire.ollama.messages import CallIds, Conversation, read_messages
-from headgate.wire.shape import Malformed, bad_request, expect, optional, required
+from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
 
 MADE_IDS: Final = "made_ids"
 """In a request's `spelling`: ids of calls that came without, which are not written back."""
@@ -72,15 +72,9 @@ _OFF: Final = ("none", "disable")
 # --- reading ---------------------------------------------------------------------------------------------
 
 
+@says_bad_request
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError; `param` is a path such as "messages[0].images[1]"."""
-    try:
-        return _read(body)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _read(body: Mapping[str, Any]) -> ir.Request:
     ids = CallIds()
     request = ir.Request(
         model=optional(body, "model", str, "") or "",
@@ -157,15 +151,9 @@ def _read_think(value: Any) -> ir.Reasoning | None:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for arguments that are nested too deeply."""
-    try:
-        return _write(request, target)
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     spelling = (request.spelling or {}).get(FAMILY) or {}
     talk = Conversation(spelling.get(MADE_IDS, ()))
     for number, turn in enumerate(request.turns):

@@ -9,9 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
-from headgate.wire.dialect import Glance
+from headgate.wire.dialect import Glance, Seen
 from headgate.wire.ollama.reply import read_usage
 from headgate.wire.shape import Malformed
 
@@ -45,16 +44,12 @@ def glance(body: bytes) -> Glance:
     return Glance(usage=_usage(facts), model=_model(facts))
 
 
-class Sniffer:
-    __slots__ = ("_rest", "done", "ended", "error", "model", "usage")
+class Sniffer(Seen):
+    __slots__ = ("_rest",)
 
     def __init__(self) -> None:
+        super().__init__()
         self._rest = b""
-        self.usage: ir.Usage | None = None
-        self.model: str | None = None
-        self.error: HeadgateError | None = None
-        self.ended = False
-        self.done = False
 
     def feed(self, data: bytes) -> None:
         buffer = self._rest + data if self._rest else data

@@ -4,12 +4,10 @@ https://platform.openai.com/docs/api-reference/chat. `DIALECT` is the whole inte
 """
 
 import re
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from headgate.errors import HeadgateError
 from headgate.wire import failures, ir
-from headgate.wire.dialect import Dialect, Frame, Glance, Sniffer, StreamReader, StreamWriter, Target
+from headgate.wire.dialect import Dialect, Frame, StreamReader, StreamWriter
 from headgate.wire.openai_chat import failure, reply, request, sniff, stream, stream_write
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import own
@@ -28,38 +26,21 @@ class OpenAIChat:
     stream_type: ClassVar[str] = "text/event-stream"
     names_model: ClassVar[Literal["body", "address", "parts"]] = "body"
 
-    def read_request(self, body: Mapping[str, Any]) -> ir.Request:
-        return request.read_request(body)
-
-    def write_request(self, request_: ir.Request, target: Target) -> ir.Written:
-        return request.write_request(request_, target)
-
-    def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
-        return reply.read_reply(body, echo)
-
-    def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
-        return reply.write_reply(reply_, frame)
+    read_request = staticmethod(request.read_request)
+    write_request = staticmethod(request.write_request)
+    read_reply = staticmethod(reply.read_reply)
+    write_reply = staticmethod(reply.write_reply)
+    read_error = staticmethod(failures.read_error)
+    write_error = staticmethod(failure.write_error)
+    write_stream_error = staticmethod(failure.write_stream_error)
+    glance = staticmethod(reply.glance)
+    sniffer = sniff.Sniffer
 
     def stream_reader(self, echo: ir.Echo | None = None) -> StreamReader:
         return stream.StreamReader(echo)
 
     def stream_writer(self, frame: Frame) -> StreamWriter:
         return stream_write.StreamWriter(frame)
-
-    def read_error(self, status: int, headers: Mapping[str, str], body: bytes) -> HeadgateError:
-        return failures.read_error(status, headers, body)
-
-    def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
-        return failure.write_error(error, call_id)
-
-    def write_stream_error(self, error: HeadgateError) -> bytes:
-        return failure.write_stream_error(error)
-
-    def glance(self, body: bytes) -> Glance:
-        return reply.glance(body)
-
-    def sniffer(self) -> Sniffer:
-        return sniff.Sniffer()
 
     def is_opening(self, data: bytes) -> bool:
         return _CONTENT.search(data) is None

@@ -5,9 +5,9 @@ Base64 text is never decoded here but where a document's text must become base64
 
 import base64
 from typing import Final
-from urllib.parse import unquote_to_bytes
 
 from headgate.wire import ir
+from headgate.wire.uris import source_of
 
 FAMILY: Final = "openai"
 
@@ -31,19 +31,6 @@ _BEGINNINGS: Final = (
 """How base64 of some formats begins."""
 
 
-def read_url(url: str) -> ir.Source:
-    """An address, or the data that a data URI holds."""
-    if not url.startswith("data:"):
-        return ir.Source(kind="url", value=url)
-    head, comma, value = url[5:].partition(",")
-    media_type, *options = head.split(";")
-    if not comma:
-        return ir.Source(kind="url", value=url)
-    if "base64" not in options:
-        value = base64.b64encode(unquote_to_bytes(value)).decode()
-    return ir.Source(kind="data", value=value, media_type=media_type or None)
-
-
 def write_url(source: ir.Source) -> str:
     """An address or a data URI. An id is written as it is: some servers know their files by it."""
     if source.kind == "data":
@@ -61,7 +48,7 @@ def guess(data: str) -> str:
 
 def read_file(data: str) -> ir.Source:
     """`file_data`: a data URI, or base64 alone."""
-    return read_url(data) if data.startswith("data:") else ir.Source(kind="data", value=data)
+    return source_of(data) if data.startswith("data:") else ir.Source(kind="data", value=data)
 
 
 def read_file_id(name: str) -> ir.Source:

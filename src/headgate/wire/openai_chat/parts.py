@@ -11,6 +11,7 @@ from headgate.wire import ir
 from headgate.wire.openai_chat import media
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.shape import Malformed, at, difference, expect, optional, required, restore
+from headgate.wire.uris import source_of
 
 _Reader: TypeAlias = Callable[[dict[str, Any], str], ir.Block]
 
@@ -63,10 +64,10 @@ def _text(part: dict[str, Any], where: str) -> ir.Block:
 def _image(part: dict[str, Any], where: str) -> ir.Block:
     value = part.get("image_url")
     if isinstance(value, str):
-        return ir.Image(media.read_url(value), cache=cache_mark(part, where))
+        return ir.Image(source_of(value), cache=cache_mark(part, where))
     node, place = required(part, "image_url", dict, where), at(where, "image_url")
     return ir.Image(
-        media.read_url(required(node, "url", str, place)),
+        source_of(required(node, "url", str, place)),
         detail=optional(node, "detail", str, place),
         cache=cache_mark(part, where),
     )
@@ -102,7 +103,7 @@ def _address(key: str) -> _Reader:
         url = value.get("url") if isinstance(value, dict) else value
         if not isinstance(url, str):
             raise Malformed(at(where, key), "expected a string or an object with url")
-        return ir.File(media.read_url(url), cache=cache_mark(part, where))
+        return ir.File(source_of(url), cache=cache_mark(part, where))
 
     return read
 

@@ -23,7 +23,7 @@ from headgate.wire.openai_chat.fields import (
 )
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import own
-from headgate.wire.shape import Malformed, bad_reply, difference, expect, reply_object, required, restore
+from headgate.wire.shape import difference, expect, reply_object, required, restore, says_bad_reply
 
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -49,13 +49,10 @@ def failure_in(document: dict[str, Any]) -> HeadgateError | None:
     return None
 
 
+@says_bad_reply
 def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
-    document = decode(body)
-    try:
-        return read_document(document, echo)
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return read_document(decode(body), echo)
 
 
 def read_document(document: dict[str, Any], echo: ir.Echo | None) -> ir.Reply:

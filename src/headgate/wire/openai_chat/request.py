@@ -22,7 +22,7 @@ from headgate.wire.openai_chat.options import (
 )
 from headgate.wire.openai_chat.parts import cache_mark, own
 from headgate.wire.openai_chat.tools import MAX_NAME, read_choice, read_tools, write_choice, write_tools
-from headgate.wire.shape import Malformed, bad_request, expect, optional, required
+from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
 
 # key → the IR's name for it and its JSON type
 _SCALARS: Final[dict[str, tuple[str, type]]] = {
@@ -73,15 +73,10 @@ _MAX_USER: Final = 64
 _REFUSED: Final = re.compile(r"[^a-zA-Z0-9_-]")
 
 
+@says_bad_request
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError with the `param` that is wrong."""
-    try:
-        return _read(dict(body))
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _read(body: dict[str, Any]) -> ir.Request:
+    body = dict(body)
     request = ir.Request(
         model=optional(body, "model", str, "") or "",  # an address may name it
         turns=read_messages(required(body, "messages", list, "")),
@@ -179,15 +174,9 @@ class Names:
         return written
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for content that is nested too deeply."""
-    try:
-        return _write(request, target)
-    except RecursionError as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     ours = request.spelling is not None and FAMILY in request.spelling
     spelling = own(request.spelling)
     names = Names()

@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 from msgspec import Struct
 
-from headgate.errors import HeadgateError
-from headgate.wire import failures, ir, sse
+from headgate.wire import failures, sse
+from headgate.wire.dialect import Seen
 from headgate.wire.openai_chat.fields import read_usage
 
 MAX_HELD: Final = 64 * 1024 * 1024
@@ -76,17 +76,13 @@ def _end(data: bytes, at: int) -> int:
     return found.end() if found else -1
 
 
-class Sniffer:
+class Sniffer(Seen):
     """See dialect.Sniffer. `ended` is also true after a finish reason: not every server sends `[DONE]`."""
 
-    __slots__ = ("_parts", "_size", "_tail", "done", "ended", "error", "model", "usage")
+    __slots__ = ("_parts", "_size", "_tail")
 
     def __init__(self) -> None:
-        self.usage: ir.Usage | None = None
-        self.ended = False
-        self.done = False
-        self.error: HeadgateError | None = None
-        self.model: str | None = None
+        super().__init__()
         self._parts: list[bytes] = []
         self._size = 0
         self._tail = b""

@@ -12,11 +12,11 @@ import msgspec
 
 from headgate.errors import APIConnectionError, APIError, APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir, sse
-from headgate.wire.fold import unfold
 from headgate.wire.openai_chat.deltas import Choice
 from headgate.wire.openai_chat.fields import read_finish, read_logprobs, read_usage
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.reply import read_reply
+from headgate.wire.whole import Whole, events_of
 
 _DECODE: Final = msgspec.json.Decoder().decode
 
@@ -42,33 +42,23 @@ class StreamReader:
         self._choices: dict[int, Choice] = {}
         self._started = False
         self._over = False
-        self._whole: list[bytes] | None = None
-        self._size = 0
-        self._fresh = True
+        self._whole = Whole()
         self._told: dict[str, Any] = {}
         self._held: dict[str, Any] = {}
         self._tier: Any = None
 
     def feed(self, data: bytes) -> list[ir.Event]:
-        if self._fresh and (start := data.lstrip(b"\xef\xbb\xbf \t\r\n")):
-            self._fresh = False
-            self._whole = [] if start[:1] in b"{[" else None
-        if self._whole is not None:
-            self._whole.append(data)
-            self._size += len(data)
-            if self._size > sse.MAX_EVENT:
-                raise APIResponseValidationError(
-                    f"an answer in place of a stream is over {sse.MAX_EVENT} bytes"
-                )
+        if self._whole.maybe and self._whole.takes(data):
             return []
         out: list[ir.Event] = []
         self._take(self._sse.feed(data), out)
         return out
 
     def close(self) -> list[ir.Event]:
+        if (body := self._whole.body()) is not None:
+            self._over = True
+            return events_of(body, lambda body: read_reply(body, self._echo), _no_answer)
         out: list[ir.Event] = []
-        if self._whole is not None:
-            return self._close_whole(b"".join(self._whole).lstrip(b"\xef\xbb\xbf"))
         self._take(self._sse.close(), out)
         if not self._over:
             choices = self._choices.values()
@@ -77,18 +67,6 @@ class StreamReader:
             else:
                 self._fail(APIConnectionError(_CUT), out)
         return out
-
-    def _close_whole(self, body: bytes) -> list[ir.Event]:
-        """A JSON document in place of a stream: an error, or the whole answer."""
-        self._over = True
-        try:
-            return list(unfold(read_reply(body, self._echo)))
-        except APIResponseValidationError as error:
-            words = failures.message_of(body)
-            known = isinstance(words.document, dict | list) and bool(words.message)
-            return [ir.StreamFailure(failures.read_document(words.document) if known else error)]
-        except HeadgateError as error:
-            return [ir.StreamFailure(error)]
 
     def _take(self, rows: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
         for name, data in rows:
@@ -196,6 +174,12 @@ class StreamReader:
     def _fail(self, error: HeadgateError, out: list[ir.Event]) -> None:
         self._over = True
         out.append(ir.StreamFailure(error))
+
+
+def _no_answer(body: bytes, error: HeadgateError) -> HeadgateError:
+    words = failures.message_of(body)
+    known = isinstance(words.document, dict | list) and bool(words.message)
+    return failures.read_document(words.document) if known else error
 
 
 def _failure_of(node: dict[str, Any]) -> HeadgateError:

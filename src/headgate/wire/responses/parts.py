@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.shape import at, expect, optional, required
+from headgate.wire.uris import source_of
 
 FAMILY: Final = "responses"
 """Its unknown fields are not those of chat, which has the family "openai"."""
@@ -108,14 +109,6 @@ _READERS: Final[Mapping[Any, Callable[[dict[str, Any], str], ir.Block]]] = {
     "input_file": _file,
     "input_audio": _audio,
 }
-
-
-def source_of(url: str) -> ir.Source:
-    """Of an address, or of a `data:` URL."""
-    head, comma, data = url.partition(",")
-    if url.startswith("data:") and comma:
-        return ir.Source(kind="data", value=data, media_type=head[5:].partition(";")[0] or None)
-    return ir.Source(kind="url", value=url)
 
 
 def _url(source: ir.Source, default: str) -> str:

@@ -12,7 +12,7 @@ from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance
 from headgate.wire.responses.items import CALLS, read_output, sealed
 from headgate.wire.responses.parts import FAMILY, read_part, rest, write_part
-from headgate.wire.shape import Malformed, bad_reply, expect, optional, reply_json
+from headgate.wire.shape import expect, optional, reply_json, says_bad_reply
 
 _REASONS: Final[dict[str, ir.FinishReason]] = {
     "max_output_tokens": "length",
@@ -47,6 +47,7 @@ class _Facts(msgspec.Struct):
 _GLANCE: Final = msgspec.json.Decoder(_Facts).decode
 
 
+@says_bad_reply
 def read_reply(body: bytes) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
     node = reply_json(body)
@@ -54,10 +55,7 @@ def read_reply(body: bytes) -> ir.Reply:
         raise APIResponseValidationError("the upstream's answer can't be read: expected an object")
     if (failure := failure_of(node)) is not None:
         raise failure
-    try:
-        return read_response(node)
-    except (Malformed, RecursionError) as error:
-        raise bad_reply(error) from None
+    return read_response(node)
 
 
 def failure_of(node: dict[str, Any]) -> HeadgateError | None:

@@ -11,7 +11,7 @@ from headgate.wire import ir
 from headgate.wire.dialect import Target
 from headgate.wire.responses.items import read_input, write_input
 from headgate.wire.responses.parts import FAMILY, own, rest
-from headgate.wire.shape import Malformed, bad_request, expect, optional, required
+from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
 
 _SCALARS: Final[Mapping[str, tuple[str, type]]] = {
     "parallel_tool_calls": ("parallel_tools", bool),
@@ -39,15 +39,10 @@ _CHAT: Final = frozenset(("prompt_cache_key", "prompt_cache_retention", "safety_
 _HARMLESS: Final = frozenset(("extra_body", "prediction", "anthropic_beta", "anthropic_version", "labels"))
 
 
+@says_bad_request
 def read_request(body: Mapping[str, Any]) -> ir.Request:
     """Raises BadRequestError with the `param` that is wrong."""
-    try:
-        return _read(dict(body))
-    except (Malformed, RecursionError) as error:
-        raise bad_request(error) from None
-
-
-def _read(body: dict[str, Any]) -> ir.Request:
+    body = dict(body)
     given = body.get("input")
     if given is None and not (
         body.get("previous_response_id") or body.get("prompt") or body.get("conversation")
@@ -155,15 +150,9 @@ def _read_choice(value: Any) -> ir.ToolChoice | None:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
+@says_bad_request
 def write_request(request: ir.Request, target: Target) -> ir.Written:
     """Raises BadRequestError for content that is nested too deeply."""
-    try:
-        return _write(request, target)
-    except RecursionError as error:
-        raise bad_request(error) from None
-
-
-def _write(request: ir.Request, target: Target) -> ir.Written:
     dropped: list[str] = []
     turns = list(request.turns)
     body: dict[str, Any] = {"model": target.model}

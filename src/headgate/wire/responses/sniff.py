@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import msgspec
 
-from headgate.errors import HeadgateError
-from headgate.wire import failures, ir, sse
+from headgate.wire import failures, sse
+from headgate.wire.dialect import Seen
 from headgate.wire.responses.reply import failure_of, read_usage
 
 _MARKS: Final = (b"response.completed", b"response.incomplete", b"response.failed", b'"error"')
@@ -14,17 +14,13 @@ _ENDS: Final = ("response.completed", "response.incomplete", "response.failed", 
 _DECODE: Final = msgspec.json.Decoder().decode
 
 
-class Sniffer:
+class Sniffer(Seen):
     """See dialect.Sniffer. Events are kept until they are whole, and then only looked at where a mark is in them."""
 
-    __slots__ = ("_decoder", "done", "ended", "error", "model", "usage")
+    __slots__ = ("_decoder",)
 
     def __init__(self) -> None:
-        self.usage: ir.Usage | None = None
-        self.ended = False
-        self.done = False
-        self.error: HeadgateError | None = None
-        self.model: str | None = None
+        super().__init__()
         self._decoder = sse.Decoder()
 
     def feed(self, data: bytes) -> None:

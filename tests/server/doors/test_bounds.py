@@ -1,7 +1,6 @@
 """Clients that send too much, too slowly or without end, and those that go or do not read."""
 
 import json
-import logging
 import socket
 import struct
 import threading
@@ -12,42 +11,8 @@ import pytest
 
 from headgate.core.answer import Answer
 from headgate.server import arriving, lane
-from rawhttp import CHAT, LIMIT, asked, both_doors, connected, head, in_chunks, read, said, talk, whole
+from rawhttp import CHAT, LIMIT, asked, connected, head, in_chunks, read, said, talk, whole
 from servers import RunningGateway, Upstream
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def doors(
-    upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, RunningGateway]]:
-    with both_doors(upstream, tmp_path_factory.mktemp("doors")) as gateways:
-        yield gateways
-
-
-@pytest.fixture(params=["lane", "asgi"])
-def gateway(doors: dict[str, RunningGateway], request: pytest.FixtureRequest) -> RunningGateway:
-    return doors[request.param]
-
-
-@pytest.fixture
-def fast(doors: dict[str, RunningGateway]) -> RunningGateway:
-    """The express lane alone, for what another server under the ASGI door would hold itself."""
-    return doors["lane"]
-
-
-@pytest.fixture(autouse=True)
-def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No exception of ours is left to the event loop or to uvicorn."""
-    yield
-    wrong = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
-    assert not wrong, [record.getMessage() for record in wrong]
 
 
 @pytest.mark.parametrize("step", [1000, 200_000])

@@ -1,7 +1,6 @@
 """HTTP/1.1 as the gateway reads and writes it, spoken over raw sockets through both doors."""
 
 import itertools
-import logging
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,44 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rawhttp import CHAT, asked, both_doors, connected, head, in_chunks, read, said, talk, whole
+from rawhttp import CHAT, asked, connected, head, in_chunks, read, said, talk, whole
 from servers import KEY, RunningGateway, Upstream
 
 FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-
-
-@pytest.fixture(scope="module")
-def upstream() -> Iterator[Upstream]:
-    server = Upstream()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
-def doors(
-    upstream: Upstream, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, RunningGateway]]:
-    with both_doors(upstream, tmp_path_factory.mktemp("doors")) as gateways:
-        yield gateways
-
-
-@pytest.fixture(params=["lane", "asgi"])
-def gateway(doors: dict[str, RunningGateway], request: pytest.FixtureRequest) -> RunningGateway:
-    return doors[request.param]
-
-
-@pytest.fixture
-def fast(doors: dict[str, RunningGateway]) -> RunningGateway:
-    """The express lane alone, for what another server under the ASGI door would hold itself."""
-    return doors["lane"]
-
-
-@pytest.fixture(autouse=True)
-def nothing_fails(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """No exception of ours is left to the event loop or to uvicorn."""
-    yield
-    wrong = [r for r in caplog.get_records("call") if r.levelno >= logging.ERROR]
-    assert not wrong, [record.getMessage() for record in wrong]
 
 
 # one request and its answer
