@@ -18,7 +18,7 @@ from headgate.catalog.images import image_cost
 from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
-from headgate.core.dialects import OPERATIONS, SOUND, dialect
+from headgate.core.dialects import COUNTED, OPERATIONS, SOUND, dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
@@ -48,12 +48,14 @@ MAX_OUTPUT: Final = ("max_output_tokens", "max_tokens")
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One operation of a deployment: where it goes and the head of its requests, ready to send."""
+    """One operation of a deployment: where it goes and the head of its requests, ready to send. `body_model`: its
+    bodies name the model."""
 
     origin: Origin
     head: bytes
     url: str
     dialect: Dialect
+    body_model: bool = True
 
 
 class Deployment:
@@ -328,7 +330,9 @@ class Deployment:
             or self.provider.api_version
         )
         url = url_of(self.provider, key, self.model, self.base, version)
-        spoken = {**OPERATIONS, "embeddings": self.provider.embeddings, **self.provider.dialects}
+        chat = self.provider.dialect
+        own = {"embeddings": self.provider.embeddings, "count_tokens": COUNTED.get(chat, chat)}
+        spoken = {**OPERATIONS, **own, **self.provider.dialects}
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https", "mock"):
             raise BadRequestError(
@@ -341,7 +345,8 @@ class Deployment:
             origin=self.origin(parts.scheme, parts.hostname, parts.port),
             head=head(target or "/", parts.netloc.rpartition("@")[2], self.headers()),
             url=url,
-            dialect=dialect(SOUND.get(operation) or spoken.get(operation, self.provider.dialect)),
+            dialect=dialect(SOUND.get(operation) or spoken.get(operation, chat)),
+            body_model=self.provider.body_model or operation in self.provider.named_in,
         )
 
     def origin(self, scheme: str, host: str, port: int | None, *, direct: bool = False) -> Origin:

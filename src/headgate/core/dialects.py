@@ -114,7 +114,16 @@ SOUND: Final = dict.fromkeys(
 )
 """Operations whose formats are in `wire/audio`: a route's dialect words nothing there."""
 
+COUNTED: Final = {"anthropic": "anthropic_count", "gemini": "gemini_count"}
+"""Format of chat → the one in which tokens are counted, where a row doesn't say otherwise."""
+
 COMPOSED: Final = {
+    "anthropic_count": ("headgate.wire.counting:Anthropic", "anthropic"),
+    "bedrock_count": ("headgate.wire.counting:Converse", "bedrock_converse"),
+    "chat_count": ("headgate.wire.counting:Chat", "openai_chat"),
+    "gemini_count": ("headgate.wire.counting:Gemini", "gemini"),
+    "responses_count": ("headgate.wire.counting:Responses", "responses"),
+    "vertex_count": ("headgate.wire.counting:Vertex", "gemini"),
     "gigachat_chat": ("headgate.wire.gigachat:Chat", "openai_chat"),
     "gigachat_embeddings": ("headgate.wire.gigachat:Embeddings", "openai_embeddings"),
     "oci_cohere": ("headgate.wire.oci_cohere:Cohere", "openai_chat"),

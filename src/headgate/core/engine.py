@@ -11,6 +11,7 @@ import msgspec
 
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
+from headgate.core.breaks import DEFAULT as PLAIN_BREAK
 from headgate.core.breaks import MOST, PREFILL, Way, continuable, continued
 from headgate.core.call import NO_WISH, PICTURES, Call, Leg
 from headgate.core.deployment import Deployment
@@ -329,6 +330,15 @@ class Engine:
             prepared = prepare(call, deployment, prepared.request)
         call.path = prepared.path
         return prepared
+
+    async def ask(self, call: Call, deployment: Deployment, timeouts: Timeouts) -> Answer:
+        """A whole answer of this deployment, asked once; nothing is learned from it about its calls. Raises
+        HeadgateError."""
+        try:
+            attempt = Single(call, deployment, await self._prepared(call, deployment), PLAIN_BREAK)
+            return await attempt.make(Means(self.send, self._sleep, self._clock, timeouts))
+        except HeadgateError as error:
+            raise _attributed(error, deployment) from None
 
     async def _paced(
         self, sent: tuple[int, int], deployment: Deployment, sending: Sending, timeouts: Timeouts

@@ -24,9 +24,9 @@ TRANSLATE: Final = "translate"
 
 _ASKED: Final = ("openai_chat", "completions")
 """Formats whose streams tell their usage only when they are asked to."""
-_NESTED: Final = ("gemini", "ollama", "ollama_embeddings")
-"""Formats whose parameters stand inside another key: settings of a deployment, which are flat, don't fit in as they
-are."""
+_NESTED: Final = ("gemini", "ollama", "ollama_embeddings", "anthropic_count", "responses_count")
+"""Formats whose parameters stand inside another key, or that have few: settings of a deployment, which are flat,
+don't fit in as they are."""
 _ASK: Final = Raw(b'{"include_usage":true}')
 _TRUE: Final = Raw(b"true")
 _NO_MESSAGES: Final = Raw(b'[{"role":"user","content":""}]')
@@ -76,7 +76,7 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     if addressed:
         envelope.pop("model", None)
         envelope.pop("stream", None)
-    elif deployment.provider.body_model:
+    elif route.body_model:
         envelope["model"] = deployment.model_raw
     else:
         envelope.pop("model", None)
@@ -118,10 +118,10 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     headers = dict(written.headers)
     if forms.is_form(headers):
-        fields = _finished(written.body["fields"], call, deployment)
+        fields = _finished(written.body["fields"], call, deployment, route)
         headers["content-type"], data = forms.encoded(fields, written.body["files"])
     else:
-        body = _finished(written.body, call, deployment)
+        body = _finished(written.body, call, deployment, route)
         data = _form(body) if deployment.provider.form else _encode(body)
     return Prepared(
         route=route,
@@ -140,7 +140,7 @@ def _check(call: Call, request: Request) -> None:
         raise BadRequestError("image: required, expected a picture to work on", param="image")
 
 
-def _finished(body: dict[str, Any], call: Call, deployment: Deployment) -> dict[str, Any]:
+def _finished(body: dict[str, Any], call: Call, deployment: Deployment, route: Route) -> dict[str, Any]:
     """What we wrote, as the row and the deployment want it."""
     if not deployment.plan.idle:  # the row's quirks hold for what we wrote, too
         body = {name: Raw(_encode(value)) for name, value in body.items()}
@@ -148,7 +148,7 @@ def _finished(body: dict[str, Any], call: Call, deployment: Deployment) -> dict[
         call.dropped = [*call.dropped, *left_out]
     if deployment.extra or deployment.fixed:
         body = {**body, **deployment.fixed, **deployment.extra}
-    if not deployment.provider.body_model:
+    if not route.body_model:
         body.pop("model", None)
     return body
 

@@ -135,8 +135,8 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body,
     `body_vars` those that a parameter fills, or the environment variables after it, and no caller;
-    `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
-    `form`: bodies that we write travel as a form, not as JSON.
+    `body_model` False: the body names no model, but those of the operations `named_in`; `cut_model` is where a
+    model's name in the body ends. `form`: bodies that we write travel as a form, not as JSON.
     """
 
     id: str
@@ -173,6 +173,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     batch_price: str = "1"
     lacks: str = ""
     body_model: bool = True
+    named_in: tuple[str, ...] = ()
     cut_model: str = ""
     form: bool = False
 

@@ -14,6 +14,7 @@ from headgate.providers.base import Auth, Provider, Site, Variant
 _PREFIX = re.compile(
     r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)/|(?P<way>converse|converse_like|invoke|openai|llama|deepseek_r1|qwen2|qwen3)/"
 )
+_PROFILE = re.compile(r"(?:us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9]+\.)")
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
 _HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.com)")
 _IMAGES = ("images", "image_edits", "image_variations")
@@ -39,8 +40,16 @@ def _named(model: str) -> tuple[str, str]:
 
 def _path(site: Site) -> str:
     region, model = _named(site.model)
+    if site.operation == "count_tokens":  # of the model itself: profiles for several regions are refused
+        return _homed(
+            site, region, f"/model/{quote(_PROFILE.sub('', model, count=1), safe='{}')}/count-tokens"
+        )
     converse = site.operation not in _INVOKED and site.provider.dialect == CONVERSE.dialect
     path = f"/model/{quote(model, safe='{}')}/{_VERBS[converse, site.operation.endswith('_stream')]}"
+    return _homed(site, region, path)
+
+
+def _homed(site: Site, region: str, path: str) -> str:
     return join(_HOST.sub(rf"\g<1>.{region}", site.base), path) if region else path
 
 
@@ -76,9 +85,14 @@ CONVERSE = Provider(
         "chat_stream": "/model/{model}/converse-stream",
         "embeddings": "/model/{model}/invoke",
         "rerank": "/model/{model}/invoke",
+        "count_tokens": "/model/{model}/count-tokens",
         **dict.fromkeys(_IMAGES, "/model/{model}/invoke"),
     },
-    dialects={"rerank": "bedrock_invoke_rerank", **dict.fromkeys(_IMAGES, "bedrock_images")},
+    dialects={
+        "count_tokens": "bedrock_count",
+        "rerank": "bedrock_invoke_rerank",
+        **dict.fromkeys(_IMAGES, "bedrock_images"),
+    },
     path_of=_path,
     bare=(
         r"(?:(?:us|eu|apac|jp|au|ca|us-gov|global)\.)?"

@@ -73,6 +73,8 @@ _METHODS = {
 _TTS = {**_METHODS, "speech": ":generateContent"}
 _IMAGES = ("images", "image_edits")
 _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
+_CLAUDE = {**_RAW, "count_tokens": "count-tokens:rawPredict"}
+"""Which names a model of its own. https://docs.anthropic.com/en/api/claude-on-vertex-ai"""
 
 
 def _of(publisher: str, methods: Mapping[str, str]) -> Any:
@@ -83,6 +85,9 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
         if site.operation == "speech" and not methods["speech"]:
             return _speaker(site)
         method = methods[site.operation]
+        if site.operation == "count_tokens" and not method.startswith(":"):
+            root, found, _ = site.base.partition("/publishers/")
+            return f"{root if found else ''}/publishers/{publisher}/models/{method}"
         if method == ":predict" and site.operation in _IMAGES and "gemini" in site.model:
             method = ":generateContent"
         if re.search(r"/(models|endpoints)/[^/]+$", site.base):
@@ -134,11 +139,12 @@ def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
 
 CLAUDE = _row(
     "anthropic",
-    _RAW,
+    _CLAUDE,
     dialect="anthropic",
     stream_usage="always",
     body={"anthropic_version": "vertex-2023-10-16"},
     body_model=False,
+    named_in=("count_tokens",),
 )
 MISTRAL = _row("mistralai", _RAW, cut_model="@", quirks=Quirks(rename=TO_MAX_TOKENS))
 AI21 = _row("ai21", _RAW, cut_model="@", quirks=Quirks(rename=TO_MAX_TOKENS))
@@ -162,7 +168,7 @@ SPEAKING = _row(
     _TTS,
     dialect="gemini",
     embeddings="vertex_embeddings",
-    dialects={"rerank": "vertex_rerank", "speech": "gemini_speech"},
+    dialects={"count_tokens": "vertex_count", "rerank": "vertex_rerank", "speech": "gemini_speech"},
     stream_usage="always",
 )
 ROW = _row(
@@ -172,6 +178,7 @@ ROW = _row(
     dialect="gemini",
     embeddings="vertex_embeddings",
     dialects={
+        "count_tokens": "vertex_count",
         "rerank": "vertex_rerank",
         "speech": "google_tts",
         "images": "google_images",

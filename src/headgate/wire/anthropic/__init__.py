@@ -1,7 +1,6 @@
 """Anthropic Messages, both ways: what Anthropic, Bedrock and Vertex speak upstream and Claude Code to us.
 
-https://docs.anthropic.com/en/api/messages. `DIALECT` is the whole interface; it has, beside the contract of
-`wire/dialect.py`, the four functions of `POST /v1/messages/count_tokens`.
+https://docs.anthropic.com/en/api/messages. `DIALECT` is the whole interface.
 """
 
 from collections.abc import Mapping
@@ -16,8 +15,6 @@ from headgate.wire.dialect import Dialect, Frame, Glance, Target
 __all__ = ["DIALECT", "Anthropic"]
 
 _CONTENT: Final = (b"content_block_delta", b"tool_use", b"message_delta", b"tool_result")
-_NOT_COUNTED: Final = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
-"""What the body of count_tokens doesn't have. https://docs.anthropic.com/en/api/messages-count-tokens"""
 
 
 class Anthropic:
@@ -70,21 +67,6 @@ class Anthropic:
             for source in _sources(turn.blocks)
             if source.kind == "url" and not source.value.startswith("https://")
         ]
-
-    def read_count_request(self, body: Mapping[str, Any]) -> ir.Request:
-        return request.read_request(body)
-
-    def write_count_request(self, request: ir.Request, target: Target) -> ir.Written:
-        written = request_write.write_request(request, target)
-        for key in _NOT_COUNTED:
-            written.body.pop(key, None)
-        return written
-
-    def read_count(self, body: bytes) -> int:
-        return reply.read_count(body)
-
-    def write_count(self, tokens: int) -> bytes:
-        return reply.write_count(tokens)
 
 
 def _sources(blocks: list[ir.Block]) -> list[ir.Source]:

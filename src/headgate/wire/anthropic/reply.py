@@ -154,19 +154,3 @@ def glance(body: bytes) -> Glance:
         return Glance(usage=None if facts.usage is None else read_usage(facts.usage), model=facts.model)
     except (msgspec.DecodeError, Malformed, ValueError, RecursionError):
         return Glance()
-
-
-# --- counting tokens -------------------------------------------------------------------------------------
-
-
-def read_count(body: bytes) -> int:
-    """The answer of count_tokens. Raises APIResponseValidationError."""
-    document = reply_object(body)
-    try:
-        return required(document, "input_tokens", int, "")
-    except Malformed as error:
-        raise bad_reply(error) from None
-
-
-def write_count(tokens: int) -> bytes:
-    return _ENCODE({"input_tokens": tokens})

@@ -1,7 +1,6 @@
 """Gemini generateContent, both ways: what AI Studio and Vertex speak upstream and google-genai clients to us.
 
-https://ai.google.dev/api/generate-content. `DIALECT` is the whole interface; it has, beside the contract of
-`wire/dialect.py`, the four functions of `:countTokens`.
+https://ai.google.dev/api/generate-content. `DIALECT` is the whole interface.
 """
 
 from collections.abc import Mapping
@@ -12,20 +11,9 @@ from headgate.wire import ir
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
 from headgate.wire.fold import fold
 from headgate.wire.gemini import failure, media, reply, request, request_write, sniff, stream, stream_write
-from headgate.wire.gemini.check import FAMILY, fields
+from headgate.wire.gemini.check import FAMILY
 
 __all__ = ["DIALECT", "Gemini"]
-
-_COUNTED: Final = (
-    "contents",
-    "systemInstruction",
-    "tools",
-    "toolConfig",
-    "generationConfig",
-    "cachedContent",
-)
-"""What of a request makes its tokens. https://ai.google.dev/api/tokens"""
-_INNER: Final = "generateContentRequest"
 
 
 class Gemini:
@@ -78,28 +66,6 @@ class Gemini:
         """Addresses that AI Studio can't open: all of the web but YouTube and its own files."""
         found = [source for turn in request.turns for source in media.sources(turn.blocks)]
         return [source for source in found if media.must_be_fetched(source)]
-
-    def read_count_request(self, body: Mapping[str, Any]) -> ir.Request:
-        """The body of countTokens: a whole request in a field of its own, or its fields side by side."""
-        inner = fields(body, frozenset({_INNER})).get(_INNER)
-        if not isinstance(inner, dict):
-            return request.read_request(body)
-        model = {"model": body["model"]} if "model" in body else {}
-        return request.read_request({**inner, **model})
-
-    def write_count_request(self, request: ir.Request, target: Target) -> ir.Written:
-        """In the form that takes system prompt and tools, too."""
-        written = request_write.write_request(request, target)
-        counted = {key: written.body[key] for key in _COUNTED if key in written.body}
-        model = f"models/{target.model.removeprefix('models/')}"
-        written.body = {_INNER: {"model": model, **counted}}
-        return written
-
-    def read_count(self, body: bytes) -> int:
-        return reply.read_count(body)
-
-    def write_count(self, tokens: int) -> bytes:
-        return reply.write_count(tokens)
 
 
 DIALECT: Final = Gemini()
