@@ -276,7 +276,9 @@ class Engine:
         attempt: Attempt
         if call.errand is None:
             pictures = self._drawing() if call.operation in PICTURES else None
-            attempt = Single(call, deployment, await self._prepared(call, deployment), on_break, pictures)
+            prepared = await self._prepared(call, deployment)
+            kind = _several() if prepared.more else Single
+            attempt = kind(call, deployment, prepared, on_break, pictures)
         else:
             attempt = call.errand.ready(call, deployment)
         started = self._clock.monotonic()
@@ -461,6 +463,12 @@ class Engine:
             await self._pictures.close()
         for transport in self._transports.values():
             await transport.close()
+
+
+def _several() -> type[Single]:
+    from headgate.core.several import Several  # few calls are more than one
+
+    return Several
 
 
 def _less(one: float | None, other: float | None) -> float | None:

@@ -38,8 +38,9 @@ _strings = msgspec.json.Decoder(dict[str, str])
 
 
 class Prepared(Struct, kw_only=True):
-    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `remote` are media to
-    fetch first, which belong to `request`: pictures to work on have no body until then."""
+    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `more` are further
+    bodies for the same address (ir.Written). `remote` are media to fetch first, which belong to `request`: pictures
+    to work on have no body until then."""
 
     route: Route
     head: bytes
@@ -47,6 +48,7 @@ class Prepared(Struct, kw_only=True):
     path: str
     echo: Echo | None = None
     strip_usage: bool = False
+    more: list[bytes] = []
     remote: list[Source] = []
     request: Request | None = None
 
@@ -117,18 +119,21 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     headers = dict(written.headers)
+    more: list[bytes] = []
     if forms.is_form(headers):
         fields = _finished(written.body["fields"], call, deployment, route)
         headers["content-type"], data = forms.encoded(fields, written.body["files"])
     else:
         body = _finished(written.body, call, deployment, route)
         data = _form(body) if deployment.provider.form else _encode(body)
+        more = [_encode(_finished(one, call, deployment, route)) for one in written.more]
     return Prepared(
         route=route,
         head=_head(route, tuple(headers.items())),
         body=data,
         path=TRANSLATE,
         echo=written.echo,
+        more=more,
         remote=remote,
         request=asked,
     )

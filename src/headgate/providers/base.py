@@ -136,7 +136,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body,
     `body_vars` those that a parameter fills, or the environment variables after it, and no caller;
     `body_model` False: the body names no model, but those of the operations `named_in`; `cut_model` is where a
-    model's name in the body ends. `form`: bodies that we write travel as a form, not as JSON.
+    model's name in the body ends. `form`: bodies that we write travel as a form, not as JSON. `input_header` is the
+    header of answers that counts their input's tokens.
     """
 
     id: str
@@ -174,6 +175,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     lacks: str = ""
     body_model: bool = True
     named_in: tuple[str, ...] = ()
+    input_header: str = ""
     cut_model: str = ""
     form: bool = False
 

@@ -55,6 +55,17 @@ class EmbeddingsReply(ir.Node):
     encoding: str | None = None
 
 
+def joined(replies: list[EmbeddingsReply]) -> EmbeddingsReply:
+    """One reply of those to parts of the inputs, in their order."""
+    used = [reply.usage.input for reply in replies if reply.usage is not None]
+    return EmbeddingsReply(
+        vectors=[vector for reply in replies for vector in reply.vectors],
+        model=replies[0].model,
+        usage=ir.Usage(input=sum(used)) if used else None,
+        encoding=replies[0].encoding,
+    )
+
+
 class EmbeddingsEcho(ir.Echo):
     """What the reply must remember of its request."""
 

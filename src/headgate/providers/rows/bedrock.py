@@ -99,6 +99,7 @@ CONVERSE = Provider(
         r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability|writer|zai)\."
         r"[a-z]"
     ),
+    input_header="x-amzn-bedrock-input-token-count",
     stream_usage="always",
 )
 ROW = replace(
