@@ -345,7 +345,7 @@ class Deployment:
             origin=self.origin(parts.scheme, parts.hostname, parts.port),
             head=head(target or "/", parts.netloc.rpartition("@")[2], self.headers()),
             url=url,
-            dialect=dialect(SOUND.get(operation) or spoken.get(operation, chat)),
+            dialect=dialect(SOUND.get(operation) or spoken.get(key) or spoken.get(operation, chat)),
             body_model=self.provider.body_model or operation in self.provider.named_in,
         )
 

@@ -114,9 +114,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
     `dialect` is what it speaks for chat, `dialects` maps an operation to what it speaks there, where that isn't the
-    operation's own. `paths` maps an operation to what is appended to the base URL, with
-    "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
-    the user must give one, by `api_base`, `base_url_param` or a variable of `base_url_env`. `path_of` makes the
+    operation's own. `paths` maps an operation to what is appended to the base URL, with "{model}" filled in. Both
+    have "chat_stream" where a stream has a format or an address of its own. `base_url` None means that the user must
+    give one, by `api_base`, `base_url_param` or a variable of `base_url_env`. `path_of` makes the
     template where it depends on more than the operation.
 
     `bare` is a regular expression of model names that mean this provider without its prefix.
