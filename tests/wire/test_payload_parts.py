@@ -24,7 +24,7 @@ REPLY = ir.Reply(
     usage=ir.Usage(input=3, output=2),
 )
 FRAME = Frame(id="c", created=1, model="m", stream_usage=True)
-NAMES = {"sagemaker_chat": "openai_chat", "sagemaker_text": "tgi"}
+NAMES = {"framed_chat": "openai_chat", "framed_text": "tgi"}
 
 
 def frame(part: bytes) -> bytes:
@@ -103,7 +103,7 @@ def test_any_bytes_end_in_an_answer_or_a_failure(name: str, data: list[bytes], f
 
 
 def test_an_opening_holds_no_content() -> None:
-    chat = dialect("sagemaker_chat")
+    chat = dialect("framed_chat")
     role = b'data: {"choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}]}\n\n'
     said = role.replace(b'{"role":"assistant"}', b'{"content":"Hi"}')
     assert chat.is_opening(frame(role))

@@ -133,8 +133,8 @@ COMPOSED: Final = {
     "sap_embeddings": ("headgate.wire.sap:Embeddings", "openai_embeddings"),
     "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
     "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),
-    "sagemaker_chat": ("headgate.wire.payload_parts:Chat", "openai_chat"),
-    "sagemaker_text": ("headgate.wire.payload_parts:Text", "tgi"),
+    "framed_chat": ("headgate.wire.payload_parts:Chat", "openai_chat"),
+    "framed_text": ("headgate.wire.payload_parts:Text", "tgi"),
     "bedrock_openai": ("headgate.wire.invoke.makers:OpenAI", "openai_chat"),
 }
 """Dialects around another: the class that makes one, and the dialect inside."""

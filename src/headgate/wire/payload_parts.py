@@ -55,12 +55,12 @@ class Parts(ServersOnly):
 
 
 class Chat(Parts):
-    name = "sagemaker_chat"
+    name = "framed_chat"
     family: ClassVar[str] = "openai"
 
 
 class Text(Parts):
-    name = "sagemaker_text"
+    name = "framed_text"
     family: ClassVar[str] = "tgi"
 
 

@@ -25,13 +25,13 @@ ROW = Provider(
     id="sagemaker",
     name="Amazon SageMaker",
     dialect="tgi",
-    dialects={"chat_stream": "sagemaker_text"},
+    dialects={"chat_stream": "framed_text"},
     **_COMMON,
 )
 CHAT = Provider(
     id="sagemaker_chat",
     name="Amazon SageMaker (OpenAI-shaped)",
     aliases=("sagemaker_nova",),
-    dialects={"chat_stream": "sagemaker_chat"},
+    dialects={"chat_stream": "framed_chat"},
     **_COMMON,
 )
