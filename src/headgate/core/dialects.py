@@ -127,6 +127,7 @@ COMPOSED: Final = {
     "gigachat_chat": ("headgate.wire.gigachat:Chat", "openai_chat"),
     "gigachat_embeddings": ("headgate.wire.gigachat:Embeddings", "openai_embeddings"),
     "oci_cohere": ("headgate.wire.oci_cohere:Cohere", "openai_chat"),
+    "oci_cohere_v2": ("headgate.wire.oci_cohere_v2:CohereV2", "openai_chat"),
     "oci_embeddings": ("headgate.wire.oci_cohere:Embeddings", "openai_embeddings"),
     "oci_generic": ("headgate.wire.oci:Generic", "openai_chat"),
     "sap_orchestration": ("headgate.wire.sap:Chat", "openai_chat"),
