@@ -4,6 +4,7 @@ Reads parameters in LiteLLM's words (`litellm_params`, `model_info`). The enviro
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -92,6 +93,8 @@ class Deployment:
         self.base = self.base or _first(env, self.provider.base_url_env)
         self._elsewhere = self.base is not None and self.base != self.provider.base_url
         self.base = self.base or self._own_base()
+        self.placed_until = math.inf if self.base or self.provider.locate is None else 0.0
+        """Until then, in the engine's seconds, the address is known: see core/places.py."""
         self.id = str(info.get("id") or _fingerprint(group, params))
         self.model_raw = Raw(msgspec.json.encode(self.body_model))
         self.fixed = {
@@ -148,6 +151,10 @@ class Deployment:
         self._priced = False
         self._named: tuple[str, str | None] = (self.model, None)
         self._overrides: Mapping[str, Any] = {}
+
+    def place(self, base: str, until: float) -> None:
+        """The address of its calls is this, until then."""
+        self.base, self.placed_until, self._routes = base, until, {}
 
     def operation_for(self, operation: str) -> str:
         """The provider's operation that serves ours: chat stands in where it has no other."""

@@ -29,6 +29,7 @@ from headgate.ports import Clock, Incoming, Timeouts, Transport
 
 if TYPE_CHECKING:
     from headgate.core.pictures import Pictures
+    from headgate.core.places import Places
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
@@ -58,6 +59,7 @@ class Engine:
         self._media_hosts = media_hosts
         self._sleep = sleep or asyncio.sleep
         self._pictures: Pictures | None = None
+        self._places: Places | None = None
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
         """An answer whose first content is there. Raises the last attempt's error when all have failed."""
@@ -274,6 +276,8 @@ class Engine:
         call.attempts += 1
         on_break = call.options.on_break or group.routing.on_break
         attempt: Attempt
+        if deployment.provider.locate is not None:
+            await self._located(deployment)
         if call.errand is None:
             pictures = self._drawing() if call.operation in PICTURES else None
             prepared = await self._prepared(call, deployment)
@@ -314,6 +318,13 @@ class Engine:
         if group.paced:
             group.queue.wake()
         return answer
+
+    async def _located(self, deployment: Deployment) -> None:
+        if self._places is None:
+            from headgate.core.places import Places  # most addresses are known
+
+            self._places = Places(self.send, self._clock)
+        await self._places.find(deployment)
 
     def _drawing(self) -> "Pictures":
         if self._pictures is None:

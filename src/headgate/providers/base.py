@@ -68,6 +68,15 @@ class ModelRule(Struct, frozen=True, kw_only=True):
     quirks: Quirks
 
 
+class Locate(Struct, frozen=True, kw_only=True):
+    """Where a provider tells the address of calls, which `base_of` does not know: what is asked for with GET, and how
+    that is read, "" where there is none; `missing` is what is said then."""
+
+    path: str
+    read: Callable[[Any], str]
+    missing: str
+
+
 class Variant(Struct, frozen=True, kw_only=True):
     """Models of a provider that are reached another way: those whose name matches the regular expression from its
     start. `cut` is taken off the beginning of the name."""
@@ -128,7 +137,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     one to environment variables: where nobody gives any of them, the first that is found is sent. `credential` names
     a scheme of `providers/auth` that signs where no key is given, with its argument after a colon. `base_of` gives
     the base URL by a path of its API ("" for calls of models), the parameters and the environment, where a template
-    does not do.
+    does not do; `locate` finds out what follows it where it says "" of calls.
 
     `batch_price` is what a batch costs where the price table has no price for it, as a part of the plain one, in
     decimals; `lacks` is a sentence for who asks for batches that can't be forwarded.
@@ -169,6 +178,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     body_vars: dict[str, tuple[str, ...]] = {}
     credential: str = ""
     base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
+    locate: Locate | None = None
     variants: tuple[Variant, ...] = ()
     body: dict[str, Any] = {}
     batch_price: str = "1"
