@@ -10,6 +10,7 @@ from core.played import Bench, PlayedAnswer, call, chat_answer, deployment, fail
 from headgate import errors
 from headgate.core import places
 from headgate.core.deployment import Deployment
+from headgate.core.engine import Engine
 from headgate.ports import Origin, Timeouts
 
 API = "https://api.ai.test"
@@ -65,8 +66,7 @@ def orchestration(**more: Any) -> Deployment:
 
 def bench(found: Any, *given: Deployment) -> tuple[Bench, Core, Clock]:
     made, core, clock = Bench(), Core(found), Clock()
-    made.engine._transports = {"https": core}
-    made.engine._clock = clock
+    made.engine = Engine({"https": core}, clock, dice=lambda: 0.0)
     made.group("group", *(given or (orchestration(),)))
     return made, core, clock
 

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 from msgspec import Raw
 
-from core.played import Bench, PlayedAnswer, deployment, failed, ok
+from core.played import Bench, PlayedAnswer, StillClock, deployment, failed, ok
 from headgate import errors
 from headgate.core.call import Call, Options
 from headgate.core.dialects import dialect
+from headgate.core.engine import Engine
 from headgate.core.several import AT_ONCE
 from headgate.ports import Origin, Timeouts
 
@@ -73,7 +74,7 @@ class Held:
 def held(whole: int, answer: Any, model: str = TITAN, **more: Any) -> tuple[Bench, Held]:
     bench = Bench()
     transport = Held(whole, answer)
-    bench.engine._transports = {"https": transport}
+    bench.engine = Engine({"https": transport}, StillClock(), dice=lambda: 0.0)
     bench.group("group", deployment(model, **KEY, **more))
     return bench, transport
 

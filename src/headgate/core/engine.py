@@ -5,7 +5,7 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
@@ -21,15 +21,12 @@ from headgate.core.media import inline
 from headgate.core.pacing import NOTHING_SENT, tells_limits
 from headgate.core.partial import wasted
 from headgate.core.prepare import Prepared, prepare
+from headgate.core.rare import Rare
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
 from headgate.core.signing import Sending, Signer
 from headgate.core.single import Single
 from headgate.errors import HeadgateError, NotFoundError, Timeout
 from headgate.ports import Clock, Incoming, Timeouts, Transport
-
-if TYPE_CHECKING:
-    from headgate.core.pictures import Pictures
-    from headgate.core.places import Places
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
@@ -58,8 +55,7 @@ class Engine:
         self._dice = dice
         self._media_hosts = media_hosts
         self._sleep = sleep or asyncio.sleep
-        self._pictures: Pictures | None = None
-        self._places: Places | None = None
+        self._rare = Rare(self.send, self._sleep, transports, clock, media_hosts)
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
         """An answer whose first content is there. Raises the last attempt's error when all have failed."""
@@ -277,11 +273,11 @@ class Engine:
         on_break = call.options.on_break or group.routing.on_break
         attempt: Attempt
         if deployment.provider.locate is not None:
-            await self._located(deployment)
+            await self._rare.locate(deployment)
         if call.errand is None:
-            pictures = self._drawing() if call.operation in PICTURES else None
+            pictures = self._rare.pictures if call.operation in PICTURES else None
             prepared = await self._prepared(call, deployment)
-            kind = _several() if prepared.more else Single
+            kind = self._rare.several if prepared.more else Single
             attempt = kind(call, deployment, prepared, on_break, pictures)
         else:
             attempt = call.errand.ready(call, deployment)
@@ -319,27 +315,14 @@ class Engine:
             group.queue.wake()
         return answer
 
-    async def _located(self, deployment: Deployment) -> None:
-        if self._places is None:
-            from headgate.core.places import Places  # most addresses are known
-
-            self._places = Places(self.send, self._clock)
-        await self._places.find(deployment)
-
-    def _drawing(self) -> "Pictures":
-        if self._pictures is None:
-            from headgate.core.pictures import Pictures  # only who draws needs it
-
-            self._pictures = Pictures(
-                self.send, self._sleep, self._transports, self._clock, self._media_hosts
-            )
-        return self._pictures
-
     async def _prepared(self, call: Call, deployment: Deployment) -> Prepared:
         """The body, with the media in it that the target doesn't fetch itself."""
         prepared = prepare(call, deployment)
         if prepared.remote:
             await inline(prepared.remote, self._transports[prepared.route.origin.scheme], self._media_hosts)
+        if prepared.uploads and prepared.request is not None:
+            prepared.request = await self._rare.uploaded(prepared.request, deployment)
+        if prepared.remote or prepared.uploads:
             prepared = prepare(call, deployment, prepared.request)
         call.path = prepared.path
         return prepared
@@ -470,16 +453,9 @@ class Engine:
             group.queue.wake()
 
     async def close(self) -> None:
-        if self._pictures is not None:
-            await self._pictures.close()
+        await self._rare.close()
         for transport in self._transports.values():
             await transport.close()
-
-
-def _several() -> type[Single]:
-    from headgate.core.several import Several  # few calls are more than one
-
-    return Several
 
 
 def _less(one: float | None, other: float | None) -> float | None:

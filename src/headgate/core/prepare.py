@@ -40,7 +40,7 @@ _strings = msgspec.json.Decoder(dict[str, str])
 class Prepared(Struct, kw_only=True):
     """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `more` are further
     bodies for the same address (ir.Written). `remote` are media to fetch first, which belong to `request`: pictures
-    to work on have no body until then."""
+    to work on have no body until then. `uploads`: what it holds of media is to be uploaded first, and named."""
 
     route: Route
     head: bytes
@@ -50,6 +50,7 @@ class Prepared(Struct, kw_only=True):
     strip_usage: bool = False
     more: list[bytes] = []
     remote: list[Source] = []
+    uploads: bool = False
     request: Request | None = None
 
 
@@ -108,6 +109,11 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     remote = route.dialect.remote_media(request)
     if remote and call.operation in PICTURES:
         return Prepared(route=route, head=b"", body=b"", path=TRANSLATE, remote=remote, request=request)
+    if deployment.provider.uploads and (held := media_held(request)):
+        remote = [source for source in held if source.kind == "url"]
+        return Prepared(
+            route=route, head=b"", body=b"", path=TRANSLATE, remote=remote, uploads=True, request=request
+        )
     asked = request
     request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.body_model
@@ -137,6 +143,15 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
         remote=remote,
         request=asked,
     )
+
+
+def media_held(request: object) -> list[Source]:
+    """The media in what the user says that no id names."""
+    if not isinstance(request, Request):
+        return []
+    blocks = [block for turn in request.turns if turn.role == "user" for block in turn.blocks]
+    sources = [getattr(block, "source", None) for block in blocks]
+    return [source for source in sources if isinstance(source, Source) and source.kind != "id"]
 
 
 def _check(call: Call, request: Request) -> None:

@@ -145,8 +145,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body,
     `body_vars` those that a parameter fills, or the environment variables after it, and no caller;
     `body_model` False: the body names no model, but those of the operations `named_in`; `cut_model` is where a
-    model's name in the body ends. `form`: bodies that we write travel as a form, not as JSON. `input_header` is the
-    header of answers that counts their input's tokens.
+    model's name in the body ends. `uploads` are the form's fields with which media of a request are uploaded to
+    the path of that name first: its bodies name them by id. `form`: bodies that we write travel as a form, not as
+    JSON. `input_header` is the header of answers that counts their input's tokens.
     """
 
     id: str
@@ -186,6 +187,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     body_model: bool = True
     named_in: tuple[str, ...] = ()
     input_header: str = ""
+    uploads: dict[str, str] = {}
     cut_model: str = ""
     form: bool = False
 

@@ -8,6 +8,7 @@ https://developers.sber.ru/docs/ru/gigachat/api/reference/rest/post-chat
   back gives it to the model.
 - Only the first message may be the system's; later ones speak as the user.
 - A schema becomes a function that must be called, whose arguments are the answer.
+- Pictures and documents are named by their ids in the storage of files; one picture in a message.
 - Cached tokens are counted beside `prompt_tokens`.
 """
 
@@ -115,8 +116,7 @@ def _plain(message: Document, where: str, out: list[Document], dropped: list[str
     given = message.get("attachments")
     attached = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
     for at, part in enumerate(rows(content)):
-        file_id = fields(part.get("file")).get("file_id")
-        if isinstance(file_id, str):
+        if file_id := _file_id(part):
             attached.append(file_id)
         elif part.get("type") not in ("text", "refusal"):
             dropped.append(f"{where}[{at}]: {part.get('type')}")
@@ -136,6 +136,12 @@ def _plain(message: Document, where: str, out: list[Document], dropped: list[str
     if message.get("functions_state_id"):
         node["functions_state_id"] = message["functions_state_id"]
     out.append(node)
+
+
+def _file_id(part: Document) -> str:
+    """Of what was uploaded before, "" for what was not."""
+    found = fields(part.get("file")).get("file_id") or fields(part.get("image_url")).get("url")
+    return found if isinstance(found, str) and ":" not in found else ""
 
 
 def _call(message: Document, call: Document) -> Document:
