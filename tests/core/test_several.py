@@ -161,3 +161,15 @@ async def test_models_that_take_several_texts_are_asked_once() -> None:
     answer = json.loads((await bench.run(call(["a", "b"]))).body)
     assert [row["embedding"] for row in answer["data"]] == [[1.0], [2.0]]
     assert len(bench.transport.sent) == 1
+
+
+async def test_inputs_to_judge_are_several_calls_too() -> None:
+    def answer(body: dict[str, Any]) -> PlayedAnswer:
+        flagged = body["content"][0]["text"]["text"] == "bad"
+        return ok(json.dumps({"action": "GUARDRAIL_INTERVENED" if flagged else "NONE"}).encode())
+
+    bench, _ = held(2, answer, "bedrock/guardrail/abc/1")
+    asked = call(["good", "bad"])
+    asked.operation, asked.dialect = "moderations", dialect("moderations")
+    results = json.loads((await bench.run(asked)).body)["results"]
+    assert [one["flagged"] for one in results] == [False, True]

@@ -30,6 +30,7 @@ MODULES: Final = {
     "vertex_embeddings": "headgate.wire.gemini.predict",
     "fim": "headgate.wire.fim",
     "moderations": "headgate.wire.moderations",
+    "bedrock_guardrail": "headgate.wire.guardrail",
     "ocr": "headgate.wire.ocr",
     "realtime": "headgate.wire.realtime",
     "rerank": "headgate.wire.rerank",

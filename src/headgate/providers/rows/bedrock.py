@@ -1,5 +1,7 @@
 """Amazon Bedrock's runtime. https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html
 
+A guardrail of one's own is a model of moderations: `bedrock/guardrail/<id>/<version>`, without a version its draft.
+
 A model's name may begin with a region ("us-west-2/") and with the way it is asked: "converse/", which is the rule, or
 "invoke/", where the model's maker says the format."""
 
@@ -8,6 +10,7 @@ from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 
+from headgate.errors import BadRequestError
 from headgate.providers.address import join
 from headgate.providers.base import Auth, Provider, Site, Variant
 
@@ -16,6 +19,7 @@ _PREFIX = re.compile(
 )
 _PROFILE = re.compile(r"(?:us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9]+\.)")
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
+_GUARDRAIL = re.compile(r"guardrail/(?P<id>.+?)(?:/(?P<version>DRAFT|\d{1,8}))?")
 _HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.com)")
 _IMAGES = ("images", "image_edits", "image_variations")
 _INVOKED = ("embeddings", "rerank", *_IMAGES)
@@ -38,8 +42,24 @@ def _named(model: str) -> tuple[str, str]:
     return (home[1] if home else region), model
 
 
+def _guardrail(site: Site, region: str, model: str) -> str:
+    """The id may be an ARN, whose region counts."""
+    found = _GUARDRAIL.fullmatch(model)
+    if found is None:
+        raise BadRequestError(
+            f"{site.model!r} judges nothing: expected guardrail/<id>/<version>, a guardrail of your own",
+            param="model",
+            llm_provider=site.provider.id,
+        )
+    home, own = _named(found["id"])
+    path = f"/guardrail/{quote(own, safe='{}')}/version/{found['version'] or 'DRAFT'}/apply"
+    return _homed(site, home or region, path)
+
+
 def _path(site: Site) -> str:
     region, model = _named(site.model)
+    if site.operation == "moderations":
+        return _guardrail(site, region, model)
     if site.operation == "count_tokens":  # of the model itself: profiles for several regions are refused
         return _homed(
             site, region, f"/model/{quote(_PROFILE.sub('', model, count=1), safe='{}')}/count-tokens"
@@ -86,9 +106,11 @@ CONVERSE = Provider(
         "embeddings": "/model/{model}/invoke",
         "rerank": "/model/{model}/invoke",
         "count_tokens": "/model/{model}/count-tokens",
+        "moderations": "/guardrail/{model}/version/DRAFT/apply",
         **dict.fromkeys(_IMAGES, "/model/{model}/invoke"),
     },
     dialects={
+        "moderations": "bedrock_guardrail",
         "count_tokens": "bedrock_count",
         "rerank": "bedrock_invoke_rerank",
         **dict.fromkeys(_IMAGES, "bedrock_images"),
