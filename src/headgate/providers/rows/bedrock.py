@@ -45,6 +45,8 @@ def _named(model: str) -> tuple[str, str]:
 def _guardrail(site: Site, region: str, model: str) -> str:
     """The id may be an ARN, whose region counts."""
     found = _GUARDRAIL.fullmatch(model)
+    if model == "{model}":  # where addresses are only shown
+        return site.provider.paths[site.operation]
     if found is None:
         raise BadRequestError(
             f"{site.model!r} judges nothing: expected guardrail/<id>/<version>, a guardrail of your own",
@@ -106,7 +108,7 @@ CONVERSE = Provider(
         "embeddings": "/model/{model}/invoke",
         "rerank": "/model/{model}/invoke",
         "count_tokens": "/model/{model}/count-tokens",
-        "moderations": "/guardrail/{model}/version/DRAFT/apply",
+        "moderations": "/guardrail/{id}/version/{version}/apply",
         **dict.fromkeys(_IMAGES, "/model/{model}/invoke"),
     },
     dialects={
