@@ -130,10 +130,14 @@ async def test_one_that_fails_fails_all_and_the_rest_is_let_go() -> None:
     def answer(body: dict[str, Any]) -> Any:
         return failed(429, "slow down") if body["inputText"] == "7" else titan(body)
 
-    bench, transport = held(1000, answer)
+    bench, transport = held(1000, answer, info={"input_cost_per_token": 1e-6})
+    asked = call([str(number) for number in range(AT_ONCE + 5)])
     with pytest.raises(errors.RateLimitError, match="slow down"):
-        await bench.run(call([str(number) for number in range(AT_ONCE + 5)]))
+        await bench.run(asked)
     assert all(future.done() for _, future in transport.waiting)
+    assert asked.usage is not None
+    assert asked.usage.input == sum(range(7))  # what was answered is paid for
+    assert asked.cost == Decimal("0.000021")
 
 
 async def test_a_call_that_nobody_waits_for_lets_all_go() -> None:
@@ -153,6 +157,22 @@ async def test_one_text_is_one_call() -> None:
     answer = json.loads((await bench.run(call("one"))).body)
     assert [row["embedding"] for row in answer["data"]] == [[0.5]]
     assert [body for _, body in bench.transport.sent] == [{"inputText": "one"}]
+
+
+async def test_a_model_of_vertex_that_takes_one_text() -> None:
+    def answer(body: dict[str, Any]) -> PlayedAnswer:
+        (instance,) = body["instances"]
+        number = int(instance["content"])
+        embeddings = {"values": [float(number)], "statistics": {"token_count": number}}
+        metadata = {"billableCharacterCount": 2}
+        return ok(json.dumps({"predictions": [{"embeddings": embeddings}], "metadata": metadata}).encode())
+
+    bench, _ = held(3, answer, "vertex_ai/gemini-embedding-001", vertex_project="p")
+    asked = call(["1", "2", "3"], dimensions=4)
+    answered = json.loads((await bench.run(asked)).body)
+    assert [row["embedding"] for row in answered["data"]] == [[1.0], [2.0], [3.0]]
+    assert asked.usage is not None
+    assert (asked.usage.input, asked.usage.characters) == (6, 6)
 
 
 async def test_models_that_take_several_texts_are_asked_once() -> None:

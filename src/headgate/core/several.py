@@ -57,9 +57,16 @@ class Several(Single):
         except BaseException:
             for task in tasks:
                 task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            ended = await asyncio.gather(*tasks, return_exceptions=True)
+            self._pay(upstream, [one[1] for one in ended if not isinstance(one, BaseException)])
             raise
         return found[0][0], [reply for _, reply in found]
+
+    def _pay(self, upstream: Joins, replies: list[Any]) -> None:
+        """What was answered is paid for, whatever became of the rest."""
+        if replies:
+            self._call.usage = upstream.join(replies).usage
+            settle(self._call, self._deployment)
 
     async def _asked(self, body: bytes, upstream: Joins, means: Means, began: float) -> tuple[Incoming, Any]:
         route, timeouts = self._prepared.route, means.timeouts
