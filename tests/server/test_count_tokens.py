@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import anthropic
+import openai
 import pytest
 
 from servers import KEY, RunningGateway, Upstream, running
@@ -233,6 +235,20 @@ def test_bad_requests_say_what_is_wrong(
 def test_a_key_that_may_not_use_the_model_counts_nothing(gateway: RunningGateway) -> None:
     status, _, _ = gateway.request(MESSAGES, {"model": "claude", **ASKED}, {"authorization": "Bearer sk-x"})
     assert status == 401
+
+
+@pytest.mark.parametrize("model", ["claude", "converse", "gpt", "groq"])
+def test_the_vendors_own_clients_count(gateway: RunningGateway, upstream: Upstream, model: str) -> None:
+    play(upstream, ANSWERS.get(model, {}))
+    base = f"http://127.0.0.1:{gateway.port}"
+    hers = anthropic.Anthropic(api_key=KEY, base_url=base, max_retries=0)
+    his = openai.OpenAI(api_key=KEY, base_url=base + "/v1", max_retries=0)
+    with hers, his:
+        counted = [
+            hers.messages.count_tokens(model=model, messages=[{"role": "user", "content": "Hello"}]),
+            his.responses.input_tokens.count(model=model, input="Hello"),
+        ]
+    assert all(one.input_tokens == 7 if model in ANSWERS else one.input_tokens > 0 for one in counted)
 
 
 def test_the_page_is_there_without_a_folder_of_its_own(gateway: RunningGateway, tmp_path: Path) -> None:

@@ -73,38 +73,43 @@ class Lines:
     the end: it may be the whole answer."""
 
     def __init__(self) -> None:
-        self._held = b""
+        self._held = bytearray()
+        self._seen = 0
         self._lined: bool | None = None
 
     def opened(self, message: eventstream.Message) -> bytes:
         data = _payload(message)
         if self._lined is False:
             return data
-        self._held += data
+        self._held += data if self._held else data.lstrip()
         if len(self._held) > MAX_EVENT:
             raise APIResponseValidationError(f"a line of the stream is over {MAX_EVENT} bytes")
         if self._lined is None:
-            self._lined = _lined(self._held)
-        if self._lined is False:
-            return self.rest()
-        if self._lined is None or b"\n" not in self._held:
+            self._lined = self._look()
+            if not self._lined:
+                return b"" if self._lined is None else self.rest()
+        elif b"\n" not in data:
             return b""
         *lines, self._held = self._held.split(b"\n")
         return b"".join(map(_event, lines))
 
     def rest(self) -> bytes:
-        held, self._held = self._held, b""
-        return _event(held) if self._lined else held
+        held, self._held = self._held, bytearray()
+        return _event(held) if self._lined else bytes(held)
+
+    def _look(self) -> bool | None:
+        """Whether it is lines of JSON, None where that can't be told yet. Nothing is looked at twice."""
+        held = self._held
+        if held[:1] not in (b"", b"{"):
+            return False
+        end = held.find(b"\n", self._seen)
+        if end < 0:
+            self._seen = len(held)
+            return None
+        self._seen = end
+        following = held[end:].lstrip()[:1]
+        return following == b"{" if following else None
 
 
-def _lined(data: bytes) -> bool | None:
-    """Whether it is lines of JSON, None where that can't be told yet."""
-    first, _, rest = data.lstrip().partition(b"\n")
-    if first[:1] not in (b"", b"{"):
-        return False
-    following = rest.lstrip()[:1]
-    return following == b"{" if following else None
-
-
-def _event(line: bytes) -> bytes:
+def _event(line: bytes | bytearray) -> bytes:
     return b"data: %b\n\n" % line.strip() if line.strip() else b""
