@@ -100,7 +100,7 @@ class Lines:
     def _look(self) -> bool | None:
         """Whether it is lines of JSON, None where that can't be told yet. Nothing is looked at twice."""
         held = self._held
-        if held[:1] not in (b"", b"{"):
+        if held and held[:1] != b"{":
             return False
         end = held.find(b"\n", self._seen)
         if end < 0:
@@ -111,5 +111,5 @@ class Lines:
         return following == b"{" if following else None
 
 
-def _event(line: bytes | bytearray) -> bytes:
-    return b"data: %b\n\n" % line.strip() if line.strip() else b""
+def _event(line: bytearray) -> bytes:
+    return b"data: %b\n\n" % bytes(line.strip()) if line.strip() else b""
