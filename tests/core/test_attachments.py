@@ -106,7 +106,7 @@ async def test_what_the_user_shows_is_uploaded_and_attached() -> None:
         ({"purpose": "general"}, "file.pdf application/pdf", b"%PDF two"),
     ]
     (message,) = giga.sent[0]["messages"]
-    assert message == {"role": "user", "content": "What is it?", "attachments": ["file-1", "file-2"]}
+    assert message == {"role": "user", "content": "What is it?", "attachments": ["file-2", "file-1"]}
     assert asked.dropped == []
 
 

@@ -8,7 +8,8 @@ https://developers.sber.ru/docs/ru/gigachat/api/reference/rest/post-chat
   back gives it to the model.
 - Only the first message may be the system's; later ones speak as the user.
 - A schema becomes a function that must be called, whose arguments are the answer.
-- Pictures and documents are named by their ids in the storage of files; one picture in a message.
+- Pictures and documents are named by their ids in the storage of files. A message holds one picture: those before it
+  get messages of their own.
 - Cached tokens are counted beside `prompt_tokens`.
 """
 
@@ -115,9 +116,10 @@ def _plain(message: Document, where: str, out: list[Document], dropped: list[str
     content = message.get("content")
     given = message.get("attachments")
     attached = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+    pictures: list[str] = []
     for at, part in enumerate(rows(content)):
         if file_id := _file_id(part):
-            attached.append(file_id)
+            (pictures if "image_url" in part else attached).append(file_id)
         elif part.get("type") not in ("text", "refusal"):
             dropped.append(f"{where}[{at}]: {part.get('type')}")
     node: Document = {"role": role, "content": text_of(content)}
@@ -126,7 +128,8 @@ def _plain(message: Document, where: str, out: list[Document], dropped: list[str
             out[0]["content"] += "\n\n" + node["content"]
             return
         node["role"] = "user" if out else "system"
-    if attached:
+    out += [{"role": role, "content": "", "attachments": [one]} for one in pictures[:-1]]
+    if attached := [*attached, *pictures[-1:]]:
         node["attachments"] = attached
     if role == "function":
         node.update(name=message.get("name"), content=_as_json(node["content"]))
