@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import recorded
@@ -92,6 +92,7 @@ def test_openais_body_is_a_responses_body() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)
 @given(tokens=st.integers(0, 2**40))
 def test_counts_survive_the_way_there_and_back(name: str, tokens: int) -> None:
     reply = CountReply(tokens=tokens)
@@ -111,6 +112,7 @@ def test_any_format_is_counted_in_any_other(client: str, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+@settings(deadline=None)
 @given(body=st.binary(max_size=40) | st.dictionaries(st.text(), st.integers() | st.text() | st.none()))
 def test_any_answer_is_read_or_refused(name: str, body: Any) -> None:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()

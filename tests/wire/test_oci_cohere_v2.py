@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import strategies
-from hypothesis import given
+from hypothesis import given, settings
 
 from headgate import errors
 from headgate.core.dialects import dialect
@@ -226,6 +226,7 @@ def test_a_stream(size: int) -> None:
     assert reply.usage.output == 9
 
 
+@settings(deadline=None)
 @given(strategies.chunked(STREAM))
 def test_a_stream_in_any_chunks(chunks: list[bytes]) -> None:
     assert fold(streamed(chunks)) == fold(streamed([STREAM]))
