@@ -65,7 +65,6 @@ def test_a_deployment_of_a_model_of_its_own(model: str, params: Any) -> None:
     ("params", "message"),
     [
         ({"access_token": "t"}, "AICORE_SERVICE_KEY"),
-        ({"service_key": SERVICE_KEY}, "sap_deployment_id .AICORE_DEPLOYMENT_ID.*lm/deployments"),
         ({"access_token": "t", "api_base": API}, "not the URL of a deployment"),
     ],
 )

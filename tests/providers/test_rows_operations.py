@@ -12,7 +12,7 @@ from headgate.catalog.lookup import Catalog
 from headgate.core.answer import settle
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
-from headgate.core.dialects import MODULES, OPERATIONS, TABLES, dialect
+from headgate.core.dialects import COMPOSED, MODULES, OPERATIONS, TABLES, dialect
 from headgate.core.prepare import PASS, TRANSLATE, prepare
 from headgate.errors import BadRequestError
 from headgate.providers.rows import ROWS
@@ -72,7 +72,7 @@ def call(operation: Any, **body: Any) -> Call:
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
 def test_every_named_format_exists_and_every_operation_has_an_address(row: Any) -> None:
     assert row.dialects.keys() <= row.paths.keys()
-    assert set(row.dialects.values()) <= KNOWN | AUDIO
+    assert set(row.dialects.values()) <= KNOWN | COMPOSED.keys() | AUDIO
     assert all(OPERATIONS.get(operation) != name for operation, name in row.dialects.items())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from headgate.wire import eventstream
 from servers import KEY, RunningGateway, Upstream, running
 
 ASKED = [{"role": "user", "content": "hi"}]
@@ -118,22 +119,86 @@ def test_embeddings_of_watsonx(gateway: RunningGateway, upstream: Upstream) -> N
     ("model", "answer"),
     [("text", [{"generated_text": "Hello"}]), ("chat", {**CHAT, "object": "chat.completion"})],
 )
-@pytest.mark.parametrize("stream", [False, True])
 def test_sagemaker_answers_whole(
-    gateway: RunningGateway, upstream: Upstream, model: str, answer: Any, stream: bool
+    gateway: RunningGateway, upstream: Upstream, model: str, answer: Any
 ) -> None:
     answers(upstream, answer)
-    body = {"model": model, "messages": ASKED, "stream": stream, "max_tokens": 5}
+    body = {"model": model, "messages": ASKED, "max_tokens": 5}
     status, _, data = gateway.request("/v1/chat/completions", body)
     assert status == 200
-    said = heard(data)[0] if stream else json.loads(data)["choices"][0]["message"]["content"]
-    assert said == "Hello"
+    assert json.loads(data)["choices"][0]["message"]["content"] == "Hello"
     path, asked = sent(upstream)
     assert path == "/endpoints/llama-endpoint/invocations"
     assert "stream" not in asked
     if model == "text":
         assert asked == {"inputs": "hi", "parameters": {"max_new_tokens": 5}}
         assert upstream.requests[-1][1]["x-amzn-sagemaker-inference-component"] == "component-1"
+
+
+TOKENS = (
+    {"token": {"id": 1, "text": "Hel", "special": False}, "generated_text": None},
+    {"token": {"id": 2, "text": "lo", "special": False}, "generated_text": "Hello", "details": None},
+)
+FRAMES = "application/vnd.amazon.eventstream"
+
+
+def framed(inside: bytes, size: int) -> bytes:
+    """The container's bytes in frames of that size: they end anywhere."""
+    headers = {":event-type": "PayloadPart", ":content-type": "application/octet-stream"}
+    parts = [inside[at : at + size] for at in range(0, len(inside), size)]
+    return b"".join(eventstream.encode({**headers, ":message-type": "event"}, part) for part in parts)
+
+
+@pytest.mark.parametrize("size", [3, 1000])
+@pytest.mark.parametrize(("before", "after"), [(b"data: ", b"\n\n"), (b"", b"\n")], ids=["sse", "lines"])
+@pytest.mark.parametrize(("model", "events"), [("text", TOKENS), ("chat", CHUNKS)])
+def test_sagemaker_streams(
+    gateway: RunningGateway,
+    upstream: Upstream,
+    model: str,
+    events: Any,
+    before: bytes,
+    after: bytes,
+    size: int,
+) -> None:
+    inside = b"".join(before + json.dumps(event).encode() + after for event in events)
+    answers(upstream, framed(inside, size), FRAMES)
+    body = {"model": model, "messages": ASKED, "stream": True, "max_tokens": 5}
+    status, headers, data = gateway.request("/v1/chat/completions", body)
+    assert (status, headers["content-type"]) == (200, "text/event-stream")
+    assert heard(data)[0] == "Hello"
+    path, asked = sent(upstream)
+    assert path == "/endpoints/llama-endpoint/invocations-response-stream"
+    assert asked["stream"] is True
+
+
+@pytest.mark.parametrize(
+    ("model", "answer"),
+    [("text", [{"generated_text": "Hello"}]), ("text", {"generated_text": "Hello"}), ("chat", CHAT)],
+)
+@pytest.mark.parametrize("wrapped", [True, False])
+def test_a_container_of_sagemaker_that_has_no_stream(
+    gateway: RunningGateway, upstream: Upstream, model: str, answer: Any, wrapped: bool
+) -> None:
+    inside = json.dumps(answer).encode()
+    answers(upstream, framed(inside, 10) if wrapped else inside, FRAMES if wrapped else "application/json")
+    body = {"model": model, "messages": ASKED, "stream": True}
+    _, _, data = gateway.request("/v1/chat/completions", body)
+    assert heard(data)[0] == "Hello"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_stream_of_sagemaker_that_fails(gateway: RunningGateway, upstream: Upstream, begun: bool) -> None:
+    told = {"Message": "the container has gone", "ErrorCode": "StreamBroken"}
+    failure = eventstream.exception("ModelStreamError", json.dumps(told).encode())
+    first = b"data: " + json.dumps(CHUNKS[0]).encode() + b"\n\n"
+    answers(upstream, (framed(first, 1000) if begun else b"") + failure, FRAMES)
+    status, _, data = gateway.request(
+        "/v1/chat/completions", {"model": "chat", "messages": ASKED, "stream": True}
+    )
+    assert status == (200 if begun else 500)
+    assert b"the container has gone" in data
+    assert b"[DONE]" not in data
 
 
 def test_text_completions_of_sagemaker(gateway: RunningGateway, upstream: Upstream) -> None:

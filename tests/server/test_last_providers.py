@@ -59,6 +59,8 @@ TARGETS = {
 TOKENS = {
     "/oauth": {"access_token": "tok.one", "expires_in": 1800},
     "/oauth/token": {"access_token": "tok.one", "expires_in": 1800},
+    "/files": {"id": "file-1", "object": "file"},
+    "/v2/lm/deployments?scenarioId=orchestration&status=RUNNING": {"resources": [{"id": "d7"}]},
     "/copilot": {"token": "tok.one", "expires_at": 4_000_000_000},
 }
 
@@ -79,6 +81,7 @@ def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGatew
         row("giga", "gigachat/GigaChat-2", api_key="key-shh", auth_url=base + "/oauth"),
         row("sap", "sap/gpt-4o", **sap, api_base=base + "/v2/inference/deployments/d1"),
         row("own", "sap/deployment/d2", **sap),
+        row("found", "sap/gpt-4o", **sap, api_base=None, service_key=json.dumps(key_of(base))),
         row("copilot", "github_copilot/gpt-4o", api_key="key-shh", github_token_url=base + "/copilot"),
         row("oracle", "oci/meta.llama", **who, oci_compartment_id="ocid1.c"),
         row("cohere", "oci/cohere.command-r", **who, oci_compartment_id="ocid1.c"),
@@ -86,6 +89,11 @@ def fixture_gateway(upstream: Upstream, tmp_path: Path) -> Iterator[RunningGatew
     ]
     with running({"model_list": models, "general_settings": {"master_key": KEY}}, tmp_path) as served:
         yield served
+
+
+def key_of(base: str) -> dict[str, Any]:
+    """What of SAP's service key tells the API."""
+    return {"serviceurls": {"AI_API_URL": base}}
 
 
 def answers(upstream: Upstream, body: bytes, kind: str, status: int = 200) -> None:
@@ -155,6 +163,34 @@ def test_a_documented_error(gateway: RunningGateway, upstream: Upstream, name: s
     status, _, data = gateway.request("/v1/chat/completions", {"model": name, "messages": ASKED})
     assert status == 429
     assert "Too many requests" in json.loads(data)["error"]["message"]
+
+
+def test_saps_deployment_is_looked_up(gateway: RunningGateway, upstream: Upstream) -> None:
+    answers(upstream, json.dumps(WHOLE["sap"]).encode(), "application/json")
+    for _ in range(2):
+        status, _, data = gateway.request("/v1/chat/completions", {"model": "found", "messages": ASKED})
+        assert status == 200, data
+    targets = [line.split()[1] for line, _, _ in upstream.requests]
+    assert targets == [
+        "/oauth/token",
+        "/v2/lm/deployments?scenarioId=orchestration&status=RUNNING",
+        "/v2/inference/deployments/d7/v2/completion",
+        "/v2/inference/deployments/d7/v2/completion",
+    ]
+
+
+def test_pictures_for_gigachat_are_uploaded(gateway: RunningGateway, upstream: Upstream) -> None:
+    answers(upstream, json.dumps(CHAT).encode(), "application/json")
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0K"}}
+    messages = [{"role": "user", "content": [{"type": "text", "text": "hi"}, picture]}]
+    status, _, data = gateway.request("/v1/chat/completions", {"model": "giga", "messages": messages})
+    assert status == 200, data
+    (_, headers, form), (_, _, body) = upstream.requests[-2:]
+    assert headers["content-type"].startswith("multipart/form-data; boundary=")
+    assert headers["authorization"] == "Bearer tok.one"
+    assert b'name="purpose"\r\n\r\ngeneral\r\n' in form
+    assert b"\r\n\r\n\x89PNG\r\n\r\n" in form
+    assert json.loads(body)["messages"] == [{"role": "user", "content": "hi", "attachments": ["file-1"]}]
 
 
 def test_a_caller_cannot_choose_the_compartment(gateway: RunningGateway, upstream: Upstream) -> None:

@@ -16,13 +16,13 @@ from headgate.wire.around import left_out
 from headgate.wire.dialect import Target
 from headgate.wire.openai_chat import DIALECT as OPENAI
 
-CHATS = ("gigachat_chat", "sap_orchestration", "oci_generic", "oci_cohere")
+CHATS = ("gigachat_chat", "sap_orchestration", "oci_generic", "oci_cohere", "oci_cohere_v2")
 VECTORS = ("gigachat_embeddings", "sap_embeddings", "oci_embeddings")
 KEYS = """annotations apiFormat arguments chatResponse choices citations code content created data delta embedding
 embeddings error errorMessage finalResult final_result finishReason finish_reason function_call functions_state_id id
 index inputTextTokenCounts logprobs message model modelId name orchestration_result parameters precached_prompt_tokens
 promptTokens promptTokensDetails cachedTokens prompt_tokens reasoningContent refusal role serviceTier status text
-timeCreated tokenLogprobs tokens toolCalls tool_calls topLogprobs type usage""".split()
+timeCreated thinking tokenLogprobs tokens toolCalls toolPlan tool_calls topLogprobs type usage""".split()
 ANYTHING = st.recursive(
     st.none()
     | st.booleans()

@@ -137,6 +137,19 @@ def test_documented_files_are_attached_and_pictures_reported() -> None:
     assert made.dropped == ["messages[0].content[1]: image_url"]
 
 
+def test_documented_a_message_holds_one_picture() -> None:
+    parts = [
+        {"type": "image_url", "image_url": {"url": "p-1"}},
+        {"type": "text", "text": "Which?"},
+        {"type": "file", "file": {"file_id": "f-1"}},
+        {"type": "image_url", "image_url": {"url": "p-2"}},
+    ]
+    assert said({"role": "user", "content": parts}) == [
+        {"role": "user", "content": "", "attachments": ["p-1"]},
+        {"role": "user", "content": "Which?", "attachments": ["f-1", "p-2"]},
+    ]
+
+
 def test_documented_parameters() -> None:
     made = written(
         max_completion_tokens=5, temperature=0, repetition_penalty=1.1, stop=["x"], seed=0, user="u"

@@ -88,6 +88,7 @@ class Answer:
             self.body = raw
         else:
             reply = dialect.read_reply(raw, self.prepared.echo)
+            reply.usage = reply.usage or counted(self._incoming, self.deployment)
             call.usage, call.upstream_model = reply.usage, reply.model
             self.body = call.dialect.write_reply(reply, self.frame)
         settle(call, self.deployment)
@@ -334,6 +335,13 @@ def _keeping(kept: list[bytes], sink: Callable[[bytes], None]) -> Callable[[byte
         sink(data)
 
     return keep
+
+
+def counted(incoming: Incoming, deployment: Deployment) -> ir.Usage | None:
+    """What a header counts, where the provider has one for it."""
+    name = deployment.provider.input_header
+    told = (incoming.header(name) if name else None) or ""
+    return ir.Usage(input=int(told)) if told.isdecimal() and len(told) < 12 else None
 
 
 def settle(call: Call, deployment: Deployment) -> None:

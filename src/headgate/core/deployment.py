@@ -4,6 +4,7 @@ Reads parameters in LiteLLM's words (`litellm_params`, `model_info`). The enviro
 """
 
 import hashlib
+import math
 from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
@@ -18,7 +19,7 @@ from headgate.catalog.images import image_cost
 from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
-from headgate.core.dialects import OPERATIONS, SOUND, dialect
+from headgate.core.dialects import COUNTED, OPERATIONS, SOUND, dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
@@ -49,12 +50,14 @@ MAX_OUTPUT: Final = ("max_output_tokens", "max_tokens")
 
 
 class Route(Struct, frozen=True, kw_only=True):
-    """One operation of a deployment: where it goes and the head of its requests, ready to send."""
+    """One operation of a deployment: where it goes and the head of its requests, ready to send. `body_model`: its
+    bodies name the model."""
 
     origin: Origin
     head: bytes
     url: str
     dialect: Dialect
+    body_model: bool = True
 
 
 class Deployment:
@@ -90,6 +93,8 @@ class Deployment:
         self.base = self.base or _first(env, self.provider.base_url_env)
         self._elsewhere = self.base is not None and self.base != self.provider.base_url
         self.base = self.base or self._own_base()
+        self.placed_until = math.inf if self.base or self.provider.locate is None else 0.0
+        """Until then, in the engine's seconds, the address is known: see core/places.py."""
         self.id = str(info.get("id") or _fingerprint(group, params))
         self.model_raw = Raw(msgspec.json.encode(self.body_model))
         self.fixed = {
@@ -154,6 +159,10 @@ class Deployment:
             and not names.is_price(name)
             and value is not None
         }
+
+    def place(self, base: str, until: float) -> None:
+        """The address of its calls is this, until then."""
+        self.base, self.placed_until, self._routes = base, until, {}
 
     def operation_for(self, operation: str) -> str:
         """The provider's operation that serves ours: chat stands in where it has no other."""
@@ -359,7 +368,9 @@ class Deployment:
             or self.provider.api_version
         )
         url = url_of(self.provider, key, self.model, self.base, version)
-        spoken = {**OPERATIONS, "embeddings": self.provider.embeddings, **self.provider.dialects}
+        chat = self.provider.dialect
+        own = {"embeddings": self.provider.embeddings, "count_tokens": COUNTED.get(chat, chat)}
+        spoken = {**OPERATIONS, **own, **self.provider.dialects}
         parts = urlsplit(url)
         if not parts.hostname or parts.scheme not in ("http", "https", "mock"):
             raise BadRequestError(
@@ -372,7 +383,8 @@ class Deployment:
             origin=self.origin(parts.scheme, parts.hostname, parts.port),
             head=head(target or "/", parts.netloc.rpartition("@")[2], self.headers()),
             url=url,
-            dialect=dialect(SOUND.get(operation) or spoken.get(operation, self.provider.dialect)),
+            dialect=dialect(SOUND.get(operation) or spoken.get(key) or spoken.get(operation, chat)),
+            body_model=self.provider.body_model or operation in self.provider.named_in,
         )
 
     def origin(self, scheme: str, host: str, port: int | None, *, direct: bool = False) -> Origin:

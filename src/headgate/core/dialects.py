@@ -30,6 +30,7 @@ MODULES: Final = {
     "vertex_embeddings": "headgate.wire.gemini.predict",
     "fim": "headgate.wire.fim",
     "moderations": "headgate.wire.moderations",
+    "bedrock_guardrail": "headgate.wire.guardrail",
     "ocr": "headgate.wire.ocr",
     "realtime": "headgate.wire.realtime",
     "rerank": "headgate.wire.rerank",
@@ -115,16 +116,28 @@ SOUND: Final = dict.fromkeys(
 )
 """Operations whose formats are in `wire/audio`: a route's dialect words nothing there."""
 
+COUNTED: Final = {"anthropic": "anthropic_count", "gemini": "gemini_count"}
+"""Format of chat → the one in which tokens are counted, where a row doesn't say otherwise."""
+
 COMPOSED: Final = {
+    "anthropic_count": ("headgate.wire.counting:Anthropic", "anthropic"),
+    "bedrock_count": ("headgate.wire.counting:Converse", "bedrock_converse"),
+    "chat_count": ("headgate.wire.counting:Chat", "openai_chat"),
+    "gemini_count": ("headgate.wire.counting:Gemini", "gemini"),
+    "responses_count": ("headgate.wire.counting:Responses", "responses"),
+    "vertex_count": ("headgate.wire.counting:Vertex", "gemini"),
     "gigachat_chat": ("headgate.wire.gigachat:Chat", "openai_chat"),
     "gigachat_embeddings": ("headgate.wire.gigachat:Embeddings", "openai_embeddings"),
     "oci_cohere": ("headgate.wire.oci_cohere:Cohere", "openai_chat"),
+    "oci_cohere_v2": ("headgate.wire.oci_cohere_v2:CohereV2", "openai_chat"),
     "oci_embeddings": ("headgate.wire.oci_cohere:Embeddings", "openai_embeddings"),
     "oci_generic": ("headgate.wire.oci:Generic", "openai_chat"),
     "sap_orchestration": ("headgate.wire.sap:Chat", "openai_chat"),
     "sap_embeddings": ("headgate.wire.sap:Embeddings", "openai_embeddings"),
     "bedrock_anthropic": ("headgate.wire.invoke.makers:Claude", "anthropic"),
     "bedrock_nova": ("headgate.wire.invoke.makers:Nova", "bedrock_converse"),
+    "framed_chat": ("headgate.wire.payload_parts:Chat", "openai_chat"),
+    "framed_text": ("headgate.wire.payload_parts:Text", "tgi"),
     "bedrock_openai": ("headgate.wire.invoke.makers:OpenAI", "openai_chat"),
 }
 """Dialects around another: the class that makes one, and the dialect inside."""

@@ -5,12 +5,13 @@ import random
 from collections import deque
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias, TypeVar
+from typing import TypeAlias, TypeVar
 
 import msgspec
 
 from headgate.core import fallback as fallbacks
 from headgate.core.answer import Answer
+from headgate.core.breaks import DEFAULT as PLAIN_BREAK
 from headgate.core.breaks import MOST, PREFILL, Way, continuable, continued
 from headgate.core.call import NO_WISH, PICTURES, Call, Leg
 from headgate.core.deployment import Deployment
@@ -20,14 +21,12 @@ from headgate.core.media import inline
 from headgate.core.pacing import NOTHING_SENT, tells_limits
 from headgate.core.partial import wasted
 from headgate.core.prepare import Prepared, prepare
+from headgate.core.rare import Rare
 from headgate.core.route import BYTES_PER_TOKEN, Busy, Group
 from headgate.core.signing import Sending, Signer
 from headgate.core.single import Single
 from headgate.errors import HeadgateError, NotFoundError, Timeout
 from headgate.ports import Clock, Incoming, Timeouts, Transport
-
-if TYPE_CHECKING:
-    from headgate.core.pictures import Pictures
 
 Lookup: TypeAlias = Callable[[str], Group]
 """The group behind a public model name. Raises NotFoundError for an unknown one."""
@@ -56,7 +55,7 @@ class Engine:
         self._dice = dice
         self._media_hosts = media_hosts
         self._sleep = sleep or asyncio.sleep
-        self._pictures: Pictures | None = None
+        self._rare = Rare(self.send, self._sleep, transports, clock, media_hosts)
 
     async def run(self, call: Call, lookup: Lookup) -> Answer:
         """An answer whose first content is there. Raises the last attempt's error when all have failed."""
@@ -273,9 +272,13 @@ class Engine:
         call.attempts += 1
         on_break = call.options.on_break or group.routing.on_break
         attempt: Attempt
+        if deployment.provider.locate is not None:
+            await self._rare.locate(deployment)
         if call.errand is None:
-            pictures = self._drawing() if call.operation in PICTURES else None
-            attempt = Single(call, deployment, await self.prepared(call, deployment), on_break, pictures)
+            pictures = self._rare.pictures if call.operation in PICTURES else None
+            prepared = await self.prepared(call, deployment)
+            kind = self._rare.several if prepared.more else Single
+            attempt = kind(call, deployment, prepared, on_break, pictures)
         else:
             attempt = call.errand.ready(call, deployment)
         started = self._clock.monotonic()
@@ -312,15 +315,6 @@ class Engine:
             group.queue.wake()
         return answer
 
-    def _drawing(self) -> "Pictures":
-        if self._pictures is None:
-            from headgate.core.pictures import Pictures  # only who draws needs it
-
-            self._pictures = Pictures(
-                self.send, self._sleep, self._transports, self._clock, self._media_hosts
-            )
-        return self._pictures
-
     async def prepared(self, call: Call, deployment: Deployment) -> Prepared:
         """The body, with the media in it that the target doesn't fetch itself. Raises as `prepare` does, and
         ImageFetchError."""
@@ -329,9 +323,21 @@ class Engine:
             transport = self._transports[prepared.route.origin.scheme]
             held = call.files.held if call.files else {}
             await inline(prepared.remote, transport, self._media_hosts, held)
+        if prepared.uploads and prepared.request is not None:
+            prepared.request = await self._rare.uploaded(prepared.request, deployment)
+        if prepared.remote or prepared.uploads:
             prepared = prepare(call, deployment, prepared.request)
         call.path = prepared.path
         return prepared
+
+    async def ask(self, call: Call, deployment: Deployment, timeouts: Timeouts) -> Answer:
+        """A whole answer of this deployment, asked once; nothing is learned from it about its calls. Raises
+        HeadgateError."""
+        try:
+            attempt = Single(call, deployment, await self.prepared(call, deployment), PLAIN_BREAK)
+            return await attempt.make(Means(self.send, self._sleep, self._clock, timeouts))
+        except HeadgateError as error:
+            raise _attributed(error, deployment) from None
 
     async def _paced(
         self, sent: tuple[int, int], deployment: Deployment, sending: Sending, timeouts: Timeouts
@@ -450,8 +456,7 @@ class Engine:
             group.queue.wake()
 
     async def close(self) -> None:
-        if self._pictures is not None:
-            await self._pictures.close()
+        await self._rare.close()
         for transport in self._transports.values():
             await transport.close()
 

@@ -84,30 +84,11 @@ class Jobs:
         """A question that was lost on the way counts as one answered by 503: the job goes on all the same."""
         left = call.deadline - self._clock.monotonic()
         try:
-            return await self._told(deployment, ask, max(0.001, min(ASK_SECONDS, left)))
+            return await told(self._send, deployment, ask, max(0.001, min(ASK_SECONDS, left)))
         except (APIConnectionError, Timeout) as error:
             if self._clock.monotonic() >= call.deadline:
                 raise
             return 503, {}, error.message.encode()
-
-    async def _told(
-        self, deployment: Deployment, ask: Ask, seconds: float
-    ) -> tuple[int, dict[str, str], bytes]:
-        parts = urlsplit(ask.url)
-        origin = deployment.origin(parts.scheme, parts.hostname or "", parts.port)
-        target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-        if not target.isascii() or not target.isprintable() or " " in target:
-            raise APIResponseValidationError("the answer names an address with characters that HTTP forbids")
-        own = {name: value for name, value in deployment.headers().items() if name != "content-type"}
-        lines = head(target, parts.netloc, {**own, **ask.headers}, ask.method)
-        limits = Timeouts(first_byte=seconds, between_chunks=seconds, total=seconds)
-        answer = await self._send(deployment, Sending(ask.method, ask.url, origin, lines, ask.body), limits)
-        try:
-            body = await answer.read(LIMIT if answer.status < 300 else ERROR_LIMIT)
-        except BaseException:
-            answer.abort()
-            raise
-        return answer.status, dict(answer.headers), body
 
     def _end(self, job: Job, deployment: Deployment) -> None:
         """In the background: who waited has gone."""
@@ -119,4 +100,25 @@ class Jobs:
 
     async def _ended(self, deployment: Deployment, ask: Ask) -> None:
         with contextlib.suppress(HeadgateError):  # nobody is left to be told, and the job ends by itself
-            await self._told(deployment, ask, END_SECONDS)
+            await told(self._send, deployment, ask, END_SECONDS)
+
+
+async def told(
+    send: Send, deployment: Deployment, ask: Ask, seconds: float
+) -> tuple[int, dict[str, str], bytes]:
+    """Status, headers and body of what a deployment's API answers to one question, within `seconds`."""
+    parts = urlsplit(ask.url)
+    origin = deployment.origin(parts.scheme, parts.hostname or "", parts.port)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    if not target.isascii() or not target.isprintable() or " " in target:
+        raise APIResponseValidationError("the answer names an address with characters that HTTP forbids")
+    own = {name: value for name, value in deployment.headers().items() if name != "content-type"}
+    lines = head(target, parts.netloc, {**own, **ask.headers}, ask.method)
+    limits = Timeouts(first_byte=seconds, between_chunks=seconds, total=seconds)
+    answer = await send(deployment, Sending(ask.method, ask.url, origin, lines, ask.body), limits)
+    try:
+        body = await answer.read(LIMIT if answer.status < 300 else ERROR_LIMIT)
+    except BaseException:
+        answer.abort()
+        raise
+    return answer.status, dict(answer.headers), body

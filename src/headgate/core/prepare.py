@@ -25,9 +25,9 @@ TRANSLATE: Final = "translate"
 
 _ASKED: Final = ("openai_chat", "completions")
 """Formats whose streams tell their usage only when they are asked to."""
-_NESTED: Final = ("gemini", "ollama", "ollama_embeddings")
-"""Formats whose parameters stand inside another key: settings of a deployment, which are flat, don't fit in as they
-are."""
+_NESTED: Final = ("gemini", "ollama", "ollama_embeddings", "anthropic_count", "responses_count")
+"""Formats whose parameters stand inside another key, or that have few: settings of a deployment, which are flat,
+don't fit in as they are."""
 _ASK: Final = Raw(b'{"include_usage":true}')
 _TRUE: Final = Raw(b"true")
 _NO_MESSAGES: Final = Raw(b'[{"role":"user","content":""}]')
@@ -38,8 +38,9 @@ _options = msgspec.json.Decoder(dict[str, Any])
 
 
 class Prepared(Struct, kw_only=True):
-    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `remote` are media to
-    fetch first, which belong to `request`: pictures to work on have no body until then."""
+    """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `more` are further
+    bodies for the same address (ir.Written). `remote` are media to fetch first, which belong to `request`: pictures
+    to work on have no body until then. `uploads`: what it holds of media is to be uploaded first, and named."""
 
     route: Route
     head: bytes
@@ -47,7 +48,9 @@ class Prepared(Struct, kw_only=True):
     path: str
     echo: Echo | None = None
     strip_usage: bool = False
+    more: list[bytes] = []
     remote: list[Source] = []
+    uploads: bool = False
     request: Request | None = None
 
 
@@ -76,7 +79,7 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     if addressed:
         envelope.pop("model", None)
         envelope.pop("stream", None)
-    elif deployment.provider.body_model:
+    elif route.body_model:
         envelope["model"] = deployment.model_raw
     else:
         envelope.pop("model", None)
@@ -106,6 +109,11 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     remote = route.dialect.remote_media(request)
     if remote and call.operation in PICTURES:
         return Prepared(route=route, head=b"", body=b"", path=TRANSLATE, remote=remote, request=request)
+    if deployment.provider.uploads and (media := media_held(request)):
+        remote = [source for source in media if source.kind == "url"]
+        return Prepared(
+            route=route, head=b"", body=b"", path=TRANSLATE, remote=remote, uploads=True, request=request
+        )
     asked = request
     request = _without(request, deployment.drop + call.options.drop)
     request.model = deployment.body_model
@@ -118,22 +126,34 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
     headers = dict(written.headers)
     data: bytes | Outgoing
+    more: list[bytes] = []
     if forms.is_form(headers):
-        fields = _finished(written.body["fields"], call, deployment)
+        fields = _finished(written.body["fields"], call, deployment, route)
         held = call.files.held if call.files else {}
         headers["content-type"], data = forms.encoded(fields, written.body["files"], held)
     else:
-        body = _finished(written.body, call, deployment)
+        body = _finished(written.body, call, deployment, route)
         data = _form(body) if deployment.provider.form else _encode(body)
+        more = [_encode(_finished(one, call, deployment, route)) for one in written.more]
     return Prepared(
         route=route,
         head=_head(route, tuple(headers.items())),
         body=data,
         path=TRANSLATE,
         echo=written.echo,
+        more=more,
         remote=remote,
         request=asked,
     )
+
+
+def media_held(request: object) -> list[Source]:
+    """The media in what the user says that no id names."""
+    if not isinstance(request, Request):
+        return []
+    blocks = [block for turn in request.turns if turn.role == "user" for block in turn.blocks]
+    sources = [getattr(block, "source", None) for block in blocks]
+    return [source for source in sources if isinstance(source, Source) and source.kind != "id"]
 
 
 def _check(call: Call, request: Request) -> None:
@@ -142,7 +162,7 @@ def _check(call: Call, request: Request) -> None:
         raise BadRequestError("image: required, expected a picture to work on", param="image")
 
 
-def _finished(body: dict[str, Any], call: Call, deployment: Deployment) -> dict[str, Any]:
+def _finished(body: dict[str, Any], call: Call, deployment: Deployment, route: Route) -> dict[str, Any]:
     """What we wrote, as the row and the deployment want it."""
     if not deployment.plan.idle:  # the row's quirks hold for what we wrote, too
         body = {name: Raw(_encode(value)) for name, value in body.items()}
@@ -150,7 +170,7 @@ def _finished(body: dict[str, Any], call: Call, deployment: Deployment) -> dict[
         call.dropped = [*call.dropped, *left_out]
     if deployment.extra or deployment.fixed:
         body = {**body, **deployment.fixed, **deployment.extra}
-    if not deployment.provider.body_model:
+    if not route.body_model:
         body.pop("model", None)
     return body
 

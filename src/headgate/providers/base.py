@@ -68,6 +68,15 @@ class ModelRule(Struct, frozen=True, kw_only=True):
     quirks: Quirks
 
 
+class Locate(Struct, frozen=True, kw_only=True):
+    """Where a provider tells the address of calls, which `base_of` does not know: what is asked for with GET, and how
+    that is read, "" where there is none; `missing` is what is said then."""
+
+    path: str
+    read: Callable[[Any], str]
+    missing: str
+
+
 class Variant(Struct, frozen=True, kw_only=True):
     """Models of a provider that are reached another way: those whose name matches the regular expression from its
     start. `cut` is taken off the beginning of the name."""
@@ -131,9 +140,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     """One row.
 
     `dialect` is what it speaks for chat, `dialects` maps an operation to what it speaks there, where that isn't the
-    operation's own. `paths` maps an operation to what is appended to the base URL, with
-    "{model}" filled in; "chat_stream" where a stream has an address of its own. `base_url` None means that
-    the user must give one, by `api_base`, `base_url_param` or a variable of `base_url_env`. `path_of` makes the
+    operation's own. `paths` maps an operation to what is appended to the base URL, with "{model}" filled in. Both
+    have "chat_stream" where a stream has a format or an address of its own. `base_url` None means that the user must
+    give one, by `api_base`, `base_url_param` or a variable of `base_url_env`. `path_of` makes the
     template where it depends on more than the operation.
 
     `bare` is a regular expression of model names that mean this provider without its prefix.
@@ -145,7 +154,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     one to environment variables: where nobody gives any of them, the first that is found is sent. `credential` names
     a scheme of `providers/auth` that signs where no key is given, with its argument after a colon. `base_of` gives
     the base URL by a path of its API ("" for calls of models), the parameters and the environment, where a template
-    does not do.
+    does not do; `locate` finds out what follows it where it says "" of calls.
 
     `batch_price` is what a batch costs where the price table has no price for it, as a part of the plain one, in
     decimals; `lacks` is a sentence for who asks for batches that can't be forwarded. `bulk` is how its batches are
@@ -153,8 +162,10 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     `variants` are rows for some of its models, the first that matches. `body` are fields of every body,
     `body_vars` those that a parameter fills, or the environment variables after it, and no caller;
-    `body_model` False: the body names no model; `cut_model` is where a model's name in the body ends.
-    `form`: bodies that we write travel as a form, not as JSON.
+    `body_model` False: the body names no model, but those of the operations `named_in`; `cut_model` is where a
+    model's name in the body ends. `uploads` are the form's fields with which media of a request are uploaded to
+    the path of that name first: its bodies name them by id. `form`: bodies that we write travel as a form, not as
+    JSON. `input_header` is the header of answers that counts their input's tokens.
     """
 
     id: str
@@ -186,12 +197,16 @@ class Provider(Struct, frozen=True, kw_only=True):
     body_vars: dict[str, tuple[str, ...]] = {}
     credential: str = ""
     base_of: "Callable[[str, Mapping[str, Any], Mapping[str, str]], str] | None" = None
+    locate: Locate | None = None
     variants: tuple[Variant, ...] = ()
     body: dict[str, Any] = {}
     batch_price: str = "1"
     lacks: str = ""
     bulk: Bulk | None = None
     body_model: bool = True
+    named_in: tuple[str, ...] = ()
+    input_header: str = ""
+    uploads: dict[str, str] = {}
     cut_model: str = ""
     form: bool = False
 

@@ -67,10 +67,20 @@ OWN: Final = (
     Page("GET", "/models/{name:path}", info.model, KEY),
     Page("GET", "/v1/model/info", info.model_info, KEY),
     Page("GET", "/model/info", info.model_info, KEY),
-    Page("POST", "/v1/messages/count_tokens", count_tokens.count_tokens, KEY),
-    Page("POST", "/messages/count_tokens", count_tokens.count_tokens, KEY),
-    Page("POST", "/v1beta/models/{name:path}:countTokens", count_tokens.count_gemini, KEY),
-    Page("POST", "/v1/models/{name:path}:countTokens", count_tokens.count_gemini, KEY),
+    *(
+        Page("POST", path, count_tokens.counted_in(spoken), KEY)
+        for path, spoken in (
+            ("/v1/messages/count_tokens", count_tokens.ANTHROPIC),
+            ("/messages/count_tokens", count_tokens.ANTHROPIC),
+            ("/v1beta/models/{name:path}:countTokens", count_tokens.GEMINI),
+            ("/v1/models/{name:path}:countTokens", count_tokens.GEMINI),
+            ("/models/{name:path}:countTokens", count_tokens.GEMINI),
+            ("/v1/responses/input_tokens", count_tokens.RESPONSES),
+            ("/openai/v1/responses/input_tokens", count_tokens.RESPONSES),
+            ("/responses/input_tokens", count_tokens.RESPONSES),
+        )
+    ),
+    Page("POST", "/utils/token_counter", count_tokens.token_counter, KEY),
     *(
         page
         for root in ("/v1/responses", "/responses")

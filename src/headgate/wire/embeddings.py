@@ -55,6 +55,23 @@ class EmbeddingsReply(ir.Node):
     encoding: str | None = None
 
 
+def joined(replies: list[EmbeddingsReply]) -> EmbeddingsReply:
+    """One reply of those to parts of the inputs, in their order."""
+    return EmbeddingsReply(
+        vectors=[vector for reply in replies for vector in reply.vectors],
+        model=replies[0].model,
+        usage=_together([reply.usage for reply in replies if reply.usage is not None]),
+        encoding=replies[0].encoding,
+    )
+
+
+def _together(used: list[ir.Usage]) -> ir.Usage | None:
+    if not used:
+        return None
+    characters = [one.characters for one in used if one.characters is not None]
+    return ir.Usage(input=sum(one.input for one in used), characters=sum(characters) if characters else None)
+
+
 class EmbeddingsEcho(ir.Echo):
     """What the reply must remember of its request."""
 

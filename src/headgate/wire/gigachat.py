@@ -8,6 +8,8 @@ https://developers.sber.ru/docs/ru/gigachat/api/reference/rest/post-chat
   back gives it to the model.
 - Only the first message may be the system's; later ones speak as the user.
 - A schema becomes a function that must be called, whose arguments are the answer.
+- Pictures and documents are named by their ids in the storage of files. A message holds one picture: those before it
+  get messages of their own.
 - Cached tokens are counted beside `prompt_tokens`.
 """
 
@@ -114,10 +116,10 @@ def _plain(message: Document, where: str, out: list[Document], dropped: list[str
     content = message.get("content")
     given = message.get("attachments")
     attached = [one for one in given if isinstance(one, str)] if isinstance(given, list) else []
+    pictures: list[str] = []
     for at, part in enumerate(rows(content)):
-        file_id = fields(part.get("file")).get("file_id")
-        if isinstance(file_id, str):
-            attached.append(file_id)
+        if file_id := _file_id(part):
+            (pictures if "image_url" in part else attached).append(file_id)
         elif part.get("type") not in ("text", "refusal"):
             dropped.append(f"{where}[{at}]: {part.get('type')}")
     node: Document = {"role": role, "content": text_of(content)}
@@ -126,7 +128,8 @@ def _plain(message: Document, where: str, out: list[Document], dropped: list[str
             out[0]["content"] += "\n\n" + node["content"]
             return
         node["role"] = "user" if out else "system"
-    if attached:
+    out += [{"role": role, "content": "", "attachments": [one]} for one in pictures[:-1]]
+    if attached := [*attached, *pictures[-1:]]:
         node["attachments"] = attached
     if role == "function":
         node.update(name=message.get("name"), content=_as_json(node["content"]))
@@ -136,6 +139,12 @@ def _plain(message: Document, where: str, out: list[Document], dropped: list[str
     if message.get("functions_state_id"):
         node["functions_state_id"] = message["functions_state_id"]
     out.append(node)
+
+
+def _file_id(part: Document) -> str:
+    """Of what was uploaded before, "" for what was not."""
+    found = fields(part.get("file")).get("file_id") or fields(part.get("image_url")).get("url")
+    return found if isinstance(found, str) and ":" not in found else ""
 
 
 def _call(message: Document, call: Document) -> Document:

@@ -453,10 +453,12 @@ class Written(Struct, kw_only=True):
 
     `dropped` names what the target can't express, in the words of an OpenAI chat caller ("logit_bias",
     "messages[2].content[0]: audio"); `headers` are those the body needs (`anthropic-beta`); the writer
-    leaves out `model` and `stream` where the dialect puts them into the address.
+    leaves out `model` and `stream` where the dialect puts them into the address. `more` are further bodies for the
+    same address, where one call takes less than was asked: the dialect's `join` makes one reply of all.
     """
 
     body: dict[str, Any]
+    more: list[dict[str, Any]] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     echo: Echo | None = None

@@ -1,4 +1,4 @@
-"""The intermediate representation of the operations beside chat: rerank, moderations, OCR.
+"""The intermediate representation of the operations beside chat: rerank, moderations, OCR, counting.
 
 A pair of nodes for each, with `extra` by family as in `ir.py`. What these calls are billed by is in `ir.Usage`.
 Knows no format and no provider.
@@ -112,4 +112,12 @@ class OcrReply(Node):
     model: str | None = None
     annotation: Any = None
     size: int | None = None
+    usage: Usage | None = None
+
+
+class CountReply(Node):
+    """How many tokens a request has. Counting is free: there is no usage."""
+
+    tokens: int
+    model: str | None = None
     usage: Usage | None = None

@@ -48,6 +48,7 @@ _COUNTS: Final = {
     "completionTokens": "completion_tokens",
     "totalTokens": "total_tokens",
 }
+KINDS: Final = frozenset(("TEXT", "IMAGE", "VIDEO", "AUDIO", "DOCUMENT"))
 REASONS: Final[Mapping[str, str]] = {
     "COMPLETE": "stop",
     "STOP_SEQUENCE": "stop",
@@ -125,7 +126,7 @@ def _messages(given: Any, dropped: list[str]) -> list[Document]:
     out = []
     for index, message in enumerate(rows(given)):
         node: Document = {"role": str(message.get("role") or "user").upper()}
-        content = _content(message.get("content"), f"messages[{index}].content", dropped)
+        content = content_of(message.get("content"), f"messages[{index}].content", dropped)
         calls = [_write_call(call) for call in rows(message.get("tool_calls"))]
         if content or not calls:
             node["content"] = content
@@ -138,14 +139,15 @@ def _messages(given: Any, dropped: list[str]) -> list[Document]:
     return out
 
 
-def _content(content: Any, where: str, dropped: list[str]) -> list[Document]:
+def content_of(content: Any, where: str, dropped: list[str], kinds: frozenset[str] = KINDS) -> list[Document]:
+    """The parts, as far as they are of these kinds."""
     if isinstance(content, str):
         return [{"type": "TEXT", "text": content}]
     parts = []
     for at, part in enumerate(rows(content)):
         text = part.get("text", part.get("refusal"))
         made = {"type": "TEXT", "text": text} if isinstance(text, str) else _medium(part)
-        if made is None:
+        if made is None or made["type"] not in kinds:
             dropped.append(f"{where}[{at}]: {part.get('type')}")
         else:
             parts.append(made)

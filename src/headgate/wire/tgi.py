@@ -130,7 +130,9 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
                 settings = {**value, **settings}
             elif key not in _HARMLESS and value is not None:
                 dropped.append(key)
-    body: dict[str, Any] = {"inputs": prompt, "parameters": settings, "stream": request.stream}
+    body: dict[str, Any] = {"inputs": prompt, "parameters": settings}
+    if request.stream:
+        body["stream"] = True
     return ir.Written(body=body, dropped=dropped, echo=Echo(prompt=prompt))
 
 

@@ -481,12 +481,3 @@ def test_stored_files_bring_their_beta_header_from_inside_tool_results() -> None
         "anthropic-beta": "files-api-2025-04-14"
     }
     assert write().headers == {}
-
-
-def test_count_tokens_has_its_own_body() -> None:
-    body = {"model": "m", "messages": [{"role": "user", "content": "x"}], "system": "s"}
-    request = DIALECT.read_count_request(body)
-    assert request.max_tokens is None
-    request.stream, request.max_tokens = True, 5
-    assert DIALECT.write_count_request(request, Target(model="m")).body == body
-    assert DIALECT.read_count(DIALECT.write_count(17)) == 17

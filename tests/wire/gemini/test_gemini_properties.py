@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
+from headgate.errors import BadRequestError, HeadgateError
 from headgate.wire import ir
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.fold import fold, unfold
@@ -300,8 +300,6 @@ def test_any_answer_is_read_or_refused(document: Any, junk: bytes) -> None:
         with suppress(HeadgateError):
             DIALECT.write_reply(DIALECT.read_reply(body), FRAME)
         DIALECT.glance(body)
-        with suppress(HeadgateError):
-            DIALECT.read_count(body)
 
 
 @settings(max_examples=300, deadline=None)
@@ -477,8 +475,6 @@ def test_deep_nesting_is_an_error_and_no_crash() -> None:
     for body in (b"[" * 100_000, b'{"a":' * 100_000):
         with pytest.raises(HeadgateError):
             DIALECT.read_reply(body)
-    with pytest.raises(APIResponseValidationError):
-        DIALECT.read_count(b"[" * 100_000)
 
 
 def test_references_that_grow_without_end_are_refused() -> None:

@@ -8,6 +8,7 @@ import pytest
 
 import recorded
 from headgate import errors
+from headgate.core.dialects import dialect
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Target
 from headgate.wire.fold import fold, unfold
@@ -15,6 +16,7 @@ from headgate.wire.gemini import DIALECT
 from headgate.wire.gemini.check import camel
 from headgate.wire.gemini.contents import NO_SIGNATURE
 from headgate.wire.gemini.models import facts_of
+from headgate.wire.ir_operations import CountReply
 
 WIRE = recorded.ROOT
 FRAME = Frame(id="ours", created=0, model="ours")
@@ -238,8 +240,9 @@ def test_errors_keep_their_words(case: dict[str, Any]) -> None:
 @_each(COUNTS)
 def test_counting_tokens(case: dict[str, Any]) -> None:
     model, body = _model(case), case["request"]["body"]
-    request = DIALECT.read_count_request(body)
-    written = DIALECT.write_count_request(request, Target(model=model)).body["generateContentRequest"]
+    counting = dialect("gemini_count")
+    request = counting.read_request(body)
+    written = counting.write_request(request, Target(model=model)).body["generateContentRequest"]
     assert written["model"] == f"models/{model}"
     given = _meaning(body.get("generateContentRequest", body), False)
     counted = ("contents", "systemInstruction", "tools")
@@ -249,9 +252,9 @@ def test_counting_tokens(case: dict[str, Any]) -> None:
     answer = case["response"]
     if answer["status"] == 200:
         raw = msgspec.json.encode(answer["body"])
-        tokens = DIALECT.read_count(raw)
-        assert tokens == answer["body"]["totalTokens"]
-        assert DIALECT.read_count(DIALECT.write_count(tokens)) == tokens
+        reply = counting.read_reply(raw)
+        assert reply == CountReply(tokens=answer["body"]["totalTokens"])
+        assert counting.read_reply(counting.write_reply(reply, FRAME)) == reply
 
 
 def _read(stream: bytes, size: int) -> list[ir.Event]:

@@ -1,5 +1,7 @@
 """Amazon Bedrock's runtime. https://docs.aws.amazon.com/bedrock/latest/APIReference/API_Operations_Amazon_Bedrock_Runtime.html
 
+A guardrail of one's own is a model of moderations: `bedrock/guardrail/<id>/<version>`, without a version its draft.
+
 A model's name may begin with a region ("us-west-2/") and with the way it is asked: "converse/", which is the rule, or
 "invoke/", where the model's maker says the format."""
 
@@ -10,6 +12,7 @@ from urllib.parse import quote, unquote
 
 from msgspec.structs import replace
 
+from headgate.errors import BadRequestError
 from headgate.providers.address import join
 from headgate.providers.base import Auth, Bulk, Provider, Site, Variant
 from headgate.providers.rows import stores
@@ -17,7 +20,9 @@ from headgate.providers.rows import stores
 _PREFIX = re.compile(
     r"(?P<region>[a-z]{2}(?:-[a-z]+)+-\d+)/|(?P<way>converse|converse_like|invoke|openai|llama|deepseek_r1|qwen2|qwen3)/"
 )
+_PROFILE = re.compile(r"(?:us|eu|apac|jp|au|ca|us-gov|global)\.(?=[a-z0-9]+\.)")
 _ARN = re.compile(r"arn:aws[a-z-]*:bedrock:([a-z0-9-]+):")
+_GUARDRAIL = re.compile(r"guardrail/(?P<id>.+?)(?:/(?P<version>DRAFT|\d{1,8}))?")
 _HOST = re.compile(r"(?<=://bedrock-runtime)(-fips)?\.[a-z0-9-]+(?=\.amazonaws\.com)")
 _IMAGES = ("images", "image_edits", "image_variations")
 _RUNTIME = re.compile(r"(?<=://bedrock)-runtime(?=(?:-fips)?\.)")
@@ -42,16 +47,43 @@ def _named(model: str) -> tuple[str, str]:
     return (home[1] if home else region), model
 
 
+def _guardrail(site: Site, region: str, model: str) -> str:
+    """The id may be an ARN, whose region counts."""
+    found = _GUARDRAIL.fullmatch(model)
+    if model == "{model}":  # where addresses are only shown
+        return site.provider.paths[site.operation]
+    if found is None:
+        raise BadRequestError(
+            f"{site.model!r} judges nothing: expected guardrail/<id>/<version>, a guardrail of your own",
+            param="model",
+            llm_provider=site.provider.id,
+        )
+    home, own = _named(found["id"])
+    path = f"/guardrail/{quote(own, safe='{}')}/version/{found['version'] or 'DRAFT'}/apply"
+    region = home or region
+    return join(_based(site, region), path) if region else path
+
+
 def _path(site: Site) -> str:
     region, model = _named(site.model)
-    base = _HOST.sub(rf"\g<1>.{region}", site.base) if region else site.base
+    base = _based(site, region)
     if site.operation == "batches":  # jobs are the control plane's
         return join(_RUNTIME.sub("", base), site.provider.paths["batches"])
     if site.operation == "rerank" and site.provider.dialects["rerank"] == _RERANK:
         return join(_RUNTIME.sub("-agent-runtime", base), "/rerank")
+    if site.operation == "moderations":
+        return _guardrail(site, region, model)
+    if site.operation == "count_tokens":  # of the model itself: profiles for several regions are refused
+        path = f"/model/{quote(_PROFILE.sub('', model, count=1), safe='{}')}/count-tokens"
+        return join(base, path) if region else path
     converse = site.operation not in _INVOKED and site.provider.dialect == CONVERSE.dialect
     path = f"/model/{quote(model, safe='{}')}/{_VERBS[converse, site.operation.endswith('_stream')]}"
     return join(base, path) if region else path
+
+
+def _based(site: Site, region: str) -> str:
+    """The address, in the region that the model's name says."""
+    return _HOST.sub(rf"\g<1>.{region}", site.base) if region else site.base
 
 
 def _store_params(params: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]:
@@ -125,10 +157,14 @@ CONVERSE = Provider(
         "embeddings": "/model/{model}/invoke",
         "rerank": "/model/{model}/invoke",
         "batches": "/model-invocation-job",
+        "count_tokens": "/model/{model}/count-tokens",
+        "moderations": "/guardrail/{id}/version/{version}/apply",
         **dict.fromkeys(_IMAGES, "/model/{model}/invoke"),
     },
     dialects={
         "batches": "bedrock_converse",
+        "moderations": "bedrock_guardrail",
+        "count_tokens": "bedrock_count",
         "rerank": "bedrock_invoke_rerank",
         **dict.fromkeys(_IMAGES, "bedrock_images"),
     },
@@ -138,6 +174,7 @@ CONVERSE = Provider(
         r"(?:ai21|amazon|anthropic|cohere|deepseek|meta|minimax|mistral|moonshot|nvidia|openai|qwen|stability|writer|zai)\."
         r"[a-z]"
     ),
+    input_header="x-amzn-bedrock-input-token-count",
     stream_usage="always",
 )
 ROW = replace(

@@ -1,7 +1,7 @@
 """Oracle Cloud's Generative AI. https://docs.oracle.com/en-us/iaas/api/#/en/generative-ai-inference/20231130/
 
 `oci/<model>` is asked on demand, `oci/<OCID of an endpoint>` on a dedicated cluster; `oci/cohere/<OCID>` is one that
-speaks Cohere's format. Whose compartment pays says
+speaks Cohere's format, `oci/cohere_v2/<OCID>` one that speaks its second. Whose compartment pays says
 `oci_compartment_id`. Signed by a user's key, or with an API key of newer regions as a bearer.
 """
 
@@ -53,10 +53,13 @@ ROW = Provider(
     stream_usage="always",
 )
 _COHERE = replace(ROW, dialect="oci_cohere")
+_COHERE_V2 = replace(ROW, dialect="oci_cohere_v2")
 ROW = replace(
     ROW,
     variants=(
         Variant(match=r"cohere/", cut="cohere/", row=_COHERE),
+        Variant(match=r"cohere_v2/", cut="cohere_v2/", row=_COHERE_V2),
+        Variant(match=r"cohere\.command-a", row=_COHERE_V2),
         Variant(match=r"cohere\.", row=_COHERE),
     ),
 )

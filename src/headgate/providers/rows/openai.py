@@ -49,7 +49,9 @@ ROW = Provider(
         "files",
         "batches",
         "fine_tuning",
-    ),
+    )
+    | {"count_tokens": "/responses/input_tokens"},
+    dialects={"count_tokens": "responses_count"},
     header_env={"openai-organization": "OPENAI_ORGANIZATION", "openai-project": "OPENAI_PROJECT"},
     header_params={"openai-organization": "organization", "openai-project": "project"},
     bare=(

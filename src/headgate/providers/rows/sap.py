@@ -1,7 +1,8 @@
 """SAP AI Core's generative AI hub. https://help.sap.com/docs/sap-ai-core/generative-ai
 
 `sap/gpt-4o` is asked by the orchestration service, whose deployment is named by `sap_deployment_id` or by an
-`api_base` that is its URL. `sap/deployment/<id>` is a deployment of a model of its own that speaks OpenAI's chat.
+`api_base` that is its URL, or else looked up: the first that runs in the resource group.
+`sap/deployment/<id>` is a deployment of a model of its own that speaks OpenAI's chat.
 """
 
 import re
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
+from msgspec import Struct, convert
 from msgspec.structs import replace
 
 from headgate.errors import BadRequestError
-from headgate.providers.base import Auth, Provider, Site, Variant
+from headgate.providers.base import Auth, Locate, Provider, Site, Variant
 
 _OWN: Final = "deployment/"
 _ID: Final = ("sap_deployment_id", "AICORE_DEPLOYMENT_ID")
@@ -42,14 +44,29 @@ def _base(path: str, params: Mapping[str, Any], env: Mapping[str, str]) -> str:
     if path:
         return base
     named = str(params.get(_ID[0]) or env.get(_ID[1]) or "")
-    if not named:
-        raise BadRequestError(
-            f"{_NAME}'s address is made of the orchestration's deployment: set {_ID[0]} ({_ID[1]} in the "
-            "environment), or give its URL as api_base; GET /v2/lm/deployments?scenarioId=orchestration lists them",
-            llm_provider=ROW.id,
-            param=_ID[0],
-        )
-    return base + _DEPLOYMENTS + quote(named, safe="")
+    return base + _DEPLOYMENTS + quote(named, safe="") if named else ""
+
+
+class _Running(Struct):
+    id: str
+
+
+class _Listed(Struct):
+    resources: list[_Running]
+
+
+def _found(document: Any) -> str:
+    """https://help.sap.com/docs/sap-ai-core/generative-ai/get-your-orchestration-deployment-url"""
+    running = convert(document, _Listed).resources
+    return _DEPLOYMENTS + quote(running[0].id, safe="") if running else ""
+
+
+LOCATE: Final = Locate(
+    path="/v2/lm/deployments?scenarioId=orchestration&status=RUNNING",
+    read=_found,
+    missing=f"has no orchestration deployment that runs in this resource group: make one, or set {_ID[0]} "
+    f"({_ID[1]} in the environment) or resource_group (AICORE_RESOURCE_GROUP)",
+)
 
 
 def _path(site: Site) -> str:
@@ -74,6 +91,7 @@ ROW = Provider(
     dialect="sap_orchestration",
     embeddings="sap_embeddings",
     base_of=_base,
+    locate=LOCATE,
     auth=Auth(optional=True),
     credential="oauth:sap",
     paths={"chat": "/v2/completion", "embeddings": "/v2/embeddings"},
@@ -85,6 +103,7 @@ OWN = replace(
     dialect="openai_chat",
     embeddings="openai_embeddings",
     base_of=lambda path, params, env: _address(params, env),
+    locate=None,
     paths={"chat": "/chat/completions", "embeddings": "/embeddings"},
     path_of=_own_path,
     api_version="2024-10-21",

@@ -77,7 +77,8 @@ _METHODS = {
 _TTS = {**_METHODS, "speech": ":generateContent"}
 _IMAGES = ("images", "image_edits")
 _RAW = {"chat": ":rawPredict", "chat_stream": ":streamRawPredict"}
-_BATCHED = {**_RAW, "batches": ""}
+_CLAUDE = {**_RAW, "batches": "", "count_tokens": "count-tokens:rawPredict"}
+"""Counting names a model of its own. https://docs.anthropic.com/en/api/claude-on-vertex-ai"""
 
 
 def _of(publisher: str, methods: Mapping[str, str]) -> Any:
@@ -90,6 +91,9 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
         if site.operation == "speech" and not methods["speech"]:
             return _speaker(site)
         method = methods[site.operation]
+        if site.operation == "count_tokens" and not method.startswith(":"):
+            root, found, _ = site.base.partition("/publishers/")
+            return f"{root if found else ''}/publishers/{publisher}/models/{method}"
         if method == ":predict" and site.operation in _IMAGES and "gemini" in site.model:
             method = ":generateContent"
         if _MODEL.search(site.base):
@@ -178,11 +182,12 @@ _HALF = "0.5"
 
 CLAUDE = _row(
     "anthropic",
-    _BATCHED,
+    _CLAUDE,
     dialect="anthropic",
     stream_usage="always",
     body={"anthropic_version": "vertex-2023-10-16"},
     body_model=False,
+    named_in=("count_tokens",),
 )
 MISTRAL = _row("mistralai", _RAW, cut_model="@", quirks=Quirks(rename=TO_MAX_TOKENS))
 AI21 = _row("ai21", _RAW, cut_model="@", quirks=Quirks(rename=TO_MAX_TOKENS))
@@ -206,7 +211,7 @@ SPEAKING = _row(
     _TTS,
     dialect="gemini",
     embeddings="vertex_embeddings",
-    dialects={"rerank": "vertex_rerank", "speech": "gemini_speech"},
+    dialects={"count_tokens": "vertex_count", "rerank": "vertex_rerank", "speech": "gemini_speech"},
     stream_usage="always",
 )
 ROW = _row(
@@ -216,6 +221,7 @@ ROW = _row(
     dialect="gemini",
     embeddings="vertex_embeddings",
     dialects={
+        "count_tokens": "vertex_count",
         "rerank": "vertex_rerank",
         "speech": "google_tts",
         "images": "google_images",

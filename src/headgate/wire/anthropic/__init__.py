@@ -1,7 +1,6 @@
 """Anthropic Messages, both ways: what Anthropic, Bedrock and Vertex speak upstream and Claude Code to us.
 
-https://docs.anthropic.com/en/api/messages. `DIALECT` is the whole interface; it has, beside the contract of
-`wire/dialect.py`, the four functions of `POST /v1/messages/count_tokens`.
+https://docs.anthropic.com/en/api/messages. `DIALECT` is the whole interface.
 """
 
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
@@ -9,13 +8,11 @@ from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from headgate.wire import failures, ir
 from headgate.wire.anthropic import failure, reply, request, request_write, sniff, stream, stream_write
 from headgate.wire.anthropic.check import FAMILY
-from headgate.wire.dialect import Dialect, Target
+from headgate.wire.dialect import Dialect
 
 __all__ = ["DIALECT", "Anthropic"]
 
 _CONTENT: Final = (b"content_block_delta", b"tool_use", b"message_delta", b"tool_result")
-_NOT_COUNTED: Final = ("max_tokens", "stream", "temperature", "top_p", "top_k", "stop_sequences", "metadata")
-"""What the body of count_tokens doesn't have. https://docs.anthropic.com/en/api/messages-count-tokens"""
 
 
 class Anthropic:
@@ -35,9 +32,6 @@ class Anthropic:
     write_stream_error = staticmethod(failure.write_stream_error)
     glance = staticmethod(reply.glance)
     sniffer = sniff.Sniffer
-    read_count_request = staticmethod(request.read_request)
-    read_count = staticmethod(reply.read_count)
-    write_count = staticmethod(reply.write_count)
 
     def is_opening(self, data: bytes) -> bool:
         return not any(mark in data for mark in _CONTENT)
@@ -50,12 +44,6 @@ class Anthropic:
             for source in _sources(turn.blocks)
             if source.kind == "url" and not source.value.startswith("https://")
         ]
-
-    def write_count_request(self, request: ir.Request, target: Target) -> ir.Written:
-        written = request_write.write_request(request, target)
-        for key in _NOT_COUNTED:
-            written.body.pop(key, None)
-        return written
 
 
 def _sources(blocks: list[ir.Block]) -> list[ir.Source]:

@@ -14,7 +14,7 @@ from headgate.wire.anthropic.blocks import read_blocks
 from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.usage import read_finish, read_usage, write_finish, write_usage
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.shape import Malformed, bad_reply, optional, reply_object, required, says_bad_reply
+from headgate.wire.shape import Malformed, optional, reply_object, required, says_bad_reply
 
 _DECODE = msgspec.json.Decoder().decode
 _ENCODE = msgspec.json.Encoder().encode
@@ -152,19 +152,3 @@ def glance(body: bytes) -> Glance:
         return Glance(usage=None if facts.usage is None else read_usage(facts.usage), model=facts.model)
     except (msgspec.DecodeError, Malformed, ValueError, RecursionError):
         return Glance()
-
-
-# --- counting tokens -------------------------------------------------------------------------------------
-
-
-def read_count(body: bytes) -> int:
-    """The answer of count_tokens. Raises APIResponseValidationError."""
-    document = reply_object(body)
-    try:
-        return required(document, "input_tokens", int, "")
-    except Malformed as error:
-        raise bad_reply(error) from None
-
-
-def write_count(tokens: int) -> bytes:
-    return _ENCODE({"input_tokens": tokens})

@@ -1,30 +1,17 @@
 """Gemini generateContent, both ways: what AI Studio and Vertex speak upstream and google-genai clients to us.
 
-https://ai.google.dev/api/generate-content. `DIALECT` is the whole interface; it has, beside the contract of
-`wire/dialect.py`, the four functions of `:countTokens`.
+https://ai.google.dev/api/generate-content. `DIALECT` is the whole interface.
 """
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
 from headgate.wire import ir
-from headgate.wire.dialect import Dialect, Target
+from headgate.wire.dialect import Dialect
 from headgate.wire.fold import fold
 from headgate.wire.gemini import failure, media, reply, request, request_write, sniff, stream, stream_write
-from headgate.wire.gemini.check import FAMILY, fields
+from headgate.wire.gemini.check import FAMILY
 
 __all__ = ["DIALECT", "Gemini"]
-
-_COUNTED: Final = (
-    "contents",
-    "systemInstruction",
-    "tools",
-    "toolConfig",
-    "generationConfig",
-    "cachedContent",
-)
-"""What of a request makes its tokens. https://ai.google.dev/api/tokens"""
-_INNER: Final = "generateContentRequest"
 
 
 class Gemini:
@@ -43,8 +30,6 @@ class Gemini:
     write_stream_error = staticmethod(failure.write_stream_error)
     glance = staticmethod(sniff.glance)
     sniffer = sniff.Sniffer
-    read_count = staticmethod(reply.read_count)
-    write_count = staticmethod(reply.write_count)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
         """An array of answers is a stream that came without `alt=sse`: read as what it adds up to."""
@@ -60,22 +45,6 @@ class Gemini:
         """Addresses that AI Studio can't open: all of the web but YouTube and its own files."""
         found = [source for turn in request.turns for source in media.sources(turn.blocks)]
         return [source for source in found if media.must_be_fetched(source)]
-
-    def read_count_request(self, body: Mapping[str, Any]) -> ir.Request:
-        """The body of countTokens: a whole request in a field of its own, or its fields side by side."""
-        inner = fields(body, frozenset({_INNER})).get(_INNER)
-        if not isinstance(inner, dict):
-            return request.read_request(body)
-        model = {"model": body["model"]} if "model" in body else {}
-        return request.read_request({**inner, **model})
-
-    def write_count_request(self, request: ir.Request, target: Target) -> ir.Written:
-        """In the form that takes system prompt and tools, too."""
-        written = request_write.write_request(request, target)
-        counted = {key: written.body[key] for key in _COUNTED if key in written.body}
-        model = f"models/{target.model.removeprefix('models/')}"
-        written.body = {_INNER: {"model": model, **counted}}
-        return written
 
 
 DIALECT: Final = Gemini()

@@ -1,7 +1,8 @@
 """Vertex's `predict` for embeddings: one instance for each text, written for upstreams.
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. Models on an endpoint of
-one's own, named by its number, or of the BGE family call the text something else. Answers are read by the
+one's own, named by its number, or of the BGE family call the text something else; gemini-embedding-001 takes one text
+in a call. Answers are read by the
 base, which knows all of Google's forms. Knows no project and no address.
 """
 
@@ -9,12 +10,13 @@ from typing import Any, ClassVar, Final
 
 from headgate.wire import ir
 from headgate.wire.dialect import Target
-from headgate.wire.embeddings import EmbeddingsReply, EmbeddingsRequest
+from headgate.wire.embeddings import EmbeddingsReply, EmbeddingsRequest, joined
 from headgate.wire.gemini.embeddings import GeminiEmbeddings
 from headgate.wire.operations import tokens
 from headgate.wire.shape import reply_json
 
 _PER_INSTANCE: Final = {"taskType": "task_type", "title": "title"}
+_SINGLE: Final = "gemini-embedding-001"
 _PARAMETERS: Final = ("outputDimensionality", "autoTruncate")
 
 
@@ -29,14 +31,14 @@ class VertexPredict(GeminiEmbeddings):
         told = {name: first[key] for key, name in _PER_INSTANCE.items() if key in first}
         parameters = {key: first[key] for key in _PARAMETERS if key in first}
         named = _named(target.model)
-        written.body = {
-            "instances": [
-                {named: text, **told} if named == "content" else {named: text} for text in request.input
-            ]
-        }
-        if parameters:
-            written.body["parameters"] = parameters
+        instances = [{named: text, **told} if named == "content" else {named: text} for text in request.input]
+        calls = [[one] for one in instances] if _SINGLE in target.model else [instances]
+        beside = {"parameters": parameters} if parameters else {}
+        written.body, *written.more = ({"instances": some, **beside} for some in calls)
         return written
+
+    def join(self, replies: list[EmbeddingsReply]) -> EmbeddingsReply:
+        return joined(replies)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> EmbeddingsReply:
         """With the characters that older models are billed by."""

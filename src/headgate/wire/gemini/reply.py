@@ -26,7 +26,7 @@ from headgate.wire.gemini.usage import (
     write_logprobs,
     write_usage,
 )
-from headgate.wire.shape import Malformed, bad_reply, reply_json, says_bad_reply
+from headgate.wire.shape import Malformed, reply_json, says_bad_reply
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -248,20 +248,3 @@ def _candidate(choice: ir.Choice, frame: Frame) -> dict[str, Any]:
         if found is not None:
             node["groundingMetadata"] = found
     return {**node, **own(choice.extra)}
-
-
-# --- counting tokens -------------------------------------------------------------------------------------
-
-
-def read_count(body: bytes) -> int:
-    """The answer of countTokens. Raises APIResponseValidationError."""
-    document = reply_json(body)
-    try:
-        node = fields(expect(document, dict, ""), frozenset({"totalTokens"}))
-        return optional(node, "totalTokens", int, "") or 0
-    except Malformed as error:
-        raise bad_reply(error) from None
-
-
-def write_count(tokens: int) -> bytes:
-    return _ENCODE({"totalTokens": tokens})

@@ -2,14 +2,15 @@
 
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-titan-embed-text.html and
 https://docs.aws.amazon.com/bedrock/latest/userguide/model-parameters-embed.html. The model's name says which format
-it takes; requests and replies tell it by their keys. Titan and Nova take one text in a call. Cohere's answers name no
-tokens: Bedrock counts them in a header.
+it takes; requests and replies tell it by their keys. Titan and Nova take one text in a call: several are as many
+calls. Cohere's and Nova's answers name no tokens: Bedrock counts them in a header.
 """
 
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal, TypeGuard
 
 import msgspec
+from msgspec.structs import replace
 
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import aws, ir
@@ -21,6 +22,7 @@ from headgate.wire.embeddings import (
     NoStream,
     encoding_of,
     floats,
+    joined,
     reply_document,
 )
 
@@ -118,26 +120,28 @@ class BedrockEmbeddings(NoStream):
         )
 
     def write_request(self, request: EmbeddingsRequest, target: Target) -> ir.Written:
-        """Raises BadRequestError for token ids, and for several texts where the model takes one."""
+        """A body for each text where the model takes one. Raises BadRequestError for token ids."""
         model = target.model.lower()
         _, write, single = next(row for row in _FORMATS if row[0] in model)
         if request.tokens:
             raise _bad("input", f"{target.model} takes text, not token ids: send strings")
-        if single and len(request.input) != 1:
-            raise _bad(
-                "input", f"{target.model} takes one text in a call, got {len(request.input)}: send one each"
-            )
-        body = write(request, model)
+        texts = [[text] for text in request.input] if single else [request.input]
+        body, *more = (write(replace(request, input=some), model) for some in texts)
         dropped: list[str] = []
         if request.dimensions is not None and not any(mark in model for mark in _SIZED):
             dropped.append("dimensions")
         for family, fields in (request.extra or {}).items():
             for key, value in fields.items():
                 if family == FAMILY or key in _OWN:
-                    body.setdefault(key, value)
+                    for one in (body, *more):
+                        one.setdefault(key, value)
                 elif key not in _HARMLESS and value is not None:
                     dropped.append(key)
-        return ir.Written(body=body, dropped=dropped, echo=EmbeddingsEcho(encoding=request.encoding_format))
+        echo = EmbeddingsEcho(encoding=request.encoding_format)
+        return ir.Written(body=body, more=more, dropped=dropped, echo=echo)
+
+    def join(self, replies: list[EmbeddingsReply]) -> EmbeddingsReply:
+        return joined(replies)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> EmbeddingsReply:
         """Raises APIResponseValidationError, or the error that the body is."""

@@ -14,7 +14,8 @@ import msgspec
 
 from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import aws, eventstream, ir
-from headgate.wire.dialect import Dialect, Frame, Glance, Sniffer, StreamReader, StreamWriter, Target
+from headgate.wire.dialect import Dialect, Frame, Glance, StreamWriter, Target
+from headgate.wire.framed import Reader, Watch
 
 _CHUNK = "chunk"
 
@@ -80,8 +81,8 @@ class Invoke(ABC):
     def write_reply(self, reply: ir.Reply, frame: Frame) -> bytes:
         return self.inner.write_reply(reply, frame)
 
-    def stream_reader(self, echo: ir.Echo | None = None) -> "Reader":
-        return Reader(self.inner.stream_reader(echo), self.unwrapper())
+    def stream_reader(self, echo: ir.Echo | None = None) -> Reader:
+        return Reader(self.inner.stream_reader(echo), _Opened(self.unwrapper()))
 
     def stream_writer(self, frame: Frame) -> "Writer":
         return Writer(self.inner.stream_writer(frame), self.wrapper())
@@ -98,8 +99,8 @@ class Invoke(ABC):
     def glance(self, body: bytes) -> Glance:
         return self.inner.glance(body)
 
-    def sniffer(self) -> "Watch":
-        return Watch(self.inner.sniffer(), self.unwrapper())
+    def sniffer(self) -> Watch:
+        return Watch(self.inner.sniffer(), _Opened(self.unwrapper()))
 
     def is_opening(self, data: bytes) -> bool:
         """A piece that begins inside a frame is none."""
@@ -114,52 +115,18 @@ class Invoke(ABC):
         return self.inner.remote_media(request)
 
 
-class Reader:
-    """Frames → events. An answer that is no event stream is left to the inner reader."""
+class _Opened:
+    """See framed.Opens."""
 
-    def __init__(self, inner: StreamReader, unwrap: Callable[[bytes], bytes]) -> None:
-        self._inner = inner
+    def __init__(self, unwrap: Callable[[bytes], bytes]) -> None:
         self._unwrap = unwrap
-        self._frames = eventstream.Decoder()
-        self._framed: bool | None = None
-        self._done = False
 
-    def feed(self, data: bytes) -> list[ir.Event]:
-        if self._framed is None and data:
-            self._framed = data[:1] in (b"\x00", b"\x01")  # the first byte of a length under 32 MB
-        if not self._framed:
-            return self._inner.feed(data)
-        out: list[ir.Event] = []
-        try:
-            for message in self._frames.feed(data):
-                if self._done:
-                    break
-                self._take(message, out)
-        except HeadgateError as error:
-            self._fail(error, out)
-        return out
+    def opened(self, message: eventstream.Message) -> bytes:
+        document = document_of(message)
+        return self._unwrap(document) if document else b""
 
-    def close(self) -> list[ir.Event]:
-        if self._done:
-            return []
-        out: list[ir.Event] = []
-        try:
-            self._frames.close()
-        except HeadgateError as error:
-            self._fail(error, out)
-            return out
-        return self._inner.close()
-
-    def _take(self, message: eventstream.Message, out: list[ir.Event]) -> None:
-        if message.kind != "event":
-            self._fail(aws.read_exception(message), out)
-        elif document := document_of(message):
-            out += self._inner.feed(self._unwrap(document))
-            self._done = bool(out) and isinstance(out[-1], ir.ReplyEnd | ir.StreamFailure)
-
-    def _fail(self, error: HeadgateError, out: list[ir.Event]) -> None:
-        self._done = True
-        out.append(ir.StreamFailure(error))
+    def rest(self) -> bytes:
+        return b""
 
 
 class Writer:
@@ -179,42 +146,3 @@ class Writer:
             else:
                 out += [chunk_of(document) for document in self._wrap(self._inner.write([event]))]
         return b"".join(out)
-
-
-class Watch:
-    """A sniffer that shows the inner one what is in the frames."""
-
-    def __init__(self, inner: Sniffer, unwrap: Callable[[bytes], bytes]) -> None:
-        self._inner = inner
-        self._unwrap = unwrap
-        self._frames = eventstream.Decoder()
-        self.error: HeadgateError | None = None
-
-    @property
-    def usage(self) -> ir.Usage | None:
-        return self._inner.usage
-
-    @property
-    def ended(self) -> bool:
-        return self._inner.ended
-
-    @property
-    def done(self) -> bool:
-        return self._inner.done
-
-    @property
-    def model(self) -> str | None:
-        return self._inner.model
-
-    def feed(self, data: bytes) -> None:
-        if self.error is not None:
-            return
-        try:
-            for message in self._frames.feed(data):
-                if message.kind != "event":
-                    self.error = aws.read_exception(message)
-                elif document := document_of(message):
-                    self._inner.feed(self._unwrap(document))
-        except HeadgateError as error:
-            self.error = error
-        self.error = self.error or self._inner.error
