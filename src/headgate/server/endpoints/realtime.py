@@ -16,6 +16,7 @@ from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
+from headgate.core.interpreters import interpreter
 from headgate.core.signing import REFUSED, Sending, lines_of
 from headgate.errors import (
     BadRequestError,
@@ -39,6 +40,7 @@ from headgate.server.session import POLICY, Session, shortened
 from headgate.server.turns import Fixed, Turns
 from headgate.wire.dialect import Dialect
 from headgate.wire.gemini.live import model_of
+from headgate.wire.interpret import Style, Talk
 from headgate.wire.realtime import Data, Watch, error_event
 
 SUBPROTOCOL: Final = "realtime"
@@ -61,6 +63,7 @@ class Watching(Dialect, Protocol):
 class Dialled(NamedTuple):
     upstream: ClientConnection
     spoken: Watching
+    talk: Talk
 
 
 async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) -> None:
@@ -113,7 +116,8 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
         call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
     if gateway.ledger is not None:
         await reserve(gateway, Fixed(), call, booking, b"")
-    dial_one = partial(_dial, snapshot.engine, gateway.clock, asked.get(BETA))
+    client = "openai" if door.path in paths.REALTIME else "gemini"
+    dial_one = partial(_dial, snapshot.engine, gateway.clock, client, asked.get(BETA), call.id)
     dialled, leave = await snapshot.engine.connect(call, snapshot.lookup(model), dial_one)
     broken: HeadgateError | None = None
     try:
@@ -124,7 +128,9 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
         watch = spoken.watch(deployment.model)
         prices = Fixed(snapshot.ceiling, deployment)
         turns = Turns(gateway, call, booking, prices, spoken, watch, access)
-        session = Session(gateway, call, turns, watch, dialled.upstream, door.receive, door.send)
+        session = Session(
+            gateway, call, turns, watch, dialled.talk, dialled.upstream, door.receive, door.send
+        )
         broken = (await session.run()).broken
     finally:
         leave(broken)
@@ -247,20 +253,26 @@ def _asked(scope: Message) -> dict[bytes, bytes]:
     return asked
 
 
-async def _dial(engine: Engine, clock: Clock, beta: bytes | None, deployment: Deployment) -> Dialled:
-    """An open websocket to the deployment. Raises what its answer says, or how it could not be reached."""
+async def _dial(
+    engine: Engine, clock: Clock, client: str, beta: bytes | None, name: str, deployment: Deployment
+) -> Dialled:
+    """An open websocket to the deployment. `client` is the family that the client speaks. Raises what the answer
+    says, or how it could not be reached."""
     route = deployment.route("realtime", stream=False)
     spoken = cast(Watching, route.dialect)
+    style = Style(name, deployment.model, beta=beta is not None, drop=bool(deployment.drop_params))
+    talk = interpreter(client, spoken.family, style)
     sending = Sending("GET", route.url, route.origin, route.head, b"")
     plain = [line for line in lines_of(route.head) if line[0] not in _NOT_SENT]
-    if beta is not None:
+    if beta is not None and spoken.family == client:
         plain.append((BETA.decode(), beta.decode("latin-1")))
     renewed = False
     while True:
         signed = await engine.sign(deployment, sending)
         try:
             lines = [*plain, *signed]
-            return Dialled(await dial(route.url, route.origin, lines, deployment.timeouts.connect), spoken)
+            upstream = await dial(route.url, route.origin, lines, deployment.timeouts.connect)
+            return Dialled(upstream, spoken, talk)
         except NotUpgraded as answer:
             told, credential = answer.told, deployment.credential
             if credential is not None and told.status in REFUSED and not renewed:

@@ -41,6 +41,8 @@ class _Came(Struct, rename="camel"):
     usage_metadata: Raw = Raw()
 
 
+_SPOKEN: Final = (b'"activityEnd"', b'"activity_end"')
+"""The client says itself when it has spoken."""
 _SENT: Final = msgspec.json.Decoder(_Sent).decode
 _CAME: Final = msgspec.json.Decoder(_Came).decode
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw]).decode
@@ -74,7 +76,8 @@ class LiveWatch:
             return self._set_up(data, frame.setup), None
         turn = _object(frame.client_content)
         over = turn.get("turnComplete", turn.get("turn_complete")) is True or bytes(frame.tool_response)
-        if not over or self._asked:  # several results of functions ask for one answer
+        spoken = any(mark in bytes(frame.realtime_input) for mark in _SPOKEN)
+        if not (over or spoken) or self._asked:  # several results of functions ask for one answer
             return data, None
         self._asked = True
         return data, Asked(most=self._most)
