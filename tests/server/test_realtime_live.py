@@ -8,8 +8,11 @@ from typing import Any
 
 import openai
 import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from websockets.sync.server import ServerConnection
 
+from desk import Desk
 from servers import KEY, RunningGateway, running
 from sockets import CREATE, Provider, closed, config, key_of, open_, rows, take
 
@@ -225,3 +228,52 @@ def test_googles_clients_can_not_speak_to_other_models(gateway: RunningGateway, 
         events, code, _ = closed(client)
     assert "/v1/realtime?model=" in events[0]["error"]["message"]
     assert (code, provider.requests) == (1008, [])
+
+
+# Vertex AI
+
+SERVICE = "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"
+NAME = "projects/acme/locations/eu/publishers/google/models/gemini-live-2.5-flash"
+
+
+@pytest.fixture(name="vertex")
+def fixture_vertex(provider: Live, tmp_path: Any) -> Iterator[RunningGateway]:
+    desk = Desk()
+    desk.answer("/token", {"access_token": "ya29.one", "expires_in": 3599, "token_type": "Bearer"})
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    account = {
+        "type": "service_account",
+        "client_email": "voice@acme.test",
+        "private_key": key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode(),
+        "token_uri": f"{desk.base}/token",
+        "project_id": "acme",
+    }
+    params = {
+        "model": "vertex_ai/gemini-live-2.5-flash",
+        "vertex_credentials": json.dumps(account),
+        "api_base": f"{provider.base}/v1/projects/acme/locations/eu",
+    }
+    rows = [{"model_name": "live", "litellm_params": params}]
+    with running({**config(provider.base), "model_list": rows}, tmp_path) as gateway:
+        yield gateway
+    desk.stop()
+
+
+def test_vertex_is_asked_with_a_token_and_the_models_whole_name(
+    vertex: RunningGateway, provider: Live
+) -> None:
+    with open_(vertex, PATH) as client:
+        client.send(CREATE)
+        take(client, "response.done")
+    request = provider.requests[0]
+    assert (request.path, request.headers["authorization"]) == (SERVICE, "Bearer ya29.one")
+    assert provider.told[0]["setup"]["model"] == NAME
+    assert rows(vertex, 1)[0]["custom_llm_provider"] == "vertex_ai"
+
+
+def test_vertexs_clients_find_their_own_path(vertex: RunningGateway, provider: Live) -> None:
+    with open_(vertex, SERVICE.replace("v1", "v1beta1")) as client:
+        place = NAME.replace("acme", "mine").replace("gemini-live-2.5-flash", "live")
+        client.send(json.dumps({"setup": {"model": place}}))
+        assert client.recv(timeout=5) == b'{"setupComplete": {}}'
+    assert provider.told == [{"setup": {"model": NAME}}]

@@ -125,7 +125,7 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
         lines = snapshot.identity(call.deployment) + booking.limits(gateway.clock.time())
         await door.take(lines + headers.of_call(call, gateway.clock.monotonic()))
         spoken, deployment = dialled.spoken, call.deployment
-        watch = spoken.watch(deployment.model)
+        watch = spoken.watch(deployment.live_model)
         prices = Fixed(snapshot.ceiling, deployment)
         turns = Turns(gateway, call, booking, prices, spoken, watch, access)
         session = Session(

@@ -6,6 +6,7 @@ end of the connection. A call of a function ends an answer; the function's resul
 https://ai.google.dev/api/live
 """
 
+import re
 from itertools import count
 from math import ceil
 from typing import Any, ClassVar, Final
@@ -182,7 +183,11 @@ def model_of(data: Data) -> str:
         model = _object(_SENT(data).setup).get("model")
     except UNREADABLE:
         return ""
-    return model.removeprefix("models/") if isinstance(model, str) else ""
+    return _PLACE.sub("", model, count=1) if isinstance(model, str) else ""
+
+
+_PLACE: Final = re.compile(r"^(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/[^/]+/)?models/")
+"""What AI Studio and Vertex AI have before a model's own name."""
 
 
 class GeminiLive(Operation):
