@@ -34,6 +34,7 @@ from headgate.server.auth.fetch import Fetcher
 from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
+from headgate.server.client_secrets import ClientSecrets
 from headgate.server.config.schema import Config
 from headgate.server.endpoints import jobs, llm, passthrough, paths
 from headgate.server.exchange import Exchange
@@ -100,7 +101,7 @@ class App:
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
         snapshot = self.gateway.snapshot
-        if not passthrough.takes(snapshot, path) or jobs.takes(snapshot, path):
+        if path in paths.SECRETS or not passthrough.takes(snapshot, path) or jobs.takes(snapshot, path):
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 
@@ -232,14 +233,14 @@ def build(
     catalog = Catalog()
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
     tracks = Tracks()
+    client_secrets = ClientSecrets(environment, config.general.master_key)
     database = _database(config, environment, data_dir)
     if database is None:
         if config.general.enable_jwt_auth:
             raise BadRequestError("enable_jwt_auth needs a database: give DATABASE_URL or a data directory")
         access = Access(config.general.master_key)
-        return Gateway(
-            Snapshot(config, engine, catalog, environment, access, tracks), clock, body_limit=limit
-        )
+        alone = Snapshot(config, engine, catalog, environment, access, tracks)
+        return Gateway(alone, clock, body_limit=limit, client_secrets=client_secrets)
     migrations.upgrade(database)
     journal = Journal((data_dir or Path.cwd()) / "journal")
     ledger = Mover(database, journal, rows=not config.general.disable_spend_logs)
@@ -273,6 +274,7 @@ def build(
         reloader=reloader,
         shelf=Shelf(database, owner) if shared else None,
         data_dir=data_dir,
+        client_secrets=client_secrets,
     )
     reloader.swap = gateway.swap
     gateway.swap(gateway.snapshot)

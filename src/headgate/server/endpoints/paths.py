@@ -99,6 +99,8 @@ LIVE: Final = re.compile(
     r"BidiGenerateContent"
 )
 """Where Google's clients open theirs, and name the model in the first frame."""
+SECRETS: Final = frozenset(f"{root}/{kind}" for root in REALTIME for kind in ("client_secrets", "sessions"))
+"""Where client secrets are made, which no provider is to make."""
 _ENDINGS: Final = (
     "/chat/completions",
     "/completions",
