@@ -378,6 +378,30 @@ def test_sound_goes_at_once_where_google_listens() -> None:
     assert line.told() == [{"realtimeInput": {"audioStreamEnd": True}}]
 
 
+def test_an_answer_to_what_google_heard_the_end_of_is_not_asked_for_twice() -> None:
+    line = ready()
+    line.hear(says(turnComplete=True))
+    line.say(
+        {"type": "input_audio_buffer.append", "audio": SOUND}, {"type": "input_audio_buffer.commit"}, CREATE
+    )
+    assert [list(frame["realtimeInput"]) for frame in line.told()] == [["audio"], ["audioStreamEnd"]]
+    assert kinds(line.hear(says(sound())))[0] == "response.created"
+
+
+def test_sound_that_was_kept_goes_on_when_google_is_to_listen() -> None:
+    line = Line()
+    append = {"type": "input_audio_buffer.append", "audio": SOUND}
+    listen = {"type": "session.update", "session": {"turn_detection": {"type": "server_vad"}}}
+    line.say(MANUAL, append, listen, append)
+    line.hear(READY)
+    assert [list(frame) for frame in line.told()] == [["setup"], ["realtimeInput"], ["realtimeInput"]]
+    other = Line()
+    other.say(MANUAL, append, {"type": "input_audio_buffer.commit"}, listen, CREATE)
+    other.hear(READY)
+    inputs = [list(frame["realtimeInput"]) for frame in other.told()[1:]]
+    assert inputs == [["audio"], ["audioStreamEnd"]]
+
+
 def test_items_do_not_interrupt_an_answer() -> None:
     line = ready()
     line.hear(says(sound()))
@@ -618,18 +642,16 @@ def test_an_interruption_cuts_the_answer() -> None:
     line = ready()
     line.say({"type": "input_audio_buffer.append", "audio": SOUND})
     line.hear(says(sound()))
-    heard = line.hear(says(interrupted=True), {**says(turnComplete=True), "usageMetadata": USAGE})
-    assert kinds(heard)[0] == "input_audio_buffer.speech_started"
+    (started,) = line.hear(says(interrupted=True))
+    assert started["type"] == "input_audio_buffer.speech_started"
+    item = next(event["item_id"] for event in line.down if "item_id" in event)
+    truncate = {"type": "conversation.item.truncate", "item_id": item, "content_index": 0, "audio_end_ms": 5}
+    assert kinds(line.say(truncate)) == ["conversation.item.truncated"]
+    heard = line.hear({**says(turnComplete=True), "usageMetadata": USAGE})
     done = heard[-1]["response"]
     assert (done["status"], done["status_details"]["reason"]) == ("cancelled", "turn_detected")
     assert done["usage"]["output_tokens"] == 50
-    truncate = {
-        "type": "conversation.item.truncate",
-        "item_id": done["output"][0]["id"],
-        "content_index": 0,
-        "audio_end_ms": 5,
-    }
-    assert kinds(line.say(truncate)) == ["conversation.item.truncated"]
+    assert item == done["output"][0]["id"]
     assert kinds(line.say({**truncate, "item_id": "other"})) == ["error"]
     assert kinds(line.hear(says(sound())))[:3] == [
         "input_audio_buffer.speech_stopped",

@@ -124,6 +124,11 @@ class Answer:
         self._close("completed" if status == "completed" else "incomplete")
         self._voice.say("response.done", response=self._response(status, usage, details))
 
+    @property
+    def items_so_far(self) -> set[str]:
+        """The ids of its items, with the one that is not done."""
+        return {item["id"] for item in (*self.items, self._item) if item is not None}
+
     # items and their parts
 
     def _open(self, kind: str) -> None:

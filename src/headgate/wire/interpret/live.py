@@ -152,7 +152,9 @@ class LiveTalk:
         if hears(self._config):
             if not self._answers.busy:
                 self._flush()
-            self._pass(_sound(sound))
+            for piece in (*self._open, sound):  # kept before it was said that Google listens
+                self._pass(_sound(piece))
+            self._open = []
             self._answers.listened(size)
             return
         self._size += len(sound)
@@ -282,8 +284,9 @@ class LiveTalk:
         self._ask()
 
     def _ask(self) -> None:
-        """All that was kept. Only the last frame may ask for the answer: another turn would interrupt it."""
-        answered = bool(self._results)
+        """All that was kept. Only the last frame may ask for the answer: another turn would interrupt it. None does
+        where Google has heard the end of what it answers."""
+        answered = bool(self._results) or (hears(self._config) and self._answers.awaited)
         if self._results:
             self._pass({"toolResponse": {"functionResponses": self._results}})
             self._results = []
@@ -292,10 +295,12 @@ class LiveTalk:
             self._content(over=not spoken)
         if spoken:
             self._size -= sum(map(len, spoken))
-            self._pass({"realtimeInput": {"activityStart": {}}})
+            marked = not hears(self._config)
+            if marked:
+                self._pass({"realtimeInput": {"activityStart": {}}})
             for sound in spoken:
                 self._pass(_sound(sound))
-            self._pass({"realtimeInput": {"activityEnd": {}}})
+            self._pass({"realtimeInput": {"activityEnd": {}} if marked else {"audioStreamEnd": True}})
 
     def _flush(self) -> None:
         """What the model should know before it hears more."""

@@ -24,7 +24,8 @@ _BYTES_MS: Final = 48
 
 class Answers:
     """`calls` wait for their results, by id with their names there; `past` are calls that the client told of; `cut`
-    are items that were interrupted. `unheard` are bytes of sound that no item has yet."""
+    are items that were interrupted. `unheard` are bytes of sound that no item has yet; `awaited`: an item of
+    sound has no answer yet."""
 
     def __init__(self, voice: Voice, talk: Conversation, names: Names) -> None:
         self.calls: dict[str, str] = {}
@@ -43,7 +44,8 @@ class Answers:
         self._listened = 0
         self._speech = ""
         self._speaks = False
-        self._awaited = False
+        self.awaited = False
+        self._turn = False
         self._heard: list[str] = []
 
     @property
@@ -110,7 +112,8 @@ class Answers:
             "role": "user",
         }
         self._talk.add({**item, "content": content})
-        self._speech, self.unheard, self._awaited = id_, 0, True
+        self._speech, self.unheard = id_, 0
+        self.awaited = self._turn = True
 
     def _start(self) -> None:
         """The user speaks, or has: the item that this will be."""
@@ -129,7 +132,7 @@ class Answers:
 
     def _said(self, heard: Mapping[str, Any]) -> None:
         """A piece of the transcript of what the user says; it may come before, in or after the answer."""
-        if hears(self._config) and not (self._awaited or self._answer is not None):
+        if hears(self._config) and not (self._turn or self._answer is not None):
             self._start()
         if words := text(heard.get("text")):
             self._heard.append(words)
@@ -165,6 +168,7 @@ class Answers:
             self._parts(content)
         if content.get("interrupted") is True and self._answer is not None:
             self._answer.cut = True
+            self.cut = self._answer.items_so_far
             if hears(self._config):
                 self._start()
         if content.get("turnComplete") is True:
@@ -201,7 +205,7 @@ class Answers:
             if self.unheard and (self._speaks or not self._asked):
                 self.committed()
             self._answer = Answer(self._voice, self._talk, self._config, self._metadata)
-            self._asked, self._metadata = False, None
+            self._asked, self._metadata, self.awaited = False, None, False
         return self._answer
 
     def _over(self, content: Mapping[str, Any]) -> None:
@@ -220,7 +224,7 @@ class Answers:
                 self._finish("incomplete", {"reason": "content_filter"})
         if not self._speaks:
             self._transcribed()
-            self._awaited = False
+            self._turn = False
         self._usage = None
 
     def _finish(self, status: str, details: Mapping[str, Any] | None = None) -> None:
@@ -229,7 +233,7 @@ class Answers:
         answer.done(status, self._usage, details)
         self._usage = None
         if status == "cancelled":
-            self.cut = {item["id"] for item in answer.items}
+            self.cut = answer.items_so_far
 
     def _calls(self, called: Mapping[str, Any]) -> None:
         calls = called.get("functionCalls")
