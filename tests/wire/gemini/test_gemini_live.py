@@ -106,3 +106,12 @@ def test_a_client_that_marks_the_end_of_its_speech_asks_for_an_answer() -> None:
 def test_the_model_of_a_first_frame(name: str) -> None:
     assert model_of(json.dumps({"setup": {"model": name}})) == "live"
     assert model_of('{"setup": {"model": "google/live"}}') == "google/live"
+
+
+def test_the_names_of_googles_own_library_are_understood() -> None:
+    watch = LiveWatch("m")
+    sound = {"realtime_input": {"audio": {"mime_type": "audio/pcm", "data": "A" * 16_000}}}
+    watch.sent(json.dumps(sound))
+    assert watch.context < 20
+    assert watch.sent('{"setup": {"generation_config": {"max_output_tokens": 9}}}')[1] is None
+    assert watch.sent('{"client_content": {"turn_complete": true}}')[1] == Asked(most=9)
