@@ -10,6 +10,8 @@ import openai
 import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from google import genai
+from websockets.asyncio.client import connect as connect_async
 from websockets.sync.server import ServerConnection
 
 from desk import Desk
@@ -221,13 +223,100 @@ def test_a_setup_that_google_refuses_is_told(gateway: RunningGateway, provider: 
     assert (code, reason) == (1007, "no such voice for ***")
 
 
-def test_googles_clients_can_not_speak_to_other_models(gateway: RunningGateway, provider: Live) -> None:
-    path = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
-    with open_(gateway, path) as client:
+# Google's frames to OpenAI's models
+
+GOOGLE = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+BOOKED = (119 - 64) * 4e-6 + 64 * 4e-7 + 8 * 32e-6 + 30 * 16e-6 + 118 * 64e-6
+"""Of what OpenAI's side says, by the prices of gpt-realtime."""
+
+
+@pytest.fixture(name="openai_provider")
+def fixture_openai_provider() -> Iterator[Provider]:
+    provider = Provider()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture(name="other")
+def fixture_other(openai_provider: Provider, tmp_path: Any) -> Iterator[RunningGateway]:
+    with running(config(openai_provider.base + "/v1"), tmp_path) as served:
+        yield served
+
+
+async def test_googles_sdk_talks_to_an_openai_model(
+    other: RunningGateway, openai_provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = genai.Client(api_key=KEY)
+    base = f"ws://127.0.0.1:{other.port}"
+    monkeypatch.setattr(client._api_client, "_websocket_base_url", lambda options: base)
+
+    def plain(uri: str, **options: Any) -> Any:  # it knows TLS only
+        return connect_async(uri, **{**options, "ssl": None, "proxy": None})
+
+    monkeypatch.setattr("google.genai.live.ws_connect", plain)
+    config: Any = {
+        "response_modalities": ["AUDIO"],
+        "output_audio_transcription": {},
+        "system_instruction": "Be brief",
+    }
+    said, sound, used = "", b"", None
+    async with client.aio.live.connect(model="voice", config=config) as session:
+        await session.send_client_content(turns=[{"role": "user", "parts": [{"text": "Hi"}]}])  # type: ignore[arg-type]
+        async for message in session.receive():
+            if message.server_content and message.server_content.output_transcription:
+                said += message.server_content.output_transcription.text or ""
+            sound += message.data or b""
+            used = message.usage_metadata or used
+    assert (said, len(sound)) == ("Hello there", 4_800)
+    assert used is not None
+    assert (used.prompt_token_count, used.response_token_count) == (127, 148)
+    frames = [json.loads(frame) for frame in openai_provider.frames]
+    assert [frame["type"] for frame in frames] == [
+        "session.update",
+        "conversation.item.create",
+        "response.create",
+    ]
+    assert frames[0]["session"]["instructions"] == "Be brief"
+    assert rows(other, 1)[0]["spend"] == pytest.approx(BOOKED)
+
+
+def test_what_openai_lacks_ends_the_connection_with_its_name(other: RunningGateway) -> None:
+    with open_(other, GOOGLE) as client:
+        client.send('{"setup": {"model": "models/voice", "tools": [{"googleSearch": {}}]}}')
+        events, code, reason = closed(client)
+    assert "googleSearch" in events[0]["error"]["message"]
+    assert (code, "googleSearch" in reason) == (1007, True)
+
+
+def test_what_the_provider_refuses_ends_the_connection(
+    other: RunningGateway, openai_provider: Provider
+) -> None:
+    def talk(connection: ServerConnection) -> None:
+        connection.recv()
+        error = {
+            "type": "invalid_request_error",
+            "code": "invalid_value",
+            "message": "bad sk-upstream-secret",
+        }
+        connection.send(json.dumps({"type": "error", "error": error}))
+        connection.recv()
+
+    openai_provider.talk = talk
+    with open_(other, GOOGLE) as client:
         client.send('{"setup": {"model": "models/voice"}}')
+        events, code, reason = closed(client)
+    assert (events[0]["error"]["message"], reason) == ("bad ***", "bad ***")
+    assert code == 1011
+
+
+def test_a_budget_holds_for_googles_clients(other: RunningGateway, openai_provider: Provider) -> None:
+    key = key_of(other, max_budget=0.02)
+    with open_(other, GOOGLE, key=key) as client:
+        client.send('{"setup": {"model": "models/voice"}}')
+        assert json.loads(client.recv(timeout=5)) == {"setupComplete": {}}
+        client.send('{"clientContent": {"turns": [{"parts": [{"text": "Hi"}]}], "turnComplete": true}}')
         events, code, _ = closed(client)
-    assert "/v1/realtime?model=" in events[0]["error"]["message"]
-    assert (code, provider.requests) == (1008, [])
+    assert (events[-1]["error"]["code"], code) == ("budget_exceeded", 1008)
 
 
 # Vertex AI

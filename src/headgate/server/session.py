@@ -13,7 +13,13 @@ from websockets.exceptions import ConnectionClosed
 
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
-from headgate.errors import APIConnectionError, HeadgateError, InternalServerError, ServiceUnavailableError
+from headgate.errors import (
+    APIConnectionError,
+    BadRequestError,
+    HeadgateError,
+    InternalServerError,
+    ServiceUnavailableError,
+)
 from headgate.server.asgi import Receive, Send
 from headgate.server.gateway import Gateway
 from headgate.server.sockets import DRAIN
@@ -30,6 +36,7 @@ DRAIN_SECONDS: Final = 30.0
 NORMAL: Final = 1000
 AWAY: Final = 1001
 BROKEN: Final = 1006
+INVALID: Final = 1007
 POLICY: Final = 1008
 FAILED: Final = 1011
 RESTART: Final = 1012
@@ -136,6 +143,8 @@ class Session:
         turned = self._talk.sent(data)
         await self._tell_all(turned.down)
         await self._send_all(turned.up, turned.event)
+        if turned.problem:
+            self.stop(End(code=INVALID, error=BadRequestError(turned.problem)))
 
     async def _send_all(self, frames: Sequence[Data], event: str) -> None:
         """To the provider, each held for where it asks for an answer; the first that may not go ends it."""
@@ -173,6 +182,9 @@ class Session:
                     await self._tell_all(turned.down)
                 if not self._end.done():
                     await self._send_all(turned.up, turned.event)
+                if turned.problem:
+                    problem = self._deployment.scrubbed(turned.problem)
+                    self.stop(End(code=FAILED, error=InternalServerError(problem)))
                 if self._draining and self._turns.idle.is_set():
                     self._leave()
         except ConnectionClosed as closed:

@@ -13,11 +13,12 @@ from headgate.wire.realtime import Data
 
 class Turned(NamedTuple):
     """What comes of a frame: for the provider (`up`), and for the client (`down`), which goes first. `event` is the
-    client's name for what it asked, "" where it gave none."""
+    client's name for what it asked, "" where it gave none; `problem` is what ends the connection, "" for nothing."""
 
     up: Sequence[Data] = ()
     down: Sequence[Data] = ()
     event: str = ""
+    problem: str = ""
 
 
 class Talk(Protocol):
