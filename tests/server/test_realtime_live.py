@@ -16,7 +16,7 @@ from websockets.sync.server import ServerConnection
 
 from desk import Desk
 from servers import KEY, RunningGateway, running
-from sockets import CREATE, Provider, closed, config, key_of, open_, rows, take
+from sockets import CREATE, Provider, closed, config, key_of, open_, rows, say, take
 
 SOUND = base64.b64encode(b"\x00\x01" * 2_400).decode()
 USAGE = {
@@ -292,6 +292,7 @@ def test_what_the_provider_refuses_ends_the_connection(
     other: RunningGateway, openai_provider: Provider
 ) -> None:
     def talk(connection: ServerConnection) -> None:
+        say(connection, "session.created", session={"type": "realtime"})
         connection.recv()
         error = {
             "type": "invalid_request_error",

@@ -20,6 +20,7 @@ USAGE = {
     "output_token_details": {"text_tokens": 20, "audio_tokens": 30},
 }
 DONE = {"type": "response.done", "response": {"id": "r", "status": "completed", "output": [], "usage": USAGE}}
+HELLO = {"type": "session.created", "session": {"type": "realtime"}}
 CREATED = {"type": "response.created", "response": {"id": "r"}}
 
 
@@ -32,7 +33,7 @@ class Line:
         self.problem = ""
         if setup is not None:
             self.say({"setup": {"model": "models/voice", **setup}})
-            self.hear({"type": "session.created"}, {"type": "session.updated"})
+            self.hear(HELLO, {"type": "session.updated"})
             self.told()
 
     def say(self, *frames: Any) -> list[dict[str, Any]]:
@@ -106,6 +107,8 @@ SETUP = {
 def test_the_setup_is_a_session() -> None:
     line = Line()
     assert line.say({"setup": SETUP}) == []
+    assert line.told() == []
+    line.hear(HELLO)
     (update,) = line.told()
     assert update["type"] == "session.update"
     assert update["session"] == {
@@ -135,7 +138,7 @@ def test_the_setup_is_a_session() -> None:
             }
         ],
     }
-    told = line.hear({"type": "session.created"}, {"type": "session.updated"}, {"type": "session.updated"})
+    told = line.hear({"type": "session.updated"}, {"type": "session.updated"})
     assert told == [{"setupComplete": {}}, {"sessionResumptionUpdate": {"resumable": False}}]
 
 
@@ -144,6 +147,7 @@ def test_the_spelling_of_googles_library_is_understood() -> None:
     line.say(
         {"setup": {"system_instruction": "Be brief", "generation_config": {"response_modalities": ["TEXT"]}}}
     )
+    line.hear(HELLO)
     session = line.told()[0]["session"]
     assert (session["instructions"], session["output_modalities"]) == ("Be brief", ["text"])
     line.say({"client_content": {"turns": [{"parts": [{"text": "Hi"}]}], "turn_complete": True}})
@@ -179,6 +183,13 @@ def test_what_openai_lacks_ends_it_by_its_name(setup: dict[str, Any], named: str
     line.say({"setup": setup})
     assert named in line.problem
     assert line.told() == []
+
+
+def test_a_server_that_speaks_the_beta_is_spoken_to_in_it() -> None:
+    line = Line()
+    line.hear({"type": "session.created", "session": {"modalities": ["text", "audio"]}})
+    line.say({"setup": {"generationConfig": {"responseModalities": ["TEXT"], "maxOutputTokens": 9}}})
+    assert line.told()[0]["session"] == {"modalities": ["text"], "max_response_output_tokens": 9}
 
 
 def test_turns_are_items_and_the_last_asks() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from headgate.wire.gemini.live import LiveWatch
 from headgate.wire.interpret import Style
+from headgate.wire.interpret.google import GoogleTalk
 from headgate.wire.interpret.live import LiveTalk
 from headgate.wire.realtime import Asked
 
@@ -205,6 +206,34 @@ def test_frames_wait_for_the_answer_to_the_setup() -> None:
     turn = {"turns": [{"role": "user", "parts": [{"text": "Hi"}]}], "turnComplete": True}
     assert [json.loads(frame) for frame in turned.up] == [{"clientContent": turn}]
     assert (turned.down, turned.event) == ([], "mine")
+
+
+@pytest.mark.parametrize(
+    ("model", "behavior"),
+    [
+        ("gemini-3.8-live", "BLOCKING"),
+        ("gemini-4-live", "BLOCKING"),
+        ("gemini-3.1-flash-live-preview", None),
+        ("own", None),
+    ],
+)
+def test_models_that_talk_on_while_calls_are_made_are_told_to_wait(model: str, behavior: str | None) -> None:
+    talk = LiveTalk(Style("c", model))
+    talk.sent(json.dumps({"type": "session.update", "session": {"tools": [FUNCTION]}}))
+    setup = json.loads(talk.sent(json.dumps(CREATE)).up[0])["setup"]
+    assert setup["tools"][0]["functionDeclarations"][0].get("behavior") == behavior
+
+
+@pytest.mark.parametrize("depth", [100, 200, 300, 400, 500, 2_000])
+def test_what_is_nested_deeply_breaks_nothing(depth: int) -> None:
+    schema = '{"type": "object", "properties": {"x":' * depth + "{}" + "}}" * depth
+    tools = '[{"type": "function", "name": "f", "parameters": ' + schema + "}]"
+    talk = LiveTalk(Style("c", "m"))
+    (told,) = talk.sent('{"type": "session.update", "session": {"tools": ' + tools + "}}").down
+    assert b'"type":"session.updated"' in told.encode() or b'"type":"error"' in told.encode()
+    item = '{"type": "conversation.item.create", "item": {"type": "message", "role": "user", "x": '
+    assert talk.sent(item + '{"a":' * depth + "1" + "}" * depth + "}}").down
+    GoogleTalk(Style("c", "m")).sent('{"setup": {"tools": [{"functionDeclarations": ' + tools + "}]}}")
 
 
 def test_text_alone_is_not_written_down_twice() -> None:

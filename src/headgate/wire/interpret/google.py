@@ -39,7 +39,8 @@ class GoogleTalk:
 
     def __init__(self, style: Style) -> None:
         self._frames = Frames()
-        self._beta = style.beta
+        self._beta: bool | None = None
+        self._session: dict[str, Any] | None = None
         self._up: list[str] = []
         self._problem = ""
         self._began = False
@@ -64,6 +65,8 @@ class GoogleTalk:
                     _SENT[kind](self, _named(given, kind))
         except Unsaid as unsaid:
             self._problem = str(unsaid)
+        except RecursionError:
+            self._problem = "the frame is nested too deeply"
         return self._turned()
 
     def came(self, data: Data) -> Turned:
@@ -73,7 +76,11 @@ class GoogleTalk:
             self._refused(event.get("error"))
         else:
             self._problem = self._frames.came(kind, event)
-        if kind == "response.created":
+        if kind == "session.created" and self._beta is None:
+            session = event.get("session")
+            self._beta = isinstance(session, dict) and session.keys().isdisjoint(("type", "audio"))
+            self._configure()
+        elif kind == "response.created":
             self._asked = False
             if self._wanted:  # it was asked for before the turn that is to be answered
                 self._interrupt()
@@ -111,8 +118,16 @@ class GoogleTalk:
         self._marked = made.get("audio.input.turn_detection", {}) is None
         self._frames.writes = "outputAudioTranscription" in setup
         self._frames.resumes = "sessionResumption" in setup
-        about = {} if self._beta else {"type": "realtime"}
-        self._say("session.update", event_id=_SETUP, session={**about, **write(made, self._beta)})
+        self._session = made
+        self._configure()
+
+    def _configure(self) -> None:
+        """Once both sides have said who they are: only the final form of the API has a type of session."""
+        if self._session is not None and self._beta is not None:
+            about = {} if self._beta else {"type": "realtime"}
+            self._say(
+                "session.update", event_id=_SETUP, session={**about, **write(self._session, self._beta)}
+            )
 
     def _content(self, content: Mapping[str, Any]) -> None:
         turns = content.get("turns")

@@ -76,6 +76,8 @@ class LiveTalk:
             tell(self, event)
         except Unsaid as unsaid:
             self._answers.error(str(unsaid), unsaid.code, param=unsaid.param, event=name)
+        except RecursionError:
+            self._answers.error("the event is nested too deeply", "invalid_event", event=name)
         return self._turned(name)
 
     def came(self, data: Data) -> Turned:

@@ -6,6 +6,7 @@ changed later.
 https://ai.google.dev/api/live#BidiGenerateContentSetup
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
@@ -35,6 +36,9 @@ def setup(
         made["outputAudioTranscription"] = {}
     if config.get("tool_choice") == "none":
         made.pop("tools", None)
+    if _goes_on(model):
+        for declared in made.get("tools", [{}])[0].get("functionDeclarations", ()):
+            declared["behavior"] = "BLOCKING"
     texts = [part["text"] for part in made.get("systemInstruction", {}).get("parts", ())]
     if texts := [*texts, *system]:
         made["systemInstruction"] = {"parts": [{"text": text} for text in texts]}
@@ -44,6 +48,16 @@ def setup(
 def hears(config: Mapping[str, Any]) -> bool:
     """Whether the provider finds out when the user has spoken."""
     return config["audio.input.turn_detection"] is not None
+
+
+def _goes_on(model: str) -> bool:
+    """Whether the model talks on while its calls are made, unless told not to: OpenAI's wait, as all did before this.
+    https://ai.google.dev/gemini-api/docs/models/gemini-3.8-live#migrating"""
+    found = _VERSION.search(model)
+    return found is not None and (int(found[1]), int(found[2] or 0)) >= (3, 8)
+
+
+_VERSION: Final = re.compile(r"gemini-(?:live-)?(\d+)(?:\.(\d+))?")
 
 
 def _generation(key: str, kind: tuple[type, ...], expected: str) -> "_Tell":
@@ -171,8 +185,6 @@ def _tools(value: Any, made: Setup, names: Names) -> str:
             schema = to_openapi(tool.get("parameters") or {})
         except Malformed as error:
             return str(error)
-        except RecursionError:
-            return f"the parameters of {name[:80]} are nested too deeply"
         if schema.get("properties"):  # an object without any is refused there
             one["parameters"] = schema
         declared.append(one)
