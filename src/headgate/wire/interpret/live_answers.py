@@ -113,6 +113,8 @@ class Answers:
         }
         self._talk.add({**item, "content": content})
         self._speech, self.unheard = id_, 0
+        if self._heard:
+            self._tell_heard("delta", delta="".join(self._heard))
         self.awaited = self._turn = True
 
     def _start(self) -> None:
@@ -131,12 +133,14 @@ class Answers:
             self._voice.say("input_audio_buffer.speech_stopped", audio_end_ms=at, item_id=self._speech)
 
     def _said(self, heard: Mapping[str, Any]) -> None:
-        """A piece of the transcript of what the user says; it may come before, in or after the answer."""
+        """A piece of the transcript of what the user says; it may come before, in or after the answer. It is told when
+        there is an item that it belongs to."""
         if hears(self._config) and not (self._turn or self._answer is not None):
             self._start()
         if words := text(heard.get("text")):
             self._heard.append(words)
-            self._tell_heard("delta", delta=words)
+            if not self._speaks:
+                self._tell_heard("delta", delta=words)
         if heard.get("finished") is True and not self._speaks:
             self._transcribed()
 
