@@ -133,8 +133,8 @@ class Answers:
             self._voice.say("input_audio_buffer.speech_stopped", audio_end_ms=at, item_id=self._speech)
 
     def _said(self, heard: Mapping[str, Any]) -> None:
-        """A piece of the transcript of what the user says; it may come before, in or after the answer. It is told when
-        there is an item that it belongs to."""
+        """A piece of the transcript of what the user says; it may come before, in or after the answer. It is told
+        when there is an item that it belongs to."""
         if hears(self._config) and not (self._turn or self._answer is not None):
             self._start()
         if words := text(heard.get("text")):
