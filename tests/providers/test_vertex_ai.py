@@ -110,3 +110,48 @@ def test_an_endpoint_as_the_base_gets_the_method_alone() -> None:
 def test_a_path_of_the_api_names_its_host(path: str, url: str) -> None:
     assert ROW.base_of is not None
     assert ROW.base_of(path, {}, {}) == url
+
+
+LIVE = "/ws/google.cloud.aiplatform.v1.LlmBidiService/BidiGenerateContent"
+
+
+@pytest.mark.parametrize(
+    ("model", "params", "url", "named"),
+    [
+        (
+            "gemini-live-2.5-flash",
+            PLACE,
+            "https://europe-west4-aiplatform.googleapis.com" + LIVE,
+            "projects/p/locations/europe-west4/publishers/google/models/gemini-live-2.5-flash",
+        ),
+        (
+            "gemini-live-2.5-flash",
+            {"vertex_project": "p", "vertex_location": "global"},
+            "https://aiplatform.googleapis.com" + LIVE,
+            "projects/p/locations/global/publishers/google/models/gemini-live-2.5-flash",
+        ),
+        (
+            "gemini-x",
+            {"api_key": "k"},
+            "https://aiplatform.googleapis.com" + LIVE,
+            "publishers/google/models/gemini-x",
+        ),
+        (
+            "123",
+            {"api_base": "https://own.test/x/v1beta1/projects/p/locations/l", "api_key": "k"},
+            "https://own.test/x" + LIVE.replace("v1", "v1beta1"),
+            "projects/p/locations/l/endpoints/123",
+        ),
+        (
+            "tuned",
+            {"api_base": "https://own.test/v1/projects/p/locations/l/endpoints/5/", "api_key": "k"},
+            "https://own.test" + LIVE,
+            "projects/p/locations/l/endpoints/5",
+        ),
+    ],
+)
+def test_the_live_api_is_beside_the_models(model: str, params: dict[str, str], url: str, named: str) -> None:
+    deployment = made(model, **params)
+    route = deployment.route("realtime", False)
+    assert (route.url, route.dialect.name) == (url, "gemini_live")
+    assert deployment.live_model == named

@@ -350,7 +350,8 @@ def test_gemini_live_is_relayed_and_booked(gateway: RunningGateway, provider: Pr
 
     provider.talk = talk
     turn = json.dumps({"clientContent": {"turns": [{"parts": [{"text": "Hi"}]}], "turnComplete": True}})
-    with open_(gateway, "/v1/realtime?model=live") as client:
+    path = "/ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"
+    with open_(gateway, path) as client:
         client.send('{"setup": {"model": "models/live", "generationConfig": {"maxOutputTokens": 99}}}')
         assert client.recv(timeout=5) == b'{"setupComplete": {}}'
         for _ in range(2):

@@ -26,7 +26,7 @@ from headgate.net.proxy import proxy_for
 from headgate.ports import Credential, Origin, Timeouts
 from headgate.providers.address import own_base, url_of
 from headgate.providers.auth import build, exchanges, taken
-from headgate.providers.base import Provider
+from headgate.providers.base import Provider, Site
 from headgate.providers.quirks import Plan, plan, refused
 from headgate.providers.registry import NO_OWN, resolve
 from headgate.wire import ir
@@ -288,6 +288,16 @@ class Deployment:
         """The model as bodies name it."""
         cut = self.provider.cut_model
         return self.model.partition(cut)[0] if cut else self.model
+
+    @property
+    def live_model(self) -> str:
+        """The model as the frames of a realtime connection name it."""
+        row = self.provider
+        if row.model_of is None:
+            return self.model
+        base = (self.base or "").rstrip("/")
+        site = Site(provider=row, operation="realtime", model=self.model, base=base, api_version="")
+        return row.model_of(site)
 
     def _body_env(self) -> dict[str, str]:
         """The row's parameter that the environment holds, where none of its like is given."""

@@ -143,7 +143,8 @@ class Provider(Struct, frozen=True, kw_only=True):
     operation's own. `paths` maps an operation to what is appended to the base URL, with "{model}" filled in. Both
     have "chat_stream" where a stream has a format or an address of its own. `base_url` None means that the user must
     give one, by `api_base`, `base_url_param` or a variable of `base_url_env`. `path_of` makes the
-    template where it depends on more than the operation.
+    template where it depends on more than the operation; `model_of` the name of the model in the frames of a realtime
+    connection, where it is more than the model's own.
 
     `bare` is a regular expression of model names that mean this provider without its prefix.
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
@@ -182,6 +183,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     auth: Auth = Auth()
     paths: dict[str, str] = field(default_factory=lambda: OPENAI_PATHS)
     path_of: "Callable[[Site], str] | None" = None
+    model_of: "Callable[[Site], str] | None" = None
     headers: dict[str, str] = {}
     header_env: dict[str, str] = {}
     header_params: dict[str, str] = {}

@@ -76,9 +76,33 @@ class Access:
         caller = self.identify(headers)
         if caller is None and self._callers is not None and token is not None:
             caller = await self._callers.load(token)
-            if caller is None and self._tokens is not None and self._tokens.takes(text := _key(headers)):
+            if caller is None and self._tokens is not None and self._tokens.takes(text := bearer_of(headers)):
                 caller = await self._tokens.caller(text, token)
         return caller or self._stranger(headers)
+
+    async def keeps(self, token: str) -> bool:
+        """Whether the key with this SHA-256 is one of ours. Raises ServiceUnavailableError."""
+        return token == self._master or (
+            self._callers is not None and await self._callers.load(token) is not None
+        )
+
+    async def again(self, token: str) -> Caller:
+        """By the SHA-256 of a key that was let in before, "" where none was needed. Raises AuthenticationError,
+        ServiceUnavailableError."""
+        if not token and self._open:
+            return self._anybody
+        if token == self._master:
+            return self.admin
+        caller = None
+        if self._callers is not None and token:
+            caller = self._callers.known(token) or await self._callers.load(token)
+        if caller is None:
+            raise AuthenticationError(
+                "the key behind this client secret is not valid any more",
+                type="token_not_found_in_db",
+                code="401",
+            )
+        return caller
 
     def _stranger(self, headers: Mapping[bytes, bytes]) -> Caller:
         """Says nothing of the key that came."""
@@ -100,9 +124,9 @@ def _token(headers: Mapping[bytes, bytes]) -> str | None:
     return None
 
 
-def _key(headers: Mapping[bytes, bytes]) -> bytes:
-    """The key itself, where there is one."""
-    value = next(headers[name] for name in KEY_HEADERS if name in headers)
+def bearer_of(headers: Mapping[bytes, bytes]) -> bytes:
+    """The key itself, b"" where there is none."""
+    value = next((headers[name] for name in KEY_HEADERS if name in headers), b"")
     return (value[7:] if value[:7].lower() == b"bearer " else value).strip()
 
 

@@ -34,6 +34,7 @@ from headgate.server.auth.fetch import Fetcher
 from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
+from headgate.server.client_secrets import ClientSecrets
 from headgate.server.config.schema import Config
 from headgate.server.endpoints import jobs, llm, passthrough, paths
 from headgate.server.exchange import Exchange
@@ -101,7 +102,7 @@ class App:
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
         snapshot = self.gateway.snapshot
-        if not passthrough.takes(snapshot, path) or jobs.takes(snapshot, path):
+        if path in paths.SECRETS or not passthrough.takes(snapshot, path) or jobs.takes(snapshot, path):
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 
@@ -229,20 +230,20 @@ def build(
     environment = {**env, **config.environment}
     clock = SystemClock()
     pool = Pool()
-    transports: dict[str, Transport] = {"http": pool, "https": pool, "mock": MockTransport()}
-    engine = Engine(transports, clock, media_hosts=_media_hosts(config))
+    engine = _engine(config, pool, clock)
     catalog = Catalog()
     limit = int((config.general.max_request_size_mb or DEFAULT_BODY_MB) * 1024 * 1024)
     tracks = Tracks()
+    client_secrets = ClientSecrets(environment, config.general.master_key)
     database = _database(config, environment, data_dir)
     if database is None:
-        snapshot = Snapshot(config, engine, catalog, environment, _master_only(config), tracks)
-        return Gateway(snapshot, clock, body_limit=limit)
+        alone = Snapshot(config, engine, catalog, environment, _master_only(config), tracks)
+        return Gateway(alone, clock, body_limit=limit, client_secrets=client_secrets)
     ledger = _ledger(config, database, data_dir)
     shared = workers > 1 or not database.is_sqlite
     redis = settings_of(config.router.redis, environment)
     rates, owner = Rates(redis) if redis is not None else None, secrets.token_hex(8)
-    registry = Registry(ledger.roll, shared=shared, rates=rates is not None)
+    registry = Registry(ledger.roll, shared=shared, rates=redis is not None)
     callers = Callers(database, registry, clock.time)
     keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
 
@@ -268,10 +269,16 @@ def build(
         reloader=reloader,
         shelf=Shelf(database, owner) if shared else None,
         data_dir=data_dir,
+        client_secrets=client_secrets,
     )
     reloader.swap = gateway.swap
     gateway.swap(gateway.snapshot)
     return gateway
+
+
+def _engine(config: Config, pool: Pool, clock: SystemClock) -> Engine:
+    transports: dict[str, Transport] = {"http": pool, "https": pool, "mock": MockTransport()}
+    return Engine(transports, clock, media_hosts=_media_hosts(config))
 
 
 def _database(config: Config, env: Mapping[str, str], data_dir: Path | None) -> Database | None:

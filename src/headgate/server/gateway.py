@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from headgate.ports import Clock
 from headgate.server.callers import Callers
+from headgate.server.client_secrets import ClientSecrets
 from headgate.server.conversations import Conversations
 from headgate.server.health import Health
 from headgate.server.jobs import Jobs
@@ -49,8 +50,10 @@ class Gateway:
         reloader: Reloader | None = None,
         shelf: Shelf | None = None,
         data_dir: Path | None = None,
+        client_secrets: ClientSecrets | None = None,
     ) -> None:
         self.snapshot = snapshot
+        self.client_secrets = client_secrets or ClientSecrets({}, None)
         self.clock = clock
         self.body_limit = body_limit
         self.log = log

@@ -10,7 +10,15 @@ from starlette.responses import Response
 from headgate.errors import PermissionDeniedError
 from headgate.server.admin import activity, audit, keys, models, organizations, simple, spend, teams, users
 from headgate.server.callers import ANYBODY, Caller
-from headgate.server.endpoints import count_tokens, info, jobs, message_batches, responses
+from headgate.server.endpoints import (
+    client_secrets,
+    count_tokens,
+    info,
+    jobs,
+    message_batches,
+    paths,
+    responses,
+)
 from headgate.server.gateway import Gateway
 from headgate.server.headers import scan
 
@@ -90,6 +98,15 @@ OWN: Final = (
             Page("POST", root + "/{response_id}/cancel", responses.cancel, KEY),
             Page("GET", root + "/{response_id}/input_items", responses.input_items, KEY),
         )
+    ),
+    *(
+        Page(
+            "POST",
+            path,
+            client_secrets.create_beta if path.endswith("/sessions") else client_secrets.create,
+            KEY,
+        )
+        for path in sorted(paths.SECRETS)
     ),
     Page("GET", "/health", info.health, VIEWER),
     Page("GET", "/health/services", info.services, VIEWER),

@@ -1,8 +1,9 @@
 """One realtime connection while it runs: frames both ways, and what ends it. Knows no format and no money: a `Watch`
-says what frames mean, `Turns` what may go on.
+says what the provider's frames mean, a `Talk` what becomes of each side's for the other, `Turns` what may go on.
 """
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -12,12 +13,19 @@ from websockets.exceptions import ConnectionClosed
 
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
-from headgate.errors import APIConnectionError, HeadgateError, InternalServerError, ServiceUnavailableError
+from headgate.errors import (
+    APIConnectionError,
+    BadRequestError,
+    HeadgateError,
+    InternalServerError,
+    ServiceUnavailableError,
+)
 from headgate.server.arriving import Receive
 from headgate.server.asgi import Send
 from headgate.server.gateway import Gateway
 from headgate.server.sockets import DRAIN
 from headgate.server.turns import Turns
+from headgate.wire.interpret import Talk
 from headgate.wire.realtime import Data, Watch, error_event
 
 LOOK_SECONDS: Final = 0.25
@@ -26,9 +34,12 @@ CANCEL_SECONDS: Final = 3.0
 """How long a cancelled answer may take to tell its usage."""
 DRAIN_SECONDS: Final = 30.0
 """How long running answers may take once the process is about to end."""
+GONE_SECONDS: Final = 1.0
+"""How long it may take to hear how a client has gone to whom nothing can be sent any more."""
 NORMAL: Final = 1000
 AWAY: Final = 1001
 BROKEN: Final = 1006
+INVALID: Final = 1007
 POLICY: Final = 1008
 FAILED: Final = 1011
 RESTART: Final = 1012
@@ -39,7 +50,7 @@ REASON_BYTES: Final = 123
 
 class End(Struct, frozen=True, kw_only=True):
     """What the client is told when it is over. `gone`: it went by itself. `broken` is what the deployment did;
-    `event` is the client's name for what is refused."""
+    `event` is the client's name for what is refused; `told` are frames that say it before the end."""
 
     code: int = NORMAL
     reason: str = ""
@@ -47,6 +58,7 @@ class End(Struct, frozen=True, kw_only=True):
     gone: bool = False
     broken: HeadgateError | None = None
     event: str = ""
+    told: tuple[Data, ...] = ()
 
 
 class Session:
@@ -58,6 +70,7 @@ class Session:
         call: Call,
         turns: Turns,
         watch: Watch,
+        talk: Talk,
         upstream: ClientConnection,
         receive: Receive,
         send: Send,
@@ -68,6 +81,7 @@ class Session:
         self._deployment: Deployment = call.deployment
         self._turns = turns
         self._watch = watch
+        self._talk = talk
         self._upstream = upstream
         self._receive = receive
         self._send = send
@@ -75,9 +89,13 @@ class Session:
         self._draining = False
         self._deaf = False
 
-    async def run(self) -> End:
-        """Until one side ends it. All answers are booked when it returns, or is cancelled."""
+    async def run(self, first: Sequence[Data] = ()) -> End:
+        """Until one side ends it. All answers are booked when it returns, or is cancelled. `first` are frames that
+        count as the client's."""
         loop = asyncio.get_running_loop()
+        await self._tell_all(self._talk.opened())
+        for data in first:
+            await self._pass_on(data)
         jobs = (self._from_client, self._from_upstream, self._look_on)
         up, down, looking = tasks = [loop.create_task(job()) for job in jobs]
         for task in tasks:
@@ -125,18 +143,30 @@ class Session:
                 await self._pass_on(message["bytes"] if text is None else text)
 
     async def _pass_on(self, data: Data) -> None:
-        data, asked = self._watch.sent(data)
-        if asked is not None and self._draining:
-            self._leave()
-            return
-        try:
-            if asked is not None:
-                await self._turns.ask(asked)
-            await self._upstream.send(data)
-        except HeadgateError as error:
-            self.stop(End(code=POLICY, error=error, event=asked.event if asked is not None else ""))
-        except ConnectionClosed as closed:
-            self._lost(closed)
+        turned = self._talk.sent(data)
+        await self._tell_all(turned.down)
+        await self._send_all(turned.up, turned.event)
+        if turned.problem:
+            self.stop(End(code=INVALID, error=BadRequestError(turned.problem)))
+
+    async def _send_all(self, frames: Sequence[Data], event: str) -> None:
+        """To the provider, each held for where it asks for an answer; the first that may not go ends it."""
+        for frame in frames:
+            data, asked = self._watch.sent(frame)
+            if asked is not None and self._draining:
+                self._leave()
+                return
+            try:
+                if asked is not None:
+                    event = asked.event or event
+                    await self._turns.ask(asked)
+                await self._upstream.send(data)
+            except HeadgateError as error:
+                self.stop(End(code=POLICY, error=error, event=event))
+                return
+            except ConnectionClosed as closed:
+                self._lost(closed)
+                return
 
     async def _from_upstream(self) -> None:
         """Goes on after the end, to hear what cancelled answers have used."""
@@ -150,24 +180,37 @@ class Session:
                         await self._turns.happened(event)
                     except HeadgateError as error:
                         self.stop(End(code=POLICY, error=error))
+                turned = self._talk.came(data)
                 if not self._end.done():
-                    await self._tell(data)
+                    await self._tell_all(turned.down)
+                if not self._end.done():
+                    await self._send_all(turned.up, turned.event)
+                if turned.problem:
+                    problem = self._deployment.scrubbed(turned.problem)
+                    self.stop(End(code=FAILED, error=InternalServerError(problem)))
                 if self._draining and self._turns.idle.is_set():
                     self._leave()
         except ConnectionClosed as closed:
             self._lost(closed)
 
+    async def _tell_all(self, frames: Sequence[Data]) -> None:
+        for data in frames:
+            await self._tell(data)
+
     async def _tell(self, data: Data) -> None:
         kind = "text" if isinstance(data, str) else "bytes"
         try:
             await self._send({"type": "websocket.send", kind: data})
-        except OSError:  # by the ASGI specification: the client has gone
-            self.stop(End(code=BROKEN, gone=True))
+        except OSError:  # by the ASGI specification: the client has gone, and `receive` is about to say how
+            gone = End(code=BROKEN, gone=True)
+            asyncio.get_running_loop().call_later(GONE_SECONDS, self.stop, gone)
 
     def _lost(self, closed: ConnectionClosed) -> None:
         said = closed.rcvd
         if said is not None:
-            self.stop(End(code=_sendable(said.code), reason=self._deployment.scrubbed(said.reason)))
+            reason = self._deployment.scrubbed(said.reason)
+            told = tuple(self._talk.parted(said.code, reason))
+            self.stop(End(code=_sendable(said.code), reason=reason, told=told))
             return
         error = APIConnectionError(
             f"the connection to {self._deployment.provider.name} broke off", code="upstream_connection_lost"
@@ -199,6 +242,7 @@ class Session:
         client hears the end."""
         cancelled = await self._cancel()
         error = end.error
+        await self._tell_all(end.told)
         if error is not None and not end.gone:
             code = error.code or str(error.status_code)
             await self._tell(error_event(error.message, error.type, code, end.event))

@@ -3,7 +3,9 @@
 import json
 from typing import Any
 
-from headgate.wire.gemini.live import LiveWatch
+import pytest
+
+from headgate.wire.gemini.live import LiveWatch, model_of
 from headgate.wire.realtime import Asked, Begun, Ended, Spoke
 
 USAGE = {"promptTokenCount": 10, "responseTokenCount": 5, "totalTokenCount": 15}
@@ -84,3 +86,32 @@ def test_the_model_of_the_setup_is_the_providers() -> None:
     same = '{"setup":  {"model": "models/gemini-live"}}'
     assert watch.sent(same)[0] is same
     assert watch.cancel("1") is None
+
+
+def test_a_client_that_marks_the_end_of_its_speech_asks_for_an_answer() -> None:
+    watch = LiveWatch("m")
+    assert watch.sent('{"realtimeInput": {"activityStart": {}}}')[1] is None
+    assert watch.sent('{"realtimeInput": {"activityEnd": {}}}')[1] == Asked()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "live",
+        "models/live",
+        "projects/p/locations/l/publishers/google/models/live",
+        "publishers/google/models/live",
+    ],
+)
+def test_the_model_of_a_first_frame(name: str) -> None:
+    assert model_of(json.dumps({"setup": {"model": name}})) == "live"
+    assert model_of('{"setup": {"model": "google/live"}}') == "google/live"
+
+
+def test_the_names_of_googles_own_library_are_understood() -> None:
+    watch = LiveWatch("m")
+    sound = {"realtime_input": {"audio": {"mime_type": "audio/pcm", "data": "A" * 16_000}}}
+    watch.sent(json.dumps(sound))
+    assert watch.context < 20
+    assert watch.sent('{"setup": {"generation_config": {"max_output_tokens": 9}}}')[1] is None
+    assert watch.sent('{"client_content": {"turn_complete": true}}')[1] == Asked(most=9)

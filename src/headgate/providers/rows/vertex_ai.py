@@ -90,6 +90,8 @@ def _of(publisher: str, methods: Mapping[str, str]) -> Any:
             return _ranker(site)
         if site.operation == "speech" and not methods["speech"]:
             return _speaker(site)
+        if site.operation == "realtime":
+            return _live(site)
         method = methods[site.operation]
         if site.operation == "count_tokens" and not method.startswith(":"):
             root, found, _ = site.base.partition("/publishers/")
@@ -159,6 +161,31 @@ def _bulk(publisher: str) -> Bulk:
     )
 
 
+_ROOT = re.compile(r"(.*?)(?:/(v1(?:beta1)?))?(?:/(projects/.*))?$")
+
+
+def _live(site: Site) -> str:
+    """The Live API is a method of its own, whose frames name project and location.
+    https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/multimodal-live"""
+    root, version, _ = _parts(site)
+    return f"{root}/ws/google.cloud.aiplatform.{version or 'v1'}.LlmBidiService/BidiGenerateContent"
+
+
+def _live_model(site: Site) -> str:
+    """Its whole name, with the place where it is; a key belongs to a project, and needs none."""
+    place = _parts(site)[2] or ""
+    if re.search(r"/(models|endpoints)/[^/]+$", place):
+        return place
+    kind = "endpoints" if site.model.isdecimal() else "publishers/google/models"
+    return "/".join(filter(None, (place, kind, site.model)))
+
+
+def _parts(site: Site) -> tuple[str | None, ...]:
+    """Of the base URL: where it begins, the API's version, and the project with all that follows."""
+    found = _ROOT.fullmatch(site.base)
+    return found.groups() if found else (site.base, None, None)
+
+
 def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
     given: dict[str, Any] = {"path_of": _of(publisher, methods), "paths": dict(methods), **fields}
     if "batches" in given["paths"]:
@@ -216,7 +243,7 @@ SPEAKING = _row(
 )
 ROW = _row(
     "google",
-    _METHODS,
+    {**_METHODS, "realtime": ""},
     aliases=("vertex_ai_beta", "google-vertex"),
     dialect="gemini",
     embeddings="vertex_embeddings",
@@ -226,7 +253,9 @@ ROW = _row(
         "speech": "google_tts",
         "images": "google_images",
         "image_edits": "google_images",
+        "realtime": "gemini_live",
     },
+    model_of=_live_model,
     stream_usage="always",
     variants=(
         Variant(match=r"gemini-.*tts", row=SPEAKING),

@@ -25,6 +25,7 @@ from headgate.errors import (
     HeadgateError,
     InternalServerError,
     NotFoundError,
+    PermissionDeniedError,
 )
 from headgate.ports import Incoming, Timeouts
 from headgate.providers.address import join
@@ -58,6 +59,10 @@ SPOKEN: Final[Sequence[tuple[str, str]]] = (
 """How the end of a path tells the format of its answers."""
 _SPOKEN: Final = tuple((re.compile(pattern), name) for pattern, name in SPOKEN)
 _MODEL: Final = re.compile(r"/(?:models|model|deployments)/([^/:]+(?::\d+)?)")
+_SECRETS: Final = re.compile(
+    r"/realtime(?:api)?/(?:.+/)?(?:client_secrets|sessions|transcription_sessions)/?$"
+)
+"""Where OpenAI and its likes make client secrets of their own."""
 _VERSION: Final = re.compile(r"v\d+[a-z0-9]*")
 _OURS: Final = frozenset((*KEY_HEADERS, b"host", b"content-length", b"accept-encoding", b"cookie", b"expect"))
 _HOPS: Final = frozenset(
@@ -111,6 +116,12 @@ def find(snapshot: Snapshot, method: str, path: str) -> Passage:
             cost=Decimal(str(endpoint.cost_per_request)) if endpoint.cost_per_request else None,
             seconds=endpoint.timeout,
             forwards=endpoint.forward_headers,
+        )
+    if _SECRETS.search(path):
+        raise PermissionDeniedError(
+            "a provider's own client secret would get around budgets: POST /v1/realtime/client_secrets",
+            type="auth_error",
+            code="403",
         )
     name, _, rest = path.lstrip("/").partition("/")
     row = snapshot.config.providers.get(name) or providers()[name]

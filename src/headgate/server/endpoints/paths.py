@@ -94,8 +94,13 @@ _GEMINI: Final[Mapping[str, Endpoint]] = {
 }
 REALTIME: Final = frozenset(("/v1/realtime", "/realtime", "/openai/realtime", "/openai/v1/realtime"))
 """Where websockets are taken that name their model in the address."""
-LIVE: Final = re.compile(r"/ws/google\.ai\.generativelanguage\.v\w+\.GenerativeService\.BidiGenerateContent")
+LIVE: Final = re.compile(
+    r"/ws/google\.(?:ai\.generativelanguage\.v\w+\.GenerativeService\.|cloud\.aiplatform\.v\w+\.LlmBidiService/)"
+    r"BidiGenerateContent"
+)
 """Where Google's clients open theirs, and name the model in the first frame."""
+SECRETS: Final = frozenset(f"{root}/{kind}" for root in REALTIME for kind in ("client_secrets", "sessions"))
+"""Where client secrets are made, which no provider is to make."""
 _ENDINGS: Final = (
     "/chat/completions",
     "/completions",

@@ -16,6 +16,7 @@ from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
+from headgate.core.interpreters import interpreter
 from headgate.core.signing import REFUSED, Sending, lines_of
 from headgate.errors import (
     BadRequestError,
@@ -27,12 +28,13 @@ from headgate.errors import (
 from headgate.net.websocket import NotUpgraded, dial
 from headgate.ports import Clock
 from headgate.server import headers
-from headgate.server.access import KEY_HEADERS
+from headgate.server.access import KEY_HEADERS, bearer_of
 from headgate.server.account import account
 from headgate.server.arriving import Message, Receive
 from headgate.server.asgi import Send, pairs, path_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
+from headgate.server.client_secrets import MARK, ClientSecret
 from headgate.server.endpoints import paths
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
@@ -40,6 +42,8 @@ from headgate.server.session import POLICY, Session, shortened
 from headgate.server.turns import Fixed, Turns
 from headgate.wire.dialect import Dialect
 from headgate.wire.gemini.live import model_of
+from headgate.wire.interpret import Style, Talk
+from headgate.wire.operations import encode
 from headgate.wire.realtime import Data, Watch, error_event
 
 SUBPROTOCOL: Final = "realtime"
@@ -62,6 +66,7 @@ class Watching(Dialect, Protocol):
 class Dialled(NamedTuple):
     upstream: ClientConnection
     spoken: Watching
+    talk: Talk
 
 
 async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) -> None:
@@ -102,9 +107,10 @@ async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) 
 async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) -> None:
     snapshot = gateway.snapshot
     asked = _asked(door.scope)
-    access = _Access(gateway, asked, door.path, door.client)
+    secret = await _secret(gateway, door, asked)
+    access = _Access(gateway, asked, door.path, door.client, secret)
     booking.caller = caller = await access.identify()
-    model = snapshot.only_group or await _model(gateway, door, call)
+    model = snapshot.only_group or (secret and secret.model) or await _model(gateway, door, call)
     call.model = access.model = model = caller.aliases.get(model, model)
     caller.admit(model)
     booking.read({}, asked)
@@ -114,7 +120,8 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
         call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
     if gateway.ledger is not None:
         await reserve(gateway, Fixed(), call, booking, b"")
-    dial_one = partial(_dial, snapshot.engine, gateway.clock, asked.get(BETA))
+    client = "openai" if door.path in paths.REALTIME else "gemini"
+    dial_one = partial(_dial, snapshot.engine, gateway.clock, client, asked.get(BETA), call.id)
     dialled, leave = await snapshot.engine.connect(call, snapshot.lookup(model), dial_one)
     broken: HeadgateError | None = None
     try:
@@ -122,11 +129,13 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
         lines = snapshot.identity(call.deployment) + booking.limits(gateway.clock.time())
         await door.take(lines + headers.of_call(call, gateway.clock.monotonic()))
         spoken, deployment = dialled.spoken, call.deployment
-        watch = spoken.watch(deployment.model)
+        watch = spoken.watch(deployment.live_model)
         prices = Fixed(snapshot.ceiling, deployment)
         turns = Turns(gateway, call, booking, prices, spoken, watch, access)
-        session = Session(gateway, call, turns, watch, dialled.upstream, door.receive, door.send)
-        broken = (await session.run()).broken
+        session = Session(
+            gateway, call, turns, watch, dialled.talk, dialled.upstream, door.receive, door.send
+        )
+        broken = (await session.run(_first(secret, asked))).broken
     finally:
         leave(broken)
         dialled.upstream.transport.abort()
@@ -135,8 +144,7 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
 async def _model(gateway: Gateway, door: "_Door", call: Call) -> str:
     """By the address, or by the first frame where clients name it there. Raises BadRequestError."""
     if door.path in paths.REALTIME:
-        query = parse_qs(door.query)
-        named = (query.get("model") or query.get("deployment") or [""])[0]
+        named = _named(door)
         expected = "name the model in the address: /v1/realtime?model=gpt-realtime"
     else:
         await door.take(headers.of_call(call, gateway.clock.monotonic()))
@@ -145,6 +153,12 @@ async def _model(gateway: Gateway, door: "_Door", call: Call) -> str:
     if not named:
         raise BadRequestError(expected, param="model")
     return named
+
+
+def _named(door: "_Door") -> str:
+    """The model in the address, "" for none."""
+    query = parse_qs(door.query)
+    return (query.get("model") or query.get("deployment") or [""])[0]
 
 
 class _Door:
@@ -206,8 +220,16 @@ class _Door:
 class _Access:
     """See turns.Look. `model` is what the connection is for."""
 
-    def __init__(self, gateway: Gateway, asked: Mapping[bytes, bytes], path: str, client: str) -> None:
+    def __init__(
+        self,
+        gateway: Gateway,
+        asked: Mapping[bytes, bytes],
+        path: str,
+        client: str,
+        secret: ClientSecret | None,
+    ) -> None:
         self._gateway = gateway
+        self._secret = secret
         self._asked = asked
         self._path = path
         self._client = client
@@ -215,7 +237,10 @@ class _Access:
 
     async def identify(self) -> Caller:
         access = self._gateway.snapshot.access
-        caller = access.identify(self._asked) or await access.find(self._asked)
+        if self._secret is not None and not self._secret.bearer:
+            caller = await access.again(self._secret.token)
+        else:
+            caller = access.identify(self._asked) or await access.find(self._asked)
         caller.check(self._gateway.clock.time())
         if caller.routes or caller.addresses:
             caller.reach(self._path, self._client)
@@ -248,20 +273,60 @@ def _asked(scope: Message) -> dict[bytes, bytes]:
     return asked
 
 
-async def _dial(engine: Engine, clock: Clock, beta: bytes | None, deployment: Deployment) -> Dialled:
-    """An open websocket to the deployment. Raises what its answer says, or how it could not be reached."""
+async def _secret(gateway: Gateway, door: "_Door", asked: dict[bytes, bytes]) -> ClientSecret | None:
+    """Where the client has one in place of a key. Another's token that is behind it goes among the headers. Raises
+    AuthenticationError, PermissionDeniedError."""
+    text = bearer_of(asked).decode("latin-1")
+    if not text.startswith(MARK):
+        return None
+    secret = await gateway.client_secrets.read(text, gateway.clock.time())
+    if door.path not in paths.REALTIME:
+        raise PermissionDeniedError(
+            "a client secret is for /v1/realtime alone", type="auth_error", code="403"
+        )
+    named = _named(door)
+    if secret.model and named and named != secret.model:
+        raise PermissionDeniedError(
+            f"this client secret is for the model {secret.model!r}",
+            type="auth_error",
+            param="model",
+            code="403",
+        )
+    if secret.bearer:
+        for name in KEY_HEADERS:
+            asked.pop(name, None)
+        asked[b"authorization"] = b"Bearer " + secret.bearer.encode("latin-1")
+    return secret
+
+
+def _first(secret: ClientSecret | None, asked: Mapping[bytes, bytes]) -> list[Data]:
+    """What the session was to be when its client secret was made, as the client would say it."""
+    if secret is None or not secret.session:
+        return []
+    kind = {} if BETA in asked else {"type": "realtime"}
+    return [encode({"type": "session.update", "session": {**kind, **secret.session}}).decode()]
+
+
+async def _dial(
+    engine: Engine, clock: Clock, client: str, beta: bytes | None, name: str, deployment: Deployment
+) -> Dialled:
+    """An open websocket to the deployment. `client` is the family that the client speaks. Raises what the answer
+    says, or how it could not be reached."""
     route = deployment.route("realtime", stream=False)
     spoken = cast(Watching, route.dialect)
+    style = Style(name, deployment.model, beta=beta is not None, drop=bool(deployment.drop_params))
+    talk = interpreter(client, spoken.family, style)
     sending = Sending("GET", route.url, route.origin, route.head, b"")
     plain = [line for line in lines_of(route.head) if line[0] not in _NOT_SENT]
-    if beta is not None:
+    if beta is not None and spoken.family == client:
         plain.append((BETA.decode(), beta.decode("latin-1")))
     renewed = False
     while True:
         signed = await engine.sign(deployment, sending)
         try:
             lines = [*plain, *signed]
-            return Dialled(await dial(route.url, route.origin, lines, deployment.timeouts.connect), spoken)
+            upstream = await dial(route.url, route.origin, lines, deployment.timeouts.connect)
+            return Dialled(upstream, spoken, talk)
         except NotUpgraded as answer:
             told, credential = answer.told, deployment.credential
             if credential is not None and told.status in REFUSED and not renewed:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from headgate.errors import APIResponseValidationError, ContentPolicyViolationError
-from headgate.wire import failures, ir
+from headgate.wire import failures, ir, voices
 from headgate.wire.audio.shape import (
     Failing,
     base64_bytes,
@@ -104,7 +104,7 @@ class Gemini(Failing):
             dropped.append("response_format")
         voice = request.voice or "Kore"
         text = f"{request.instructions}: {request.input}" if request.instructions else request.input
-        chosen = {"prebuiltVoiceConfig": {"voiceName": _GEMINI_VOICES.get(voice, voice)}}
+        chosen = {"prebuiltVoiceConfig": {"voiceName": voices.GOOGLE.get(voice, voice)}}
         config = {"responseModalities": ["AUDIO"], "speechConfig": {"voiceConfig": chosen}}
         extra = options(request)
         body = {
@@ -113,12 +113,6 @@ class Gemini(Failing):
             "generationConfig": {**config, **_part(extra, "generationConfig")},
         }
         return _coded(request, body, format_, dropped, lambda found: _gemini_sound(found, format_))
-
-
-_GEMINI_VOICES: Final = {
-    "alloy": "Kore", "ash": "Orus", "coral": "Aoede", "echo": "Puck", "fable": "Callirrhoe", "onyx": "Charon",
-    "nova": "Leda", "sage": "Sulafat", "shimmer": "Zephyr",
-}  # fmt: skip
 
 
 def _gemini_parts(found: Mapping[str, Any]) -> list[Any]:

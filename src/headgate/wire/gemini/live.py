@@ -6,19 +6,23 @@ end of the connection. A call of a function ends an answer; the function's resul
 https://ai.google.dev/api/live
 """
 
+import re
+from collections.abc import Mapping
 from itertools import count
 from math import ceil
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple, TypeVar
 
 import msgspec
 from msgspec import Raw, Struct
 
 from headgate.wire import ir
+from headgate.wire.gemini.check import camel
 from headgate.wire.gemini.usage import read_usage
 from headgate.wire.operations import UNREADABLE, Operation, encode
 from headgate.wire.realtime import Asked, Begun, Data, Ended, Event, Spoke, Watch
 from headgate.wire.shape import Malformed
 
+T = TypeVar("T")
 HEARD: Final = 1_600
 """Characters of base64 for a token: sound has 25 tokens a second; what comes in is PCM, 16 bit, 16 kHz or more."""
 SPOKEN: Final = 2_560
@@ -28,11 +32,11 @@ SEEN: Final = 16
 WRITTEN: Final = 4
 
 
-class _Sent(Struct, rename="camel"):
-    setup: Raw = Raw()
-    client_content: Raw = Raw()
-    realtime_input: Raw = Raw()
-    tool_response: Raw = Raw()
+class _Sent(NamedTuple):
+    setup: Raw
+    client_content: Raw
+    realtime_input: Raw
+    tool_response: Raw
 
 
 class _Came(Struct, rename="camel"):
@@ -41,7 +45,9 @@ class _Came(Struct, rename="camel"):
     usage_metadata: Raw = Raw()
 
 
-_SENT: Final = msgspec.json.Decoder(_Sent).decode
+_SPOKEN: Final = (b'"activityEnd"', b'"activity_end"')
+"""The client says itself when it has spoken."""
+_KINDS: Final = ("setup", "clientContent", "realtimeInput", "toolResponse")
 _CAME: Final = msgspec.json.Decoder(_Came).decode
 _FIELDS: Final = msgspec.json.Decoder(dict[str, Raw]).decode
 
@@ -65,16 +71,16 @@ class LiveWatch:
         return int(self._context) + 1
 
     def sent(self, data: Data) -> tuple[Data, Asked | None]:
-        try:
-            frame = _SENT(data)
-        except UNREADABLE:
+        frame = _sent(data)
+        if frame is None:
             return data, None
         self._context += len(data) / _size(bytes(frame.realtime_input))
         if bytes(frame.setup):
             return self._set_up(data, frame.setup), None
         turn = _object(frame.client_content)
-        over = turn.get("turnComplete", turn.get("turn_complete")) is True or bytes(frame.tool_response)
-        if not over or self._asked:  # several results of functions ask for one answer
+        over = named(turn).get("turnComplete") is True or bytes(frame.tool_response)
+        spoken = any(mark in bytes(frame.realtime_input) for mark in _SPOKEN)
+        if not (over or spoken) or self._asked:  # several results of functions ask for one answer
             return data, None
         self._asked = True
         return data, Asked(most=self._most)
@@ -121,7 +127,8 @@ class LiveWatch:
     def _set_up(self, data: Data, setup: Raw) -> Data:
         """With the provider's name of the model."""
         fields = _fields(setup)
-        limits = {**_object(setup), **_object(fields.get("generationConfig", Raw()))}
+        known = named(fields)
+        limits = named({**_object(setup), **_object(known.get("generationConfig", Raw()))})
         most = limits.get("maxOutputTokens")
         self._most = most if isinstance(most, int) else None
         name = self._model if "/" in self._model else f"models/{self._model}"
@@ -141,6 +148,19 @@ class LiveWatch:
             self._context = max(self._context, self._usage.input) + self._usage.output
         self._running, self._usage, self._over = "", None, False
         return ended
+
+
+def _sent(data: Data) -> _Sent | None:
+    try:
+        frame = named(_FIELDS(data))
+    except UNREADABLE:
+        return None
+    return _Sent(*(frame.get(kind, Raw()) for kind in _KINDS))
+
+
+def named(fields: Mapping[str, T]) -> dict[str, T]:
+    """Google's own library says `client_content` where the reference says `clientContent`."""
+    return {camel(name): value for name, value in fields.items()}
 
 
 def _size(streamed: bytes) -> int:
@@ -175,11 +195,13 @@ def _object(raw: Raw) -> dict[str, Any]:
 
 def model_of(data: Data) -> str:
     """Of a connection's first frame, "" where it names none."""
-    try:
-        model = _object(_SENT(data).setup).get("model")
-    except UNREADABLE:
-        return ""
-    return model.removeprefix("models/") if isinstance(model, str) else ""
+    frame = _sent(data)
+    model = None if frame is None else _object(frame.setup).get("model")
+    return _PLACE.sub("", model, count=1) if isinstance(model, str) else ""
+
+
+_PLACE: Final = re.compile(r"^(?:projects/[^/]+/locations/[^/]+/)?(?:publishers/[^/]+/)?models/")
+"""What AI Studio and Vertex AI have before a model's own name."""
 
 
 class GeminiLive(Operation):
