@@ -165,8 +165,19 @@ class Turn(Node):
     flat: bool = False
 
 
+FREE_TEXT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+}
+"""How a tool that takes free text is told to models that know functions only."""
+
+
 class Tool(Node):
-    """A function that the model may call. `parameters` is a JSON schema, None where none was given."""
+    """A function that the model may call. `parameters` is a JSON schema, None where none was given.
+
+    `free`: it takes free text, no JSON; its parameters are FREE_TEXT.
+    """
 
     name: str
     description: str | None = None
@@ -174,6 +185,7 @@ class Tool(Node):
     strict: bool | None = None
     cache: Cache | None = None
     legacy: bool = False
+    free: bool = False
 
 
 class HostedTool(Struct, kw_only=True):

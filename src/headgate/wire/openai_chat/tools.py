@@ -42,7 +42,8 @@ def _read_tool(value: Any, where: str) -> ir.Tool | ir.HostedTool:
     tool = ir.Tool(
         name=required(inner, "name", str, place),
         description=optional(inner, "description", str, place),
-        parameters=optional(inner, "parameters", dict, place) if kind == "function" else None,
+        parameters=optional(inner, "parameters", dict, place) if kind == "function" else ir.FREE_TEXT,
+        free=kind == "custom",
         strict=optional(inner, "strict", bool, place),
         cache=cache_mark(node, where) or cache_mark(inner, place),
     )

@@ -35,13 +35,13 @@ class Responses:
         return request.write_request(request_, target)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
-        return reply.read_reply(body)
+        return reply.read_reply(body, echo)
 
     def write_reply(self, reply_: ir.Reply, frame: Frame) -> bytes:
         return reply.write_reply(reply_, frame)
 
     def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
-        return stream.StreamReader()
+        return stream.StreamReader(echo)
 
     def stream_writer(self, frame: Frame) -> stream_write.StreamWriter:
         return stream_write.StreamWriter(frame)

@@ -11,7 +11,8 @@ import msgspec
 
 from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir, sse
-from headgate.wire.responses.items import CALLS, read_output
+from headgate.wire.responses.items import CALLS, read_answer
+from headgate.wire.responses.logprobs import read_logprobs
 from headgate.wire.responses.parts import FAMILY, read_part, rest
 from headgate.wire.responses.reply import failure_of, finish_of, read_usage
 from headgate.wire.shape import Malformed, bad_reply, optional
@@ -23,7 +24,8 @@ _BREAK: Final = "\n\n"
 class StreamReader:
     """`feed` and `close` return the events so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, echo: ir.Echo | None = None) -> None:
+        self._names = echo.tool_names if echo is not None else {}
         self._decoder = sse.Decoder()
         self._started = False
         self._over = False
@@ -111,7 +113,7 @@ class StreamReader:
         at, kind = _whole(node, "output_index"), optional(item, "type", str, "item")
         if kind in CALLS:
             self._called = True
-            call = read_output({**item, "arguments": "", "input": ""}, "item")
+            call = read_answer({**item, "arguments": "", "input": ""}, "item", self._names)
             self._block((at, 0), call, "arguments", found)
         elif kind == "reasoning":
             left = rest(item, "type", "encrypted_content", "status", "summary", "content")
@@ -136,6 +138,8 @@ class StreamReader:
 
     def _text(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         self._piece(self._block(_place(node), ir.Text(""), "text", found), "text", node, found)
+        if tokens := read_logprobs(node.get("logprobs")):
+            found.append(ir.LogprobsDelta(0, tokens))
 
     def _refused(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         self._piece(self._block(_place(node), ir.Refusal(""), "refusal", found), "refusal", node, found)
@@ -175,7 +179,7 @@ class StreamReader:
             for number, part in enumerate(optional(item, "content", list, "item") or ()):
                 self._rest((at, number), read_part(part, "part"), found)
             return
-        block = read_output(item, "item")
+        block = read_answer(item, "item", self._names)
         if isinstance(block, ir.Opaque):
             found.append(ir.BlockStop(0, self._block((at, 0), block, "text", found)))
             return
