@@ -312,6 +312,9 @@ _RULES: Final[tuple[_Rule, ...]] = (
 _STATUS_OF_TYPE: Final[dict[str, int]] = {
     "invalid_request_error": 400,
     "invalid_argument": 400,
+    "invalidparameter": 400,
+    "invalid_parameter_error": 400,
+    "badrequesterror": 400,
     "authentication_error": 401,
     "unauthenticated": 401,
     "billing_error": 402,

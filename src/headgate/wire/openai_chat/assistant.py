@@ -95,7 +95,15 @@ def _read_thinking(node: dict[str, Any]) -> list[ir.Block]:
     for key in THOUGHTS:
         if isinstance(text := node.get(key), str) and text:
             return [ir.Thinking(text=text, extra=thought_place(key))]
-    return []
+    details = node.get("reasoning_details")
+    text = "".join(map(thought_of, details)) if isinstance(details, list) else ""
+    return [ir.Thinking(text=text)] if text else []
+
+
+def thought_of(detail: Any) -> str:
+    """The words of one of `reasoning_details`, which OpenRouter and MiniMax have."""
+    found = (detail.get(key) for key in ("text", "summary")) if isinstance(detail, dict) else ()
+    return next((text for text in found if isinstance(text, str)), "")
 
 
 def thought_place(key: str) -> ir.Extra | None:

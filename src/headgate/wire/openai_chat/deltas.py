@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from headgate.wire import ir
-from headgate.wire.openai_chat.assistant import THINKER, THOUGHTS, read_audio, thought_place
+from headgate.wire.openai_chat.assistant import THINKER, THOUGHTS, read_audio, thought_of, thought_place
 from headgate.wire.openai_chat.calls import FIELDS, arguments_of, signature_of
 from headgate.wire.openai_chat.citations import read_citation
 from headgate.wire.openai_chat.media import FAMILY
@@ -27,6 +27,7 @@ class Choice:
         "_calls",
         "_count",
         "_details",
+        "_early",
         "_ids",
         "_kind",
         "_length",
@@ -34,6 +35,7 @@ class Choice:
         "_notes",
         "_open_calls",
         "_text_start",
+        "_thought",
         "_told",
         "called",
         "ended",
@@ -52,6 +54,8 @@ class Choice:
         self._text_start = 0
         self._calls: dict[int, int] = {}
         self._ids: dict[int, str] = {}
+        self._early: dict[int, dict[str, Any]] = {}
+        self._thought = False
         self._open_calls: list[int] = []
         self._details: list[Any] = []
         self._notes: list[Any] = []
@@ -73,6 +77,8 @@ class Choice:
 
     def end(self, finish: ir.Finish, out: list[ir.Event]) -> None:
         self.ended = True
+        for call in list(self._early.values()):
+            self._open_call(call, out)
         self._close(out)
         out += [ir.BlockStop(self.index, at) for at in self._open_calls]
         if self._details:
@@ -213,19 +219,40 @@ class Choice:
         inner = call.get("custom" if kind == "custom" else "function")
         inner = inner if isinstance(inner, dict) else {}
         place = self._place(call, inner)
-        if place not in self._calls or self._is_another(place, call, inner):
-            name = inner.get("name")
-            name = name if isinstance(name, str) else ""
-            call_id = self._ids[place] = call["id"] if isinstance(call.get("id"), str) else ""
-            block = ir.ToolCall(
-                id=call_id, name=self._names.get(name, name), kind=kind, signature=signature_of(call)
-            )
-            self._calls[place] = self._begin(None, block, out)
-            self._open_calls.append(self._calls[place])
-            self.called = True
         text = arguments_of(inner.get("input" if kind == "custom" else "arguments"))
-        if text:
+        if place not in self._calls or self._is_another(place, call, inner):
+            early = self._early.pop(place, {"id": "", "text": ""})
+            name, call_id = inner.get("name"), call.get("id")
+            begun = {
+                "place": place,
+                "kind": kind,
+                "id": call_id if isinstance(call_id, str) and call_id else early["id"],
+                "name": name if isinstance(name, str) else "",
+                "text": early["text"] + text,
+                "signature": signature_of(call),
+            }
+            if begun["name"]:
+                self._open_call(begun, out)
+            else:
+                self._early[place] = begun
+        elif text:
             out.append(ir.BlockDelta(self.index, self._calls[place], "arguments", text))
+
+    def _open_call(self, begun: dict[str, Any], out: list[ir.Event]) -> None:
+        """A call begins with its name: what comes before is held."""
+        place, name = begun["place"], begun["name"]
+        self._ids[place] = begun["id"]
+        block = ir.ToolCall(
+            id=begun["id"],
+            name=self._names.get(name, name),
+            kind=begun["kind"],
+            signature=begun["signature"],
+        )
+        self._calls[place] = self._begin(None, block, out)
+        self._open_calls.append(self._calls[place])
+        self.called = True
+        if begun["text"]:
+            out.append(ir.BlockDelta(self.index, self._calls[place], "arguments", begun["text"]))
 
     def _place(self, call: dict[str, Any], inner: dict[str, Any]) -> int:
         """The `index` of a piece. Where servers give none: of the call with its id, a new one for a new id
@@ -257,8 +284,12 @@ class Choice:
             out.append(ir.CitationDelta(self.index, self._at, citation))
 
     def _reason(self, details: Any, delta: dict[str, Any], out: list[ir.Event]) -> None:
-        """OpenRouter's `reasoning_details` come in pieces, told as a whole at the end."""
+        """OpenRouter's `reasoning_details` come in pieces, told as a whole at the end. Where a server tells its
+        thoughts nowhere else, they are the thoughts, too."""
+        self._thought = self._thought or any(delta.get(key) for key in (*THOUGHTS, "thinking_blocks"))
         for piece in _list(details):
+            if not self._thought and (text := thought_of(piece)):
+                self._think(text, ir.Thinking(), out)
             last = self._details[-1] if self._details else None
             if isinstance(last, dict) and isinstance(piece, dict) and _continues(last, piece):
                 self._details[-1] = _joined(last, piece)

@@ -16,7 +16,7 @@ from headgate.wire.fold import unfold
 from headgate.wire.openai_chat.deltas import Choice
 from headgate.wire.openai_chat.fields import read_finish, read_logprobs, read_usage
 from headgate.wire.openai_chat.media import FAMILY
-from headgate.wire.openai_chat.reply import read_reply
+from headgate.wire.openai_chat.reply import failure_in, read_reply
 
 _DECODE: Final = msgspec.json.Decoder().decode
 
@@ -113,8 +113,8 @@ class StreamReader:
                 self._fail(APIResponseValidationError(problem), out)
 
     def _chunk(self, chunk: dict[str, Any], out: list[ir.Event]) -> None:
-        if chunk.get("error"):
-            self._fail(failures.read_document(chunk), out)
+        if (failure := failure_of(chunk)) is not None:
+            self._fail(failure, out)
             return
         choices = chunk.get("choices")
         if not isinstance(choices, list):
@@ -171,7 +171,7 @@ class StreamReader:
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = Choice(index, self._names)
-        delta = node.get("delta")
+        delta = node["delta"] if "delta" in node else node.get("message")  # some stream whole messages
         if isinstance(delta, dict) and delta:
             choice.take(delta, out)
         if (tokens := node.get("logprobs")) is not None:
@@ -196,6 +196,16 @@ class StreamReader:
     def _fail(self, error: HeadgateError, out: list[ir.Event]) -> None:
         self._over = True
         out.append(ir.StreamFailure(error))
+
+
+def failure_of(chunk: dict[str, Any]) -> HeadgateError | None:
+    """The error that a chunk is, or tells: also Groq's, in a field of its own."""
+    if chunk.get("error"):
+        return failures.read_document(chunk)
+    groq = chunk.get("x_groq")
+    if isinstance(groq, dict) and groq.get("error"):
+        return failures.read_document({"error": groq["error"]})
+    return None if chunk.get("choices") else failure_in(chunk)
 
 
 def _failure_of(node: dict[str, Any]) -> HeadgateError:
