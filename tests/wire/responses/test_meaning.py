@@ -224,3 +224,31 @@ def test_log_probabilities_go_both_ways() -> None:
     wire = [{**delta, "logprobs": done["logprobs"]}, {"type": "response.completed", "response": answer()}]
     data = b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in wire)
     assert read_stream(data, 1).choices[0].logprobs == tokens
+
+
+def test_citations_have_a_range_and_documents_a_name() -> None:
+    cited = ir.Text(
+        "words", citations=[ir.Citation(url="u", title="t"), ir.Citation(title="a.pdf", cited_text="w")]
+    )
+    notes = [
+        {"type": "url_citation", "url": "u", "title": "t", "start_index": 0, "end_index": 5},
+        {"type": "file_citation", "file_id": "", "filename": "a.pdf", "index": 5},
+    ]
+    (item,) = json.loads(DIALECT.write_reply(_reply(cited), FRAME))["output"]
+    assert item["content"][0]["annotations"] == notes
+    assert streamed(cited)[-1]["response"]["output"][0]["content"][0]["annotations"] == notes
+
+
+def test_calls_of_formats_without_ids_get_some() -> None:
+    asked = openai_chat.DIALECT.read_request(
+        {
+            "model": "m",
+            "messages": [
+                {"role": "user", "content": "q"},
+                {"role": "assistant", "content": "", "function_call": {"name": "f", "arguments": "{}"}},
+                {"role": "function", "name": "f", "content": "done"},
+            ],
+        }
+    )
+    call, result = DIALECT.write_request(asked, TARGET).body["input"][1:]
+    assert call["call_id"] == result["call_id"] != ""

@@ -11,7 +11,7 @@ from typing import Any, Final
 import msgspec
 
 from headgate.wire import ir
-from headgate.wire.anthropic.blocks import TITLE_OF, URL_OF
+from headgate.wire.anthropic.blocks import SEARCH_RESULT, TITLE_OF, URL_OF
 from headgate.wire.anthropic.check import FAMILY
 
 _DECODE = msgspec.json.Decoder().decode
@@ -49,6 +49,9 @@ def finish(node: dict[str, Any], cache: ir.Cache | None, extra: ir.Extra | None)
 
 
 def text(block: ir.Text, citations: list[dict[str, Any]] | None) -> dict[str, Any]:
+    whole = own(block.extra)
+    if whole.get("type") == SEARCH_RESULT:
+        return finish(dict(whole), block.cache, None)
     node: dict[str, Any] = {"type": "text", "text": block.text}
     if citations is not None:
         node["citations"] = citations

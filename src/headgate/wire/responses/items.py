@@ -8,15 +8,19 @@ comes back to that vendor when the conversation does.
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
+import msgspec
+
 from headgate.wire import ir
 from headgate.wire.responses.parts import FAMILY, own, read_content, rest, write_part
 from headgate.wire.shape import Malformed, at, expect, optional, required
+from headgate.wire.words import Fitter, Ids
 
 CALLS: Final = {"function_call": "function", "custom_tool_call": "custom"}
 RESULTS: Final = {"function_call_output": "function", "custom_tool_call_output": "custom"}
 PICTURE: Final = "image_generation_call"
 _RESULT: Final = "function_call_output"
 _RESULT_KEYS: Final = ("type", "call_id", "output")
+MAX_ID: Final = 64
 _SEAL: Final = "headgate."
 _ROLES: Final = ("user", "assistant", "system", "developer")
 
@@ -142,15 +146,32 @@ def _read_result(node: dict[str, Any], where: str) -> ir.ToolResult:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def write_input(turns: Iterable[ir.Turn], dropped: list[str]) -> list[dict[str, Any]]:
+def write_input(turns: Iterable[ir.Turn], dropped: list[str], ours: bool) -> list[dict[str, Any]]:
+    """`ours`: the request was read in this format, so that its ids stay as they are."""
     items: list[dict[str, Any]] = []
+    ids = None if ours else Ids(Fitter(MAX_ID, "call"), "call")
     for index, turn in enumerate(turns):
-        items += _write_turn(turn, f"messages[{index}]", dropped)
+        items += _write_turn(turn if ids is None else _named(turn, ids), f"messages[{index}]", dropped)
     custom = {item.get("call_id") for item in items if item.get("type") == "custom_tool_call"}
     for item in items:
         if item.get("type") == _RESULT and item["call_id"] in custom:
             item["type"] = "custom_tool_call_output"
     return items
+
+
+def _named(turn: ir.Turn, ids: Ids) -> ir.Turn:
+    """The turn with ids as the API takes them, also for calls of formats without; empty texts, which say nothing,
+    are left out."""
+    blocks: list[ir.Block] = []
+    for block in turn.blocks:
+        if isinstance(block, ir.ToolCall):
+            block = msgspec.structs.replace(block, id=ids.call(block.id, block.name))
+        elif isinstance(block, ir.ToolResult):
+            block = msgspec.structs.replace(block, call_id=ids.result(block.call_id, block.name))
+        elif isinstance(block, ir.Text) and not block.text and len(turn.blocks) > 1:
+            continue
+        blocks.append(block)
+    return msgspec.structs.replace(turn, blocks=blocks)
 
 
 def _write_turn(turn: ir.Turn, where: str, dropped: list[str]) -> list[dict[str, Any]]:

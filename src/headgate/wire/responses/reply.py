@@ -230,6 +230,8 @@ def write_block(block: ir.Block, name: str) -> dict[str, Any] | None:
             }
         case ir.Opaque(family="responses") if block.value.get("type") not in CALLS:
             return dict(block.value)
+        case ir.Text(only_seal=True):
+            return None
         case ir.Text() | ir.Refusal():
             part = write_part(block, True, "", [])
             if part is not None:

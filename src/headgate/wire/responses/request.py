@@ -172,7 +172,7 @@ def _write(request: ir.Request, target: Target) -> ir.Written:
         body["instructions"] = "".join(one.text for one in turns.pop(0).blocks if isinstance(one, ir.Text))
     ours, names = FAMILY in (request.spelling or {}), Fitter(MAX_NAME, "tool")
     fit: Callable[[str], str] = str if ours else names.fit
-    body["input"] = write_input(turns, dropped)
+    body["input"] = write_input(turns, dropped, ours)
     for item in body["input"]:
         if item.get("type") in CALLS:
             item["name"] = fit(item["name"])
@@ -221,7 +221,7 @@ def _write_tool(
             return tool.value
         if tool.kind == "web_search":
             return _web_search(tool.value)
-        dropped.append(f"tools: {tool.kind or tool.value.get('type') or 'hosted'}")
+        dropped.append(f"tools: {tool.kind or tool.value.get('type') or next(iter(tool.value), 'hosted')}")
         return None
     kept = own(tool.extra)
     if tool.free:

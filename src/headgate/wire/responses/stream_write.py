@@ -47,7 +47,7 @@ class Item:
         if isinstance(block, ir.Refusal):
             return {"type": "refusal", "refusal": block.text}
         text = block if isinstance(block, ir.Text) else ir.Text("")
-        notes = [write_citation(one) for one in text.citations or ()]
+        notes = [write_citation(one, len(text.text)) for one in text.citations or ()]
         tokens = write_logprobs(self.tokens)
         return {"type": "output_text", "text": text.text, "annotations": notes, "logprobs": tokens}
 
@@ -96,7 +96,8 @@ class Item:
         if not isinstance(block, ir.Text):
             return []
         block.citations = [*(block.citations or ()), citation]
-        note = {"annotation_index": len(block.citations) - 1, "annotation": write_citation(citation)}
+        written = write_citation(citation, len(block.text))
+        note = {"annotation_index": len(block.citations) - 1, "annotation": written}
         return [{"type": "response.output_text.annotation.added", **note, **self.place(content_index=0)}]
 
     def closed(self) -> list[Event]:
