@@ -456,12 +456,14 @@ class Echo(Struct, kw_only=True):
 
     `tool_names` maps a name as written to the caller's; `json_tool` is the tool that stands in for a JSON
     schema the model can't take: its input is the answer's text; `signs` is the family whose seal the model's
-    reasoning bears, where the format carries that of several.
+    reasoning bears, where the format carries that of several; `free` are the caller's names of tools that take free
+    text, whom `free_tools.py` serves.
     """
 
     tool_names: dict[str, str] = field(default_factory=dict)
     json_tool: str | None = None
     signs: Family | None = None
+    free: list[str] = field(default_factory=list)
 
 
 class Written(Struct, kw_only=True):
