@@ -156,7 +156,6 @@ def test_a_prompt_that_is_too_long_is_known_by_each_vendors_words(message: str) 
 @pytest.mark.parametrize(
     ("status", "error"),
     [
-        (403, {"message": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}),
         (400, {"message": "Content Exists Risk"}),
         (400, {"message": "This request has been blocked by our content filters."}),
         (400, {"message": "The API detected potentially unsafe or sensitive content in input or generation"}),

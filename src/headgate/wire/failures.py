@@ -198,7 +198,6 @@ _TEXTS_POLICY = (
     ("requires moderation", "flagged"),
     ("input data may contain inappropriate content",),
     ("output data may contain inappropriate content",),
-    ("content violates usage guidelines",),
     ("content exists risk",),
     ("blocked by our content filters",),
     ("flagged by our content moderation",),

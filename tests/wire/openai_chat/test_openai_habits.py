@@ -7,6 +7,7 @@ import pytest
 
 from headgate import errors
 from headgate.wire import ir
+from headgate.wire.dialect import Frame
 from headgate.wire.fold import fold
 from headgate.wire.openai_chat import DIALECT
 
@@ -171,3 +172,34 @@ def test_an_answer_may_speak_of_errors() -> None:
     glance = DIALECT.glance(json.dumps(body).encode())
     assert glance.error is None
     assert glance.usage is not None
+
+
+def test_arguments_that_begin_with_an_empty_object() -> None:
+    """Databricks: https://docs.databricks.com/aws/en/machine-learning/model-serving/function-calling"""
+    found = choice(
+        chunk(piece(id="c1", function={"name": "f", "arguments": "{}"})),
+        chunk(piece(function={"arguments": '{"a"'})),
+        chunk(piece(function={"arguments": ":1}"})),
+        chunk({"tool_calls": [{"index": 1, "id": "c2", "function": {"name": "g", "arguments": "{}"}}]}),
+        chunk({}, "tool_calls"),
+    )
+    calls = [block.arguments for block in found.turn.blocks if isinstance(block, ir.ToolCall)]
+    assert calls == ['{"a":1}', "{}"]
+
+
+def test_signed_thoughts_in_the_content() -> None:
+    summary = [{"type": "summary_text", "text": "Hm", "signature": "sig"}]
+    content = [{"type": "reasoning", "summary": summary}, {"type": "text", "text": "a"}]
+    message = {"role": "assistant", "content": content}
+    body = json.dumps({"id": "1", "created": 1, "model": "m", "choices": [{"index": 0, "message": message}]})
+    reply = DIALECT.read_reply(body.encode())
+    thought, text = reply.choices[0].turn.blocks
+    assert isinstance(thought, ir.Thinking)
+    assert (thought.text, thought.signature, thought.family) == ("Hm", "sig", "anthropic")
+    assert text == ir.Text("a", extra=text.extra)  # type: ignore[union-attr]
+    again = json.loads(DIALECT.write_reply(reply, Frame(id="", created=0, model="")))
+    assert again["choices"][0]["message"] == message
+    thought, text = choice(
+        chunk({"content": content[:1]}), chunk({"content": content[1:]}, "stop")
+    ).turn.blocks
+    assert thought == ir.Thinking(text="Hm", signature="sig", family="anthropic")

@@ -26,11 +26,8 @@ from headgate.wire.openai_chat.calls import (
 )
 from headgate.wire.openai_chat.citations import read_citation, show_citation, write_citation
 from headgate.wire.openai_chat.media import FAMILY
-from headgate.wire.openai_chat.parts import PLACE, cache_mark, own, read_part, read_parts, write_part
+from headgate.wire.openai_chat.parts import PLACE, THINKER, cache_mark, own, read_part, read_parts, write_part
 from headgate.wire.shape import Malformed, at, difference, optional, restore
-
-THINKER: Final = "anthropic"
-"""The family whose thinking `thinking_blocks` holds."""
 
 THOUGHTS: Final = ("reasoning_content", "reasoning")
 """The two keys under which servers show a model's reasoning."""

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from headgate.wire import ir
-from headgate.wire.openai_chat.assistant import THINKER, THOUGHTS, read_audio, thought_of, thought_place
+from headgate.wire.openai_chat.assistant import THOUGHTS, read_audio, thought_of, thought_place
 from headgate.wire.openai_chat.calls import FIELDS, arguments_of, signature_of
 from headgate.wire.openai_chat.citations import read_citation
 from headgate.wire.openai_chat.media import FAMILY
-from headgate.wire.openai_chat.parts import read_part
+from headgate.wire.openai_chat.parts import THINKER, read_part
 from headgate.wire.shape import Malformed
 
 _PLAIN: Final = frozenset({"content", "role"})
+_NOTHING: Final = "{}"
 _LEGACY: Final = -1
 """The place of the older `function_call` among the calls."""
 
@@ -24,6 +25,7 @@ class Choice:
 
     __slots__ = (
         "_at",
+        "_bare",
         "_calls",
         "_count",
         "_details",
@@ -55,6 +57,7 @@ class Choice:
         self._calls: dict[int, int] = {}
         self._ids: dict[int, str] = {}
         self._early: dict[int, dict[str, Any]] = {}
+        self._bare: set[int] = set()
         self._thought = False
         self._open_calls: list[int] = []
         self._details: list[Any] = []
@@ -80,7 +83,10 @@ class Choice:
         for call in list(self._early.values()):
             self._open_call(call, out)
         self._close(out)
-        out += [ir.BlockStop(self.index, at) for at in self._open_calls]
+        for at in self._open_calls:
+            if at in self._bare:
+                out.append(ir.BlockDelta(self.index, at, "arguments", _NOTHING))
+            out.append(ir.BlockStop(self.index, at))
         if self._details:
             self.tell("turn", {"reasoning_details": self._details}, out)
         if self._notes:
@@ -150,7 +156,9 @@ class Choice:
             if block.text:
                 self._text(block.text, out)
         elif isinstance(block, ir.Thinking):
-            self._think(block.text, ir.Thinking(), out)
+            self._think(block.text, ir.Thinking(family=block.family), out)
+            if block.signature:
+                self._delta("signature", block.signature, out)
         else:
             self._whole(block, out)
 
@@ -235,8 +243,8 @@ class Choice:
                 self._open_call(begun, out)
             else:
                 self._early[place] = begun
-        elif text:
-            out.append(ir.BlockDelta(self.index, self._calls[place], "arguments", text))
+        else:
+            self._argue(self._calls[place], text, out)
 
     def _open_call(self, begun: dict[str, Any], out: list[ir.Event]) -> None:
         """A call begins with its name: what comes before is held."""
@@ -251,8 +259,16 @@ class Choice:
         self._calls[place] = self._begin(None, block, out)
         self._open_calls.append(self._calls[place])
         self.called = True
-        if begun["text"]:
-            out.append(ir.BlockDelta(self.index, self._calls[place], "arguments", begun["text"]))
+        if begun["text"] == _NOTHING:
+            self._bare.add(self._calls[place])
+        else:
+            self._argue(self._calls[place], begun["text"], out)
+
+    def _argue(self, at: int, text: str, out: list[ir.Event]) -> None:
+        """Some servers begin the arguments with an empty object, and then send them (Databricks)."""
+        if text:
+            self._bare.discard(at)
+            out.append(ir.BlockDelta(self.index, at, "arguments", text))
 
     def _place(self, call: dict[str, Any], inner: dict[str, Any]) -> int:
         """The `index` of a piece. Where servers give none: of the call with its id, a new one for a new id

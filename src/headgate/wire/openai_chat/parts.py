@@ -14,6 +14,9 @@ from headgate.wire.shape import Malformed, at, difference, expect, optional, req
 
 _Reader: TypeAlias = Callable[[dict[str, Any], str], ir.Block]
 
+THINKER: Final = "anthropic"
+"""The family whose thoughts `thinking_blocks` and signed parts hold."""
+
 PLACE: Final = "headgate:place"
 """In the `extra` of a Thinking: where it stood, if not in `reasoning_content`: "content" or "reasoning"."""
 
@@ -117,6 +120,19 @@ def _thinking(part: dict[str, Any], where: str) -> ir.Block:
     return ir.Thinking(text="".join(texts), extra={FAMILY: {PLACE: "content"}})
 
 
+def _reasoning(part: dict[str, Any], where: str) -> ir.Block:
+    """As Databricks has a thought of Claude's: [{type: summary_text, text, signature}] in `summary`.
+    https://docs.databricks.com/aws/en/machine-learning/model-serving/query-reason-models"""
+    pieces = [piece for piece in part.get("summary") or () if isinstance(piece, dict)]
+    signatures = [text for piece in pieces if isinstance(text := piece.get("signature"), str) and text]
+    return ir.Thinking(
+        text="".join(map(_thought, pieces)),
+        signature=signatures[-1] if signatures else None,
+        family=THINKER if signatures else None,
+        extra={FAMILY: {PLACE: "content"}},
+    )
+
+
 def _thought(item: Any) -> str:
     text = item.get("text") if isinstance(item, dict) else None
     return text if isinstance(text, str) else ""
@@ -132,6 +148,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "video_url": _address("video_url"),
     "refusal": _refusal,
     "thinking": _thinking,
+    "reasoning": _reasoning,
 }
 
 
