@@ -252,3 +252,29 @@ def test_calls_of_formats_without_ids_get_some() -> None:
     )
     call, result = DIALECT.write_request(asked, TARGET).body["input"][1:]
     assert call["call_id"] == result["call_id"] != ""
+
+
+def wire(*events: dict[str, Any]) -> bytes:
+    return b"".join(b"data: " + json.dumps(event).encode() + b"\n\n" for event in events)
+
+
+@pytest.mark.parametrize("size", [1, 10_000])
+def test_what_no_delta_has_told_is_taken_from_the_end(size: int) -> None:
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": ""}
+    said = {"type": "response.output_text.done", "output_index": 0, "content_index": 0, "text": "late"}
+    argued = {"type": "response.function_call_arguments.done", "output_index": 1, "arguments": '{"a":1}'}
+    added = {"type": "response.output_item.added", "output_index": 1, "item": call}
+    completed = {"type": "response.completed", "response": answer()}
+    text, found = read_stream(wire(said, added, argued, completed), size).choices[0].turn.blocks
+    assert text == ir.Text("late")
+    assert isinstance(found, ir.ToolCall)
+    assert found.arguments == '{"a":1}'
+
+
+def test_an_answer_that_comes_only_with_the_last_event() -> None:
+    message = {"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": "all"}]}
+    call = {"type": "function_call", "call_id": "c", "name": "f", "arguments": "{}"}
+    found = read_stream(wire({"type": "response.completed", "response": answer(message, call)}), 9).choices[0]
+    assert found.turn.blocks == [ir.Text("all"), ir.ToolCall(id="c", name="f", arguments="{}")]
+    assert found.finish is not None
+    assert found.finish.reason == "tool_calls"

@@ -78,6 +78,9 @@ class StreamReader:
             if reader is not None:
                 self._start({}, found)
                 reader(self, node, found)
+            elif kind in _WHOLE:
+                self._start({}, found)
+                self._whole(*_WHOLE[kind], node, found)
 
     def _start(self, response: dict[str, Any], found: list[ir.Event]) -> None:
         if self._started:
@@ -102,6 +105,9 @@ class StreamReader:
             )
             found.append(ir.StreamFailure(failure))
             return
+        if not self._blocks:  # some tell all at once
+            for at, item in enumerate(optional(response, "output", list, "response") or ()):
+                self._done({"output_index": at, "item": item}, found)
         blocks: list[ir.Block] = [ir.ToolCall(id="", name="")] if self._called else []
         found.append(ir.ChoiceEnd(0, finish_of(response, blocks)))
         found.append(ir.ReplyEnd())
@@ -164,6 +170,17 @@ class StreamReader:
         if isinstance(text, str) and text:
             self._said.add(index)
             found.append(ir.BlockDelta(0, index, kind, text))
+
+    def _whole(
+        self, key: str, kind: ir.DeltaKind, block: ir.Block, node: dict[str, Any], found: list[ir.Event]
+    ) -> None:
+        """The end of a text says all of it: news only where no delta has."""
+        place = _place(node)
+        if kind != "arguments":
+            self._block(place, msgspec.structs.replace(block), kind, found)
+        index = self._blocks.get(place)
+        if index is not None and index not in self._said:
+            self._piece(index, kind, {"delta": node.get(key)}, found)
 
     def _cited(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         part = read_part({"type": "output_text", "text": "", "annotations": [node.get("annotation")]}, "part")
@@ -234,6 +251,13 @@ _KINDS: Final[Mapping[type, ir.DeltaKind]] = {
     ir.Thinking: "thinking",
     ir.ToolCall: "arguments",
 }
+_WHOLE: Final[Mapping[str, tuple[str, ir.DeltaKind, ir.Block]]] = {
+    "response.output_text.done": ("text", "text", ir.Text("")),
+    "response.refusal.done": ("refusal", "refusal", ir.Refusal("")),
+    "response.function_call_arguments.done": ("arguments", "arguments", ir.ToolCall(id="", name="")),
+    "response.custom_tool_call_input.done": ("input", "arguments", ir.ToolCall(id="", name="")),
+}
+"""An event that ends a text → where it holds it, and what it is of."""
 _ENDS: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _READERS: Final[Mapping[str, Callable[[StreamReader, dict[str, Any], list[ir.Event]], None]]] = {
     "response.output_item.added": StreamReader._added,
