@@ -17,6 +17,7 @@ _DECODE = msgspec.json.Decoder().decode
 
 BESIDE: Final = "beside"
 GUARD: Final = "guardContent"
+SEARCH: Final = "searchResult"
 JSON: Final = "json"
 """Marks in a block's `extra`: keys beside the one that says what it is, and the forms of a text that other
 formats don't have."""
@@ -38,6 +39,8 @@ def text(node: ir.Text) -> dict[str, Any]:
     fields = own(node.extra)
     if GUARD in fields and fields[GUARD]["text"].get("text") == node.text:
         return {GUARD: fields[GUARD], **(fields.get(BESIDE) or {})}
+    if SEARCH in fields:
+        return {SEARCH: fields[SEARCH], **(fields.get(BESIDE) or {})}
     if node.citations is not None:
         return block("citationsContent", cited(node)["citationsContent"], node.extra)
     return block("text", node.text, node.extra)
@@ -46,6 +49,8 @@ def text(node: ir.Text) -> dict[str, Any]:
 def result_text(node: ir.Text) -> dict[str, Any]:
     """Inside a tool result, where JSON may stand as it is."""
     fields = own(node.extra)
+    if SEARCH in fields:
+        return {SEARCH: fields[SEARCH]}
     return {"json": fields[JSON]} if JSON in fields else {"text": node.text}
 
 
