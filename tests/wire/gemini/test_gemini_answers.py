@@ -441,3 +441,14 @@ def test_a_part_that_is_only_a_signature_is_no_text_for_others() -> None:
         assert len(texts(json.loads(dialect.write_reply(reply, FRAME)))) == 1
     streamed = anthropic.DIALECT.stream_writer(FRAME).write(unfold(reply))
     assert streamed.count(b"event: content_block_start") == 1
+
+
+@pytest.mark.parametrize(
+    "dialect", [anthropic.DIALECT, responses.DIALECT, bedrock.DIALECT, openai_chat.DIALECT]
+)
+def test_a_signed_text_of_a_whole_answer_is_in_its_stream(dialect: Any) -> None:
+    reply = _reply(_answer([{"text": "all of it", "thoughtSignature": "c2ln"}], finishReason="STOP"))
+    reader = dialect.stream_reader()
+    events = reader.feed(dialect.stream_writer(FRAME).write(unfold(reply)))
+    blocks = fold([*events, *reader.close()]).choices[0].turn.blocks
+    assert "".join(block.text for block in blocks if isinstance(block, ir.Text)) == "all of it"

@@ -146,14 +146,17 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
     native = own(usage.extra)
     tools = native.get("toolUsePromptTokenCount")
     tools = tools if isinstance(tools, int) else 0
-    answered = usage.output - (usage.reasoning or 0)
+    thoughts = (
+        None if usage.reasoning is None else min(usage.reasoning, usage.output)
+    )  # some servers count more
+    answered = usage.output - (thoughts or 0)
     node: dict[str, Any] = {}
     if usage.input > tools:
         node["promptTokenCount"] = usage.input - tools
     if answered > 0:
         node["candidatesTokenCount"] = answered
-    if usage.reasoning is not None:
-        node["thoughtsTokenCount"] = usage.reasoning
+    if thoughts is not None:
+        node["thoughtsTokenCount"] = thoughts
     if usage.cache_read is not None:
         node["cachedContentTokenCount"] = usage.cache_read
     if total := usage.input + usage.output if usage.total is None else usage.total:
