@@ -71,6 +71,16 @@ def test_a_search_knows_where_the_user_is(location: dict[str, Any]) -> None:
     ]
 
 
+def test_a_search_tool_of_this_format_is_one_of_chat() -> None:
+    place = {"type": "approximate", "country": "DE"}
+    tool = {"type": "web_search", "user_location": place, "search_context_size": "high"}
+    read = DIALECT.read_request({"model": "m", "input": "hi", "tools": [tool]})
+    assert openai_chat.DIALECT.write_request(read, TARGET).body["web_search_options"] == {
+        "search_context_size": "high",
+        "user_location": {"type": "approximate", "approximate": {"country": "DE"}},
+    }
+
+
 def test_a_free_tool_of_chat_is_one_here() -> None:
     grammar = {"syntax": "lark", "definition": "start: /a/"}
     custom = {"name": "sh", "description": "d", "format": {"type": "grammar", "grammar": grammar}}
