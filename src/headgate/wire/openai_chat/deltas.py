@@ -1,7 +1,9 @@
 """One choice of a chat stream: deltas → blocks. Knows no chunk and no bytes."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from headgate.wire import ir
 from headgate.wire.openai_chat.assistant import THOUGHTS, read_audio, thought_of, thought_place
@@ -15,6 +17,17 @@ _PLAIN: Final = frozenset({"content", "role"})
 _NOTHING: Final = "{}"
 _LEGACY: Final = -1
 """The place of the older `function_call` among the calls."""
+
+
+class _Begun(Struct):
+    """What is known of a call before its block begins. `place` is its `index`."""
+
+    place: int = 0
+    kind: Literal["function", "custom", "legacy"] = "function"
+    id: str = ""
+    name: str = ""
+    text: str = ""
+    signature: str | None = None
 
 
 class Choice:
@@ -56,7 +69,7 @@ class Choice:
         self._text_start = 0
         self._calls: dict[int, int] = {}
         self._ids: dict[int, str] = {}
-        self._early: dict[int, dict[str, Any]] = {}
+        self._early: dict[int, _Begun] = {}
         self._bare: set[int] = set()
         self._thought = False
         self._open_calls: list[int] = []
@@ -229,40 +242,35 @@ class Choice:
         place = self._place(call, inner)
         text = arguments_of(inner.get("input" if kind == "custom" else "arguments"))
         if place not in self._calls or self._is_another(place, call, inner):
-            early = self._early.pop(place, {"id": "", "text": ""})
+            early = self._early.pop(place, _Begun())
             name, call_id = inner.get("name"), call.get("id")
-            begun = {
-                "place": place,
-                "kind": kind,
-                "id": call_id if isinstance(call_id, str) and call_id else early["id"],
-                "name": name if isinstance(name, str) else "",
-                "text": early["text"] + text,
-                "signature": signature_of(call),
-            }
-            if begun["name"]:
+            begun = _Begun(
+                place=place,
+                kind=kind,
+                id=call_id if isinstance(call_id, str) and call_id else early.id,
+                name=name if isinstance(name, str) else "",
+                text=early.text + text,
+                signature=signature_of(call) or early.signature,
+            )
+            if begun.name:
                 self._open_call(begun, out)
             else:
                 self._early[place] = begun
         else:
             self._argue(self._calls[place], text, out)
 
-    def _open_call(self, begun: dict[str, Any], out: list[ir.Event]) -> None:
+    def _open_call(self, begun: _Begun, out: list[ir.Event]) -> None:
         """A call begins with its name: what comes before is held."""
-        place, name = begun["place"], begun["name"]
-        self._ids[place] = begun["id"]
-        block = ir.ToolCall(
-            id=begun["id"],
-            name=self._names.get(name, name),
-            kind=begun["kind"],
-            signature=begun["signature"],
-        )
-        self._calls[place] = self._begin(None, block, out)
-        self._open_calls.append(self._calls[place])
+        name = self._names.get(begun.name, begun.name)
+        block = ir.ToolCall(id=begun.id, name=name, kind=begun.kind, signature=begun.signature)
+        at = self._calls[begun.place] = self._begin(None, block, out)
+        self._ids[begun.place] = begun.id
+        self._open_calls.append(at)
         self.called = True
-        if begun["text"] == _NOTHING:
-            self._bare.add(self._calls[place])
+        if begun.text == _NOTHING:
+            self._bare.add(at)
         else:
-            self._argue(self._calls[place], begun["text"], out)
+            self._argue(at, begun.text, out)
 
     def _argue(self, at: int, text: str, out: list[ir.Event]) -> None:
         """Some servers begin the arguments with an empty object, and then send them (Databricks)."""
