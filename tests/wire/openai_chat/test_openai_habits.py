@@ -203,3 +203,10 @@ def test_signed_thoughts_in_the_content() -> None:
         chunk({"content": content[:1]}), chunk({"content": content[1:]}, "stop")
     ).turn.blocks
     assert thought == ir.Thinking(text="Hm", signature="sig", family="anthropic")
+
+
+@pytest.mark.parametrize(
+    "note", [{"status": "queued", "message": "wait"}, {"type": "ping"}, {"code": 200, "message": "OK"}]
+)
+def test_notes_between_the_pieces_are_no_errors(note: Json) -> None:
+    assert choice(note, chunk({"content": "a"}), note, chunk({}, "stop")).turn.blocks == [ir.Text("a")]

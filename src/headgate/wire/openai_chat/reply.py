@@ -28,8 +28,9 @@ from headgate.wire.shape import Malformed, bad_reply, difference, expect, reply_
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 
-_WORDS: Final = ("detail", "errors", "message", "msg")
-"""Keys of an answer that is an error."""
+_WORDS: Final = ("message", "msg")
+_MARKS: Final = ("code", "error_code", "type")
+"""Keys of an answer that is an error: its words, and what must stand beside them."""
 
 OBJECT: Final = "chat.completion"
 
@@ -49,9 +50,16 @@ def failure_in(document: dict[str, Any]) -> HeadgateError | None:
         return _failure_of(choices)
     base = document.get("base_resp")
     failed = document.get("error") or (isinstance(base, dict) and base.get("status_code"))
-    if failed or ("choices" not in document and any(document.get(key) for key in _WORDS)):
+    if failed or ("choices" not in document and _is_error(document)):
         return failures.read_document(document)
     return None
+
+
+def _is_error(document: dict[str, Any]) -> bool:
+    if document.get("detail") or document.get("errors"):
+        return True
+    marked = any(document.get(key) not in (None, "", 0, 200) for key in _MARKS)
+    return marked and any(document.get(key) for key in _WORDS)
 
 
 def _failure_of(choices: Any) -> HeadgateError | None:
