@@ -288,3 +288,12 @@ def test_an_answer_that_comes_only_with_the_last_event() -> None:
     assert found.turn.blocks == [ir.Text("all"), ir.ToolCall(id="c", name="f", arguments="{}")]
     assert found.finish is not None
     assert found.finish.reason == "tool_calls"
+
+
+def test_ids_of_other_vendors_files_are_named_and_left_out() -> None:
+    blocks: list[ir.Block] = [ir.Text("q"), ir.File(ir.Source("id", "file_1", family="anthropic"))]
+    written = DIALECT.write_request(
+        ir.Request(model="m", turns=[ir.Turn(role="user", blocks=blocks)]), TARGET
+    )
+    assert written.dropped == ["messages[0].content[1]: file by id of anthropic"]
+    assert len(written.body["input"][0]["content"]) == 1

@@ -310,9 +310,10 @@ class Draft:
         return True
 
     def _file(self, block: ir.File) -> bool:
-        if self.answer:
-            self.fields.setdefault("files", []).append(write_part(block))
-        return self.answer
+        part = write_part(block) if self.answer else None
+        if part is not None:
+            self.fields.setdefault("files", []).append(part)
+        return part is not None
 
     def _call(self, block: ir.ToolCall) -> bool:
         if block.kind == "legacy":

@@ -165,7 +165,10 @@ def write_part(block: ir.Block) -> dict[str, Any] | None:
     return part
 
 
-def _write_image(block: ir.Image) -> dict[str, Any]:
+def _write_image(block: ir.Image) -> dict[str, Any] | None:
+    """A picture has no id in this format."""
+    if block.source.kind == "id" and block.source.family is not None:
+        return None
     node = {"url": media.write_url(block.source)}
     if block.detail is not None:
         node["detail"] = block.detail
@@ -183,7 +186,9 @@ def _write_audio(block: ir.Audio) -> dict[str, Any] | None:
 _FILE_NAMES: Final = {"application/pdf": "document.pdf", "text/plain": "document.txt"}
 
 
-def _write_file(block: ir.File) -> dict[str, Any]:
+def _write_file(block: ir.File) -> dict[str, Any] | None:
+    if not media.is_known(block.source):
+        return None
     node: dict[str, Any] = {}
     key = "file_id" if block.source.kind in ("id", "url") else "file_data"
     if block.name is not None:

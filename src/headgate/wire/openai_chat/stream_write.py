@@ -260,7 +260,8 @@ class StreamWriter:
         self._delta(choice, {"audio": write_audio(block)}, out)
 
     def _start_file(self, choice: _Choice, row: _Block, block: ir.File, out: list[bytes]) -> None:
-        self._delta(choice, {FIELDS: {"files": [write_part(block)]}}, out)
+        if (part := write_part(block)) is not None:
+            self._delta(choice, {FIELDS: {"files": [part]}}, out)
 
     def _start_opaque(self, choice: _Choice, row: _Block, block: ir.Opaque, out: list[bytes]) -> None:
         if block.family != FAMILY:

@@ -134,6 +134,9 @@ def _url(source: ir.Source, default: str) -> str:
 def write_part(block: ir.Block, answer: bool, where: str, dropped: list[str]) -> dict[str, Any] | None:
     """`answer`: in a turn of the assistant. None for what has no form here, which `dropped` then names."""
     match block:
+        case ir.Image(source=source) | ir.File(source=source) if not _is_known(source):
+            dropped.append(f"{where}: file by id of {source.family}")
+            return None
         case ir.Text():
             part: dict[str, Any] = {"type": "output_text" if answer else "input_text", "text": block.text}
             if answer:
@@ -161,6 +164,10 @@ def write_part(block: ir.Block, answer: bool, where: str, dropped: list[str]) ->
         case _:
             dropped.append(f"{where}: {_kind_of(block)}")
             return None
+
+
+def _is_known(source: ir.Source) -> bool:
+    return source.kind != "id" or source.family in (None, FAMILY, "openai")
 
 
 def _kind_of(block: ir.Block) -> str:
