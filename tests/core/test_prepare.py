@@ -189,3 +189,11 @@ def test_a_deployments_settings_are_said_in_every_format() -> None:
     assert body["safetySettings"] == filters
     other = msgspec.json.decode(prepare(call({"max_tokens": 5}, dialect_name="anthropic"), made).body)
     assert other["generationConfig"] == {"temperature": 0.3, "maxOutputTokens": 5, "stopSequences": ["x"]}
+
+
+def test_tools_of_free_text_are_remembered_for_the_answer() -> None:
+    tool = {"type": "custom", "custom": {"name": "sh"}}
+    prepared = prepare(call({"tools": [tool]}), deployment(CLAUDE))
+    assert prepared.echo is not None
+    assert prepared.echo.free == ["sh"]
+    assert prepare(call({"tools": [tool]}), deployment()).echo is None

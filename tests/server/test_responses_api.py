@@ -238,3 +238,28 @@ def test_bad_input_is_named(gateway: RunningGateway, body: dict[str, Any]) -> No
     status, _, data = gateway.request("/v1/responses", {"model": "echo", **body}, headers)
     assert status == 400
     assert json.loads(data)["error"]["param"].startswith("input")
+
+
+def test_a_tool_of_free_text_works_with_models_that_know_functions_only(
+    client: openai.OpenAI, upstream: Upstream
+) -> None:
+    use = {"type": "tool_use", "id": "toolu_1", "name": "patch", "input": {"input": "*** Begin"}}
+    asked: dict[str, Any] = {"model": "claude", "input": "q", "tools": [{"type": "custom", "name": "patch"}]}
+    play(upstream, {**CLAUDE, "content": [use]})
+    (call,) = client.responses.create(**asked).output
+    assert (call.type, call.name, call.input) == ("custom_tool_call", "patch", "*** Begin")
+    assert json.loads(upstream.requests[-1][2])["tools"][0]["input_schema"]["required"] == ["input"]
+    piece = {"type": "input_json_delta", "partial_json": '{"input":"*** Begin"}'}
+    events = [
+        {"type": "message_start", "message": {**CLAUDE, "content": [], "stop_reason": None}},
+        {"type": "content_block_start", "index": 0, "content_block": {**use, "input": {}}},
+        {"type": "content_block_delta", "index": 0, "delta": piece},
+        {"type": "content_block_stop", "index": 0},
+        {"type": "message_delta", "delta": {"stop_reason": "tool_use"}, "usage": {"output_tokens": 5}},
+        {"type": "message_stop"},
+    ]
+    data = "".join(f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events)
+    upstream.reply(200, {"content-type": "text/event-stream"}, data.encode())
+    last = list(client.responses.create(**asked, stream=True))[-1]
+    assert last.type == "response.completed"
+    assert [(item.type, item.input) for item in last.response.output] == [("custom_tool_call", "*** Begin")]

@@ -79,3 +79,10 @@ def test_what_is_written_is_read_back(error: errors.HeadgateError) -> None:
     frame = next(eventstream.Decoder().feed(aws.write_stream_error(error)))
     assert type(aws.read_exception(frame)) is type(error)
     assert frame.kind == "exception"
+
+
+def test_a_model_that_failed_is_no_fault_of_the_caller() -> None:
+    payload = b'{"message":"m","originalStatusCode":424,"originalMessage":"x"}'
+    failed = eventstream.exception("modelStreamErrorException", payload)
+    (message,) = eventstream.Decoder().feed(failed)
+    assert type(aws.read_exception(message)) is errors.InternalServerError

@@ -133,3 +133,10 @@ def test_passing_streams_are_watched_as_chats_are() -> None:
     )
     assert sniffer.ended
     assert sniffer.usage is not None
+
+
+def test_a_refusal_is_said() -> None:
+    turn = ir.Turn(role="assistant", blocks=[ir.Refusal("I won't")])
+    reply = ir.Reply(choices=[ir.Choice(turn=turn, finish=ir.Finish(reason="stop"))])
+    assert json.loads(DIALECT.write_reply(reply, FRAME))["choices"][0]["text"] == "I won't"
+    assert b'"text":"I won\'t"' in DIALECT.stream_writer(FRAME).write(unfold(reply))

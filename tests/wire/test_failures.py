@@ -133,6 +133,61 @@ def test_words_and_codes_say_more_than_the_status(status: int, body: Any, kind: 
 
 
 @pytest.mark.parametrize(
+    "message",
+    [
+        "This model's maximum prompt length is 131072 but the request contains 537812 tokens.",
+        "The input token count is 2000000 but model only supports up to 1048575.",
+        "Input Tokens Exceeded: Number of input tokens exceeds maximum length.",
+        "Invalid request: Your request exceeded model token limit: 8192",
+        "Prompt exceeds max length",
+        "<400> InternalError.Algo.InvalidParameter: Range of input length should be [1, 98304]",
+        "the number of input tokens 4200 cannot exceed the total tokens limit 4096 for this model",
+        "Input validation error: `inputs` must have less than 4096 tokens. Given: 5000",
+        "Total tokens of image and text exceed max message tokens",
+        "Try to load the model with a larger context length, or provide a shorter input",
+        "The number of tokens to keep from the initial prompt is greater than the context length",
+    ],
+)
+def test_a_prompt_that_is_too_long_is_known_by_each_vendors_words(message: str) -> None:
+    body = json.dumps({"error": {"message": message}}).encode()
+    assert type(failures.read_error(400, {}, body)) is errors.ContextWindowExceededError
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, {"message": "Content Exists Risk"}),
+        (400, {"message": "This request has been blocked by our content filters."}),
+        (400, {"message": "The API detected potentially unsafe or sensitive content in input or generation"}),
+        (400, {"code": "InputTextSensitiveContentDetected", "message": "m"}),
+    ],
+)
+def test_refused_content_is_known_by_each_vendors_words(status: int, error: dict[str, str]) -> None:
+    body = json.dumps({"error": error}).encode()
+    assert type(failures.read_error(status, {}, body)) is errors.ContentPolicyViolationError
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "kind"),
+    [
+        (1001, "request timeout", errors.Timeout),
+        (1002, "rate limit", errors.RateLimitError),
+        (1004, "login fail", errors.AuthenticationError),
+        (1008, "insufficient balance", errors.PaymentRequiredError),
+        (1026, "input new_sensitive", errors.ContentPolicyViolationError),
+        (1039, "token limit", errors.RateLimitError),
+        (2013, "invalid params, unknown model", errors.BadRequestError),
+        (2013, "invalid params, context window exceeds limit", errors.ContextWindowExceededError),
+        (2049, "invalid api key", errors.AuthenticationError),
+        (1000, "unknown error", errors.InternalServerError),
+    ],
+)
+def test_codes_under_a_good_status_have_their_classes(code: int, words: str, kind: type) -> None:
+    document = {"base_resp": {"status_code": code, "status_msg": words}}
+    assert type(failures.read_document(document)) is kind
+
+
+@pytest.mark.parametrize(
     ("document", "kind"),
     [
         ({"error": {"type": "overloaded_error", "message": "m"}}, errors.InternalServerError),

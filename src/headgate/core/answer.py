@@ -14,7 +14,7 @@ from headgate.core.partial import charged
 from headgate.core.prepare import TRANSLATE, Prepared
 from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.ports import Clock, Incoming
-from headgate.wire import fold, ir
+from headgate.wire import fold, free_tools, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.ir_images import ImageUsage
 
@@ -87,7 +87,7 @@ class Answer:
             call.usage, call.upstream_model = glance.usage, glance.model
             self.body = raw
         else:
-            reply = dialect.read_reply(raw, self.prepared.echo)
+            reply = free_tools.read_reply(dialect, raw, self.prepared.echo)
             reply.usage = reply.usage or counted(self._incoming, self.deployment)
             call.usage, call.upstream_model = reply.usage, reply.model
             self.body = call.dialect.write_reply(reply, self.frame)
@@ -319,7 +319,7 @@ class Answer:
             return
         if (error := dialect.glance(raw).error) is not None:
             raise error
-        reply = dialect.read_reply(raw, self.prepared.echo)
+        reply = free_tools.read_reply(dialect, raw, self.prepared.echo)
         call.usage, call.upstream_model = reply.usage, reply.model
         events = fold.unfold(reply)
         if call.said:

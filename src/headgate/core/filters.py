@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from headgate.errors import APIConnectionError, HeadgateError
-from headgate.wire import ir
+from headgate.wire import free_tools, ir
 from headgate.wire.dialect import Sniffer
 from headgate.wire.openai_chat.sniff import UsageStripper
 
@@ -106,7 +106,7 @@ class Translation:
 
     def __init__(self, answer: "Answer") -> None:
         self._answer = answer
-        self._reader = answer.prepared.route.dialect.stream_reader(answer.prepared.echo)
+        self._reader = free_tools.stream_reader(answer.prepared.route.dialect, answer.prepared.echo)
         self._writer = answer.call.dialect.stream_writer(answer.frame)
         self._over = False
         self.failure: HeadgateError | None = None

@@ -16,6 +16,7 @@ from headgate.core.params import OURS, take_ours
 from headgate.errors import BadRequestError, UnsupportedParamsError
 from headgate.ports import Outgoing
 from headgate.providers.quirks import run
+from headgate.wire import free_tools
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
 
@@ -124,6 +125,9 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
         report(written.dropped, call, deployment)
     if isinstance(request, Request):
         call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
+        if free := free_tools.names_in(request):
+            written.echo = written.echo or Echo()
+            written.echo.free = free
     headers = dict(written.headers)
     data: bytes | Outgoing
     more: list[bytes] = []

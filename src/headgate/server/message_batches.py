@@ -22,7 +22,7 @@ from headgate.ports import Outgoing
 from headgate.server.batches import groups_of, lines_of
 from headgate.server.gateway import Gateway
 from headgate.store.jobs import Job
-from headgate.wire import batches
+from headgate.wire import batches, free_tools
 from headgate.wire import envelope as envelopes
 from headgate.wire.batches import Line
 from headgate.wire.dialect import Frame
@@ -183,7 +183,7 @@ async def results(gateway: Gateway, deployment: Deployment, job: Job) -> AsyncIt
     def reply(custom_id: str, message: bytes) -> bytes:
         echo = msgspec.convert(echoes[custom_id], Echo) if custom_id in echoes else None
         frame = Frame(id=f"chatcmpl-{custom_id}", created=created, model="")
-        return target.write_reply(source.read_reply(message, echo), frame)
+        return target.write_reply(free_tools.read_reply(source, message, echo), frame)
 
     async def pieces() -> AsyncIterator[bytes]:
         try:

@@ -35,6 +35,7 @@ _STATUS: Final = {
 """What a class of error means, where AWS's own status says less: 403 for a wrong key, 400 for a full quota, 424
 for a model that failed."""
 
+_MODEL_FAILED: Final = 424
 _CLASS: Final = {
     400: "ValidationException",
     401: "UnrecognizedClientException",
@@ -63,7 +64,7 @@ def _read(status: int, headers: Mapping[str, str], body: bytes, name: str) -> He
     name = _bare(name or words.type or "")
     status = _STATUS.get(name.lower(), status)
     own = words.document.get("originalStatusCode") if isinstance(words.document, dict) else None
-    if status == 500 and isinstance(own, int) and 400 <= own < 600:
+    if status == 500 and isinstance(own, int) and 400 <= own < 600 and own != _MODEL_FAILED:
         status = own
     return failures.classify(
         status, headers, words.message, name or None, words.param, words.code, words.document

@@ -131,9 +131,9 @@ class TextWriter:
 
     def _event(self, event: ir.Event) -> bytes:
         match event:
-            case ir.BlockDelta() if event.kind == "text":
+            case ir.BlockDelta() if event.kind in ("text", "refusal"):
                 return self._chunk(_choice(event.choice, event.text, None, None))
-            case ir.BlockStart() if isinstance(event.block, ir.Text) and event.block.text:
+            case ir.BlockStart() if isinstance(event.block, ir.Text | ir.Refusal) and event.block.text:
                 return self._chunk(_choice(event.choice, event.block.text, None, None))
             case ir.LogprobsDelta():
                 return self._chunk(_choice(event.choice, "", None, _logprobs(event.tokens)))
@@ -175,7 +175,7 @@ def _head(reply_id: str | None, created: int | None, model: str | None, frame: F
 
 
 def _write_choice(choice: ir.Choice) -> dict[str, Any]:
-    text = "".join(block.text for block in choice.turn.blocks if isinstance(block, ir.Text))
+    text = "".join(block.text for block in choice.turn.blocks if isinstance(block, ir.Text | ir.Refusal))
     finish = None if choice.finish is None else write_finish(choice.finish)
     kept = own(choice.extra).get("logprobs")
     logprobs = kept if choice.logprobs is None else _logprobs(choice.logprobs)

@@ -185,6 +185,8 @@ _ANY: Final[frozenset[int]] = frozenset()
 _CODES_POLICY = frozenset({
     "content_filter", "content_policy_violation", "responsibleaipolicyviolation", "datainspectionfailed",
     "data_inspection_failed", "content_filter_error", "moderation_blocked", "image_content_policy_violation",
+    "sensitivecontentdetected", "inputtextsensitivecontentdetected", "outputtextsensitivecontentdetected",
+    "inputimagesensitivecontentdetected", "outputimagesensitivecontentdetected",
 })  # fmt: skip
 _TEXTS_POLICY = (
     ("your request was rejected as a result of our safety system",),
@@ -196,10 +198,18 @@ _TEXTS_POLICY = (
     ("requires moderation", "flagged"),
     ("input data may contain inappropriate content",),
     ("output data may contain inappropriate content",),
+    ("content exists risk",),
+    ("blocked by our content filters",),
+    ("flagged by our content moderation",),
+    ("potentially unsafe or sensitive content",),
+    ("可能包含不安全或敏感内容",),
+    ("request failed because", "may contain sensitive information"),
+    ("new_sensitive",),
 )
 _CODES_CONTEXT = frozenset({
     "context_length_exceeded", "context_window_exceeded", "max_context_length_exceeded",
     "too_many_prompt_tokens", "model_max_prompt_tokens_exceeded", "exceed_context_size_error",
+    "tokens_limit_reached",
 })  # fmt: skip
 _TEXTS_CONTEXT = (
     ("maximum context length",),
@@ -215,6 +225,17 @@ _TEXTS_CONTEXT = (
     ("`inputs` tokens + `max_new_tokens` must be",),
     ("current length is", "while limit is"),
     ("maximum input length is", "tokens"),
+    ("maximum prompt length is",),
+    ("input token count", "only supports up to"),
+    ("number of input tokens exceeds",),
+    ("number of input tokens", "cannot exceed"),
+    ("exceeded model token limit",),
+    ("exceed max message tokens",),
+    ("greater than the context length",),
+    ("larger context length",),
+    ("range of input length should be",),
+    ("`inputs` must have less than", "tokens"),
+    ("prompt exceeds max length",),
     ("prompt is too long",),
     ("prompt too long",),
     ("prompt: length",),
@@ -229,7 +250,7 @@ _TEXTS_CONTEXT = (
 _CODES_RATE = frozenset({
     "rate_limit_exceeded", "rate_limit_error", "rate_limited", "ratelimitreached", "ratelimitexceeded",
     "resource_exhausted", "token_quota_reached", "too_many_requests", "throttling", "throttling.ratequota",
-    "throttling.allocationquota", "throttlingexception", "insufficient_quota",
+    "throttling.allocationquota", "throttlingexception", "insufficient_quota", "servicequotaexceededexception",
 })  # fmt: skip
 _TEXTS_RATE = (
     ("rate limit exceeded",),
@@ -290,6 +311,9 @@ _RULES: Final[tuple[_Rule, ...]] = (
 _STATUS_OF_TYPE: Final[dict[str, int]] = {
     "invalid_request_error": 400,
     "invalid_argument": 400,
+    "invalidparameter": 400,
+    "invalid_parameter_error": 400,
+    "badrequesterror": 400,
     "authentication_error": 401,
     "unauthenticated": 401,
     "billing_error": 402,
@@ -307,6 +331,13 @@ _STATUS_OF_TYPE: Final[dict[str, int]] = {
     "service_unavailable": 503,
 }
 """The status that a type stands for, where the error came under a status that says nothing."""
+
+_STATUS_OF_BASE_RESP: Final = {
+    "1001": 408, "1002": 429, "1004": 401, "1008": 402, "1026": 400, "1027": 400, "1039": 429, "1041": 429,
+    "1042": 400, "2013": 400, "2049": 401, "2056": 429,
+}  # fmt: skip
+"""What the codes of a `base_resp` stand for, which comes under a good status.
+https://platform.minimax.io/docs/api-reference/errorcode"""
 
 _SHOWN = (
     "x-ratelimit-",
@@ -333,7 +364,7 @@ def classify(
     type stands for, 500 where they tell nothing. An exception made by a phrase or a code has the status of
     its class; others keep the upstream's where the class has no fixed one.
     """
-    status = _status(status, type, code)
+    status = _status(status, type, code, document)
     kind = _by_words(status, message, type, code, document) or errors.for_status(status)
     return kind(
         message or f"the upstream answered {status} {_reason(status)} without a message",
@@ -364,8 +395,10 @@ def _by_words(
     return None
 
 
-def _status(status: int, mark: str | None, code: str | None) -> int:
+def _status(status: int, mark: str | None, code: str | None, document: Any) -> int:
     """The status to go by: the body's own where the answer's says less (under 400, or 429 under a 5xx)."""
+    if status < 400 and isinstance(document, dict) and "base_resp" in document:
+        return _STATUS_OF_BASE_RESP.get(code or "", 500)
     own = int(code) if code is not None and code.isascii() and code.isdigit() and len(code) == 3 else 0
     if status < 400:
         return own if 400 <= own < 600 else _STATUS_OF_TYPE.get((mark or code or "").lower(), 500)

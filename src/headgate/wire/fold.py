@@ -136,8 +136,10 @@ def _unfold_block(choice: int, index: int, block: ir.Block) -> Iterator[ir.Event
     replace = msgspec.structs.replace
     match block:
         case ir.Text():
-            yield ir.BlockStart(choice, index, replace(block, text="", citations=None))
-            if block.text:
+            sealed = block.signature is not None  # the seal is one of the whole text: it stays at its side
+            said = block.text if sealed else ""
+            yield ir.BlockStart(choice, index, replace(block, text=said, citations=None))
+            if block.text and not sealed:
                 yield ir.BlockDelta(choice, index, "text", block.text)
             for citation in block.citations or ():
                 yield ir.CitationDelta(choice, index, citation)

@@ -70,6 +70,11 @@ class Text(Node, tag="text"):
     cache: Cache | None = None
     signature: str | None = None
 
+    @property
+    def only_seal(self) -> bool:
+        """It says nothing: a part that one vendor needs back, and nobody else has a use for."""
+        return not self.text and self.signature is not None
+
 
 class Image(Node, tag="image"):
     source: Source
@@ -166,8 +171,19 @@ class Turn(Node):
     flat: bool = False
 
 
+FREE_TEXT: dict[str, Any] = {
+    "type": "object",
+    "properties": {"input": {"type": "string"}},
+    "required": ["input"],
+}
+"""How a tool that takes free text is told to models that know functions only."""
+
+
 class Tool(Node):
-    """A function that the model may call. `parameters` is a JSON schema, None where none was given."""
+    """A function that the model may call. `parameters` is a JSON schema, None where none was given.
+
+    `free`: it takes free text, no JSON; its parameters are FREE_TEXT.
+    """
 
     name: str
     description: str | None = None
@@ -175,6 +191,7 @@ class Tool(Node):
     strict: bool | None = None
     cache: Cache | None = None
     legacy: bool = False
+    free: bool = False
 
 
 class HostedTool(Struct, kw_only=True):
@@ -440,12 +457,14 @@ class Echo(Struct, kw_only=True):
 
     `tool_names` maps a name as written to the caller's; `json_tool` is the tool that stands in for a JSON
     schema the model can't take: its input is the answer's text; `signs` is the family whose seal the model's
-    reasoning bears, where the format carries that of several.
+    reasoning bears, where the format carries that of several; `free` are the caller's names of tools that take free
+    text, whom `free_tools.py` serves.
     """
 
     tool_names: dict[str, str] = field(default_factory=dict)
     json_tool: str | None = None
     signs: Family | None = None
+    free: list[str] = field(default_factory=list)
 
 
 class Written(Struct, kw_only=True):

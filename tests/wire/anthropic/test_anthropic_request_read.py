@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 
 from headgate.errors import BadRequestError
-from headgate.wire import ir
+from headgate.wire import ir, openai_chat
 from headgate.wire.anthropic import DIALECT
+from headgate.wire.dialect import Target
 
 
 def read(**fields: Any) -> ir.Request:
@@ -258,3 +259,34 @@ def test_errors_name_the_field(fields: dict[str, Any], param: str) -> None:
 def test_a_missing_model_is_named() -> None:
     with pytest.raises(BadRequestError, match="model: required"):
         DIALECT.read_request({"messages": []})
+
+
+SEARCH_RESULT = {
+    "type": "search_result",
+    "source": "https://a.example",
+    "title": "A",
+    "content": [{"type": "text", "text": "found"}, {"type": "text", "text": "more"}],
+    "citations": {"enabled": True},
+    "cache_control": {"type": "ephemeral"},
+}
+
+
+def test_a_search_result_has_its_words_and_comes_back_as_it_was() -> None:
+    found = block(SEARCH_RESULT)
+    assert isinstance(found, ir.Text)
+    assert found.text == "A\nhttps://a.example\nfound\nmore"
+    result = {"type": "tool_result", "tool_use_id": "t", "content": [SEARCH_RESULT]}
+    asked = read(
+        messages=[
+            {"role": "user", "content": [{"type": "text", "text": "q"}, SEARCH_RESULT]},
+            {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+            {"role": "user", "content": [result]},
+        ],
+        tools=[{"name": "f", "input_schema": {"type": "object"}}],
+    )
+    written = DIALECT.write_request(asked, Target(model="m")).body["messages"]
+    assert written[0]["content"][1] == SEARCH_RESULT
+    assert written[2]["content"][0]["content"] == [SEARCH_RESULT]
+    chat = openai_chat.DIALECT.write_request(asked, Target(model="m"))
+    assert chat.dropped == []
+    assert chat.body["messages"][2]["content"] == found.text

@@ -224,6 +224,11 @@ def test_garbage_in_the_stream_is_a_failure(bad: bytes) -> None:
     assert isinstance(_failure(sse(START) + bad), errors.APIResponseValidationError)
 
 
+def test_an_error_event_is_one_by_its_name() -> None:
+    error = _failure(b'event: error\ndata: {"type":"overloaded_error","message":"Overloaded"}\n\n')
+    assert (type(error), error.message) == (errors.InternalServerError, "Overloaded")
+
+
 def test_a_json_error_in_place_of_a_stream() -> None:
     error = _failure(b'{"type":"error","error":{"type":"rate_limit_error","message":"slow"}}')
     assert isinstance(error, errors.RateLimitError)

@@ -498,3 +498,21 @@ def test_bad_input_is_named_by_its_place(body: dict[str, Any], param: str) -> No
 )
 def test_the_generation_of_a_model(model: str, thinking: str) -> None:
     assert facts_of(model).thinking == thinking
+
+
+def test_a_search_result_has_its_words_and_comes_back_as_it_was() -> None:
+    found = {"source": "s", "title": "A", "content": [{"text": "words"}], "citations": {"enabled": True}}
+    call = {"toolUse": {"toolUseId": "t", "name": "f", "input": {}}}
+    result = {"toolResult": {"toolUseId": "t", "content": [{"searchResult": found}]}}
+    messages = [
+        {"role": "user", "content": [{"text": "q"}, {"searchResult": found}]},
+        {"role": "assistant", "content": [call]},
+        {"role": "user", "content": [result]},
+    ]
+    spec = {"toolSpec": {"name": "f", "inputSchema": {"json": {"type": "object"}}}}
+    asked = DIALECT.read_request({"messages": messages, "toolConfig": {"tools": [spec]}})
+    assert DIALECT.write_request(asked, Target(model=CLAUDE)).body["messages"] == messages
+    chat = CHAT.write_request(asked, Target(model="m"))
+    assert chat.dropped == []
+    assert chat.body["messages"][0]["content"][1]["text"] == "A\ns\nwords"
+    assert chat.body["messages"][2]["content"] == "A\ns\nwords"

@@ -347,3 +347,9 @@ def test_a_piece_of_a_call_that_never_began_is_an_error() -> None:
     }
     with pytest.raises(errors.APIResponseValidationError, match="not begun"):
         read(stream(START, piece))
+
+
+def test_the_content_of_an_answer_is_always_a_list() -> None:
+    turn = ir.Turn(role="assistant", blocks=[ir.Text("Hi")], flat=True)
+    written = json.loads(DIALECT.write_reply(ir.Reply(choices=[ir.Choice(turn=turn)]), FRAME))
+    assert written["message"]["content"] == [{"type": "text", "text": "Hi"}]

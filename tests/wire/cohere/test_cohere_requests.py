@@ -285,3 +285,27 @@ def test_bad_input_is_named(body: dict[str, Any], param: str) -> None:
         DIALECT.read_request({"model": "m", "messages": ASKED, **body})
     assert caught.value.param == param
     assert str(caught.value.message).startswith(param)
+
+
+def test_results_stand_together_and_their_pictures_after_them() -> None:
+    picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}}
+    calls = [
+        {"id": name, "type": "function", "function": {"name": "f", "arguments": "{}"}} for name in ("a", "b")
+    ]
+    chat = {
+        "model": "m",
+        "messages": [
+            {"role": "user", "content": "q"},
+            {"role": "assistant", "content": None, "tool_calls": calls},
+            {"role": "tool", "tool_call_id": "a", "content": [picture]},
+            {"role": "tool", "tool_call_id": "b", "content": [picture]},
+            {"role": "assistant", "content": None, "tool_calls": calls[:1]},
+            {"role": "tool", "tool_call_id": "a", "content": "done"},
+        ],
+    }
+    asked = CHAT.read_request(chat)
+    messages = DIALECT.write_request(asked, Target(model="m")).body["messages"]
+    assert [message["role"] for message in messages] == [
+        "user", "assistant", "tool", "tool", "user", "assistant", "tool",
+    ]  # fmt: skip
+    assert messages[4]["content"] == [picture, picture]

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from headgate import errors
-from headgate.wire import ir
+from headgate.wire import anthropic, bedrock, ir, openai_chat, responses
 from headgate.wire.dialect import Frame
 from headgate.wire.fold import fold, unfold
 from headgate.wire.gemini import DIALECT
@@ -144,7 +144,7 @@ def test_snake_case_is_read_as_well() -> None:
         ("RECITATION", "content_filter"),
         ("IMAGE_SAFETY", "content_filter"),
         ("NO_IMAGE", "content_filter"),
-        ("MALFORMED_FUNCTION_CALL", "stop"),
+        ("MALFORMED_FUNCTION_CALL", "error"),
         ("SOMETHING_NEW", "stop"),
     ],
 )
@@ -421,3 +421,34 @@ def test_any_error_body_is_read(body: bytes) -> None:
 def test_errors_in_googles_words(error: errors.HeadgateError, code: int, status: str) -> None:
     said = json.loads(DIALECT.write_error(error))["error"]
     assert (said["code"], said["status"], said["message"]) == (code, status, "x")
+
+
+def test_why_a_call_failed_is_told_in_geminis_word() -> None:
+    document = _answer([], finishReason="UNEXPECTED_TOOL_CALL")
+    written = json.loads(openai_chat.DIALECT.write_reply(_reply(document), FRAME))["choices"][0]
+    assert written["finish_reason"] == "stop"
+    assert written["provider_specific_fields"]["native_finish_reason"] == "UNEXPECTED_TOOL_CALL"
+
+
+def test_a_part_that_is_only_a_signature_is_no_text_for_others() -> None:
+    reply = _reply(_answer([{"text": "a"}, {"text": "", "thoughtSignature": "c2ln"}]))
+    assert [block.text for block in reply.choices[0].turn.blocks if isinstance(block, ir.Text)] == ["a", ""]
+    for dialect, texts in (
+        (anthropic.DIALECT, lambda document: document["content"]),
+        (responses.DIALECT, lambda document: document["output"]),
+        (bedrock.DIALECT, lambda document: document["output"]["message"]["content"]),
+    ):
+        assert len(texts(json.loads(dialect.write_reply(reply, FRAME)))) == 1
+    streamed = anthropic.DIALECT.stream_writer(FRAME).write(unfold(reply))
+    assert streamed.count(b"event: content_block_start") == 1
+
+
+@pytest.mark.parametrize(
+    "dialect", [anthropic.DIALECT, responses.DIALECT, bedrock.DIALECT, openai_chat.DIALECT]
+)
+def test_a_signed_text_of_a_whole_answer_is_in_its_stream(dialect: Any) -> None:
+    reply = _reply(_answer([{"text": "all of it", "thoughtSignature": "c2ln"}], finishReason="STOP"))
+    reader = dialect.stream_reader()
+    events = reader.feed(dialect.stream_writer(FRAME).write(unfold(reply)))
+    blocks = fold([*events, *reader.close()]).choices[0].turn.blocks
+    assert "".join(block.text for block in blocks if isinstance(block, ir.Text)) == "all of it"

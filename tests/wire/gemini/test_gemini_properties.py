@@ -409,7 +409,7 @@ def _choice(draw: st.DrawFn, index: int) -> ir.Choice:
                 ("STOP", "tool_calls" if calls else "stop"),
                 ("MAX_TOKENS", "length"),
                 ("SAFETY", "content_filter"),
-                ("MALFORMED_FUNCTION_CALL", "tool_calls" if calls else "stop"),
+                ("MALFORMED_FUNCTION_CALL", "tool_calls" if calls else "error"),
             ]
         )
     )

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headgate.errors import BadRequestError
-from headgate.wire import ir
+from headgate.wire import ir, openai_chat
 from headgate.wire.dialect import Target
 from headgate.wire.gemini import DIALECT
 
@@ -235,3 +235,11 @@ def test_what_is_wrong_is_named(body: dict[str, Any], param: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         DIALECT.read_request(body)
     assert caught.value.param == param
+
+
+def test_what_is_about_geminis_own_tools_is_nobody_elses_business() -> None:
+    config = {"includeServerSideToolInvocations": True}
+    body = {"contents": [{"role": "user", "parts": [{"text": "q"}]}], "toolConfig": config}
+    request = DIALECT.read_request(body)
+    assert DIALECT.write_request(request, Target(model="gemini-3-pro")).body == body
+    assert openai_chat.DIALECT.write_request(request, Target(model="m")).dropped == []

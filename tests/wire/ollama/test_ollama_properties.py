@@ -66,7 +66,7 @@ def requests(draw: st.DrawFn) -> ir.Request:
     if len(set(ids)) != len(ids):
         talk = []
     extra = draw(told)
-    options = draw(st.dictionaries(st.sampled_from(["num_ctx", "min_p", "mirostat"]), counts, max_size=2))
+    options = draw(st.dictionaries(st.sampled_from(["typical_p", "min_p", "mirostat"]), counts, max_size=2))
     maybe = st.none() | counts
     tools = st.builds(
         ir.Tool, name=names, description=st.none() | words, parameters=json_objects, extra=kept(told)

@@ -404,3 +404,13 @@ def test_embeddings_take_texts_only(given: Any, param: str) -> None:
     with pytest.raises(BadRequestError) as caught:
         EMBEDDINGS.read_request({"model": "m", "input": given})
     assert caught.value.param == param
+
+
+def test_what_concerns_the_machine_alone_is_nobody_elses_business() -> None:
+    options = {"num_ctx": 4096, "num_gpu": 1, "repeat_penalty": 1.1}
+    body = {"model": "m", "messages": ASKED, "keep_alive": "5m", "options": options, "stream": False}
+    request = DIALECT.read_request(body)
+    assert DIALECT.write_request(request, Target(model="m")).body == body
+    assert CHAT.write_request(request, Target(model="m")).dropped == ["options"]
+    del options["repeat_penalty"]
+    assert CHAT.write_request(DIALECT.read_request(body), Target(model="m")).dropped == []

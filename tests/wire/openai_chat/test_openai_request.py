@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from headgate.errors import BadRequestError
-from headgate.wire import ir
+from headgate.wire import ir, responses
 from headgate.wire.dialect import Target
 from headgate.wire.openai_chat import DIALECT
 
@@ -303,3 +303,26 @@ def test_documents_by_address_must_be_fetched() -> None:
     request = ir.Request(model="m", turns=[says(ir.File(source), ir.ToolResult("1", [ir.File(source)]))])
     assert DIALECT.remote_media(request) == [source, source]
     assert DIALECT.remote_media(ir.Request(model="m", turns=[says(ir.Image(source))])) == []
+
+
+TARGET = Target(model="m")
+
+
+def test_options_of_a_stream_are_said_only_for_one() -> None:
+    """OpenAI refuses them elsewhere; callers of other formats always want the usage."""
+    body = {"model": "m", "input": "hi"}
+    assert "stream_options" not in DIALECT.write_request(responses.DIALECT.read_request(body), TARGET).body
+    streamed = responses.DIALECT.read_request({**body, "stream": True})
+    assert DIALECT.write_request(streamed, TARGET).body["stream_options"] == {"include_usage": True}
+
+
+def test_ids_of_other_vendors_files_are_named_and_left_out() -> None:
+    blocks: list[ir.Block] = [
+        ir.Text("q"),
+        ir.Image(ir.Source("id", "file-1", family="responses")),
+        ir.File(ir.Source("id", "file_1", family="anthropic")),
+        ir.File(ir.Source("id", "file-2", family="responses")),
+    ]
+    asked = written(says(*blocks))
+    assert asked.dropped == ["messages[0].content[1]: image", "messages[0].content[2]: file"]
+    assert asked.body["messages"][0]["content"][1] == {"type": "file", "file": {"file_id": "file-2"}}

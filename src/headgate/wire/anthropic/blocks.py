@@ -22,6 +22,8 @@ _TOOL_RESULT: Final = frozenset({"type", "tool_use_id", "content", "is_error", "
 _IMAGE: Final = frozenset({"type", "source", "cache_control"})
 _DOCUMENT: Final = frozenset({"type", "source", "title", "context", "citations", "cache_control"})
 
+SEARCH_RESULT: Final = "search_result"
+
 TITLE_OF: Final = {
     "char_location": "document_title",
     "page_location": "document_title",
@@ -115,12 +117,25 @@ def _inner(value: Any, where: str) -> ir.Block:
     """A block inside a tool result. Results don't nest: one in there is nothing that we know."""
     node = expect(value, dict, where)
     kind = required(node, "type", str, where)
-    reader = _READERS.get(kind) if kind in ("text", "image", "document") else None
+    reader = _READERS.get(kind) if kind in ("text", "image", "document", SEARCH_RESULT) else None
     return ir.Opaque(family=FAMILY, value=node) if reader is None else reader(node, where)
 
 
 def _list(content: Any, where: str) -> list[Any]:
     return expect(content, list, f"{where}.content")
+
+
+def _search_result(node: dict[str, Any], where: str) -> ir.Block:
+    """Other formats get its words. https://docs.anthropic.com/en/docs/build-with-claude/search-results"""
+    said = _plain_text(node.get("content"))
+    if not said:
+        return ir.Opaque(family=FAMILY, value=node)
+    words = (node.get("title"), node.get("source"), said)
+    return ir.Text(
+        "\n".join(word for word in words if isinstance(word, str) and word),
+        cache=cache_mark(node, where),
+        extra=rest(node, frozenset({"cache_control"})),
+    )
 
 
 def _image(node: dict[str, Any], where: str) -> ir.Block:
@@ -208,4 +223,5 @@ _READERS: Final[dict[str, _Reader]] = {
     "tool_result": _tool_result,
     "image": _image,
     "document": _document,
+    SEARCH_RESULT: _search_result,
 }

@@ -9,7 +9,7 @@ from base64 import b64decode
 from typing import Any, Final
 
 from headgate.wire import ir
-from headgate.wire.anthropic.blocks import TITLE_OF, URL_OF
+from headgate.wire.anthropic.blocks import SEARCH_RESULT, TITLE_OF, URL_OF
 from headgate.wire.anthropic.check import FAMILY
 
 _MAGIC: Final = (
@@ -41,6 +41,9 @@ def finish(node: dict[str, Any], cache: ir.Cache | None, extra: ir.Extra | None)
 
 
 def text(block: ir.Text, citations: list[dict[str, Any]] | None) -> dict[str, Any]:
+    whole = own(block.extra)
+    if whole.get("type") == SEARCH_RESULT:
+        return finish(dict(whole), block.cache, None)
     node: dict[str, Any] = {"type": "text", "text": block.text}
     if citations is not None:
         node["citations"] = citations

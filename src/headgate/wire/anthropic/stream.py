@@ -95,7 +95,7 @@ class StreamReader:
                     handler(self, event, out)
                 except (Malformed, RecursionError) as error:
                     raise bad_reply(error) from None
-            elif "error" in event:
+            elif "error" in event or name == "error":
                 self._on_error(event, out)
             if self._done:
                 return

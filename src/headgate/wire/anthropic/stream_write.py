@@ -180,7 +180,8 @@ class StreamWriter:
     def _begin_block(self, index: int, block: ir.Block, out: list[bytes]) -> None:
         self._begin_message(out)
         self._open, self._pieces = index, None
-        node = write_block(_opening(block), self._frame, index)
+        sealed = isinstance(block, ir.Text) and block.only_seal
+        node = None if sealed else write_block(_opening(block), self._frame, index)
         self._skip = node is None
         if node is None:
             return
@@ -218,7 +219,7 @@ def _opening(block: ir.Block) -> ir.Block:
     replace = msgspec.structs.replace
     match block:
         case ir.Text():
-            return replace(block, text="", citations=None)
+            return replace(block, text="", citations=None, signature=None)
         case ir.Thinking():
             return replace(block, text="", signature=None)
         case ir.ToolCall():

@@ -61,6 +61,14 @@ def _guarded(value: dict[str, Any], where: str) -> ir.Block | None:
     return ir.Text(inner["text"], extra=kept({write.GUARD: value}))
 
 
+def _search_result(value: dict[str, Any], where: str) -> ir.Block | None:
+    """Other formats get its words."""
+    parts = [part for part in optional(value, "content", list, where) or () if isinstance(part, dict)]
+    words = (value.get("title"), value.get("source"), *(part.get("text") for part in parts))
+    said = "\n".join(word for word in words if isinstance(word, str) and word)
+    return ir.Text(said, extra=kept({write.SEARCH: value})) if parts and said else None
+
+
 def _cited(value: dict[str, Any], where: str) -> ir.Block:
     parts = optional(value, "content", list, where) or []
     citations = optional(value, "citations", list, where) or []
@@ -200,7 +208,7 @@ def signed(block: ir.Block, family: ir.Family | None) -> ir.Block:
 
 SERVER: Final = "server_tool_use"
 _STATUS: Final = {"error": True, "success": False}
-_IN_RESULTS: Final = frozenset({"text", "image", "document", "video"})
+_IN_RESULTS: Final = frozenset({"text", "image", "document", "video", "searchResult"})
 _READERS: Final[dict[str, Callable[[Any, str], ir.Block | None]]] = {
     "text": _text,
     "image": _image,
@@ -212,4 +220,5 @@ _READERS: Final[dict[str, Callable[[Any, str], ir.Block | None]]] = {
     "reasoningContent": _reasoning,
     "citationsContent": _cited,
     "guardContent": _guarded,
+    "searchResult": _search_result,
 }

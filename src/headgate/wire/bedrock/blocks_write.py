@@ -15,6 +15,7 @@ from headgate.wire.shape import restore
 
 BESIDE: Final = "beside"
 GUARD: Final = "guardContent"
+SEARCH: Final = "searchResult"
 JSON: Final = "json"
 """Marks in a block's `extra`: keys beside the one that says what it is, and the forms of a text that other
 formats don't have."""
@@ -33,6 +34,8 @@ def text(node: ir.Text) -> dict[str, Any]:
     fields = own(node.extra)
     if GUARD in fields and fields[GUARD]["text"].get("text") == node.text:
         return {GUARD: fields[GUARD], **(fields.get(BESIDE) or {})}
+    if SEARCH in fields:
+        return {SEARCH: fields[SEARCH], **(fields.get(BESIDE) or {})}
     if node.citations is not None:
         return block("citationsContent", cited(node)["citationsContent"], node.extra)
     return block("text", node.text, node.extra)
@@ -41,6 +44,8 @@ def text(node: ir.Text) -> dict[str, Any]:
 def result_text(node: ir.Text) -> dict[str, Any]:
     """Inside a tool result, where JSON may stand as it is."""
     fields = own(node.extra)
+    if SEARCH in fields:
+        return {SEARCH: fields[SEARCH]}
     return {"json": fields[JSON]} if JSON in fields else {"text": node.text}
 
 

@@ -77,6 +77,8 @@ def call_id(block: ir.ToolCall, frame: Frame, at: int) -> str:
 def write_block(block: ir.Block, frame: Frame, at: int) -> dict[str, Any] | None:
     """None for what a caller of Converse could do nothing with: another vendor's sealed or opaque blocks."""
     match block:
+        case ir.Text(only_seal=True):
+            return None
         case ir.Text():
             return write.text(block)
         case ir.ToolCall():

@@ -18,8 +18,8 @@ REASONS: Final[dict[str, ir.FinishReason]] = {
     "tool_use": "tool_calls",
     "guardrail_intervened": "content_filter",
     "content_filtered": "content_filter",
-    "malformed_model_output": "stop",
-    "malformed_tool_use": "stop",
+    "malformed_model_output": "error",
+    "malformed_tool_use": "error",
 }
 _RAW: Final[dict[ir.FinishReason, str]] = {
     "stop": "end_turn",

@@ -60,9 +60,11 @@ class Conversation:
         self._native = native
         self._open: list[tuple[str, str]] = []
         self._made = 0
+        self._shown: list[dict[str, Any]] = []
 
     def add(self, turn: ir.Turn, where: str) -> None:
         if turn.role == "assistant":
+            self._shown = []
             ids = [self._called(block) for block in turn.blocks if isinstance(block, ir.ToolCall)]
             self.messages.append(write_assistant(turn, ids, self.dropped, where, native=self._native))
             return
@@ -72,13 +74,21 @@ class Conversation:
             place = f"{where}.content[{index}]"
             if isinstance(block, ir.ToolResult):
                 results = True
-                spoken += self._result(block, place)
+                spoken += self._shown_before() + self._result(block, place)
             elif (part := self._part(block, place)) is not None:
                 spoken.append(part)
         if spoken or not results:
             role = "system" if turn.role == "developer" and not self._native else turn.role
             content = plain(spoken, turn.flat) if spoken else ""
             self.messages.append({**own(turn.extra), "role": role, "content": content})
+            self._shown = spoken if all(isinstance(block, ir.ToolResult) for block in turn.blocks) else []
+
+    def _shown_before(self) -> list[dict[str, Any]]:
+        """Takes back the message with the pictures of results before, for results stand together."""
+        shown, self._shown = self._shown, []
+        if shown:
+            self.messages.pop()
+        return shown
 
     def _part(self, block: ir.Block, place: str) -> dict[str, Any] | None:
         if isinstance(block, ir.File) and (text := _text_of(block.source)) is not None:

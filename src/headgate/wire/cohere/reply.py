@@ -64,11 +64,12 @@ def _read(document: dict[str, Any]) -> ir.Reply:
 def write_reply(reply: ir.Reply, frame: Frame) -> bytes:
     """Of several answers the first."""
     choice = reply.choices[0] if reply.choices else ir.Choice(turn=ir.Turn(role="assistant", blocks=[]))
-    ids = [block.id for block in choice.turn.blocks if isinstance(block, ir.ToolCall)]
+    turn = msgspec.structs.replace(choice.turn, flat=False)  # an answer's content is always a list
+    ids = [block.id for block in turn.blocks if isinstance(block, ir.ToolCall)]
     body: dict[str, Any] = {
         "id": reply.id or frame.id,
         "finish_reason": write_finish(choice.finish),
-        "message": write_assistant(choice.turn, ids, [], "", native=True),
+        "message": write_assistant(turn, ids, [], "", native=True),
     }
     if reply.usage is not None:
         body["usage"] = write_usage(reply.usage)

@@ -56,6 +56,9 @@ _MODES: Final = {"AUTO": "auto", "ANY": "required", "NONE": "none", "VALIDATED":
 TIERS: Final = {"standard": "default", "flex": "flex", "priority": "priority"}
 MADE_IDS: Final = "made_ids"
 """In a request's `spelling`: ids of calls that came without, which are not written back."""
+QUIET: Final = "toolConfig"
+"""The same for what no other format has a use for."""
+_OWN_TOOLS: Final = ("includeServerSideToolInvocations",)
 _SEARCHES: Final = ("googleSearch", "googleSearchRetrieval", "enterpriseWebSearch")
 
 
@@ -71,11 +74,13 @@ def read_request(body: Mapping[str, Any]) -> ir.Request:
         tools=_tools(body),
         stream=optional(body, "stream", bool, "") or False,
     )
+    quiet = _quiet_config(left)
     _tool_config(left, request)
     read_config(left, request)
     _tier(left, request)
     request.extra = kept(left)
-    request.spelling = {FAMILY: {MADE_IDS: ids.made} if ids.made else {}}
+    told = {MADE_IDS: ids.made, QUIET: quiet}
+    request.spelling = {FAMILY: {key: value for key, value in told.items() if value}}
     return request
 
 
@@ -153,6 +158,19 @@ def _function(value: Any, where: str) -> ir.Tool:
         parameters=parameters,
         extra=kept(left),
     )
+
+
+def _quiet_config(left: dict[str, Any]) -> dict[str, Any]:
+    """Takes out of `left` what of the choice of tools is about Gemini's own alone."""
+    config = optional(left, "toolConfig", dict, "")
+    if config is None:
+        return {}
+    config = fields(config, _CONFIG)
+    quiet = {key: config.pop(key) for key in _OWN_TOOLS if config.get(key) is not None}
+    left["toolConfig"] = config
+    if not config:
+        del left["toolConfig"]
+    return quiet
 
 
 def _tool_config(left: dict[str, Any], request: ir.Request) -> None:

@@ -20,7 +20,7 @@ from headgate.wire.gemini.contents import Conversation
 from headgate.wire.gemini.models import facts_of
 from headgate.wire.gemini.names import Names
 from headgate.wire.gemini.parts import DETAILS
-from headgate.wire.gemini.request import MADE_IDS, TIERS
+from headgate.wire.gemini.request import MADE_IDS, QUIET, TIERS
 from headgate.wire.gemini.tools_write import write_tools
 from headgate.wire.shape import says_bad_request
 
@@ -63,8 +63,8 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["systemInstruction"] = instruction
     if tools.tools or request.tools == []:
         body["tools"] = tools.tools
-    if tools.config:
-        body["toolConfig"] = tools.config
+    if config_of_tools := {**(spelling or {}).get(QUIET, {}), **tools.config}:
+        body["toolConfig"] = config_of_tools
     if config:
         body["generationConfig"] = config
     if request.service_tier in _TIERS:

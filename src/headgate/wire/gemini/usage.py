@@ -29,12 +29,17 @@ _TRAFFIC: Final = {"ON_DEMAND_FLEX": "flex", "ON_DEMAND_PRIORITY": "priority"}
 
 _FILTERED: Final = (
     "SAFETY RECITATION LANGUAGE OTHER BLOCKLIST PROHIBITED_CONTENT SPII IMAGE_SAFETY "
-    "IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION IMAGE_OTHER NO_IMAGE"
+    "IMAGE_PROHIBITED_CONTENT IMAGE_RECITATION IMAGE_OTHER NO_IMAGE MODEL_ARMOR ESCALATION"
+)
+_FAILED: Final = (
+    "MALFORMED_FUNCTION_CALL UNEXPECTED_TOOL_CALL TOO_MANY_TOOL_CALLS MALFORMED_RESPONSE "
+    "MISSING_THOUGHT_SIGNATURE"
 )
 REASONS: Final[dict[str, ir.FinishReason]] = {
     "STOP": "stop",
     "MAX_TOKENS": "length",
     **dict.fromkeys(_FILTERED.split(), "content_filter"),
+    **dict.fromkeys(_FAILED.split(), "error"),
 }
 _NUMBERED: Final = {
     0: "FINISH_REASON_UNSPECIFIED", 1: "STOP", 2: "MAX_TOKENS", 3: "SAFETY", 4: "RECITATION", 5: "OTHER",
@@ -64,7 +69,7 @@ def finish_name(value: Any) -> str | None:
 def read_finish(raw: str, *, calls: bool) -> ir.Finish:
     """`calls`: the answer holds function calls. The API has no reason of its own for these."""
     reason = REASONS.get(raw, "stop")
-    if reason == "stop" and calls:
+    if reason in ("stop", "error") and calls:
         reason = "tool_calls"
     return ir.Finish(reason=reason, raw=raw, family=FAMILY)
 
@@ -76,7 +81,7 @@ def write_finish(finish: ir.Finish | None) -> str | None:
     raw = finish.raw
     if finish.family == FAMILY and raw is not None:
         said = REASONS.get(raw, "stop")
-        if finish.reason == said or (said == "stop" and finish.reason == "tool_calls"):
+        if finish.reason == said or (said in ("stop", "error") and finish.reason == "tool_calls"):
             return raw
     return _RAW[finish.reason]
 
@@ -141,14 +146,17 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
     native = own(usage.extra)
     tools = native.get("toolUsePromptTokenCount")
     tools = tools if isinstance(tools, int) else 0
-    answered = usage.output - (usage.reasoning or 0)
+    thoughts = (
+        None if usage.reasoning is None else min(usage.reasoning, usage.output)
+    )  # some servers count more
+    answered = usage.output - (thoughts or 0)
     node: dict[str, Any] = {}
     if usage.input > tools:
         node["promptTokenCount"] = usage.input - tools
     if answered > 0:
         node["candidatesTokenCount"] = answered
-    if usage.reasoning is not None:
-        node["thoughtsTokenCount"] = usage.reasoning
+    if thoughts is not None:
+        node["thoughtsTokenCount"] = thoughts
     if usage.cache_read is not None:
         node["cachedContentTokenCount"] = usage.cache_read
     if total := usage.input + usage.output if usage.total is None else usage.total:

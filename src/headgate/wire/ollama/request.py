@@ -16,9 +16,16 @@ from headgate.wire.shape import Malformed, expect, optional, required, says_bad_
 MADE_IDS: Final = "made_ids"
 """In a request's `spelling`: ids of calls that came without, which are not written back."""
 
+QUIET: Final = "quiet"
+"""In a request's `spelling`: what concerns the server's machine alone, and other formats leave out without a word."""
+_MACHINE: Final = frozenset(
+    """num_ctx num_keep num_batch num_gpu main_gpu num_thread use_mmap use_mlock numa low_vram""".split()
+)
+
 _READ: Final = frozenset(
     {"model", "messages", "stream", "tools", "format", "think", "options", "logprobs", "top_logprobs"}
 )
+_KEEP: Final = "keep_alive"
 _TOOL: Final = frozenset({"type", "function"})
 _FUNCTION: Final = frozenset({"name", "description", "parameters"})
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
@@ -85,13 +92,17 @@ def read_request(body: Mapping[str, Any]) -> ir.Request:
         logprobs=optional(body, "logprobs", bool, ""),
         top_logprobs=optional(body, "top_logprobs", int, ""),
         stream=optional(body, "stream", bool, "") is not False,
-        extra=rest(dict(body), _READ | _FLAT.keys()),
-        spelling={FAMILY: {MADE_IDS: ids.made} if ids.made else {}},
+        extra=rest(dict(body), _READ | _FLAT.keys() | {_KEEP}),
     )
     flat = {_FLAT[key]: body[key] for key in _FLAT.keys() & body.keys() if body[key] is not None}
     left = _read_options({**flat, **(optional(body, "options", dict, "") or {})}, request)
+    machine = {key: left.pop(key) for key in _MACHINE & left.keys()}
     if left:
         request.extra = {FAMILY: {**own(request.extra), "options": left}}
+    keep = {_KEEP: body[_KEEP]} if body.get(_KEEP) is not None else {}
+    quiet = {**keep, **({"options": machine} if machine else {})}
+    told = {MADE_IDS: ids.made, QUIET: quiet}
+    request.spelling = {FAMILY: {key: value for key, value in told.items() if value}}
     return request
 
 
@@ -176,6 +187,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         for name, (word, neutral) in _NEUTRAL.items()
         if (value := getattr(request, name)) is not None and value not in neutral
     ]
+    _extras(FAMILY, spelling.get(QUIET) or {}, body, options, dropped)
     for family, given in (request.extra or {}).items():
         _extras(family, given, body, options, dropped)
     if options:

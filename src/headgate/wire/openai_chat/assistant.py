@@ -26,11 +26,8 @@ from headgate.wire.openai_chat.calls import (
 )
 from headgate.wire.openai_chat.citations import read_citation, show_citation, write_citation
 from headgate.wire.openai_chat.media import FAMILY
-from headgate.wire.openai_chat.parts import PLACE, cache_mark, own, read_part, read_parts, write_part
+from headgate.wire.openai_chat.parts import PLACE, THINKER, cache_mark, own, read_part, read_parts, write_part
 from headgate.wire.shape import Malformed, at, difference, optional, restore
-
-THINKER: Final = "anthropic"
-"""The family whose thinking `thinking_blocks` holds."""
 
 THOUGHTS: Final = ("reasoning_content", "reasoning")
 """The two keys under which servers show a model's reasoning."""
@@ -95,7 +92,15 @@ def _read_thinking(node: dict[str, Any]) -> list[ir.Block]:
     for key in THOUGHTS:
         if isinstance(text := node.get(key), str) and text:
             return [ir.Thinking(text=text, extra=thought_place(key))]
-    return []
+    details = node.get("reasoning_details")
+    text = "".join(map(thought_of, details)) if isinstance(details, list) else ""
+    return [ir.Thinking(text=text)] if text else []
+
+
+def thought_of(detail: Any) -> str:
+    """The words of one of `reasoning_details`, which OpenRouter and MiniMax have."""
+    found = (detail.get(key) for key in ("text", "summary")) if isinstance(detail, dict) else ()
+    return next((text for text in found if isinstance(text, str)), "")
 
 
 def thought_place(key: str) -> ir.Extra | None:
@@ -305,9 +310,10 @@ class Draft:
         return True
 
     def _file(self, block: ir.File) -> bool:
-        if self.answer:
-            self.fields.setdefault("files", []).append(write_part(block))
-        return self.answer
+        part = write_part(block) if self.answer else None
+        if part is not None:
+            self.fields.setdefault("files", []).append(part)
+        return part is not None
 
     def _call(self, block: ir.ToolCall) -> bool:
         if block.kind == "legacy":

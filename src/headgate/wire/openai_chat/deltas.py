@@ -1,19 +1,33 @@
 """One choice of a chat stream: deltas → blocks. Knows no chunk and no bytes."""
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from headgate.wire import ir
-from headgate.wire.openai_chat.assistant import THINKER, THOUGHTS, read_audio, thought_place
+from headgate.wire.openai_chat.assistant import THOUGHTS, read_audio, thought_of, thought_place
 from headgate.wire.openai_chat.calls import FIELDS, arguments_of, signature_of
 from headgate.wire.openai_chat.citations import read_citation
 from headgate.wire.openai_chat.media import FAMILY
-from headgate.wire.openai_chat.parts import read_part
+from headgate.wire.openai_chat.parts import THINKER, read_part
 from headgate.wire.shape import Malformed
 
 _PLAIN: Final = frozenset({"content", "role"})
+_NOTHING: Final = "{}"
 _LEGACY: Final = -1
 """The place of the older `function_call` among the calls."""
+
+
+class _Begun(Struct):
+    """What is known of a call before its block begins. `place` is its `index`."""
+
+    place: int = 0
+    kind: Literal["function", "custom", "legacy"] = "function"
+    id: str = ""
+    name: str = ""
+    text: str = ""
+    signature: str | None = None
 
 
 class Choice:
@@ -24,9 +38,11 @@ class Choice:
 
     __slots__ = (
         "_at",
+        "_bare",
         "_calls",
         "_count",
         "_details",
+        "_early",
         "_ids",
         "_kind",
         "_length",
@@ -34,6 +50,7 @@ class Choice:
         "_notes",
         "_open_calls",
         "_text_start",
+        "_thought",
         "_told",
         "called",
         "ended",
@@ -52,6 +69,9 @@ class Choice:
         self._text_start = 0
         self._calls: dict[int, int] = {}
         self._ids: dict[int, str] = {}
+        self._early: dict[int, _Begun] = {}
+        self._bare: set[int] = set()
+        self._thought = False
         self._open_calls: list[int] = []
         self._details: list[Any] = []
         self._notes: list[Any] = []
@@ -73,8 +93,13 @@ class Choice:
 
     def end(self, finish: ir.Finish, out: list[ir.Event]) -> None:
         self.ended = True
+        for call in list(self._early.values()):
+            self._open_call(call, out)
         self._close(out)
-        out += [ir.BlockStop(self.index, at) for at in self._open_calls]
+        for at in self._open_calls:
+            if at in self._bare:
+                out.append(ir.BlockDelta(self.index, at, "arguments", _NOTHING))
+            out.append(ir.BlockStop(self.index, at))
         if self._details:
             self.tell("turn", {"reasoning_details": self._details}, out)
         if self._notes:
@@ -144,7 +169,9 @@ class Choice:
             if block.text:
                 self._text(block.text, out)
         elif isinstance(block, ir.Thinking):
-            self._think(block.text, ir.Thinking(), out)
+            self._think(block.text, ir.Thinking(family=block.family), out)
+            if block.signature:
+                self._delta("signature", block.signature, out)
         else:
             self._whole(block, out)
 
@@ -213,19 +240,43 @@ class Choice:
         inner = call.get("custom" if kind == "custom" else "function")
         inner = inner if isinstance(inner, dict) else {}
         place = self._place(call, inner)
-        if place not in self._calls or self._is_another(place, call, inner):
-            name = inner.get("name")
-            name = name if isinstance(name, str) else ""
-            call_id = self._ids[place] = call["id"] if isinstance(call.get("id"), str) else ""
-            block = ir.ToolCall(
-                id=call_id, name=self._names.get(name, name), kind=kind, signature=signature_of(call)
-            )
-            self._calls[place] = self._begin(None, block, out)
-            self._open_calls.append(self._calls[place])
-            self.called = True
         text = arguments_of(inner.get("input" if kind == "custom" else "arguments"))
+        if place not in self._calls or self._is_another(place, call, inner):
+            early = self._early.pop(place, _Begun())
+            name, call_id = inner.get("name"), call.get("id")
+            begun = _Begun(
+                place=place,
+                kind=kind,
+                id=call_id if isinstance(call_id, str) and call_id else early.id,
+                name=name if isinstance(name, str) else "",
+                text=early.text + text,
+                signature=signature_of(call) or early.signature,
+            )
+            if begun.name:
+                self._open_call(begun, out)
+            else:
+                self._early[place] = begun
+        else:
+            self._argue(self._calls[place], text, out)
+
+    def _open_call(self, begun: _Begun, out: list[ir.Event]) -> None:
+        """A call begins with its name: what comes before is held."""
+        name = self._names.get(begun.name, begun.name)
+        block = ir.ToolCall(id=begun.id, name=name, kind=begun.kind, signature=begun.signature)
+        at = self._calls[begun.place] = self._begin(None, block, out)
+        self._ids[begun.place] = begun.id
+        self._open_calls.append(at)
+        self.called = True
+        if begun.text == _NOTHING:
+            self._bare.add(at)
+        else:
+            self._argue(at, begun.text, out)
+
+    def _argue(self, at: int, text: str, out: list[ir.Event]) -> None:
+        """Some servers begin the arguments with an empty object, and then send them (Databricks)."""
         if text:
-            out.append(ir.BlockDelta(self.index, self._calls[place], "arguments", text))
+            self._bare.discard(at)
+            out.append(ir.BlockDelta(self.index, at, "arguments", text))
 
     def _place(self, call: dict[str, Any], inner: dict[str, Any]) -> int:
         """The `index` of a piece. Where servers give none: of the call with its id, a new one for a new id
@@ -257,8 +308,12 @@ class Choice:
             out.append(ir.CitationDelta(self.index, self._at, citation))
 
     def _reason(self, details: Any, delta: dict[str, Any], out: list[ir.Event]) -> None:
-        """OpenRouter's `reasoning_details` come in pieces, told as a whole at the end."""
+        """OpenRouter's `reasoning_details` come in pieces, told as a whole at the end. Where a server tells its
+        thoughts nowhere else, they are the thoughts, too."""
+        self._thought = self._thought or any(delta.get(key) for key in (*THOUGHTS, "thinking_blocks"))
         for piece in _list(details):
+            if not self._thought and (text := thought_of(piece)):
+                self._think(text, ir.Thinking(), out)
             last = self._details[-1] if self._details else None
             if isinstance(last, dict) and isinstance(piece, dict) and _continues(last, piece):
                 self._details[-1] = _joined(last, piece)

@@ -63,27 +63,19 @@ _PLAIN: Final[dict[str, dict[str, str]]] = {
 _LONG: Final = "ephemeral_1h_input_tokens"
 _SHORT: Final = "ephemeral_5m_input_tokens"
 
-REASONS: Final[dict[str, ir.FinishReason]] = {
-    "stop": "stop",
-    "end_turn": "stop",
-    "stop_sequence": "stop",
-    "eos": "stop",
-    "eos_token": "stop",
-    "length": "length",
-    "max_tokens": "length",
-    "max_output_tokens": "length",
-    "model_length": "length",
-    "insufficient_system_resource": "length",
-    "tool_calls": "tool_calls",
-    "tool_use": "tool_calls",
-    "function_call": "tool_calls",
-    "content_filter": "content_filter",
-    "sensitive": "content_filter",
-    "safety": "content_filter",
-    "refusal": "content_filter",
-    "network_error": "error",
-    "error": "error",
+_WORDS: Final[dict[ir.FinishReason, str]] = {
+    "stop": "stop end_turn stop_sequence eos eos_token end_of_text complete finished",
+    "length": """length max_tokens max_output_tokens model_length token_limit maximum_tokens not_finished
+        insufficient_system_resource model_context_window_exceeded""",
+    "tool_calls": "tool_calls tool_call tool_use function_call",
+    "content_filter": """content_filter content_filtered sensitive safety refusal recitation language blocklist
+        prohibited_content spii image_safety guardrail_intervened error_toxic""",
+    "error": "error network_error",
 }
+REASONS: Final[dict[str, ir.FinishReason]] = {
+    word: reason for reason, words in _WORDS.items() for word in words.split()
+}
+"""Servers' words, in small letters: many pass on those of the model's own API."""
 _RAW: Final[dict[ir.FinishReason, str]] = {
     "stop": "stop",
     "length": "length",
@@ -178,9 +170,9 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
 
 def read_finish(raw: Any, calls: bool) -> ir.Finish:
     """`calls`: the answer holds tool calls, which a plain stop then means. A server that gives no reason
-    for a whole answer means a plain stop, too."""
+    for a whole answer means a plain stop, too. Google's adds its own word: "content_filter: RECITATION"."""
     word = raw if isinstance(raw, str) and raw else None
-    reason = REASONS.get(word.lower(), "stop") if word is not None else "stop"
+    reason = REASONS.get(word.partition(":")[0].lower(), "stop") if word is not None else "stop"
     if calls and reason == "stop":
         reason = "tool_calls"
     return ir.Finish(reason=reason, raw=word, family=None if word is None else FAMILY)

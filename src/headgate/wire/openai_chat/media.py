@@ -41,6 +41,11 @@ def write_url(source: ir.Source) -> str:
     return source.value
 
 
+def is_known(source: ir.Source) -> bool:
+    """Whether a file's id means something to OpenAI: those of its Responses do, other vendors' don't."""
+    return source.kind != "id" or source.family in (None, FAMILY, "responses")
+
+
 def guess(data: str) -> str:
     """The media type of base64 text by its beginning."""
     return next((kind for start, kind in _BEGINNINGS if data.startswith(start)), "application/octet-stream")

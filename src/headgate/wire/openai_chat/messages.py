@@ -7,6 +7,8 @@ what the user said. Raises `Malformed`.
 import hashlib
 from typing import Any, Final
 
+import msgspec
+
 from headgate.wire import ir
 from headgate.wire.openai_chat.assistant import kind_of, read_assistant, write_assistant
 from headgate.wire.openai_chat.media import FAMILY
@@ -142,6 +144,9 @@ def _write_assistant(turn: ir.Turn, ids: Ids | None, dropped: list[str], where: 
         calls = [block for block in turn.blocks if isinstance(block, ir.ToolCall) and block.kind != "legacy"]
         for node, call in zip(message.get("tool_calls", ()), calls, strict=True):
             node["id"] = ids.call(call)
+            if call.kind == "custom":  # its tool is told as a function, since few servers know others
+                arguments = msgspec.json.encode({"input": node.pop("custom")["input"]}).decode()
+                node.update(type="function", function={"name": call.name, "arguments": arguments})
         if message["content"] is None and not calls and "function_call" not in message:
             message["content"] = ""
     return message

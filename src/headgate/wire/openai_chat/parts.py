@@ -15,6 +15,9 @@ from headgate.wire.uris import source_of
 
 _Reader: TypeAlias = Callable[[dict[str, Any], str], ir.Block]
 
+THINKER: Final = "anthropic"
+"""The family whose thoughts `thinking_blocks` and signed parts hold."""
+
 PLACE: Final = "headgate:place"
 """In the `extra` of a Thinking: where it stood, if not in `reasoning_content`: "content" or "reasoning"."""
 
@@ -118,6 +121,19 @@ def _thinking(part: dict[str, Any], where: str) -> ir.Block:
     return ir.Thinking(text="".join(texts), extra={FAMILY: {PLACE: "content"}})
 
 
+def _reasoning(part: dict[str, Any], where: str) -> ir.Block:
+    """As Databricks has a thought of Claude's: [{type: summary_text, text, signature}] in `summary`.
+    https://docs.databricks.com/aws/en/machine-learning/model-serving/query-reason-models"""
+    pieces = [piece for piece in part.get("summary") or () if isinstance(piece, dict)]
+    signatures = [text for piece in pieces if isinstance(text := piece.get("signature"), str) and text]
+    return ir.Thinking(
+        text="".join(map(_thought, pieces)),
+        signature=signatures[-1] if signatures else None,
+        family=THINKER if signatures else None,
+        extra={FAMILY: {PLACE: "content"}},
+    )
+
+
 def _thought(item: Any) -> str:
     text = item.get("text") if isinstance(item, dict) else None
     return text if isinstance(text, str) else ""
@@ -133,6 +149,7 @@ _READERS: Final[dict[str, _Reader]] = {
     "video_url": _address("video_url"),
     "refusal": _refusal,
     "thinking": _thinking,
+    "reasoning": _reasoning,
 }
 
 
@@ -149,7 +166,10 @@ def write_part(block: ir.Block) -> dict[str, Any] | None:
     return part
 
 
-def _write_image(block: ir.Image) -> dict[str, Any]:
+def _write_image(block: ir.Image) -> dict[str, Any] | None:
+    """A picture has no id in this format."""
+    if block.source.kind == "id" and block.source.family is not None:
+        return None
     node = {"url": media.write_url(block.source)}
     if block.detail is not None:
         node["detail"] = block.detail
@@ -167,7 +187,9 @@ def _write_audio(block: ir.Audio) -> dict[str, Any] | None:
 _FILE_NAMES: Final = {"application/pdf": "document.pdf", "text/plain": "document.txt"}
 
 
-def _write_file(block: ir.File) -> dict[str, Any]:
+def _write_file(block: ir.File) -> dict[str, Any] | None:
+    if not media.is_known(block.source):
+        return None
     node: dict[str, Any] = {}
     key = "file_id" if block.source.kind in ("id", "url") else "file_data"
     if block.name is not None:

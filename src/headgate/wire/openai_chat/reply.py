@@ -28,6 +28,10 @@ from headgate.wire.shape import difference, expect, reply_object, required, rest
 _DECODE: Final = msgspec.json.Decoder().decode
 _ENCODE: Final = msgspec.json.Encoder().encode
 
+_WORDS: Final = ("message", "msg")
+_MARKS: Final = ("code", "error_code", "type")
+"""Keys of an answer that is an error: its words, and what must stand beside them."""
+
 OBJECT: Final = "chat.completion"
 
 
@@ -40,13 +44,35 @@ def decode(body: bytes) -> dict[str, Any]:
 
 
 def failure_in(document: dict[str, Any]) -> HeadgateError | None:
-    """Some servers answer 200 with an error: https://openrouter.ai/docs/api-reference/errors, MiniMax."""
-    if document.get("choices"):
-        return None
+    """Some servers answer 200 with an error: https://openrouter.ai/docs/api-reference/errors, MiniMax, and with
+    words in place of choices vLLM, DashScope, Cloudflare. Also in a choice that says nothing else."""
+    if choices := document.get("choices"):
+        return _failure_of(choices)
     base = document.get("base_resp")
-    if document.get("error") or (isinstance(base, dict) and base.get("status_code")):
+    failed = document.get("error") or (isinstance(base, dict) and base.get("status_code"))
+    if failed or ("choices" not in document and _is_error(document)):
         return failures.read_document(document)
     return None
+
+
+def _is_error(document: dict[str, Any]) -> bool:
+    if document.get("detail") or document.get("errors"):
+        return True
+    marked = any(document.get(key) not in (None, "", 0, 200) for key in _MARKS)
+    return marked and any(document.get(key) for key in _WORDS)
+
+
+def _failure_of(choices: Any) -> HeadgateError | None:
+    """The error of the first choice, unless one holds an answer."""
+    nodes = [node for node in choices if isinstance(node, dict)] if isinstance(choices, list) else []
+    errors = [node["error"] for node in nodes if node.get("error")]
+    if not errors or any(_says(node.get("message")) for node in nodes):
+        return None
+    return failures.read_document({"error": errors[0]})
+
+
+def _says(message: Any) -> bool:
+    return isinstance(message, dict) and any(value for key, value in message.items() if key != "role")
 
 
 @says_bad_reply
@@ -236,12 +262,13 @@ def _glance_plain(body: bytes) -> Glance | None:
 
 def glance(body: bytes) -> Glance:
     """Usage and model of a whole answer. Never raises."""
-    plain = _glance_plain(body)
-    if plain is not None:
+    suspect = b'"error"' in body
+    if not suspect and (plain := _glance_plain(body)) is not None:
         return plain
     try:
         facts = _GLANCE(body)
-        if (facts.error or facts.base_resp) and (error := _glance_error(body)) is not None:
+        doubtful = suspect or facts.base_resp or facts.usage is None
+        if doubtful and (error := _glance_error(body)) is not None:
             return Glance(error=error)
         return Glance(
             usage=read_usage(facts.usage, facts.service_tier),

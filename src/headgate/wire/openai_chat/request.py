@@ -200,7 +200,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["response_format"] = write_format(request.output)
     if request.reasoning is not None:
         body.update(write_reasoning(request.reasoning))
-    _write_spelled(request, spelling, body)
+    _write_spelled(request, spelling, body, ours)
     if not ours:
         _adapt(request, body)
     _write_extras(request.extra or {}, body, dropped)
@@ -223,8 +223,9 @@ def _write_choice(choice: ir.ToolChoice, body: dict[str, Any], fit: Callable[[st
     body[key] = kept[key] if key in kept else write_choice(choice, fit(choice.name or ""))
 
 
-def _write_spelled(request: ir.Request, spelling: dict[str, Any], body: dict[str, Any]) -> None:
-    """What has several spellings, as it was spelled if the value is still the same."""
+def _write_spelled(request: ir.Request, spelling: dict[str, Any], body: dict[str, Any], ours: bool) -> None:
+    """What has several spellings, as it was spelled if the value is still the same. A stream's options are refused
+    where there is no stream."""
     if request.stop is not None:
         single = spelling.get("stop")
         body["stop"] = single if request.stop == [single] else request.stop
@@ -236,7 +237,7 @@ def _write_spelled(request: ir.Request, spelling: dict[str, Any], body: dict[str
     if request.stream:
         body["stream"] = True
     options = spelling.get("stream_options") or {}
-    if request.stream_usage is not None or options:
+    if (ours or request.stream) and (request.stream_usage is not None or options):
         usage = {} if request.stream_usage is None else {"include_usage": request.stream_usage}
         body["stream_options"] = {**options, **usage}
     for key, value in spelling.items():

@@ -14,6 +14,7 @@ from msgspec import Struct
 from headgate.wire import failures, sse
 from headgate.wire.dialect import Seen
 from headgate.wire.openai_chat.fields import read_usage
+from headgate.wire.openai_chat.stream import failure_of
 
 MAX_HELD: Final = 64 * 1024 * 1024
 """Bytes of an unfinished event that are kept; a longer one goes by unseen."""
@@ -156,6 +157,8 @@ class Sniffer(Seen):
             if chunk.error or name == "error":
                 self.error = failures.read_document(msgspec.json.decode(event))
                 return
+            if chunk.choices is None or b'"error"' in event:
+                self.error = failure_of(msgspec.json.decode(event)) or self.error
         except (msgspec.DecodeError, ValueError, RecursionError):
             return
         if isinstance(chunk.model, str) and chunk.model:

@@ -15,7 +15,7 @@ from headgate.wire import failures, ir, sse
 from headgate.wire.openai_chat.deltas import Choice
 from headgate.wire.openai_chat.fields import read_finish, read_logprobs, read_usage
 from headgate.wire.openai_chat.media import FAMILY
-from headgate.wire.openai_chat.reply import read_reply
+from headgate.wire.openai_chat.reply import failure_in, read_reply
 from headgate.wire.whole import Whole, events_of
 
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -91,8 +91,8 @@ class StreamReader:
                 self._fail(APIResponseValidationError(problem), out)
 
     def _chunk(self, chunk: dict[str, Any], out: list[ir.Event]) -> None:
-        if chunk.get("error"):
-            self._fail(failures.read_document(chunk), out)
+        if (failure := failure_of(chunk)) is not None:
+            self._fail(failure, out)
             return
         choices = chunk.get("choices")
         if not isinstance(choices, list):
@@ -149,7 +149,7 @@ class StreamReader:
         choice = self._choices.get(index)
         if choice is None:
             choice = self._choices[index] = Choice(index, self._names)
-        delta = node.get("delta")
+        delta = node["delta"] if "delta" in node else node.get("message")  # some stream whole messages
         if isinstance(delta, dict) and delta:
             choice.take(delta, out)
         if (tokens := node.get("logprobs")) is not None:
@@ -180,6 +180,16 @@ def _no_answer(body: bytes, error: HeadgateError) -> HeadgateError:
     words = failures.message_of(body)
     known = isinstance(words.document, dict | list) and bool(words.message)
     return failures.read_document(words.document) if known else error
+
+
+def failure_of(chunk: dict[str, Any]) -> HeadgateError | None:
+    """The error that a chunk is, or tells: also Groq's, in a field of its own."""
+    if chunk.get("error"):
+        return failures.read_document(chunk)
+    groq = chunk.get("x_groq")
+    if isinstance(groq, dict) and groq.get("error"):
+        return failures.read_document({"error": groq["error"]})
+    return None if chunk.get("choices") else failure_in(chunk)
 
 
 def _failure_of(node: dict[str, Any]) -> HeadgateError:

@@ -14,7 +14,6 @@ from msgspec import Struct
 from headgate.wire import ir, sse
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat.assistant import (
-    THINKER,
     THOUGHTS,
     opaque_field,
     thinking_block,
@@ -25,7 +24,7 @@ from headgate.wire.openai_chat.citations import show_citation, write_citation
 from headgate.wire.openai_chat.failure import write_stream_error
 from headgate.wire.openai_chat.fields import finish_fields, write_finish, write_logprobs, write_usage
 from headgate.wire.openai_chat.media import FAMILY
-from headgate.wire.openai_chat.parts import PLACE, own, write_part
+from headgate.wire.openai_chat.parts import PLACE, THINKER, own, write_part
 from headgate.wire.openai_chat.reply import foreign
 from headgate.wire.shape import ABSENT
 
@@ -261,7 +260,8 @@ class StreamWriter:
         self._delta(choice, {"audio": write_audio(block)}, out)
 
     def _start_file(self, choice: _Choice, row: _Block, block: ir.File, out: list[bytes]) -> None:
-        self._delta(choice, {FIELDS: {"files": [write_part(block)]}}, out)
+        if (part := write_part(block)) is not None:
+            self._delta(choice, {FIELDS: {"files": [part]}}, out)
 
     def _start_opaque(self, choice: _Choice, row: _Block, block: ir.Opaque, out: list[bytes]) -> None:
         if block.family != FAMILY:

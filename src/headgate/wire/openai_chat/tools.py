@@ -42,7 +42,8 @@ def _read_tool(value: Any, where: str) -> ir.Tool | ir.HostedTool:
     tool = ir.Tool(
         name=required(inner, "name", str, place),
         description=optional(inner, "description", str, place),
-        parameters=optional(inner, "parameters", dict, place) if kind == "function" else None,
+        parameters=optional(inner, "parameters", dict, place) if kind == "function" else ir.FREE_TEXT,
+        free=kind == "custom",
         strict=optional(inner, "strict", bool, place),
         cache=cache_mark(node, where) or cache_mark(inner, place),
     )
@@ -102,14 +103,15 @@ def write_tools(
 
 
 def _search(tool: ir.HostedTool) -> dict[str, Any]:
-    """Of another family's search, where the user is, which all know."""
+    """Of another family's search, where the user is, which all know, and how much it may read."""
     if tool.family == FAMILY:
         return tool.value
-    location = tool.value.get("user_location")
-    if not isinstance(location, dict):
-        return {}
-    place = {key: value for key, value in location.items() if key != "type"}
-    return {"user_location": {"type": "approximate", "approximate": place}}
+    size, location = tool.value.get("search_context_size"), tool.value.get("user_location")
+    options: dict[str, Any] = {"search_context_size": size} if isinstance(size, str) else {}
+    if isinstance(location, dict):
+        place = {key: value for key, value in location.items() if key != "type"}
+        options["user_location"] = {"type": "approximate", "approximate": place}
+    return options
 
 
 # --- the choice of a tool --------------------------------------------------------------------------------

@@ -37,10 +37,10 @@ class Responses:
     sniffer = sniff.Sniffer
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
-        return reply.read_reply(body)
+        return reply.read_reply(body, echo)
 
     def stream_reader(self, echo: ir.Echo | None = None) -> stream.StreamReader:
-        return stream.StreamReader()
+        return stream.StreamReader(echo)
 
     def write_error(self, error: HeadgateError, call_id: str | None = None) -> bytes:
         told = {"message": error.message, "type": error.type, "param": error.param}

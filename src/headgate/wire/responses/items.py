@@ -5,17 +5,22 @@ Reasoning that another vendor has signed is kept in `encrypted_content` with the
 comes back to that vendor when the conversation does.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
+
+import msgspec
 
 from headgate.wire import ir
 from headgate.wire.responses.parts import FAMILY, own, read_content, rest, write_part
 from headgate.wire.shape import Malformed, at, expect, optional, required
+from headgate.wire.words import Fitter, Ids
 
 CALLS: Final = {"function_call": "function", "custom_tool_call": "custom"}
 RESULTS: Final = {"function_call_output": "function", "custom_tool_call_output": "custom"}
+PICTURE: Final = "image_generation_call"
 _RESULT: Final = "function_call_output"
 _RESULT_KEYS: Final = ("type", "call_id", "output")
+MAX_ID: Final = 64
 _SEAL: Final = "headgate."
 _ROLES: Final = ("user", "assistant", "system", "developer")
 
@@ -86,16 +91,27 @@ def read_output(node: dict[str, Any], where: str) -> ir.Block:
     return ir.Opaque(family=FAMILY, value=node)
 
 
+def read_answer(node: dict[str, Any], where: str, names: Mapping[str, str]) -> ir.Block:
+    """An item of an answer that is no message: a picture is one for everybody, and calls have the caller's names."""
+    block = read_output(node, where)
+    if isinstance(block, ir.ToolCall):
+        block.name = names.get(block.name, block.name)
+    if node.get("type") == PICTURE and isinstance(node.get("result"), str):
+        kind = node.get("output_format")
+        media = f"image/{kind}" if isinstance(kind, str) else "image/png"
+        return ir.Image(ir.Source("data", node["result"], media), extra=rest(node, "result"))
+    return block
+
+
 def _read_reasoning(node: dict[str, Any], where: str) -> ir.Thinking:
     listed = (optional(node, name, list, where) or [] for name in ("summary", "content"))
     parts = [part for parts in listed for part in parts]
     text = "\n\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
     sealed = node.get("encrypted_content")
-    family, signature = unsealed(sealed) if isinstance(sealed, str) else (FAMILY, None)
-    left = rest(node, "type", "encrypted_content")
-    return ir.Thinking(
-        text=text, signature=signature, family=family, extra=left if family == FAMILY else None
-    )
+    block = unsealed(sealed) if isinstance(sealed, str) else ir.Thinking(family=FAMILY)
+    block.text = "" if block.redacted is not None else text
+    block.extra = rest(node, "type", "encrypted_content") if block.family == FAMILY else None
+    return block
 
 
 def sealed(block: ir.Thinking) -> str | None:
@@ -106,12 +122,14 @@ def sealed(block: ir.Thinking) -> str | None:
     return f"{_SEAL}{block.family}.{'r' if block.redacted else 's'}.{secret}"
 
 
-def unsealed(text: str) -> tuple[str, str]:
-    """The vendor and what it signed."""
+def unsealed(text: str) -> ir.Thinking:
+    """The vendor's thought, without its text: signed, or redacted."""
     if not text.startswith(_SEAL):
-        return FAMILY, text
-    family, _, secret = text[len(_SEAL) :].partition(".")
-    return family, secret.partition(".")[2]
+        return ir.Thinking(family=FAMILY, signature=text)
+    family, kind, secret = [*text[len(_SEAL) :].split(".", 2), "", ""][:3]
+    if kind == "r":
+        return ir.Thinking(family=family, redacted=secret)
+    return ir.Thinking(family=family, signature=secret)
 
 
 def _read_result(node: dict[str, Any], where: str) -> ir.ToolResult:
@@ -128,11 +146,32 @@ def _read_result(node: dict[str, Any], where: str) -> ir.ToolResult:
 # --- writing ---------------------------------------------------------------------------------------------
 
 
-def write_input(turns: Iterable[ir.Turn], dropped: list[str]) -> list[dict[str, Any]]:
+def write_input(turns: Iterable[ir.Turn], dropped: list[str], ours: bool) -> list[dict[str, Any]]:
+    """`ours`: the request was read in this format, so that its ids stay as they are."""
     items: list[dict[str, Any]] = []
+    ids = None if ours else Ids(Fitter(MAX_ID, "call"), "call")
     for index, turn in enumerate(turns):
-        items += _write_turn(turn, f"messages[{index}]", dropped)
+        items += _write_turn(turn if ids is None else _named(turn, ids), f"messages[{index}]", dropped)
+    custom = {item.get("call_id") for item in items if item.get("type") == "custom_tool_call"}
+    for item in items:
+        if item.get("type") == _RESULT and item["call_id"] in custom:
+            item["type"] = "custom_tool_call_output"
     return items
+
+
+def _named(turn: ir.Turn, ids: Ids) -> ir.Turn:
+    """The turn with ids as the API takes them, also for calls of formats without; empty texts, which say nothing,
+    are left out."""
+    blocks: list[ir.Block] = []
+    for block in turn.blocks:
+        if isinstance(block, ir.ToolCall):
+            block = msgspec.structs.replace(block, id=ids.call(block.id, block.name))
+        elif isinstance(block, ir.ToolResult):
+            block = msgspec.structs.replace(block, call_id=ids.result(block.call_id, block.name))
+        elif isinstance(block, ir.Text) and not block.text and len(turn.blocks) > 1:
+            continue
+        blocks.append(block)
+    return msgspec.structs.replace(turn, blocks=blocks)
 
 
 def _write_turn(turn: ir.Turn, where: str, dropped: list[str]) -> list[dict[str, Any]]:
@@ -178,9 +217,10 @@ def write_item(block: ir.Block, where: str, dropped: list[str]) -> dict[str, Any
                 **own(block.extra),
             }
         case ir.ToolResult():
-            output: Any = [write_part(one, False, where, dropped) for one in block.content]
+            parts = [write_part(one, False, where, dropped) for one in block.content]
+            output: Any = [part for part in parts if part is not None]
             if all(isinstance(one, ir.Text) for one in block.content):
-                output = "".join(one.text for one in block.content if isinstance(one, ir.Text))
+                output = "\n".join(one.text for one in block.content if isinstance(one, ir.Text))
             return {
                 "type": "function_call_output",
                 "call_id": block.call_id,

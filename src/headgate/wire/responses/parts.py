@@ -55,16 +55,21 @@ def _citation(node: dict[str, Any]) -> ir.Citation:
     )
 
 
-def write_citation(citation: ir.Citation) -> dict[str, Any]:
+def write_citation(citation: ir.Citation, length: int) -> dict[str, Any]:
+    """`length` is that of the text: where a citation ends that says nothing of it. One without an address is of a
+    document, which the format knows by its file."""
     kept = own(citation.extra)
     if kept:
         return kept
+    end = length if citation.end is None else citation.end
+    if citation.url is None:
+        return {"type": "file_citation", "file_id": "", "filename": citation.title or "", "index": end}
     return {
         "type": "url_citation",
-        "url": citation.url or "",
+        "url": citation.url,
         "title": citation.title or "",
         "start_index": citation.start or 0,
-        "end_index": citation.end or 0,
+        "end_index": end,
     }
 
 
@@ -122,10 +127,13 @@ def _url(source: ir.Source, default: str) -> str:
 def write_part(block: ir.Block, answer: bool, where: str, dropped: list[str]) -> dict[str, Any] | None:
     """`answer`: in a turn of the assistant. None for what has no form here, which `dropped` then names."""
     match block:
+        case ir.Image(source=source) | ir.File(source=source) if not _is_known(source):
+            dropped.append(f"{where}: file by id of {source.family}")
+            return None
         case ir.Text():
             part: dict[str, Any] = {"type": "output_text" if answer else "input_text", "text": block.text}
             if answer:
-                part["annotations"] = [write_citation(one) for one in block.citations or ()]
+                part["annotations"] = [write_citation(one, len(block.text)) for one in block.citations or ()]
             return part | own(block.extra)
         case ir.Refusal():
             return {"type": "refusal", "refusal": block.text}
@@ -147,5 +155,15 @@ def write_part(block: ir.Block, answer: bool, where: str, dropped: list[str]) ->
         case ir.Opaque(family="responses"):
             return dict(block.value)
         case _:
-            dropped.append(f"{where}: {type(block).__name__.lower()}")
+            dropped.append(f"{where}: {_kind_of(block)}")
             return None
+
+
+def _is_known(source: ir.Source) -> bool:
+    return source.kind != "id" or source.family in (None, FAMILY, "openai")
+
+
+def _kind_of(block: ir.Block) -> str:
+    if isinstance(block, ir.Opaque) and isinstance(block.value, dict):
+        return str(block.value.get("type") or next(iter(block.value), "block"))
+    return type(block).__name__.lower()

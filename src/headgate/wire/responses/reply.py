@@ -3,6 +3,7 @@
 https://platform.openai.com/docs/api-reference/responses/object
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -10,8 +11,9 @@ import msgspec
 from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.responses.items import CALLS, read_output, sealed
-from headgate.wire.responses.parts import FAMILY, read_part, rest, write_part
+from headgate.wire.responses.items import CALLS, PICTURE, read_answer, sealed
+from headgate.wire.responses.logprobs import read_logprobs, write_logprobs
+from headgate.wire.responses.parts import FAMILY, own, read_part, rest, write_part
 from headgate.wire.shape import expect, optional, reply_json, says_bad_reply
 
 _REASONS: Final[dict[str, ir.FinishReason]] = {
@@ -48,14 +50,14 @@ _GLANCE: Final = msgspec.json.Decoder(_Facts).decode
 
 
 @says_bad_reply
-def read_reply(body: bytes) -> ir.Reply:
+def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
     """Raises APIResponseValidationError, or the error that the body is."""
     node = reply_json(body)
     if not isinstance(node, dict):
         raise APIResponseValidationError("the upstream's answer can't be read: expected an object")
     if (failure := failure_of(node)) is not None:
         raise failure
-    return read_response(node)
+    return read_response(node, echo.tool_names if echo is not None else {})
 
 
 def failure_of(node: dict[str, Any]) -> HeadgateError | None:
@@ -65,15 +67,19 @@ def failure_of(node: dict[str, Any]) -> HeadgateError | None:
     return None
 
 
-def read_response(node: dict[str, Any]) -> ir.Reply:
-    """Raises Malformed."""
+def read_response(node: dict[str, Any], names: Mapping[str, str]) -> ir.Reply:
+    """`names` maps tools' names as written to the caller's. Raises Malformed."""
     turn = ir.Turn(role="assistant", blocks=[])
-    for index, item in enumerate(optional(node, "output", list, "") or ()):
-        turn.blocks += read_blocks(expect(item, dict, f"output[{index}]"), f"output[{index}]")
+    tokens: list[ir.TokenLogprob] = []
+    for index, value in enumerate(optional(node, "output", list, "") or ()):
+        item = expect(value, dict, f"output[{index}]")
+        turn.blocks += read_blocks(item, f"output[{index}]", names)
+        for part in item["content"] if isinstance(item.get("content"), list) else ():
+            tokens += read_logprobs(part.get("logprobs") if isinstance(part, dict) else None)
     created = node.get("created_at")
     tier = node.get("service_tier")
     return ir.Reply(
-        choices=[ir.Choice(turn=turn, finish=finish_of(node, turn.blocks))],
+        choices=[ir.Choice(turn=turn, finish=finish_of(node, turn.blocks), logprobs=tokens or None)],
         id=optional(node, "id", str, ""),
         model=optional(node, "model", str, ""),
         created=int(created) if isinstance(created, int | float) else None,
@@ -82,9 +88,9 @@ def read_response(node: dict[str, Any]) -> ir.Reply:
     )
 
 
-def read_blocks(item: dict[str, Any], where: str) -> list[ir.Block]:
+def read_blocks(item: dict[str, Any], where: str, names: Mapping[str, str]) -> list[ir.Block]:
     if (optional(item, "type", str, where) or "message") != "message":
-        return [read_output(item, where)]
+        return [read_answer(item, where, names)]
     parts = optional(item, "content", list, where) or []
     return [read_part(part, f"{where}.content[{at}]") for at, part in enumerate(parts)]
 
@@ -150,10 +156,12 @@ def glance(body: bytes) -> Glance:
 def write_reply(reply: ir.Reply, frame: Frame) -> bytes:
     choice = reply.choices[0] if reply.choices else ir.Choice(turn=ir.Turn(role="assistant", blocks=[]))
     items = [write_block(block, f"{frame.id}_{at}") for at, block in enumerate(choice.turn.blocks)]
+    told = next((item for item in items if item is not None and item["type"] == "message"), None)
+    if choice.logprobs is not None and told is not None and told["content"][0]["type"] == "output_text":
+        told["content"][0]["logprobs"] = write_logprobs(choice.logprobs)
     document = response(frame, reply.model, [item for item in items if item is not None])
     document["created_at"] = reply.created or frame.created
-    document["usage"] = write_usage(reply.usage)
-    end(document, choice.finish)
+    end(document, choice.finish, reply.usage)
     return _ENCODE(document)
 
 
@@ -186,8 +194,11 @@ def response(frame: Frame, model: str | None, output: list[dict[str, Any]]) -> d
     }
 
 
-def end(document: dict[str, Any], finish: ir.Finish | None) -> None:
-    """Sets the status."""
+def end(document: dict[str, Any], finish: ir.Finish | None, usage: ir.Usage | None) -> None:
+    """Sets the status and the usage."""
+    document["usage"] = write_usage(usage)
+    if usage is not None and usage.service_tier is not None:
+        document["service_tier"] = usage.service_tier
     reason = finish.reason if finish is not None else "stop"
     if reason in ("length", "content_filter"):
         document["status"] = "incomplete"
@@ -206,7 +217,7 @@ def write_block(block: ir.Block, name: str) -> dict[str, Any] | None:
                 ("custom_tool_call", "input", "ctc") if custom else ("function_call", "arguments", "fc")
             )
             item = {"id": f"{begin}_{name}", "type": kind, "status": "completed", "call_id": block.id}
-            return {**item, "name": block.name, key: block.arguments}
+            return {**item, "name": block.name, key: block.arguments or ("" if custom else "{}")}
         case ir.Thinking():
             summary = [{"type": "summary_text", "text": block.text}] if block.text else []
             return {
@@ -217,11 +228,23 @@ def write_block(block: ir.Block, name: str) -> dict[str, Any] | None:
             }
         case ir.Opaque(family="responses") if block.value.get("type") not in CALLS:
             return dict(block.value)
+        case ir.Text(only_seal=True):
+            return None
         case ir.Text() | ir.Refusal():
             part = write_part(block, True, "", [])
             if part is not None:
                 part.pop("item", None)
             return message(name, "completed", [part] if part is not None else [])
+        case ir.Audio(transcript=str() as said):
+            return write_block(ir.Text(said), name)
+        case ir.Image(source=ir.Source(kind="data", value=data)):
+            return {
+                "id": f"ig_{name}",
+                "type": PICTURE,
+                "status": "completed",
+                **own(block.extra),
+                "result": data,
+            }
         case _:
             return None
 

@@ -4,14 +4,16 @@ https://platform.openai.com/docs/api-reference/responses/create. What only this 
 the answer is in `spelling`; what another format can't express is in `extra`, so that whoever writes it names it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from headgate.wire import ir
 from headgate.wire.dialect import Target
-from headgate.wire.responses.items import read_input, write_input
+from headgate.wire.neutral import NEUTRAL
+from headgate.wire.responses.items import CALLS, read_input, write_input
 from headgate.wire.responses.parts import FAMILY, own, rest
 from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
+from headgate.wire.words import Fitter
 
 _SCALARS: Final[Mapping[str, tuple[str, type]]] = {
     "parallel_tool_calls": ("parallel_tools", bool),
@@ -30,10 +32,13 @@ _HOUSEKEEPING: Final = frozenset(
 _READ: Final = frozenset(
     ("model", "input", "instructions", "tools", "tool_choice", "text", "reasoning", "stream")
 )
+MAX_NAME: Final = 64
 _ELSEWHERE: Final = (
     "stop", "seed", "n", "presence_penalty", "frequency_penalty", "logit_bias", "top_k", "audio", "modalities",
 )  # fmt: skip
 """What the IR has and this format has not."""
+_LOGPROBS: Final = "message.output_text.logprobs"
+"""What `include` must hold for log probabilities."""
 _CHAT: Final = frozenset(("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "store"))
 """Keys of chat that mean the same here."""
 _HARMLESS: Final = frozenset(("extra_body", "prediction", "anthropic_beta", "anthropic_version", "labels"))
@@ -64,6 +69,9 @@ def read_request(body: Mapping[str, Any]) -> ir.Request:
     )
     for key, (name, kind) in _SCALARS.items():
         setattr(request, name, optional(body, key, kind, ""))
+    include = optional(body, "include", list, "") or ()
+    if _LOGPROBS in include or request.top_logprobs is not None:
+        request.logprobs = True
     _read_text(body, request)
     reasoning = optional(body, "reasoning", dict, "")
     if reasoning is not None:
@@ -117,20 +125,13 @@ def _read_tool(node: dict[str, Any], where: str) -> ir.Tool | ir.HostedTool:
     return ir.Tool(
         name=required(node, "name", str, where),
         description=optional(node, "description", str, where),
-        parameters=optional(node, "parameters", dict, where) if kind == "function" else FREE_TEXT,
+        parameters=optional(node, "parameters", dict, where) if kind == "function" else ir.FREE_TEXT,
+        free=kind == "custom",
         strict=optional(node, "strict", bool, where),
         extra={FAMILY: node}
         if kind == "custom"
         else rest(node, "type", "name", "description", "parameters", "strict"),
     )
-
-
-FREE_TEXT: Final[dict[str, Any]] = {
-    "type": "object",
-    "properties": {"input": {"type": "string"}},
-    "required": ["input"],
-}
-"""How a tool that takes free text is told to models that know functions only."""
 
 
 def _read_choice(value: Any) -> ir.ToolChoice | None:
@@ -158,11 +159,19 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
     body: dict[str, Any] = {"model": target.model}
     if turns and own(turns[0].extra).get("instructions"):
         body["instructions"] = "".join(one.text for one in turns.pop(0).blocks if isinstance(one, ir.Text))
-    body["input"] = write_input(turns, dropped)
+    ours, names = FAMILY in (request.spelling or {}), Fitter(MAX_NAME, "tool")
+    fit: Callable[[str], str] = str if ours else names.fit
+    body["input"] = write_input(turns, dropped, ours)
+    for item in body["input"]:
+        if item.get("type") in CALLS:
+            item["name"] = fit(item["name"])
     if request.tools is not None:
-        body["tools"] = [tool for one in request.tools if (tool := _write_tool(one, dropped)) is not None]
+        body["tools"] = [
+            tool for one in request.tools if (tool := _write_tool(one, fit, dropped)) is not None
+        ]
     if request.tool_choice is not None:
-        body["tool_choice"] = _write_choice(request.tool_choice)
+        free = {tool.name for tool in request.tools or () if isinstance(tool, ir.Tool) and tool.free}
+        body["tool_choice"] = _write_choice(request.tool_choice, fit, free)
     for key, (name, _) in _SCALARS.items():
         if (value := getattr(request, name)) is not None:
             body[key] = value
@@ -173,9 +182,11 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["reasoning"] = reasoning
     if request.stream:
         body["stream"] = True
-    dropped += [name for name in _ELSEWHERE if getattr(request, name) is not None]
+    dropped += [name for name in _ELSEWHERE if _asks(name, getattr(request, name))]
     body.update(own(request.spelling))
-    if FAMILY not in (request.spelling or {}):
+    if request.logprobs and not ours:
+        body["include"] = [_LOGPROBS]
+    if not ours:
         body.setdefault("store", False)  # nobody asked the provider to keep the conversation
     for family, fields in (request.extra or {}).items():
         for key, value in fields.items():
@@ -183,23 +194,30 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
                 body[key] = value
             elif key not in _HARMLESS and value is not None:
                 dropped.append(key)
-    return ir.Written(body=body, dropped=dropped)
+    echo = ir.Echo(tool_names=names.changed) if names.changed else None
+    return ir.Written(body=body, dropped=dropped, echo=echo)
 
 
-def _write_tool(tool: ir.Tool | ir.HostedTool, dropped: list[str]) -> dict[str, Any] | None:
+def _asks(name: str, value: Any) -> bool:
+    return value is not None and value not in NEUTRAL.get(name, ())
+
+
+def _write_tool(
+    tool: ir.Tool | ir.HostedTool, fit: Callable[[str], str], dropped: list[str]
+) -> dict[str, Any] | None:
     if isinstance(tool, ir.HostedTool):
         if tool.family == FAMILY:
             return tool.value
         if tool.kind == "web_search":
-            return {"type": "web_search"}
-        dropped.append(f"tools: {tool.kind or tool.value.get('type') or 'hosted'}")
+            return _web_search(tool.value)
+        dropped.append(f"tools: {tool.kind or tool.value.get('type') or next(iter(tool.value), 'hosted')}")
         return None
     kept = own(tool.extra)
-    if kept.get("type") == "custom":
-        return kept
+    if tool.free:
+        return kept or _free(tool, fit(tool.name))
     made: dict[str, Any] = {
         "type": "function",
-        "name": tool.name,
+        "name": fit(tool.name),
         "parameters": tool.parameters or _NO_PARAMETERS,
     }
     if tool.description is not None:
@@ -208,14 +226,44 @@ def _write_tool(tool: ir.Tool | ir.HostedTool, dropped: list[str]) -> dict[str, 
     return made | kept
 
 
+def _free(tool: ir.Tool, name: str) -> dict[str, Any]:
+    """Chat has the same with an object more around the tool, and around its grammar."""
+    made: dict[str, Any] = {"type": "custom", "name": name}
+    if tool.description is not None:
+        made["description"] = tool.description
+    custom = (tool.extra or {}).get("openai", {}).get("custom")
+    form = custom.get("format") if isinstance(custom, dict) else None
+    if isinstance(form, dict):
+        inner = form.get("grammar")
+        made["format"] = {"type": "grammar", **inner} if isinstance(inner, dict) else form
+    return made
+
+
+def _web_search(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Another format's search: where the user is, how much to read, and whose pages, as far as it says."""
+    tool: dict[str, Any] = {"type": "web_search"}
+    place = options.get("user_location")
+    if isinstance(place, dict):
+        inner = place.get("approximate")
+        tool["user_location"] = {**(inner if isinstance(inner, dict) else place), "type": "approximate"}
+    if isinstance(options.get("search_context_size"), str):
+        tool["search_context_size"] = options["search_context_size"]
+    if options.get("allowed_domains"):
+        tool["filters"] = {"allowed_domains": options["allowed_domains"]}
+    return tool
+
+
 _NO_PARAMETERS: Final[dict[str, Any]] = {"type": "object", "properties": {}}
 
 
-def _write_choice(choice: ir.ToolChoice) -> Any:
+def _write_choice(choice: ir.ToolChoice, fit: Callable[[str], str], free: set[str]) -> Any:
+    """`free` are the names of tools that take free text."""
     kept = own(choice.extra).get("tool_choice")
     if kept is not None:
         return kept
-    return {"type": "function", "name": choice.name} if choice.mode == "named" else choice.mode
+    if choice.mode != "named":
+        return choice.mode
+    return {"type": "custom" if choice.name in free else "function", "name": fit(choice.name or "")}
 
 
 def _write_text(request: ir.Request) -> dict[str, Any]:

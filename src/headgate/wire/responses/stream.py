@@ -11,7 +11,8 @@ import msgspec
 
 from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir, sse
-from headgate.wire.responses.items import CALLS, read_output
+from headgate.wire.responses.items import CALLS, read_answer
+from headgate.wire.responses.logprobs import read_logprobs
 from headgate.wire.responses.parts import FAMILY, read_part, rest
 from headgate.wire.responses.reply import failure_of, finish_of, read_usage
 from headgate.wire.shape import Malformed, bad_reply, optional
@@ -23,7 +24,8 @@ _BREAK: Final = "\n\n"
 class StreamReader:
     """`feed` and `close` return the events so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, echo: ir.Echo | None = None) -> None:
+        self._names = echo.tool_names if echo is not None else {}
         self._decoder = sse.Decoder()
         self._started = False
         self._over = False
@@ -76,6 +78,9 @@ class StreamReader:
             if reader is not None:
                 self._start({}, found)
                 reader(self, node, found)
+            elif kind in _WHOLE:
+                self._start({}, found)
+                self._whole(*_WHOLE[kind], node, found)
 
     def _start(self, response: dict[str, Any], found: list[ir.Event]) -> None:
         if self._started:
@@ -100,6 +105,9 @@ class StreamReader:
             )
             found.append(ir.StreamFailure(failure))
             return
+        if not self._blocks:  # some tell all at once
+            for at, item in enumerate(optional(response, "output", list, "response") or ()):
+                self._done({"output_index": at, "item": item}, found)
         blocks: list[ir.Block] = [ir.ToolCall(id="", name="")] if self._called else []
         found.append(ir.ChoiceEnd(0, finish_of(response, blocks)))
         found.append(ir.ReplyEnd())
@@ -111,7 +119,7 @@ class StreamReader:
         at, kind = _whole(node, "output_index"), optional(item, "type", str, "item")
         if kind in CALLS:
             self._called = True
-            call = read_output({**item, "arguments": "", "input": ""}, "item")
+            call = read_answer({**item, "arguments": "", "input": ""}, "item", self._names)
             self._block((at, 0), call, "arguments", found)
         elif kind == "reasoning":
             left = rest(item, "type", "encrypted_content", "status", "summary", "content")
@@ -136,6 +144,8 @@ class StreamReader:
 
     def _text(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         self._piece(self._block(_place(node), ir.Text(""), "text", found), "text", node, found)
+        if tokens := read_logprobs(node.get("logprobs")):
+            found.append(ir.LogprobsDelta(0, tokens))
 
     def _refused(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         self._piece(self._block(_place(node), ir.Refusal(""), "refusal", found), "refusal", node, found)
@@ -161,6 +171,17 @@ class StreamReader:
             self._said.add(index)
             found.append(ir.BlockDelta(0, index, kind, text))
 
+    def _whole(
+        self, key: str, kind: ir.DeltaKind, block: ir.Block, node: dict[str, Any], found: list[ir.Event]
+    ) -> None:
+        """The end of a text says all of it: news only where no delta has."""
+        place = _place(node)
+        if kind != "arguments":
+            self._block(place, msgspec.structs.replace(block), kind, found)
+        index = self._blocks.get(place)
+        if index is not None and index not in self._said:
+            self._piece(index, kind, {"delta": node.get(key)}, found)
+
     def _cited(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         part = read_part({"type": "output_text", "text": "", "annotations": [node.get("annotation")]}, "part")
         index = self._block(_place(node), ir.Text(""), "text", found)
@@ -175,7 +196,7 @@ class StreamReader:
             for number, part in enumerate(optional(item, "content", list, "item") or ()):
                 self._rest((at, number), read_part(part, "part"), found)
             return
-        block = read_output(item, "item")
+        block = read_answer(item, "item", self._names)
         if isinstance(block, ir.Opaque):
             found.append(ir.BlockStop(0, self._block((at, 0), block, "text", found)))
             return
@@ -230,6 +251,13 @@ _KINDS: Final[Mapping[type, ir.DeltaKind]] = {
     ir.Thinking: "thinking",
     ir.ToolCall: "arguments",
 }
+_WHOLE: Final[Mapping[str, tuple[str, ir.DeltaKind, ir.Block]]] = {
+    "response.output_text.done": ("text", "text", ir.Text("")),
+    "response.refusal.done": ("refusal", "refusal", ir.Refusal("")),
+    "response.function_call_arguments.done": ("arguments", "arguments", ir.ToolCall(id="", name="")),
+    "response.custom_tool_call_input.done": ("input", "arguments", ir.ToolCall(id="", name="")),
+}
+"""An event that ends a text → where it holds it, and what it is of."""
 _ENDS: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _READERS: Final[Mapping[str, Callable[[StreamReader, dict[str, Any], list[ir.Event]], None]]] = {
     "response.output_item.added": StreamReader._added,

@@ -11,6 +11,7 @@ from headgate.wire import ir, sse
 from headgate.wire.dialect import Frame
 from headgate.wire.responses import reply
 from headgate.wire.responses.items import sealed
+from headgate.wire.responses.logprobs import write_logprobs
 from headgate.wire.responses.parts import write_citation
 
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -25,6 +26,7 @@ class Item:
         self.at = at
         self.name = name
         self.done: dict[str, Any] | None = None
+        self.tokens: list[ir.TokenLogprob] = []
 
     @property
     def id(self) -> str:
@@ -33,6 +35,8 @@ class Item:
             begin = "rs"
         elif isinstance(self.block, ir.ToolCall):
             begin = "ctc" if self.block.kind == "custom" else "fc"
+        elif isinstance(self.block, ir.Image):
+            begin = "ig"
         return f"{begin}_{self.name}"
 
     def place(self, **more: Any) -> Event:
@@ -43,8 +47,9 @@ class Item:
         if isinstance(block, ir.Refusal):
             return {"type": "refusal", "refusal": block.text}
         text = block if isinstance(block, ir.Text) else ir.Text("")
-        notes = [write_citation(one) for one in text.citations or ()]
-        return {"type": "output_text", "text": text.text, "annotations": notes, "logprobs": []}
+        notes = [write_citation(one, len(text.text)) for one in text.citations or ()]
+        tokens = write_logprobs(self.tokens)
+        return {"type": "output_text", "text": text.text, "annotations": notes, "logprobs": tokens}
 
     def opened(self) -> list[Event]:
         item = reply.write_block(self.block, self.name) or {}
@@ -69,6 +74,8 @@ class Item:
         if isinstance(block, ir.Thinking) and kind in ("signature", "redacted"):
             setattr(block, kind, (getattr(block, kind) or "") + text)
             return []
+        if kind in ("signature", "redacted", "audio"):
+            return []  # the format has no place for it
         if isinstance(block, ir.ToolCall):
             block.arguments += text
             name = "custom_tool_call_input" if block.kind == "custom" else "function_call_arguments"
@@ -89,7 +96,8 @@ class Item:
         if not isinstance(block, ir.Text):
             return []
         block.citations = [*(block.citations or ()), citation]
-        note = {"annotation_index": len(block.citations) - 1, "annotation": write_citation(citation)}
+        written = write_citation(citation, len(block.text))
+        note = {"annotation_index": len(block.citations) - 1, "annotation": written}
         return [{"type": "response.output_text.annotation.added", **note, **self.place(content_index=0)}]
 
     def closed(self) -> list[Event]:
@@ -97,9 +105,11 @@ class Item:
             return []
         block = self.block
         events: list[Event] = []
+        if isinstance(block, ir.ToolCall) and block.kind == "function" and not block.arguments:
+            events = self.delta("arguments", "{}")  # every client can parse it
         if isinstance(block, ir.Text | ir.Refusal):
             name, key = ("refusal", "refusal") if isinstance(block, ir.Refusal) else ("output_text", "text")
-            more: Event = {} if name == "refusal" else {"logprobs": []}
+            more: Event = {} if name == "refusal" else {"logprobs": write_logprobs(self.tokens)}
             place = self.place(content_index=0)
             events = [
                 {"type": f"response.{name}.done", key: block.text, **more, **place},
@@ -117,7 +127,7 @@ class Item:
             ]
         elif isinstance(block, ir.ToolCall):
             told = {"arguments": block.arguments, "name": block.name}
-            events = [{"type": "response.function_call_arguments.done", **told, **self.place()}]
+            events.append({"type": "response.function_call_arguments.done", **told, **self.place()})
         self.done = self._finished()
         done = {"type": "response.output_item.done", "item": self.done, "output_index": self.at}
         return [*events, done]
@@ -163,6 +173,11 @@ class StreamWriter:
             case ir.BlockDelta() | ir.CitationDelta() | ir.BlockStop():
                 item = self._items.get(event.index) if event.choice == 0 else None
                 return [] if item is None or item.done is not None else _told(item, event)
+            case ir.LogprobsDelta(choice=0):
+                spoken = [item for item in self._items.values() if isinstance(item.block, ir.Text)]
+                if spoken and spoken[-1].done is None:
+                    spoken[-1].tokens += event.tokens
+                return []
             case ir.ChoiceEnd(choice=0):
                 self._finish = event.finish
                 return []
@@ -176,13 +191,17 @@ class StreamWriter:
 
     def _open(self, event: ir.BlockStart) -> list[Event]:
         """Blocks of other kinds than calls are over when the next one begins."""
-        if event.choice or reply.write_block(event.block, "") is None:
+        if event.choice or not (isinstance(event.block, ir.Audio) or reply.write_block(event.block, "")):
             return []
         over = (item for item in self._items.values() if not isinstance(item.block, ir.ToolCall))
         events = [one for item in over for one in item.closed()]
-        item = Item(event.block, len(self._items), f"{self._frame.id}_{len(self._items)}")
+        block, said = _emptied(event.block)
+        item = Item(block, len(self._items), f"{self._frame.id}_{len(self._items)}")
         self._items[event.index] = item
-        return events + item.opened()
+        events += item.opened()
+        for kind, text in said:
+            events += item.delta(kind, text) if text else []
+        return events
 
     def _response(self) -> dict[str, Any]:
         output = [item.done for item in self._items.values() if item.done is not None]
@@ -192,9 +211,29 @@ class StreamWriter:
 
     def _end(self) -> Event:
         document = self._response()
-        document["usage"] = reply.write_usage(self._usage)
-        reply.end(document, self._finish)
+        reply.end(document, self._finish, self._usage)
         return {"type": f"response.{document['status']}", "response": document}
+
+
+def _emptied(block: ir.Block) -> tuple[ir.Block, list[tuple[ir.DeltaKind, str | None]]]:
+    """The block as its item begins, and what it has said already. Sound is told by its words."""
+    replace = msgspec.structs.replace
+    match block:
+        case ir.Text():
+            return replace(block, text="", citations=None), [("text", block.text)]
+        case ir.Refusal():
+            return ir.Refusal(""), [("refusal", block.text)]
+        case ir.Thinking():
+            return replace(block, text="", signature=None), [
+                ("thinking", block.text),
+                ("signature", block.signature),
+            ]
+        case ir.ToolCall():
+            return replace(block, arguments=""), [("arguments", block.arguments)]
+        case ir.Audio():
+            return ir.Text(""), [("transcript", block.transcript)]
+        case _:
+            return block, []
 
 
 def _told(item: Item, event: ir.BlockDelta | ir.CitationDelta | ir.BlockStop) -> list[Event]:
