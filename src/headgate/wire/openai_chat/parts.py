@@ -167,8 +167,8 @@ def write_part(block: ir.Block) -> dict[str, Any] | None:
 
 
 def _write_image(block: ir.Image) -> dict[str, Any] | None:
-    """A picture has no id in this format."""
-    if block.source.kind == "id" and block.source.family is not None:
+    """A picture has no id in this format, but for servers that look like OpenAI's and take pictures as files."""
+    if block.source.kind == "id" and block.source.family not in (None, FAMILY):
         return None
     node = {"url": media.write_url(block.source)}
     if block.detail is not None:
