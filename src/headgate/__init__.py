@@ -24,6 +24,7 @@ _MODULES = {
         file_content file_delete file_list file_retrieve list_batches retrieve_batch""",
     "headgate.sdk.client": "Client",
     "headgate.sdk.router": "Router",
+    "headgate.sdk.router_settings": "AllowedFailsPolicy RetryPolicy",
     "headgate.sdk.stream": "CustomStreamWrapper",
     "headgate.sdk.helpers": """completion_cost cost_per_token get_llm_provider get_max_tokens get_model_info
         get_supported_openai_params model_cost register_model stream_chunk_builder supports_audio_input
@@ -37,9 +38,10 @@ _MODULES = {
         RerankResponse ResponsesAPIResponse StreamingChoices TextChoices TextCompletionResponse Usage""",
     "headgate.errors": """APIConnectionError APIError APIResponseValidationError AuthenticationError
         BadGatewayError BadRequestError BudgetExceededError ContentPolicyViolationError
-        ContextWindowExceededError HeadgateError ImageFetchError InternalServerError
-        JSONSchemaValidationError NotFoundError PaymentRequiredError PermissionDeniedError RateLimitError
-        RejectedRequestError ServiceUnavailableError Timeout UnprocessableEntityError UnsupportedParamsError""",
+        ContextWindowExceededError HeadgateError ImageFetchError InternalServerError InvalidRequestError
+        JSONSchemaValidationError LiteLLMUnknownProvider NotFoundError OpenAIError PaymentRequiredError
+        PermissionDeniedError RateLimitError RejectedRequestError RouterRateLimitError
+        ServiceUnavailableError Timeout UnknownProviderError UnprocessableEntityError UnsupportedParamsError""",
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}
 

@@ -16,6 +16,19 @@ from headgate.server.registry import Registry
 SECRET = "sk-chosen-by-its-owner-1"
 
 
+def test_what_clients_go_through_is_never_null(api: Api) -> None:
+    lists, tables = ("models", "allowed_routes"), ("aliases", "metadata", "permissions")
+    for row in (api.made("/key/generate"), api.info(api.key())):
+        assert {name: row[name] for name in (*lists, *tables)} == {
+            **{name: [] for name in lists},
+            **{name: {} for name in tables},
+        }
+    team = api.made("/team/new")
+    assert (team["models"], team["metadata"]) == ([], {})
+    user = api.get("/user/info", user_id=api.made("/user/new")["user_id"])["user_info"]
+    assert (user["models"], user["metadata"]) == ([], {})
+
+
 @pytest.mark.parametrize(
     ("models", "m", "n", "big"),
     [

@@ -163,9 +163,24 @@ def test_a_model_that_is_none_is_a_bad_request(model: Any) -> None:
         (lambda: headgate.completion("mock/echo"), "messages"),
         (lambda: headgate.text_completion(model="mock/echo"), "prompt"),
         (lambda: headgate.embedding("mock/echo"), "input"),
+        (lambda: headgate.completion("mock/echo", ASKED, num_retries="many"), "num_retries"),
+        (lambda: headgate.completion("mock/echo", ASKED, max_retries=1.5), "max_retries"),
+        (lambda: headgate.completion("mock/echo", ASKED, stream="yes"), "stream"),
+        (lambda: headgate.completion("mock/echo", ASKED, drop_params="maybe"), "drop_params"),
+        (lambda: headgate.completion("mock/echo", ASKED, api_base=7), "api_base"),
+        (lambda: headgate.completion("mock/echo", ASKED, extra_headers="a: b"), "extra_headers"),
+        (lambda: headgate.completion("mock/echo", ASKED, extra_body=[1]), "extra_body"),
+        (lambda: headgate.completion("mock/echo", ASKED, fallbacks="openai/gpt-4o"), "fallbacks"),
+        (
+            lambda: headgate.completion("mock/echo", ASKED, additional_drop_params="stop"),
+            "additional_drop_params",
+        ),
+        (lambda: headgate.completion("mock/echo", ASKED, temperature=float("nan")), "temperature"),
+        (lambda: headgate.completion("mock/echo", ASKED, temperature=float("inf")), "temperature"),
+        (lambda: headgate.completion("mock/echo", ASKED, timeout="soon"), "timeout"),
     ],
 )
-def test_what_is_missing_is_named(work: Callable[[], Any], param: str) -> None:
+def test_what_is_missing_or_can_not_be_meant_is_named(work: Callable[[], Any], param: str) -> None:
     with pytest.raises(headgate.BadRequestError) as caught:
         work()
     assert caught.value.param == param

@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -294,9 +295,68 @@ def test_health_metrics_and_info(gateway: RunningGateway) -> None:
     assert SECRET.encode() not in text
     _, _, info = gateway.request("/v1/model/info")
     assert SECRET.encode() not in info
-    assert {row["model_name"] for row in json.loads(info)["data"]} == {"gpt", "claude", "grok", "down"}
+    assert {row["model_name"] for row in json.loads(info)["data"]} == {
+        "mock/*",
+        "gpt",
+        "claude",
+        "grok",
+        "down",
+    }
     assert gateway.request("/v1/models/gpt")[0] == 200
     assert gateway.request("/v1/models/nothing")[0] == 404
+
+
+def test_the_rows_of_models_are_shown_whatever_stands_in_them(tmp_path: Path) -> None:
+    """Lists and dates of `model_info`, and the row's own price over the catalog's."""
+    row = {
+        "model_name": "m",
+        "litellm_params": {"model": "openai/gpt-4o", "api_key": SECRET, "input_cost_per_token": 0.5},
+        "model_info": {
+            "id": "one",
+            "access_groups": ["beta"],
+            "since": date(2026, 11, 1),
+            "odd": float("nan"),
+        },
+    }
+    with running({"model_list": [row], "general_settings": {"master_key": KEY}}, tmp_path) as served:
+        for path in ("/model/info", "/v1/model/info", "/v1/model/info?litellm_model_id=one"):
+            status, _, data = served.request(path)
+            assert status == 200
+            (found,) = json.loads(data)["data"]
+            known = found["model_info"]
+            assert (known["id"], known["access_groups"], known["since"]) == ("one", ["beta"], "2026-11-01")
+            assert (known["input_cost_per_token"], known["output_cost_per_token"]) == (0.5, 1e-5)
+        assert served.request("/model/info?litellm_model_id=two")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("PUT", "/v1/messages", "POST"),
+        ("GET", "/engines/gpt/embeddings", "POST"),
+        ("GET", "/key/generate", "POST"),
+        ("DELETE", "/v1/files", "GET, HEAD, POST"),
+    ],
+)
+def test_another_method_is_told_those_that_are_taken(
+    gateway: RunningGateway, method: str, path: str, allowed: str
+) -> None:
+    status, headers, data = gateway.request(path, None, None, method)
+    assert (status, headers["allow"]) == (405, allowed)
+    assert f"{method} {path}: this path takes {allowed}" in json.loads(data)["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", ["yes", 1, [], {}])
+def test_a_stream_is_asked_for_by_true_alone(gateway: RunningGateway, stream: Any) -> None:
+    body = {"model": "mock/echo", "messages": ASKED, "stream": stream}
+    status, _, data = gateway.request("/v1/chat/completions", body)
+    assert (status, json.loads(data)["error"]["param"]) == (400, "stream")
+
+
+def test_a_number_that_nobody_can_read_is_no_bug(gateway: RunningGateway) -> None:
+    body = b'{"model": "mock/echo", "max_tokens": 1e400, "messages": []}'
+    assert gateway.request("/v1/chat/completions", body)[0] == 400
 
 
 def test_the_configuration_of_the_readme_is_good(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ class Deployment:
         self.base = self.base or _first(env, self.provider.base_url_env)
         self._elsewhere = self.base is not None and self.base != self.provider.base_url
         self.base = self.base or self._own_base()
-        self.id = str(info.get("id") or _fingerprint(group, params))
+        self.id = str(info.get("id") or fingerprint(group, params))
         self.model_raw = Raw(msgspec.json.encode(self.body_model))
         self.fixed = {
             name: Raw(msgspec.json.encode(value))
@@ -403,7 +403,7 @@ def _timeouts(value: Any) -> Timeouts:
     return Timeouts(connect=min(10.0, seconds), first_byte=seconds, between_chunks=seconds)
 
 
-def _fingerprint(group: str, params: Mapping[str, Any]) -> str:
+def fingerprint(group: str, params: Mapping[str, Any]) -> str:
     """An id that stays the same as long as the entry does, as LiteLLM's does."""
     text = msgspec.json.encode([group, dict(params)], enc_hook=str, order="deterministic")
     return hashlib.sha256(text).hexdigest()

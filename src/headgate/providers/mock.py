@@ -92,7 +92,10 @@ class MockTransport:
     async def send(
         self, origin: Origin, head: bytes, body: bytes | Outgoing, timeouts: Timeouts
     ) -> MockAnswer:
-        asked: dict[str, Any] = msgspec.json.decode(b"{}" if isinstance(body, Outgoing) else body)
+        try:
+            asked: dict[str, Any] = msgspec.json.decode(b"{}" if isinstance(body, Outgoing) else body)
+        except msgspec.DecodeError as error:  # a number that is too large for anybody
+            return _failure(400, f"the body can't be read: {error}")
         name = str(asked.get("model", ""))
         if asked.get("mock_timeout"):
             seconds = min(timeouts.first_byte or 0.0, timeouts.total or timeouts.first_byte or 0.0)

@@ -108,7 +108,12 @@ def token_counter(
     if text is not None and messages is not None:
         raise BadRequestError("'text' or 'messages', not both", param="text")
     if text is not None:
-        return tokens.estimate(text if isinstance(text, str) else "".join(text))
+        parts = [text] if isinstance(text, str) else text
+        if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+            raise BadRequestError(
+                f"'text' must be a text or a list of texts, not a {type(text).__name__}", param="text"
+            )
+        return tokens.estimate("".join(parts))
     if isinstance(messages, str) or (messages is None and not tools):
         raise BadRequestError("'text' must be given, or 'messages' as a list", param="messages")
     plain = msgspec.json.decode(encoded("messages", list(messages or ())))
@@ -175,6 +180,9 @@ def cost_per_token(
     **_: Any,
 ) -> tuple[float, float]:
     """(prompt cost, completion cost) in US dollars. Raises NotFoundError for a model without known prices."""
+    for name, value in (("prompt_tokens", prompt_tokens), ("completion_tokens", completion_tokens)):
+        if not isinstance(value, int | float) or value < 0:
+            raise BadRequestError(f"{name!r} must be a number of 0 or more, not {value!r}", param=name)
     if custom_cost_per_second is not None:
         return 0.0, custom_cost_per_second * (response_time_ms or 0.0) / 1000
     usage = read_usage(_dumped(usage_object)) or ir.Usage(
@@ -340,15 +348,20 @@ def validate_environment(
     return {"keys_in_environment": not missing, "missing_keys": missing}
 
 
+_USUAL: Final = ("system_messages", "native_streaming")
+"""What chat models do unless the catalog says otherwise."""
+
+
 def _supports(ability: str) -> Callable[..., bool]:
     def supports(model: str, custom_llm_provider: str | None = None) -> bool:
         name, provider = _split(model, custom_llm_provider)
         row = default_client().catalog.find(name, provider) or {}
-        return row.get(f"supports_{ability}") is True
+        told = row.get(f"supports_{ability}")
+        return told is True or (told is None and ability in _USUAL and row.get("mode") == "chat")
 
     supports.__name__ = supports.__qualname__ = f"supports_{ability}"
     supports.__doc__ = (
-        f"Whether the catalog says so of {ability.replace('_', ' ')}; False for an unknown model."
+        f"Whether the model is known for {ability.replace('_', ' ')}; False for an unknown model."
     )
     return supports
 

@@ -1,5 +1,6 @@
 """Keyword arguments of LiteLLM's functions, sorted: what is sent, what makes the deployment, what steers."""
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -26,6 +27,33 @@ _NEVER_SENT: Final = frozenset(
     force_timeout max_fallbacks id no_log include_server_side_tool_invocations""".split()
 )
 _MOCK: Final = ("mock_response", "mock_tool_calls", "mock_timeout")
+_KINDS: Final[Mapping[str, tuple[type | tuple[type, ...], str]]] = {
+    **dict.fromkeys(("stream", "drop_params", "modify_params"), (bool, "True or False")),
+    **dict.fromkeys(("num_retries", "max_retries"), (int, "a whole number")),
+    **dict.fromkeys(("api_base", "base_url"), (str, "an address, such as 'http://localhost:8000/v1'")),
+    **dict.fromkeys(
+        ("extra_headers", "headers", "extra_body", "context_window_fallback_dict"), (Mapping, "a dictionary")
+    ),
+    **dict.fromkeys(
+        ("additional_drop_params", "allowed_openai_params"), ((list, tuple, set), "a list of names")
+    ),
+    "fallbacks": ((list, tuple), "a list of models, or of dictionaries with a 'model'"),
+}
+"""What would be misread where it is something else: a text, for one, as a list of its letters."""
+
+
+def check(fields: Mapping[str, Any]) -> None:
+    """Raises BadRequestError naming the first argument that can't be meant."""
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if isinstance(value, float) and not math.isfinite(value) and name not in _ENDLESS:
+            raise BadRequestError(f"{name!r} must be a number that JSON can write, not {value}", param=name)
+        if name in _KINDS and not isinstance(value, _KINDS[name][0]):
+            raise BadRequestError(f"{name!r} must be {_KINDS[name][1]}, not {value!r:.80}", param=name)
+
+
+_ENDLESS: Final = ("timeout", "stream_timeout", "request_timeout")
 
 
 def body_of(fields: Mapping[str, Any]) -> dict[str, Raw]:

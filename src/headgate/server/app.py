@@ -200,10 +200,18 @@ def _error(error: HeadgateError, path: str) -> Response:
 
 
 async def _unknown_path(request: Request, exc: Exception) -> Response:
-    status = getattr(exc, "status_code", 404)
-    word = "method" if status == 405 else "path"
-    message = f"{request.method} {request.url.path}: no such {word}. Model calls go to /v1/chat/completions."
-    return _error(NotFoundError(message, status_code=status), request.url.path)
+    path, told = path_of(request.scope), f"{request.method} {request.url.path}"
+    allowed = {"POST"} if paths.find(path) is not None else set()
+    for route in request.app.routes:
+        if route.path_regex.match(path):
+            allowed |= route.methods
+    if not allowed:
+        message = f"{told}: no such path. Model calls go to /v1/chat/completions."
+        return _error(NotFoundError(message), request.url.path)
+    methods = ", ".join(sorted(allowed))
+    answer = _error(NotFoundError(f"{told}: this path takes {methods}", status_code=405), request.url.path)
+    answer.headers["allow"] = methods
+    return answer
 
 
 async def _bug(request: Request, exc: Exception) -> Response:

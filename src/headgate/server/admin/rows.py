@@ -25,6 +25,16 @@ _TIMES: Final = frozenset(
     ("created_at", "updated_at", "expires", "started", "ended", "first_token", "budget_reset_at")
 )
 
+_EMPTY: Final[Mapping[str, Callable[[], Any]]] = {
+    "models": list,
+    "allowed_routes": list,
+    "access_model_names": list,
+    "aliases": dict,
+    "metadata": dict,
+    "permissions": dict,
+}
+"""What is never null in LiteLLM's answers: https://docs.litellm.ai/docs/proxy/virtual_keys."""
+
 
 class Desk(Struct, frozen=True):
     """Who asks for a change, and when. `by` is what the audit log shows."""
@@ -223,10 +233,11 @@ def budget_of(table: Table, limits: Row) -> dict[str, Any]:
 
 
 def plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON: dollars, ISO times, and empty what LiteLLM's clients go through without a look."""
     found: dict[str, Any] = {}
     for name, value in row.items():
         if value is None:
-            found[name] = None
+            found[name] = _EMPTY[name]() if name in _EMPTY else None
         elif name in _TIMES:
             found[name] = iso(value)
         elif name in table.c and isinstance(table.c[name].type, Money):

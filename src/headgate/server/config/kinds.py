@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from headgate.core import breaks, cooldown, hedge, retry
-from headgate.core.strategies import STRATEGIES
+from headgate.core.strategies import ARGUMENTS, STRATEGIES
 from headgate.providers.base import PATHS
 from headgate.store.periods import EXPECTED, parse
 
@@ -27,7 +27,6 @@ MODES: Final = (
 CHAT_DIALECTS: Final = ("openai_chat", "anthropic", "gemini", "cohere", "ollama")
 MORE_PATHS: Final = ("chat_stream", "count_tokens")
 """Operations of other formats than OpenAI's."""
-ARGUMENTS: Final = ("ttl", "lowest_latency_buffer", "max_latency_list_size")
 FAILS: Final = tuple(name for name, _ in cooldown.POLICY)
 RETRIES: Final = (*(name for name, _ in retry.POLICY), retry.ANY)
 
