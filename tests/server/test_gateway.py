@@ -315,7 +315,6 @@ def test_the_rows_of_models_are_shown_whatever_stands_in_them(tmp_path: Path) ->
             "id": "one",
             "access_groups": ["beta"],
             "since": date(2026, 11, 1),
-            "odd": float("nan"),
         },
     }
     with running({"model_list": [row], "general_settings": {"master_key": KEY}}, tmp_path) as served:
