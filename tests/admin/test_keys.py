@@ -467,3 +467,20 @@ class Interrupted:
         if between is not None:
             await asyncio.to_thread(between)
         return found
+
+
+def test_several_keys_are_shown_at_once(api: Api) -> None:
+    keys = [api.key(key_alias="several 1"), api.key(key_alias="several 2")]
+    found = api.made("/v2/key/info", keys=[*keys, "sk-nobody-has-this-key"])
+    assert [row["key_alias"] for row in found["info"]] == ["several 1", "several 2"]
+    mine = api.user("who-has-one")
+    assert len(api.done("POST", "/v2/key/info", {}, mine)["info"]) == 1
+
+
+def test_keys_are_found_by_a_part_of_their_alias(api: Api) -> None:
+    api.key(key_alias="found%me")
+    for asked in ({"search": "d%m"}, {"key_alias": "found", "substring_matching": "true"}):
+        rows = api.get("/key/list", return_full_object="true", **asked)["keys"]
+        assert [row["key_alias"] for row in rows] == ["found%me"]
+    assert api.get("/key/list", key_alias="found")["keys"] == []
+    assert api.look("/key/list", status="deleted")[1]["error"]["param"] == "status"

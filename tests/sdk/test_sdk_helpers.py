@@ -9,8 +9,8 @@ from test_sdk_functions import ASKED, CHAT, SHAPES, answer, at, sent
 
 import headgate
 from headgate.catalog.lookup import Catalog
+from headgate.core.supported import OPENAI_PARAMS
 from headgate.sdk import functions
-from headgate.sdk.helpers import OPENAI_PARAMS
 from servers import Upstream
 
 MINE = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}

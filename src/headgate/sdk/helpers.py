@@ -10,8 +10,8 @@ from headgate.catalog import tokens
 from headgate.catalog.price import PriceSheet, price_of
 from headgate.core.dialects import dialect
 from headgate.core.params import is_price
+from headgate.core.supported import supported
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError
-from headgate.providers.quirks import plan
 from headgate.providers.registry import providers, resolve
 from headgate.sdk.functions import default_client
 from headgate.sdk.objects import ModelResponse, TextCompletionResponse, View
@@ -21,29 +21,6 @@ from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat.fields import read_usage
 from headgate.wire.sse import encode as sse
-
-OPENAI_PARAMS: Final = tuple(
-    """frequency_penalty logit_bias logprobs top_logprobs max_tokens max_completion_tokens modalities prediction n
-    presence_penalty seed stop stream stream_options temperature top_p tools tool_choice function_call functions
-    parallel_tool_calls audio web_search_options service_tier response_format user reasoning_effort thinking
-    verbosity store prompt_cache_key safety_identifier""".split()
-)
-_ONLY_OPENAI: Final = frozenset(
-    "logit_bias prediction verbosity store prompt_cache_key safety_identifier".split()
-)
-_ABSENT: Final[Mapping[str, frozenset[str]]] = {
-    "openai_chat": frozenset({"thinking"}),
-    "anthropic": _ONLY_OPENAI
-    | frozenset("frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio".split()),
-    "bedrock_converse": _ONLY_OPENAI
-    | frozenset(
-        "frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio user".split()
-    ),
-    "gemini": _ONLY_OPENAI | {"user"},
-    "ollama": _ONLY_OPENAI
-    | frozenset("n modalities audio tool_choice parallel_tool_calls service_tier web_search_options".split()),
-}
-"""What a dialect has no form for."""
 
 
 def stream_chunk_builder(
@@ -327,9 +304,7 @@ def get_supported_openai_params(
         return ["dimensions", "encoding_format", "user"] if "embeddings" in row.paths else None
     if request_type != "chat_completion":
         return None
-    quirks = plan(row, name)
-    missing = quirks.refuse | quirks.drop | _ABSENT.get(row.dialect, frozenset())
-    return [param for param in OPENAI_PARAMS if param not in missing]
+    return supported(row, name)
 
 
 def validate_environment(

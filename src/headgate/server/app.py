@@ -35,7 +35,7 @@ from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
 from headgate.server.config.schema import Config
-from headgate.server.endpoints import jobs, llm, passthrough, paths
+from headgate.server.endpoints import jobs, llm, passthrough, paths, responses
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.meters import Meters
@@ -100,7 +100,8 @@ class App:
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
         snapshot = self.gateway.snapshot
-        if not passthrough.takes(snapshot, path) or jobs.takes(snapshot, path):
+        ours = jobs.takes(snapshot, path) or responses.takes(path)
+        if ours or not passthrough.takes(snapshot, path):
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 

@@ -264,6 +264,11 @@ class Callers:
                 budget.turn(now)
                 budget.count(cost)
 
+    def respent(self, scope: Scope, amount: int) -> None:
+        """So much less counts as spent."""
+        if (budget := self._registry.budget(scope)) is not None:
+            budget.spent -= amount
+
     def forget(self, kind: str, name: str) -> list[str]:
         """Something changed: whoever is made of it is loaded anew at the next call. Their tokens."""
         scope = (kind, name)
