@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError
 from headgate.server.access import token_of
-from headgate.server.admin import fields, rights, rows
+from headgate.server.admin import fields, policy, rights, rows
 from headgate.server.admin.rows import Desk
 from headgate.server.callers import LLM_API, Caller
 from headgate.server.gateway import Gateway
@@ -84,6 +84,8 @@ def make(
         row["user_id"] = desk.caller.user_id
     if not checked and not desk.caller.admin:
         _may_make(connection, desk.caller, row)
+    more = policy.new_key(desk.settings, values)
+    row |= _row(more, desk.now)
     _belongs(connection, row)
     plain = plain or PREFIX + secrets.token_urlsafe(24)
     token = token_of(plain.encode())
@@ -92,7 +94,7 @@ def make(
         raise _taken("key")
     made = rows.create(connection, desk, "key", row)
     found = {**_shown(connection, [made])[0], "key": plain, "token_id": token}
-    return {**found, "duration": values.get("duration")}
+    return {**found, "duration": {**values, **more}.get("duration")}
 
 
 def _check_text(plain: str, name: str) -> None:
@@ -162,6 +164,7 @@ def _update(
     connection: Connection, desk: Desk, values: Mapping[str, Any], action: str = "updated"
 ) -> dict[str, Any]:
     key = led(connection, desk, values["key"], "/key/update")
+    policy.bounded(desk.settings, values)
     row = _row({name: value for name, value in values.items() if name != "key"}, desk.now)
     if row.get("blocked", ...) is None:
         row["blocked"] = False
@@ -378,6 +381,7 @@ def _regenerate(connection: Connection, desk: Desk, key: str, values: Mapping[st
     token = token_of(plain.encode())
     if (other := directory.find_key(connection, token)) is not None and other["id"] != old["id"]:
         raise _taken("new_key")
+    policy.bounded(desk.settings, values)
     row = _row({name: value for name, value in values.items() if name in FIELDS}, desk.now)
     caller = desk.caller
     if not caller.admin:

@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.server.callers import Caller
+from headgate.server.config.schema import LitellmSettings
 from headgate.server.gateway import Gateway
 from headgate.store import changes, ledger, tables, totals
 from headgate.store.directory import LIMITS, TABLES, Row, begun, find, merge_budgets
@@ -45,6 +46,8 @@ class Desk(Struct, frozen=True):
 
     caller: Caller
     now: float
+    settings: LitellmSettings = LitellmSettings()
+    """What the configuration says of new rows."""
 
     @property
     def by(self) -> str:
@@ -86,7 +89,7 @@ async def look(gateway: Gateway, job: Callable[[Connection], T]) -> T:
 
 
 def desk(gateway: Gateway, caller: Caller) -> Desk:
-    return Desk(caller=caller, now=gateway.clock.time())
+    return Desk(caller=caller, now=gateway.clock.time(), settings=gateway.snapshot.config.litellm)
 
 
 def key_column(kind: str) -> Any:

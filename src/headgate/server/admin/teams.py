@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headgate.errors import BadRequestError, NotFoundError
-from headgate.server.admin import fields, rights, rows
+from headgate.server.admin import fields, policy, rights, rows
 from headgate.server.admin.rows import Desk
 from headgate.server.admin.users import join
-from headgate.server.callers import USER, Caller
+from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import changes, directory, tables, totals
 from headgate.store.directory import Row
@@ -89,7 +89,10 @@ def _add(connection: Connection, desk: Desk, team: str, member: Mapping[str, Any
     """The user, made where nobody knows it yet."""
     user = _user(connection, member)
     if user is None:
-        values = {"user_id": member.get("user_id") or secrets.token_hex(16), "user_role": USER}
+        values = {
+            "user_id": member.get("user_id") or secrets.token_hex(16),
+            **policy.new_user(desk.settings, {}),
+        }
         user = rows.create(connection, desk, "user", values | {"user_email": member.get("user_email")})
     join(connection, desk, team, user["user_id"], member.get("role") or "user", **limits)
     return user

@@ -10,9 +10,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headgate.errors import BadRequestError, HeadgateError
-from headgate.server.admin import fields, keys, rights, rows
+from headgate.server.admin import fields, keys, policy, rights, rows
 from headgate.server.admin.rows import Desk
-from headgate.server.callers import USER, Caller
+from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import directory, tables
 from headgate.store.directory import Row
@@ -40,7 +40,7 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
 def _new(connection: Connection, desk: Desk, values: dict[str, Any]) -> dict[str, Any]:
     row = {name: value for name, value in values.items() if name in tables.users.c}
     row["user_id"] = values.get("user_id") or secrets.token_hex(16)
-    row["user_role"] = values.get("user_role") or USER
+    row |= policy.new_user(desk.settings, values)
     _may_make(connection, desk.caller, row, values)
     if row.get("budget_id"):
         rows.get(connection, "budget", row["budget_id"])
