@@ -289,6 +289,13 @@ def test_a_longer_model_for_a_prompt_that_does_not_fit(upstream: Upstream) -> No
         at(upstream, context_window_fallback_dict={"openai/other": "mock/echo"})
 
 
+def test_longer_models_of_the_module(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"openai/gpt-4o": ["mock/echo"]}]
+    monkeypatch.setattr(headgate, "context_window_fallbacks", rows, raising=False)
+    refuse(upstream, 400, "too long", code="context_length_exceeded")
+    assert at(upstream).choices[0].message.content == ASKED[0]["content"]
+
+
 def test_a_timeout(upstream: Upstream) -> None:
     upstream.script = lambda _: [b""]
     with pytest.raises(headgate.Timeout):

@@ -115,7 +115,9 @@ def options_of(model: str, fields: Mapping[str, Any], stream: bool) -> Options:
     drop = _first(fields.get("drop_params"), settings.get("drop_params"))
     longer = fields.get("context_window_fallback_dict") or {}
     given = fields.get("fallbacks") or settings.get("fallbacks") or settings.get("default_fallbacks") or ()
-    windows: tuple[Fallback, ...] = (longer[model],) if model in longer else ()
+    windows: list[Fallback] = [longer[model]] if model in longer else []
+    for row in settings.get("context_window_fallbacks") or ():
+        windows += row.get(model) or ()
     return Options(
         drop_params=None if drop is None else bool(drop),
         drop=tuple(fields.get("additional_drop_params") or ()),
@@ -124,7 +126,7 @@ def options_of(model: str, fields: Mapping[str, Any], stream: bool) -> Options:
         timeouts=timeouts_of(fields, stream),
         fallbacks=Fallbacks(
             general=tuple(row for row in given if isinstance(row, str) or "model" in row),
-            context_window=windows,
+            context_window=tuple(windows),
         ),
     )
 
