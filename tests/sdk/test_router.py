@@ -131,6 +131,19 @@ def test_fallbacks_of_one_call(pair: Pair) -> None:
     assert said(router.completion("m", HELLO, fallbacks=["n"])) == "second"
 
 
+def test_a_row_may_bring_its_own_answer(pair: Pair) -> None:
+    router = Router([row("m", pair[0], mock_response="From the list")])
+    assert said(router.completion("m", HELLO)) == "From the list"
+    assert said(router.completion("m", HELLO, mock_response="From the call")) == "From the call"
+    assert pair[0].requests == []
+
+
+def test_fallbacks_are_tried_without_a_failure(pair: Pair) -> None:
+    router = Router([row("m", pair[0]), row("n", pair[1])], fallbacks=[{"m": ["n"]}])
+    assert said(router.completion("m", HELLO, mock_testing_fallbacks=True)) == "second"
+    assert pair[0].requests == []
+
+
 def test_a_request_that_is_wrong_is_not_tried_elsewhere(pair: Pair) -> None:
     refuse(pair[0], 400)
     router = Router([row("m", pair[0]), row("n", pair[1])], fallbacks=[{"m": ["n"]}])

@@ -255,7 +255,7 @@ async def test_transactions_run_beside_the_event_loop(database: Database) -> Non
 async def test_a_value_that_it_can_not_take_is_a_bad_request(postgres: Postgres, do: str) -> None:
     database = connect(postgres.url())
     names = table("pg_class", column("relname"))
-    with pytest.raises(BadRequestError, match="can't take a value of this request: .*NUL"):
+    with pytest.raises(BadRequestError, match="take a value of this request"):
         await getattr(database, do)(
             lambda connection: connection.scalar(names.select().where(names.c.relname == "a\0b"))
         )

@@ -79,7 +79,8 @@ class Options(Struct, frozen=True, kw_only=True):
 
     `drop_params` None leaves it to the deployment. `show_usage` shows usage in streams to everybody.
     `timeouts` None: the deployment's own. `retries` is how
-    many times a group is tried again. `fallbacks` are the request's own, over those of its group; `on_break` None
+    many times a group is tried again. `pretended` is a key of `fallback.PRETENDED`: how the group that is asked first
+    fails. `fallbacks` are the request's own, over those of its group; `on_break` None
     leaves it to the group.
     """
 
@@ -94,6 +95,7 @@ class Options(Struct, frozen=True, kw_only=True):
     max_fallbacks: int = 5
     on_break: OnBreak | None = None
     priority: int = DEFAULT_PRIORITY
+    pretended: str = ""
 
 
 DEFAULT_OPTIONS = Options()

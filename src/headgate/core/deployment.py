@@ -76,6 +76,7 @@ class Deployment:
         providers: Mapping[str, Provider] = NO_OWN,
     ) -> None:
         info = info or {}
+        params = _mocked(params, providers)
         self.group = group
         self.params = params
         self.info = info
@@ -401,6 +402,23 @@ def _whole(value: Any) -> int | None:
 def _timeouts(value: Any) -> Timeouts:
     seconds = _number(value) or DEFAULT_SECONDS
     return Timeouts(connect=min(10.0, seconds), first_byte=seconds, between_chunks=seconds)
+
+
+def _mocked(params: Mapping[str, Any], providers: Mapping[str, Provider]) -> Mapping[str, Any]:
+    """A row that brings its own answer: the built-in provider's, with the price of the one that it stands for and
+    none of its keys."""
+    told = {name: params[name] for name in names.MOCKS if params.get(name) not in (None, False, [], ())}
+    if not told:
+        return params
+    base = params.get("api_base") or params.get("base_url")
+    row, model = resolve(str(params["model"]), params.get("custom_llm_provider"), base, providers)
+    kept = {name: value for name, value in params.items() if not names.leads(name) and name not in told}
+    return {
+        "base_model": f"{row.id}/{model}",
+        **kept,
+        "model": f"mock/{model}",
+        "extra_body": {**(params.get("extra_body") or {}), **told},
+    }
 
 
 def fingerprint(group: str, params: Mapping[str, Any]) -> str:

@@ -7,7 +7,8 @@
     mock/slow       an answer after two seconds
     any other name  as echo
 
-`mock_response` in the body is the answer itself, `mock_tool_calls` its calls; `mock_timeout` never answers.
+`mock_response` in the body is the answer itself, or, as "litellm.RateLimitError", an error; `mock_tool_calls` are its
+calls; `mock_timeout` never answers.
 """
 
 import asyncio
@@ -34,6 +35,13 @@ _POEM: Final = (
 )
 _JSON: Final = [("content-type", "application/json")]
 _EVENTS: Final = [("content-type", "text/event-stream")]
+_ERRORS: Final = {
+    "RateLimitError": (429, None),
+    "InternalServerError": (500, None),
+    "ServiceUnavailableError": (503, None),
+    "ContextWindowExceededError": (400, "context_length_exceeded"),
+}
+"""What `mock_response` may name after "litellm.": https://docs.litellm.ai/docs/completion/mock_requests."""
 _DIMENSIONS: Final = 8
 _PIXEL: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 """A PNG."""
@@ -101,6 +109,10 @@ class MockTransport:
             seconds = min(timeouts.first_byte or 0.0, timeouts.total or timeouts.first_byte or 0.0)
             await asyncio.sleep(seconds)
             raise Timeout(f"mock_timeout: the mock did not answer within {seconds:g} s")
+        prefix, _, named = str(asked.get("mock_response", "")).partition(".")
+        if prefix in ("litellm", "headgate") and named in _ERRORS:
+            status, code = _ERRORS[named]
+            return _failure(status, f"mock_response asked for {named}", code)
         path = head.split(b" ", 2)[1]
         if name.startswith("error-") and name[6:].isdigit() and 400 <= int(name[6:]) < 600:
             return _failure(int(name[6:]), "this model answers with an error on demand")
@@ -260,7 +272,7 @@ def _vector(text: str) -> list[float]:
     return [value / length for value in sums]
 
 
-def _failure(status: int, message: str) -> MockAnswer:
+def _failure(status: int, message: str, code: str | None = None) -> MockAnswer:
     kind = for_status(status).type
-    body = {"error": {"message": message, "type": kind, "param": None, "code": str(status)}}
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code or str(status)}}
     return MockAnswer(status, _JSON, iter([(0.0, msgspec.json.encode(body))]))

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.call import Options
-from headgate.core.fallback import Fallback, Fallbacks
+from headgate.core.fallback import PRETENDED, Fallback, Fallbacks
 from headgate.core.params import CLOUDS, CONNECTION, CREDENTIALS, OURS, is_price
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
@@ -123,6 +123,7 @@ def options_of(model: str, fields: Mapping[str, Any], stream: bool) -> Options:
         drop=tuple(fields.get("additional_drop_params") or ()),
         allow=tuple(fields.get("allowed_openai_params") or ()),
         retries=int(retries),
+        pretended=next((name for name in PRETENDED if fields.get(name)), ""),
         timeouts=timeouts_of(fields, stream),
         fallbacks=Fallbacks(
             general=tuple(row for row in given if isinstance(row, str) or "model" in row),

@@ -9,7 +9,7 @@ from msgspec import Raw
 from headgate.core import breaks
 from headgate.core.breaks import OnBreak
 from headgate.core.call import Options
-from headgate.core.fallback import Fallbacks
+from headgate.core.fallback import PRETENDED, Fallbacks
 from headgate.core.params import OURS
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
@@ -45,6 +45,9 @@ def options_of(
     for key, (field, read) in _KEYS.items():
         if key in envelope and bytes(envelope[key]) != b"null":
             changes[field] = read(key, envelope[key])
+    for key in PRETENDED:
+        if key in envelope and _flag(key, envelope[key]):
+            changes["pretended"] = key
     if stream and "stream_timeout" in envelope:
         changes["timeouts"] = _timeouts("stream_timeout", envelope["stream_timeout"])
     names = (*STREAM_TIMEOUT_HEADERS, *TIMEOUT_HEADERS) if stream else TIMEOUT_HEADERS

@@ -85,7 +85,9 @@ def _for_request(do: Callable[[Callable[[Connection], T]], T], work: Callable[[C
     try:
         return do(work)
     except DataError as error:
-        raise BadRequestError(f"the database can't take a value of this request: {error.orig!s:.200}") from None
+        raise BadRequestError(
+            f"the database can't take a value of this request: {error.orig!s:.200}"
+        ) from None
 
 
 def embedded(folder: Path) -> Database:
