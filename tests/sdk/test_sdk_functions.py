@@ -102,6 +102,8 @@ def test_text_completion_and_embedding() -> None:
     assert headgate.text_completion("Say it", "mock/echo").choices[0].text == "Say it"
     streamed = headgate.text_completion("Say it", "mock/echo", stream=True)
     assert "".join(chunk.choices[0].text for chunk in streamed if chunk.choices) == "Say it"
+    several = headgate.text_completion(["one", "two three"], "mock/echo")
+    assert [(choice.index, choice.text) for choice in several.choices] == [(0, "one"), (1, "two three")]
     vectors = headgate.embedding("mock/any", ["red", "blue", "red"])
     assert vectors.data[0]["embedding"] == vectors.data[2]["embedding"] != vectors.data[1]["embedding"]
 

@@ -25,6 +25,7 @@ CONFIG = {
     ],
     "general_settings": {"master_key": KEY},
 }
+CONFIG["model_list"][2]["model_info"] = {"access_groups": ["thinkers"]}
 
 
 @pytest.fixture(scope="module", name="gateway")
@@ -69,6 +70,25 @@ def test_rows_by_pages(gateway: RunningGateway) -> None:
 def test_a_query_that_can_not_be_meant(gateway: RunningGateway, query: dict[str, Any], param: str) -> None:
     status, found = ask(gateway, "/v2/model/info", **query)
     assert (status, found["error"]["param"]) == (400, param)
+
+
+@pytest.mark.parametrize(
+    ("flag", "more", "whole"),
+    [
+        ("return_wildcard_routes", {"any/*"}, False),
+        ("include_model_access_groups", {"thinkers"}, False),
+        ("only_model_access_groups", {"thinkers"}, True),
+    ],
+)
+def test_names_that_keys_may_be_given_are_listed(
+    gateway: RunningGateway, flag: str, more: set[str], whole: bool
+) -> None:
+    plain = {row["id"] for row in ask(gateway, "/v1/models")[1]["data"]}
+    found = {row["id"] for row in ask(gateway, "/v1/models", **{flag: "true"})[1]["data"]}
+    assert found == (more if whole else plain | more)
+    assert not plain & more
+    key = ask(gateway, "/key/generate", {"models": ["gpt"]})[1]["key"]
+    assert {row["id"] for row in ask(gateway, "/v1/models", key=key, **{flag: "true"})[1]["data"]} <= {"gpt"}
 
 
 def test_a_group_is_what_its_deployments_are_together(gateway: RunningGateway) -> None:

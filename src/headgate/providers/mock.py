@@ -123,7 +123,6 @@ class MockTransport:
         if name == "slow":
             await asyncio.sleep(SLOW_SECONDS)
         if path.endswith(b"/completions") and not path.endswith(b"/chat/completions"):
-            asked["messages"] = [{"role": "user", "content": asked.get("prompt")}]
             return _text_completion(asked)
         return _chat(asked, name)
 
@@ -222,12 +221,29 @@ def _text_completion(asked: dict[str, Any]) -> MockAnswer:
 
     name = str(asked.get("model", ""))
     frame = Frame(id="cmpl-mock", created=1_700_000_000, model=name, stream_usage=_wants_usage(asked))
-    reply = _reply(asked, name)
+    reply = _to_prompts(asked, name)
     if not asked.get("stream"):
         return MockAnswer(200, _JSON, iter([(0.0, COMPLETIONS.write_reply(reply, frame))]))
     writer = COMPLETIONS.stream_writer(frame)
     pieces = ((0.0, writer.write([event])) for event in _words(reply))
     return MockAnswer(200, _EVENTS, (row for row in pieces if row[1]))
+
+
+def _to_prompts(asked: dict[str, Any], name: str) -> ir.Reply:
+    """An answer to each prompt of a list."""
+    given = asked.get("prompt")
+    prompts = given if isinstance(given, list) and all(isinstance(one, str) for one in given) else [given]
+    replies = [
+        _reply({**asked, "messages": [{"role": "user", "content": one}]}, name) for one in prompts or [""]
+    ]
+    choices = [choice for reply in replies for choice in reply.choices]
+    for index, choice in enumerate(choices):
+        choice.index = index
+    spent = [reply.usage for reply in replies if reply.usage is not None]
+    asked_for, written = sum(one.input for one in spent), sum(one.output for one in spent)
+    return ir.Reply(
+        choices=choices, usage=ir.Usage(input=asked_for, output=written, total=asked_for + written)
+    )
 
 
 def _embeddings(asked: dict[str, Any]) -> MockAnswer:

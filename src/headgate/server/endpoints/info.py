@@ -62,8 +62,18 @@ async def metrics(request: Request, gateway: Gateway, caller: Caller) -> Respons
 
 
 async def models(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    snapshot = gateway.snapshot
-    return JSONResponse({"object": "list", "data": [_model(name) for name in models_of(snapshot, caller)]})
+    """LiteLLM's `return_wildcard_routes`, `include_model_access_groups` and `only_model_access_groups` add names that
+    keys may be given, and that nobody calls."""
+    snapshot, asked = gateway.snapshot, request.query_params
+    names = models_of(snapshot, caller)
+    if asked.get("return_wildcard_routes") == "true":
+        names += [name for name in snapshot.names if "*" in name and _admits(caller, name)]
+    only = asked.get("only_model_access_groups") == "true"
+    if only or asked.get("include_model_access_groups") == "true":
+        groups = snapshot.access_groups.items()
+        known = [group for group, own in groups if any(_admits(caller, name) for name in own)]
+        names = known if only else names + known
+    return JSONResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
 async def model(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -152,8 +162,11 @@ async def _answers(asked: Awaitable[object]) -> str:
 
 def models_of(snapshot: Snapshot, caller: Caller) -> list[str]:
     """Those that the caller may use."""
-    names = public_models(snapshot)
-    return [name for name in names if all(allow.admits(name) for _, allow in caller.allows)]
+    return [name for name in public_models(snapshot) if _admits(caller, name)]
+
+
+def _admits(caller: Caller, name: str) -> bool:
+    return all(allow.admits(name) for _, allow in caller.allows)
 
 
 def public_models(snapshot: Snapshot) -> list[str]:
@@ -183,11 +196,7 @@ def _model(name: str) -> dict[str, Any]:
 
 def infos_of(snapshot: Snapshot, caller: Caller) -> list[dict[str, Any]]:
     """Rows of LiteLLM's /model/info, of the deployments that the caller may use."""
-    return [
-        _info(name, deployment)
-        for name, deployment in snapshot.rows
-        if all(allow.admits(name) for _, allow in caller.allows)
-    ]
+    return [_info(name, deployment) for name, deployment in snapshot.rows if _admits(caller, name)]
 
 
 def _info(name: str, deployment: Deployment) -> dict[str, Any]:
