@@ -484,3 +484,8 @@ def test_keys_are_found_by_a_part_of_their_alias(api: Api) -> None:
         assert [row["key_alias"] for row in rows] == ["found%me"]
     assert api.get("/key/list", key_alias="found")["keys"] == []
     assert api.look("/key/list", status="deleted")[1]["error"]["param"] == "status"
+
+
+def test_the_master_key_has_no_row(api: Api) -> None:
+    status, found = api.look("/key/info")
+    assert (status, found["error"]["param"]) == (400, "key")

@@ -353,9 +353,16 @@ def test_a_stream_is_asked_for_by_true_alone(gateway: RunningGateway, stream: An
     assert (status, json.loads(data)["error"]["param"]) == (400, "stream")
 
 
-def test_a_number_that_nobody_can_read_is_no_bug(gateway: RunningGateway) -> None:
-    body = b'{"model": "mock/echo", "max_tokens": 1e400, "messages": []}'
-    assert gateway.request("/v1/chat/completions", body)[0] == 400
+@pytest.mark.parametrize("model", ["mock/echo", "claude"])
+@pytest.mark.parametrize("value", [b"1e400", b"[" * 5000 + b"]" * 5000], ids=["large", "deep"])
+def test_what_nobody_can_read_is_no_bug(gateway: RunningGateway, model: str, value: bytes) -> None:
+    asked = b'{"model": "%b", "messages": [{"role": "user", "content": "a"}], "temperature": %b}'
+    status, _, data = gateway.request("/v1/chat/completions", asked % (model.encode(), value))
+    assert status == 400
+    if model == "claude":
+        said = "nested too deeply" if value[:1] == b"[" else "'temperature' can't be read"
+        assert said in json.loads(data)["error"]["message"]
+        assert gateway.request("/v1/messages/count_tokens", asked % (b"claude", value))[0] == 400
 
 
 def test_the_configuration_of_the_readme_is_good(tmp_path: Path) -> None:

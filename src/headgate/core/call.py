@@ -217,7 +217,7 @@ class Call:
 
     def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
         """What this body means, with the call's files in it."""
-        body = msgspec.json.decode(msgspec.json.encode(envelope))
+        body = decoded(envelope)
         return self.dialect.read_request({**body, **self.files} if self.files else body)
 
     def changed(self, model: str, envelope: dict[str, Raw]) -> None:
@@ -255,6 +255,23 @@ class Call:
         if self.hedged or self.mirrored:
             return "mirror" if self.mirrored else "hedge"
         return "fallback" if self.hops else "retry" if self.attempts > 1 else "first"
+
+
+def decoded(envelope: Mapping[str, Raw]) -> dict[str, Any]:
+    """All of a body. Raises BadRequestError naming the key whose value nobody can read: 1e400 is JSON, too."""
+    try:
+        return {name: msgspec.json.decode(raw) for name, raw in envelope.items()}
+    except (msgspec.DecodeError, RecursionError):
+        for name, raw in envelope.items():
+            _readable(name, raw)
+        raise
+
+
+def _readable(name: str, raw: Raw) -> None:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadRequestError(f"{name!r} can't be read: {error}", param=name) from None
 
 
 def text_of(envelope: Mapping[str, Raw], key: str) -> str | None:

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from headgate.core import forms
-from headgate.core.call import PICTURES, Call
+from headgate.core.call import PICTURES, Call, decoded
 from headgate.core.deployment import Deployment, Route
 from headgate.core.dialects import dialect
 from headgate.core.params import OURS
@@ -171,9 +171,9 @@ def _with_settings(call: Call, deployment: Deployment, request: Request) -> Requ
     return read
 
 
-def _form(body: Mapping[str, Any]) -> bytes:
+def _form(body: Mapping[str, Raw]) -> bytes:
     """Values as a form has them: what is no text is its JSON."""
-    plain = msgspec.json.decode(_encode(body))
+    plain = decoded(body)
     return urlencode(
         {name: one if isinstance(one, str) else _encode(one).decode() for name, one in plain.items()}
     ).encode()

@@ -284,6 +284,8 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
         token = id_of(given) if given else caller.key
         row = directory.find_key(connection, token) or directory.find(connection, "key", token)
         rights.require(rights.sees_key(connection, caller, row), "see this key")
+        if row is None and not given:
+            raise BadRequestError("'key' is missing: what you call with is no virtual key", param="key")
         if row is None:
             raise NotFoundError("there is no such key", param="key", code="404")
         shown = _shown(connection, [row])[0]

@@ -3,13 +3,12 @@ the provider where it counts itself, else estimated here."""
 
 from typing import Any, Final
 
-import msgspec
 from msgspec import Raw
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headgate.catalog.tokens import count_messages
-from headgate.core.call import Call, Options, model_of
+from headgate.core.call import Call, Options, decoded, model_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.server.asgi import body_of
@@ -33,7 +32,7 @@ async def count_tokens(request: Request, gateway: Gateway, caller: Caller) -> Re
     group = gateway.snapshot.lookup(model)
     deployment = group.deployments[0]
     anthropic = dialect("anthropic")
-    asked = anthropic.read_request(msgspec.json.decode(body or b""))  # says what is wrong with it
+    asked = anthropic.read_request(decoded(envelope))  # says what is wrong with it
     if _counts(deployment, anthropic):
         answer = await _ask(gateway, deployment, envelope, anthropic)
         return Response(answer, media_type="application/json", headers=_ASKED)
@@ -50,7 +49,7 @@ async def count_gemini(request: Request, gateway: Gateway, caller: Caller) -> Re
     deployment = gateway.snapshot.lookup(model).deployments[0]
     gemini = dialect("gemini")
     given = envelopes.read(bytes(envelope.get("generateContentRequest", body or b"")))
-    asked = gemini.read_request(msgspec.json.decode(msgspec.json.encode(given)))
+    asked = gemini.read_request(decoded(given))
     if _counts(deployment, gemini):
         answer = await _ask(gateway, deployment, envelope, gemini)
         return Response(answer, media_type="application/json", headers=_ASKED)
