@@ -39,16 +39,19 @@ class HeadgateError(Exception):
 
     `status_code` is what an HTTP client is told; `type`, `param` and `code` fill OpenAI's error body;
     `retry_after` is seconds, where the upstream named them; `headers` are the upstream's answer headers
-    that may be shown; `body` is the upstream's own error document, where there was one.
+    that may be shown; `body` is the upstream's own error document, where there was one. Programs written for
+    LiteLLM make some of these themselves: what its classes take beside this, and in which order, is taken here.
     """
 
     status_code: int = 500
     type: str = "api_error"
+    places: tuple[str, ...] = ("llm_provider", "model")
+    """What follows the message, where it is not named."""
 
     def __init__(
         self,
         message: str = "",
-        *,
+        *placed: Any,
         model: str | None = None,
         llm_provider: str | None = None,
         status_code: int | None = None,
@@ -58,11 +61,21 @@ class HeadgateError(Exception):
         retry_after: float | None = None,
         headers: Mapping[str, str] | None = None,
         body: Any = None,
+        response: Any = None,
+        request: Any = None,
+        litellm_debug_info: str | None = None,
+        max_retries: int | None = None,
+        num_retries: int | None = None,
     ) -> None:
         Exception.__init__(self, message)  # not super(): openai's classes may be among the bases
+        if len(placed) > len(self.places):
+            raise TypeError(
+                f"{self.__class__.__name__} takes a message, {' and '.join(self.places)}: name all else"
+            )
+        named = {"model": model, "llm_provider": llm_provider, **dict(zip(self.places, placed, strict=False))}
         self.message = message
-        self.model = model
-        self.llm_provider = llm_provider
+        self.model: str | None = named["model"]
+        self.llm_provider: str | None = named["llm_provider"]
         if status_code is not None:
             self.status_code = status_code
         if type is not None:
@@ -72,10 +85,11 @@ class HeadgateError(Exception):
         self.retry_after = retry_after
         self.headers: Mapping[str, str] = headers or {}
         self.body = body
-        self.num_retries: int | None = None
-        self.max_retries: int | None = None
-        self.litellm_debug_info: str | None = None
-        self.response: Any = None
+        self.num_retries = num_retries
+        self.max_retries = max_retries
+        self.litellm_debug_info = litellm_debug_info
+        self.response = response
+        self.request = request
 
     def __str__(self) -> str:
         text = f"headgate.{self.__class__.__name__}: {self.message}"
@@ -85,10 +99,11 @@ class HeadgateError(Exception):
 class BadRequestError(HeadgateError):
     status_code = 400
     type = "invalid_request_error"
+    places: tuple[str, ...] = ("model", "llm_provider")
 
 
 class UnsupportedParamsError(BadRequestError):
-    pass
+    places = HeadgateError.places
 
 
 class ContextWindowExceededError(BadRequestError):
@@ -132,6 +147,7 @@ class PermissionDeniedError(HeadgateError):
 class NotFoundError(HeadgateError):
     status_code = 404
     type = "not_found_error"
+    places = ("model", "llm_provider")
 
 
 class ConflictError(HeadgateError):
@@ -142,11 +158,13 @@ class ConflictError(HeadgateError):
 class Timeout(HeadgateError):  # noqa: N818 -- the name that LiteLLM's users catch
     status_code = 408
     type = "timeout_error"
+    places = ("model", "llm_provider")
 
 
 class UnprocessableEntityError(HeadgateError):
     status_code = 422
     type = "invalid_request_error"
+    places = ("model", "llm_provider")
 
 
 class RateLimitError(HeadgateError):
@@ -187,9 +205,30 @@ class JSONSchemaValidationError(APIResponseValidationError):
 
 
 class BudgetExceededError(HeadgateError):
+    """`current_cost` and `max_budget` are dollars, where a program of the SDK's gives them."""
+
     status_code = 422
     type = "budget_exceeded"
 
+    def __init__(
+        self,
+        message: str = "",
+        *placed: Any,
+        current_cost: float | None = None,
+        max_budget: float | None = None,
+        **more: Any,
+    ) -> None:
+        told = message or f"Budget has been exceeded! Current cost: {current_cost}, Max budget: {max_budget}"
+        super().__init__(told, *placed, **more)
+        self.current_cost = current_cost
+        self.max_budget = max_budget
+
+
+InvalidRequestError = BadRequestError
+LiteLLMUnknownProvider = UnknownProviderError
+OpenAIError = HeadgateError
+RouterRateLimitError = RateLimitError
+"""Further names that LiteLLM's users catch."""
 
 BY_STATUS: dict[int, type[HeadgateError]] = {
     400: BadRequestError,

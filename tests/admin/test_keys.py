@@ -16,6 +16,19 @@ from headgate.server.registry import Registry
 SECRET = "sk-chosen-by-its-owner-1"
 
 
+def test_what_clients_go_through_is_never_null(api: Api) -> None:
+    lists, tables = ("models", "allowed_routes"), ("aliases", "metadata", "permissions")
+    for row in (api.made("/key/generate"), api.info(api.key())):
+        assert {name: row[name] for name in (*lists, *tables)} == {
+            **{name: [] for name in lists},
+            **{name: {} for name in tables},
+        }
+    team = api.made("/team/new")
+    assert (team["models"], team["metadata"]) == ([], {})
+    user = api.get("/user/info", user_id=api.made("/user/new")["user_id"])["user_info"]
+    assert (user["models"], user["metadata"]) == ([], {})
+
+
 @pytest.mark.parametrize(
     ("models", "m", "n", "big"),
     [
@@ -454,3 +467,25 @@ class Interrupted:
         if between is not None:
             await asyncio.to_thread(between)
         return found
+
+
+def test_several_keys_are_shown_at_once(api: Api) -> None:
+    keys = [api.key(key_alias="several 1"), api.key(key_alias="several 2")]
+    found = api.made("/v2/key/info", keys=[*keys, "sk-nobody-has-this-key"])
+    assert [row["key_alias"] for row in found["info"]] == ["several 1", "several 2"]
+    mine = api.user("who-has-one")
+    assert len(api.done("POST", "/v2/key/info", {}, mine)["info"]) == 1
+
+
+def test_keys_are_found_by_a_part_of_their_alias(api: Api) -> None:
+    api.key(key_alias="found%me")
+    for asked in ({"search": "d%m"}, {"key_alias": "found", "substring_matching": "true"}):
+        rows = api.get("/key/list", return_full_object="true", **asked)["keys"]
+        assert [row["key_alias"] for row in rows] == ["found%me"]
+    assert api.get("/key/list", key_alias="found")["keys"] == []
+    assert api.look("/key/list", status="deleted")[1]["error"]["param"] == "status"
+
+
+def test_the_master_key_has_no_row(api: Api) -> None:
+    status, found = api.look("/key/info")
+    assert (status, found["error"]["param"]) == (400, "key")

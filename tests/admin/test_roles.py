@@ -92,6 +92,9 @@ KEY_ATTACKS: tuple[Attack, ...] = (
     ("POST", "/key/IT/regenerate", {}),
     ("POST", "/key/block", {"key": "IT"}),
     ("POST", "/key/unblock", {"key": "IT"}),
+    ("POST", "/key/IT/reset_spend", {"reset_to": 0}),
+    ("POST", "/key/update", {"key": "IT", "spend": 0}),
+    ("POST", "/v2/key/info", {"keys": ["IT"]}),
 )
 ALIAS_ATTACKS: tuple[Attack, ...] = (("POST", "/key/delete", {"key_aliases": ["IT"]}),)
 TEAM_ATTACKS: tuple[Attack, ...] = (
@@ -105,9 +108,18 @@ TEAM_ATTACKS: tuple[Attack, ...] = (
     ("POST", "/key/service-account/generate", {"team_id": "IT"}),
     ("GET", "/spend/logs?team_id=IT", None),
     ("GET", "/team/daily/activity?team_ids=IT", None),
+    ("GET", "/team/daily/activity/aggregated?team_ids=IT", None),
+    ("GET", "/team/spend/report?team_id=IT", None),
+    ("GET", "/team/permissions_list?team_id=IT", None),
+    ("POST", "/team/permissions_update", {"team_id": "IT", "team_member_permissions": []}),
+    ("POST", "/team/bulk_member_add", {"team_id": "IT", "members": [{"user_id": "bob", "role": "admin"}]}),
+    ("POST", "/team/IT/member/carl/reset_spend", {"reset_to": 0}),
+    ("GET", "/team/IT/members/me", None),
 )
 USER_ATTACKS: tuple[Attack, ...] = (
     ("GET", "/user/info?user_id=IT", None),
+    ("GET", "/v2/user/info?user_id=IT", None),
+    ("GET", "/user/spend/report?internal_user_id=IT", None),
     ("POST", "/user/update", {"user_id": "IT", "max_budget": 5}),
     ("POST", "/user/update", {"user_id": "IT", "metadata": {}}),
     ("POST", "/key/generate", {"user_id": "IT"}),

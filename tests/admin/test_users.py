@@ -144,3 +144,28 @@ def test_users_that_nobody_knows(api: Api) -> None:
     assert api.post("/user/delete", {"user_ids": [NOBODY]})[0] == 404
     assert api.post("/user/update", {"max_budget": 1})[1]["error"]["param"] == "user_email"
     assert api.get("/user/info")["user_id"] is None
+
+
+def test_many_users_are_changed_and_the_others_named(api: Api) -> None:
+    for name in ("many-1", "many-2"):
+        api.user(name)
+    users = [
+        {"user_id": "many-1", "max_budget": 5},
+        {"user_id": NOBODY, "max_budget": 5},
+        {"user_id": "many-2", "max_bugdet": 5},
+    ]
+    found = api.made("/user/bulk_update", users=users)
+    assert [row["success"] for row in found["results"]] == [True, False, False]
+    assert (found["total_requested"], found["successful_updates"], found["failed_updates"]) == (3, 1, 2)
+    assert "did you mean 'max_budget'" in found["results"][2]["error"]
+    assert api.get("/v2/user/info", user_id="many-1")["max_budget"] == 5
+    for body in ({}, {"users": "many-1"}, {"users": [5]}, {"users": []}, {"all_users": True}):
+        assert api.post("/user/bulk_update", body)[0] == 400
+
+
+def test_a_user_alone_and_the_roles(api: Api) -> None:
+    key = api.user("alone", teams=[api.made("/team/new", team_id="of-alone")["team_id"]])
+    assert api.get("/v2/user/info", key)["teams"] == ["of-alone"]
+    assert "keys" not in api.get("/v2/user/info", key)
+    assert api.look("/v2/user/info", user_id=NOBODY)[0] == 404
+    assert "internal_user" in api.get("/user/available_roles")

@@ -131,6 +131,19 @@ def test_fallbacks_of_one_call(pair: Pair) -> None:
     assert said(router.completion("m", HELLO, fallbacks=["n"])) == "second"
 
 
+def test_a_row_may_bring_its_own_answer(pair: Pair) -> None:
+    router = Router([row("m", pair[0], mock_response="From the list")])
+    assert said(router.completion("m", HELLO)) == "From the list"
+    assert said(router.completion("m", HELLO, mock_response="From the call")) == "From the call"
+    assert pair[0].requests == []
+
+
+def test_fallbacks_are_tried_without_a_failure(pair: Pair) -> None:
+    router = Router([row("m", pair[0]), row("n", pair[1])], fallbacks=[{"m": ["n"]}])
+    assert said(router.completion("m", HELLO, mock_testing_fallbacks=True)) == "second"
+    assert pair[0].requests == []
+
+
 def test_a_request_that_is_wrong_is_not_tried_elsewhere(pair: Pair) -> None:
     refuse(pair[0], 400)
     router = Router([row("m", pair[0]), row("n", pair[1])], fallbacks=[{"m": ["n"]}])
@@ -231,9 +244,21 @@ def test_threads_and_loops_share_a_router(pair: Pair) -> None:
     ("settings", "error", "match"),
     [
         ({"fallbaks": []}, TypeError, "fallbacks"),
-        ({"routing_strategy": "best"}, headgate.BadRequestError, "expected one of"),
+        ({"routing_strategy": "best"}, headgate.BadRequestError, "must be one of"),
         ({"fallbacks": [{"m": ["nobody"]}]}, headgate.BadRequestError, "nobody"),
         ({"redis_host": "localhost"}, headgate.BadRequestError, "redis_host"),
+        ({"client_ttl": 10}, headgate.BadRequestError, "client_ttl"),
+        ({"num_retries": "x"}, headgate.BadRequestError, "num_retries must be a whole number"),
+        ({"max_fallbacks": -1}, headgate.BadRequestError, "max_fallbacks"),
+        ({"timeout": "a"}, headgate.BadRequestError, "timeout must be seconds"),
+        ({"cooldown_time": float("nan")}, headgate.BadRequestError, "cooldown_time"),
+        ({"fallbacks": {"m": ["n"]}}, headgate.BadRequestError, "fallbacks must be a list such as"),
+        ({"fallbacks": [{"m": "n"}]}, headgate.BadRequestError, "fallbacks must be a list such as"),
+        ({"retry_policy": {"TimeoutRetries": 1}}, headgate.BadRequestError, "TimeoutErrorRetries"),
+        ({"allowed_fails_policy": {"x": 1}}, headgate.BadRequestError, "RateLimitErrorAllowedFails"),
+        ({"model_group_retry_policy": {"m": {"x": 1}}}, headgate.BadRequestError, "by group"),
+        ({"routing_strategy_args": {"tll": 1}}, headgate.BadRequestError, "lowest_latency_buffer"),
+        ({"model_group_alias": ["m"]}, headgate.BadRequestError, "a dictionary"),
     ],
 )
 def test_settings_that_can_not_be_meant(
@@ -243,6 +268,51 @@ def test_settings_that_can_not_be_meant(
         Router([row("m", pair[0])], **settings)
 
 
-def test_settings_of_litellm_that_say_nothing_are_taken(pair: Pair) -> None:
-    router = Router([row("m", pair[0])], redis_host=None, cache_responses=False, set_verbose=True)
+_NONE = """assistants_config search_tools redis_url redis_host caching_groups polling_interval default_priority
+    default_litellm_params fallback_access_check timeout plugins retry_policy allowed_fails_policy cooldown_time
+    routing_groups default_fallbacks"""
+_FALSE = "cache_responses set_verbose ignore_invalid_deployments enable_pre_call_checks"
+DEFAULTS_OF_LITELLM: dict[str, Any] = {
+    **dict.fromkeys(_NONE.split()),
+    **dict.fromkeys(_FALSE.split(), False),
+    "cache_kwargs": {},
+    "model_group_alias": {},
+    "model_group_retry_policy": {},
+    "routing_strategy_args": {},
+    "fallbacks": [],
+    "context_window_fallbacks": [],
+    "client_ttl": 3600,
+    "deployment_affinity_ttl_seconds": 3600,
+    "tag_routing_prefix": "",
+    "debug_level": "INFO",
+    "retry_after": 0,
+    "routing_strategy": "simple-shuffle",
+}
+
+
+def test_litellms_own_defaults_are_taken(pair: Pair) -> None:
+    router = Router([row("m", pair[0])], **DEFAULTS_OF_LITELLM)
     assert said(router.completion("m", HELLO)) == "first"
+
+
+def test_policies_may_be_objects(pair: Pair) -> None:
+    pair[0].reply(500, {"content-type": "application/json"}, b'{"error": {"message": "down"}}')
+    policy = headgate.RetryPolicy(InternalServerErrorRetries=0, TimeoutErrorRetries=None)
+    fails = headgate.AllowedFailsPolicy(InternalServerErrorAllowedFails=5)
+    router = Router([row("m", pair[0])], retry_policy=policy, allowed_fails_policy=fails)
+    before = len(pair[0].requests)
+    with pytest.raises(headgate.InternalServerError):
+        router.completion("m", HELLO)
+    assert len(pair[0].requests) == before + 1
+    with pytest.raises(TypeError, match="TimeoutErrorRetries"):
+        headgate.RetryPolicy(TimeoutRetries=1)
+
+
+def test_every_row_has_an_id(pair: Pair) -> None:
+    router = Router([row("m", pair[0]), row("m", pair[1], "mine"), row("n/*", pair[1], model="openai/*")])
+    ids = [one["model_info"].get("id") for one in router.get_model_list()]
+    assert ids[0] and ids[1:] == ["mine", None]
+    assert router.get_model_ids("m") == ids[:2]
+    assert router.get_deployment(ids[0])["litellm_params"]["api_base"] == pair[0].base
+    assert router.delete_deployment(ids[0])["model_name"] == "m"
+    assert router.get_model_ids("m") == ["mine"]

@@ -95,6 +95,8 @@ def test_text_completion_and_embedding() -> None:
     assert headgate.text_completion("Say it", "mock/echo").choices[0].text == "Say it"
     streamed = headgate.text_completion("Say it", "mock/echo", stream=True)
     assert "".join(chunk.choices[0].text for chunk in streamed if chunk.choices) == "Say it"
+    several = headgate.text_completion(["one", "two three"], "mock/echo")
+    assert [(choice.index, choice.text) for choice in several.choices] == [(0, "one"), (1, "two three")]
     vectors = headgate.embedding("mock/any", ["red", "blue", "red"])
     assert vectors.data[0]["embedding"] == vectors.data[2]["embedding"] != vectors.data[1]["embedding"]
 
@@ -156,9 +158,24 @@ def test_a_model_that_is_none_is_a_bad_request(model: Any) -> None:
         (lambda: headgate.completion("mock/echo"), "messages"),
         (lambda: headgate.text_completion(model="mock/echo"), "prompt"),
         (lambda: headgate.embedding("mock/echo"), "input"),
+        (lambda: headgate.completion("mock/echo", ASKED, num_retries="many"), "num_retries"),
+        (lambda: headgate.completion("mock/echo", ASKED, max_retries=1.5), "max_retries"),
+        (lambda: headgate.completion("mock/echo", ASKED, stream="yes"), "stream"),
+        (lambda: headgate.completion("mock/echo", ASKED, drop_params="maybe"), "drop_params"),
+        (lambda: headgate.completion("mock/echo", ASKED, api_base=7), "api_base"),
+        (lambda: headgate.completion("mock/echo", ASKED, extra_headers="a: b"), "extra_headers"),
+        (lambda: headgate.completion("mock/echo", ASKED, extra_body=[1]), "extra_body"),
+        (lambda: headgate.completion("mock/echo", ASKED, fallbacks="openai/gpt-4o"), "fallbacks"),
+        (
+            lambda: headgate.completion("mock/echo", ASKED, additional_drop_params="stop"),
+            "additional_drop_params",
+        ),
+        (lambda: headgate.completion("mock/echo", ASKED, temperature=float("nan")), "temperature"),
+        (lambda: headgate.completion("mock/echo", ASKED, temperature=float("inf")), "temperature"),
+        (lambda: headgate.completion("mock/echo", ASKED, timeout="soon"), "timeout"),
     ],
 )
-def test_what_is_missing_is_named(work: Callable[[], Any], param: str) -> None:
+def test_what_is_missing_or_can_not_be_meant_is_named(work: Callable[[], Any], param: str) -> None:
     with pytest.raises(headgate.BadRequestError) as caught:
         work()
     assert caught.value.param == param
@@ -265,6 +282,13 @@ def test_a_longer_model_for_a_prompt_that_does_not_fit(upstream: Upstream) -> No
     assert response._hidden_params["custom_llm_provider"] == "mock"
     with pytest.raises(headgate.ContextWindowExceededError):
         at(upstream, context_window_fallback_dict={"openai/other": "mock/echo"})
+
+
+def test_longer_models_of_the_module(upstream: Upstream, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"openai/gpt-4o": ["mock/echo"]}]
+    monkeypatch.setattr(headgate, "context_window_fallbacks", rows, raising=False)
+    refuse(upstream, 400, "too long", code="context_length_exceeded")
+    assert at(upstream).choices[0].message.content == ASKED[0]["content"]
 
 
 def test_a_timeout(upstream: Upstream) -> None:

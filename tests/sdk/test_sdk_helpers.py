@@ -9,8 +9,8 @@ from test_sdk_functions import ASKED, CHAT, SHAPES, answer, at, sent
 
 import headgate
 from headgate.catalog.lookup import Catalog
+from headgate.core.supported import OPENAI_PARAMS
 from headgate.sdk import functions
-from headgate.sdk.helpers import OPENAI_PARAMS
 from servers import Upstream
 
 MINE = {"input_cost_per_token": 1e-6, "output_cost_per_token": 2e-6}
@@ -269,6 +269,8 @@ SUPPORTS = sorted(name for name in headgate.__all__ if name.startswith("supports
 @pytest.mark.parametrize("model", ["gpt-4o", CLAUDE, TIERED, "gpt-3.5-turbo", "groq/llama-3.3-70b-versatile"])
 def test_supports_says_what_the_table_says(name: str, model: str) -> None:
     known = headgate.get_model_info(model).get(name)
+    if name in ("supports_system_messages", "supports_native_streaming") and known is None:
+        known = headgate.get_model_info(model)["mode"] == "chat"
     assert getattr(headgate, name)(model) is (known is True)
     assert getattr(headgate, name)(model=model, custom_llm_provider=None) is (known is True)
 
@@ -280,6 +282,8 @@ def test_supports_is_false_for_an_unknown_model(name: str, model: str) -> None:
 
 
 def test_models_differ_in_what_they_support() -> None:
+    assert headgate.supports_system_messages("gpt-4o")
+    assert not headgate.supports_system_messages("text-embedding-3-small")
     assert headgate.supports_vision("gpt-4o") and not headgate.supports_vision("gpt-3.5-turbo")
     assert headgate.supports_reasoning(CLAUDE) and not headgate.supports_reasoning("gpt-4o")
     assert headgate.supports_vision("gpt-4o", "azure")
@@ -487,3 +491,12 @@ def test_a_mocked_embedding_is_the_vector_that_was_given() -> None:
         0.5,
         0.25,
     ]
+
+
+@pytest.mark.parametrize(
+    "given", [{"prompt_tokens": "5"}, {"prompt_tokens": -5}, {"completion_tokens": None}]
+)
+def test_counts_that_are_none_are_a_bad_request(given: dict[str, Any]) -> None:
+    with pytest.raises(headgate.BadRequestError) as caught:
+        headgate.cost_per_token("gpt-4o", **given)
+    assert caught.value.param in given

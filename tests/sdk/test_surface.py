@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import warnings
 
 import pytest
 
@@ -35,3 +36,23 @@ def test_neither_import_nor_a_call_loads_what_it_does_not_need(work: str) -> Non
     code = f"import sys, headgate\n{work}\nprint(sorted(set({_HEAVY!r}) & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", ["success_callback", "cache", "model_alias_map"])
+def test_a_setting_without_effect_is_not_set_in_silence(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    with pytest.warns(UserWarning, match=f"headgate.{name} is a setting of LiteLLM's that has no effect"):
+        setattr(headgate, name, ["x"])
+    delattr(headgate, name)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        monkeypatch.setattr(headgate, name, None, raising=False)
+        monkeypatch.setattr(headgate, "drop_params", True, raising=False)
+
+
+def test_the_modules_that_programs_import_from() -> None:
+    from headgate.router import RetryPolicy, Router
+    from headgate.utils import ModelResponse, token_counter, trim_messages
+
+    assert (Router, RetryPolicy) == (headgate.Router, headgate.RetryPolicy)
+    assert (token_counter, trim_messages) == (headgate.token_counter, headgate.trim_messages)
+    assert headgate.utils.ModelResponse is ModelResponse is headgate.ModelResponse

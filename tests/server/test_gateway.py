@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -290,9 +291,74 @@ def test_health_metrics_and_info(gateway: RunningGateway) -> None:
     assert SECRET.encode() not in text
     _, _, info = gateway.request("/v1/model/info")
     assert SECRET.encode() not in info
-    assert {row["model_name"] for row in json.loads(info)["data"]} == {"gpt", "claude", "grok", "down"}
+    assert {row["model_name"] for row in json.loads(info)["data"]} == {
+        "mock/*",
+        "gpt",
+        "claude",
+        "grok",
+        "down",
+    }
     assert gateway.request("/v1/models/gpt")[0] == 200
     assert gateway.request("/v1/models/nothing")[0] == 404
+
+
+def test_the_rows_of_models_are_shown_whatever_stands_in_them(tmp_path: Path) -> None:
+    """Lists and dates of `model_info`, and the row's own price over the catalog's."""
+    row = {
+        "model_name": "m",
+        "litellm_params": {"model": "openai/gpt-4o", "api_key": SECRET, "input_cost_per_token": 0.5},
+        "model_info": {
+            "id": "one",
+            "access_groups": ["beta"],
+            "since": date(2026, 11, 1),
+        },
+    }
+    with running({"model_list": [row], "general_settings": {"master_key": KEY}}, tmp_path) as served:
+        for path in ("/model/info", "/v1/model/info", "/v1/model/info?litellm_model_id=one"):
+            status, _, data = served.request(path)
+            assert status == 200
+            (found,) = json.loads(data)["data"]
+            known = found["model_info"]
+            assert (known["id"], known["access_groups"], known["since"]) == ("one", ["beta"], "2026-11-01")
+            assert (known["input_cost_per_token"], known["output_cost_per_token"]) == (0.5, 1e-5)
+        assert served.request("/model/info?litellm_model_id=two")[0] == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/v1/chat/completions", "POST"),
+        ("PUT", "/v1/messages", "POST"),
+        ("GET", "/engines/gpt/embeddings", "POST"),
+        ("GET", "/key/generate", "POST"),
+        ("DELETE", "/v1/files", "GET, HEAD, POST"),
+    ],
+)
+def test_another_method_is_told_those_that_are_taken(
+    gateway: RunningGateway, method: str, path: str, allowed: str
+) -> None:
+    status, headers, data = gateway.request(path, None, None, method)
+    assert (status, headers["allow"]) == (405, allowed)
+    assert f"{method} {path}: this path takes {allowed}" in json.loads(data)["error"]["message"]
+
+
+@pytest.mark.parametrize("stream", ["yes", 1, [], {}])
+def test_a_stream_is_asked_for_by_true_alone(gateway: RunningGateway, stream: Any) -> None:
+    body = {"model": "mock/echo", "messages": ASKED, "stream": stream}
+    status, _, data = gateway.request("/v1/chat/completions", body)
+    assert (status, json.loads(data)["error"]["param"]) == (400, "stream")
+
+
+@pytest.mark.parametrize("model", ["mock/echo", "claude"])
+@pytest.mark.parametrize("value", [b"1e400", b"[" * 5000 + b"]" * 5000], ids=["large", "deep"])
+def test_what_nobody_can_read_is_no_bug(gateway: RunningGateway, model: str, value: bytes) -> None:
+    asked = b'{"model": "%b", "messages": [{"role": "user", "content": "a"}], "temperature": %b}'
+    status, _, data = gateway.request("/v1/chat/completions", asked % (model.encode(), value))
+    assert status == 400
+    if model == "claude":
+        said = "nested too deeply" if value[:1] == b"[" else "'temperature' can't be read"
+        assert said in json.loads(data)["error"]["message"]
+        assert gateway.request("/v1/messages/count_tokens", asked % (b"claude", value))[0] == 400
 
 
 def test_the_configuration_of_the_readme_is_good(tmp_path: Path) -> None:

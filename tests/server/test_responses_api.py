@@ -192,6 +192,17 @@ def test_nobody_else_sees_an_answer(gateway: RunningGateway) -> None:
     assert gateway.request("/v1/responses", body, two)[0] == 400
 
 
+def test_an_answer_is_found_under_every_address_that_makes_one(gateway: RunningGateway) -> None:
+    who = {"authorization": f"Bearer {KEY}"}
+    for root in ("/responses", "/v1/responses", "/openai/v1/responses"):
+        made = json.loads(gateway.request(root, {"model": "echo", "input": "one"}, who)[2])
+        path = f"{root}/{made['id']}"
+        assert json.loads(gateway.request(path, None, who, "GET")[2])["id"] == made["id"]
+        assert gateway.request(f"{path}/input_items", None, who, "GET")[0] == 200
+        assert json.loads(gateway.request(path, None, who, "DELETE")[2])["deleted"] is True
+        assert gateway.request(path, None, who, "GET")[0] == 404
+
+
 def test_the_provider_that_keeps_a_conversation_is_asked(client: openai.OpenAI, upstream: Upstream) -> None:
     play(upstream, ANSWER)
     made = client.responses.create(model="gpt", input="Hello")

@@ -100,6 +100,74 @@ def test_fallbacks(
         assert ask(gateway) == "second"
 
 
+@pytest.mark.parametrize(
+    ("key", "settings", "status"),
+    [
+        ("mock_testing_fallbacks", {"fallbacks": [{"m": ["n"]}]}, 500),
+        ("mock_testing_rate_limit_error", {"fallbacks": [{"m": ["n"]}]}, 429),
+        ("mock_testing_context_fallbacks", {"context_window_fallbacks": [{"m": ["n"]}]}, 400),
+        ("mock_testing_content_policy_fallbacks", {"content_policy_fallbacks": [{"m": ["n"]}]}, 400),
+    ],
+)
+def test_fallbacks_are_tried_without_a_failure(
+    serve: Callable[..., Any], pair: Pair, key: str, settings: dict[str, Any], status: int
+) -> None:
+    asked = {"model": "m", "messages": [{"role": "user", "content": "a"}], key: True}
+    with serve([row("m", pair[0]), row("n", pair[1]), row("alone", pair[1])], settings) as gateway:
+        code, _, data = gateway.request("/v1/chat/completions", asked, ADMIN)
+        assert (code, json.loads(data)["choices"][0]["message"]["content"]) == (200, "second")
+        assert (pair[0].requests, key.encode() in pair[1].requests[0][2]) == ([], False)
+        code, _, data = gateway.request("/v1/chat/completions", {**asked, "model": "alone"}, ADMIN)
+        assert (code, f"{key}: 'alone' was not asked" in json.loads(data)["error"]["message"]) == (
+            status,
+            True,
+        )
+        assert gateway.request("/v1/chat/completions", {**asked, key: False}, ADMIN)[0] == 200
+        assert gateway.request("/v1/chat/completions", {**asked, key: "yes"}, ADMIN)[0] == 400
+
+
+def test_a_row_may_bring_its_own_answer(serve: Callable[..., Any], pair: Pair) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    rows = [
+        row("said", pair[0], mock_response="From the file"),
+        row("calls", pair[0], mock_tool_calls=[call]),
+        row("late", pair[0], mock_timeout=True, timeout=0.05),
+        row("asked", pair[0]),
+    ]
+    with serve(rows, {"num_retries": 0}) as gateway:
+        assert ask(gateway, "said") == "From the file"
+        body = {"model": "calls", "messages": [{"role": "user", "content": "a"}]}
+        found = json.loads(gateway.request("/v1/chat/completions", body, ADMIN)[2])["choices"][0]
+        assert found["message"]["tool_calls"][0]["function"]["name"] == "f"
+        assert ask(gateway, "late") == "408"
+        body = {"model": "said", "messages": [{"role": "user", "content": "a"}], "stream": True}
+        status, headers, data = gateway.request("/v1/chat/completions", body, ADMIN)
+        assert (status, b"From" in data, headers["x-headgate-provider"]) == (200, True, "mock")
+        assert pair[0].requests == []
+        calls = json.loads(gateway.request("/spend/logs", None, ADMIN, "GET")[2])
+        assert {one["spend"] for one in calls if one["model_group"] == "said"} == {0.000225}
+        assert ask(gateway, "asked") == "first"
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("RateLimitError", 429, "429"),
+        ("InternalServerError", 500, "500"),
+        ("ServiceUnavailableError", 503, "503"),
+        ("ContextWindowExceededError", 400, "context_length_exceeded"),
+    ],
+)
+def test_a_mock_response_may_be_an_error(
+    serve: Callable[..., Any], pair: Pair, name: str, status: int, code: str
+) -> None:
+    with serve([row("m", pair[0]), row("set", pair[0], mock_response=f"litellm.{name}")], {}) as gateway:
+        body = {"model": "m", "messages": [], "mock_response": f"litellm.{name}", "num_retries": 0}
+        for asked in (body, {"model": "set", "messages": [], "num_retries": 0}):
+            found, _, data = gateway.request("/v1/chat/completions", asked, ADMIN)
+            assert (found, json.loads(data)["error"]["code"]) == (status, code)
+
+
 def test_fallbacks_in_a_circle_end_and_max_fallbacks_bounds_them(
     serve: Callable[..., Any], pair: Pair
 ) -> None:

@@ -249,3 +249,14 @@ def test_writers_in_many_threads_wait_for_each_other(database: Database) -> None
 async def test_transactions_run_beside_the_event_loop(database: Database) -> None:
     names = [await work(lambda c: threading.current_thread()) for work in (database.run, database.ask)]
     assert threading.current_thread() not in names
+
+
+@pytest.mark.parametrize("do", ["run", "ask"])
+async def test_a_value_that_it_can_not_take_is_a_bad_request(postgres: Postgres, do: str) -> None:
+    database = connect(postgres.url())
+    names = table("pg_class", column("relname"))
+    with pytest.raises(BadRequestError, match="take a value of this request"):
+        await getattr(database, do)(
+            lambda connection: connection.scalar(names.select().where(names.c.relname == "a\0b"))
+        )
+    database.close()

@@ -11,13 +11,12 @@ from functools import partial
 from typing import Any, Final, Generic, Protocol, TypeVar
 from urllib.parse import urlsplit
 
-import msgspec
 from msgspec import Raw, Struct
 from msgspec.structs import replace
 
 from headgate.catalog.price import PriceSheet
 from headgate.core.answer import settle
-from headgate.core.call import Call, text_of
+from headgate.core.call import Call, decoded, text_of
 from headgate.core.deployment import Deployment, Route
 from headgate.core.errand import Attempt, Means
 from headgate.core.files import File, body_of
@@ -217,8 +216,7 @@ def _request_body(call: Call, deployment: Deployment) -> dict[str, Any]:
     for name in (*deployment.drop, *call.options.drop):
         envelope.pop(name, None)
     envelope |= deployment.fixed | deployment.extra
-    body = {name: msgspec.json.decode(value) for name, value in envelope.items()}
-    return {name: value for name, value in body.items() if value is not None}
+    return {name: value for name, value in decoded(envelope).items() if value is not None}
 
 
 def _dialect(table: Mapping[str, T], call: Call, deployment: Deployment) -> T:

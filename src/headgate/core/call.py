@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -81,7 +81,8 @@ class Options(Struct, frozen=True, kw_only=True):
 
     `drop_params` None leaves it to the deployment. `show_usage` shows usage in streams to everybody.
     `timeouts` None: the deployment's own. `retries` is how
-    many times a group is tried again. `fallbacks` are the request's own, over those of its group; `on_break` None
+    many times a group is tried again. `pretended` is a key of `fallback.PRETENDED`: how the group that is asked first
+    fails. `fallbacks` are the request's own, over those of its group; `on_break` None
     leaves it to the group.
     """
 
@@ -96,6 +97,7 @@ class Options(Struct, frozen=True, kw_only=True):
     max_fallbacks: int = 5
     on_break: OnBreak | None = None
     priority: int = DEFAULT_PRIORITY
+    pretended: str = ""
 
 
 DEFAULT_OPTIONS = Options()
@@ -217,11 +219,10 @@ class Call:
     def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
         """What this body means, with the call's files in it."""
         if self.files is None:
-            return self.dialect.read_request(msgspec.json.decode(msgspec.json.encode(envelope)))
+            return self.dialect.read_request(decoded(envelope))
         fields = dict(envelope)
         take_ours(fields)  # a form passes as it came, but for what is ours
-        body = msgspec.json.decode(msgspec.json.encode(fields))
-        return self.dialect.read_request({**body, **self.files.fields})
+        return self.dialect.read_request({**decoded(fields), **self.files.fields})
 
     def close(self) -> None:
         """The call is over: what was held for it is let go."""
@@ -264,6 +265,23 @@ class Call:
         if self.hedged or self.mirrored:
             return "mirror" if self.mirrored else "hedge"
         return "fallback" if self.hops else "retry" if self.attempts > 1 else "first"
+
+
+def decoded(envelope: Mapping[str, Raw]) -> dict[str, Any]:
+    """All of a body. Raises BadRequestError naming the key whose value nobody can read: 1e400 is JSON, too."""
+    try:
+        return {name: msgspec.json.decode(raw) for name, raw in envelope.items()}
+    except (msgspec.DecodeError, RecursionError):
+        for name, raw in envelope.items():
+            _readable(name, raw)
+        raise
+
+
+def _readable(name: str, raw: Raw) -> None:
+    try:
+        msgspec.json.decode(raw)
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise BadRequestError(f"{name!r} can't be read: {error}", param=name) from None
 
 
 def text_of(envelope: Mapping[str, Raw], key: str) -> str | None:

@@ -79,6 +79,7 @@ class Deployment:
         providers: Mapping[str, Provider] = NO_OWN,
     ) -> None:
         info = info or {}
+        params = _mocked(params, providers)
         self.group = group
         self.params = params
         self.info = info
@@ -95,7 +96,7 @@ class Deployment:
         self.base = self.base or self._own_base()
         self.placed_until = math.inf if self.base or self.provider.locate is None else 0.0
         """Until then, in the engine's seconds, the address is known: see core/places.py."""
-        self.id = str(info.get("id") or _fingerprint(group, params))
+        self.id = str(info.get("id") or fingerprint(group, params))
         self.model_raw = Raw(msgspec.json.encode(self.body_model))
         self.fixed = {
             name: Raw(msgspec.json.encode(value))
@@ -113,11 +114,7 @@ class Deployment:
         self.extra = {
             name: Raw(msgspec.json.encode(value)) for name, value in (params.get("extra_body") or {}).items()
         }
-        self.timeouts = _timeouts(params.get("timeout"))
-        self.stream_timeouts = _timeouts(params.get("stream_timeout") or params.get("timeout"))
-        self.first_token: float | None = _number(params.get("ttft_timeout"))
-        if (idle := _number(params.get("stream_idle_timeout"))) is not None:
-            self.stream_timeouts = msgspec.structs.replace(self.stream_timeouts, between_chunks=idle)
+        self._read_timeouts(params)
         self.secrets: tuple[str, ...] = ()
         self.credential: Credential | None = None
         self.auth_headers = self._authorise()
@@ -128,6 +125,13 @@ class Deployment:
         self._priced = False
         self._named: tuple[str, str | None] = (self.model, None)
         self._overrides: Mapping[str, Any] = {}
+
+    def _read_timeouts(self, params: Mapping[str, Any]) -> None:
+        self.timeouts = _timeouts(params.get("timeout"))
+        self.stream_timeouts = _timeouts(params.get("stream_timeout") or params.get("timeout"))
+        self.first_token: float | None = _number(params.get("ttft_timeout"))
+        if (idle := _number(params.get("stream_idle_timeout"))) is not None:
+            self.stream_timeouts = msgspec.structs.replace(self.stream_timeouts, between_chunks=idle)
 
     def _read_routing(self, params: Mapping[str, Any], info: Mapping[str, Any]) -> None:
         """What decides whether and how often it is asked."""
@@ -456,7 +460,24 @@ def _timeouts(value: Any) -> Timeouts:
     return Timeouts(connect=min(10.0, seconds), first_byte=seconds, between_chunks=seconds)
 
 
-def _fingerprint(group: str, params: Mapping[str, Any]) -> str:
+def _mocked(params: Mapping[str, Any], providers: Mapping[str, Provider]) -> Mapping[str, Any]:
+    """A row that brings its own answer: the built-in provider's, with the price of the one that it stands for and
+    none of its keys."""
+    told = {name: params[name] for name in names.MOCKS if params.get(name) not in (None, False, [], ())}
+    if not told:
+        return params
+    base = params.get("api_base") or params.get("base_url")
+    row, model = resolve(str(params["model"]), params.get("custom_llm_provider"), base, providers)
+    kept = {name: value for name, value in params.items() if not names.leads(name) and name not in told}
+    return {
+        "base_model": f"{row.id}/{model}",
+        **kept,
+        "model": f"mock/{model}",
+        "extra_body": {**(params.get("extra_body") or {}), **told},
+    }
+
+
+def fingerprint(group: str, params: Mapping[str, Any]) -> str:
     """An id that stays the same as long as the entry does, as LiteLLM's does."""
     text = msgspec.json.encode([group, dict(params)], enc_hook=str, order="deterministic")
     return hashlib.sha256(text).hexdigest()

@@ -65,6 +65,9 @@ class Engine:
         tried: list[Deployment] = []
         group = lookup(call.model)
         try:
+            if call.options.pretended:
+                name = call.options.pretended
+                raise fallbacks.PRETENDED[name](f"{name}: {call.model!r} was not asked", model=call.model)
             answer = await self._try_group(call, group, tried)
         except HeadgateError as error:
             answer = await self._fall_back(call, lookup, group, tried, error)

@@ -48,6 +48,15 @@ class Fallbacks(Struct, frozen=True, kw_only=True):
 NONE: Final = Fallbacks()
 
 
+PRETENDED: Final[Mapping[str, type[errors.HeadgateError]]] = {
+    "mock_testing_fallbacks": errors.InternalServerError,
+    "mock_testing_context_fallbacks": errors.ContextWindowExceededError,
+    "mock_testing_content_policy_fallbacks": errors.ContentPolicyViolationError,
+    "mock_testing_rate_limit_error": errors.RateLimitError,
+}
+"""How a request says that its first group is to fail, unasked: https://docs.litellm.ai/docs/proxy/reliability."""
+
+
 def is_callers(error: errors.HeadgateError) -> bool:
     """Whether the reason lies in the request."""
     return isinstance(error, WRONG) and not isinstance(error, errors.PaymentRequiredError)

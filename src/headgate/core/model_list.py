@@ -93,12 +93,16 @@ class ModelList:
 
     def everyone(self) -> list[Deployment]:
         """All deployments, in their order; of a pattern's rows one each, with a model that nobody has."""
-        found = {one.id: one for group in self._groups.values() for one in group.deployments}
+        return [deployment for _, deployment in self.rows()]
+
+    def rows(self) -> list[tuple[str, Deployment]]:
+        """The same with their public names, patterns as they are written."""
+        found = {one.id: (one.group, one) for group in self._groups.values() for one in group.deployments}
         for prefix, suffix, rows in self._patterns:
             for row in rows:
                 with suppress(HeadgateError):  # a pattern that needs a name to mean a provider
                     one = self._filled(f"{prefix}-{suffix}", "-", row)
-                    found[one.id] = one
+                    found[one.id] = (prefix + ANY + suffix, one)
         return list(found.values())
 
     def lookup(self, model: str) -> Group:

@@ -53,6 +53,18 @@ CLOUDS: Final = (
 """How the names of credentials, projects and regions begin: none of them is ever sent in a body."""
 
 
+MOCKS: Final = ("mock_response", "mock_tool_calls", "mock_timeout")
+_LEADING: Final = CREDENTIALS.union(
+    """api_key api_base base_url api_version organization project custom_llm_provider extra_headers headers
+    ssl_verify ssl_certificate client_key""".split()
+)
+
+
+def leads(name: str) -> bool:
+    """Whether a key says whom to ask, and as whom."""
+    return name in _LEADING or name.startswith(CLOUDS)
+
+
 def describes(name: str) -> bool:
     """Whether a key describes a deployment."""
     return name in CONNECTION or name.startswith(CLOUDS)
@@ -67,7 +79,8 @@ OURS: Final = frozenset(
     extra_headers extra_body extra_query api_base base_url api_version api_key retry_policy
     retry_strategy cooldown_time model_info litellm_logging_obj proxy_server_request ssl_verify
     merge_reasoning_content_in_choices enable_json_schema_validation shared_session on_stream_break
-    priority""".split()
+    priority mock_testing_fallbacks mock_testing_context_fallbacks mock_testing_content_policy_fallbacks
+    mock_testing_rate_limit_error""".split()
 )
 """Keys of a request body that speak to the gateway."""
 _strings: Final = msgspec.json.Decoder(dict[str, str])

@@ -197,7 +197,7 @@ def _with_settings(call: Call, deployment: Deployment, request: Request) -> Requ
     return read
 
 
-def _form(body: Mapping[str, Any]) -> bytes:
+def _form(body: Mapping[str, Raw]) -> bytes:
     """Values as a form has them: what is no text is its JSON."""
     plain = msgspec.json.decode(_encode(body))
     return urlencode(

@@ -7,7 +7,8 @@
     mock/slow       an answer after two seconds
     any other name  as echo
 
-`mock_response` in the body is the answer itself, `mock_tool_calls` its calls; `mock_timeout` never answers.
+`mock_response` in the body is the answer itself, or, as "litellm.RateLimitError", an error; `mock_tool_calls` are its
+calls; `mock_timeout` never answers.
 """
 
 import asyncio
@@ -34,6 +35,13 @@ _POEM: Final = (
 )
 _JSON: Final = [("content-type", "application/json")]
 _EVENTS: Final = [("content-type", "text/event-stream")]
+_ERRORS: Final = {
+    "RateLimitError": (429, None),
+    "InternalServerError": (500, None),
+    "ServiceUnavailableError": (503, None),
+    "ContextWindowExceededError": (400, "context_length_exceeded"),
+}
+"""What `mock_response` may name after "litellm.": https://docs.litellm.ai/docs/completion/mock_requests."""
 _DIMENSIONS: Final = 8
 _PIXEL: Final = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 """A PNG."""
@@ -92,12 +100,19 @@ class MockTransport:
     async def send(
         self, origin: Origin, head: bytes, body: bytes | Outgoing, timeouts: Timeouts
     ) -> MockAnswer:
-        asked: dict[str, Any] = msgspec.json.decode(b"{}" if isinstance(body, Outgoing) else body)
+        try:
+            asked: dict[str, Any] = msgspec.json.decode(b"{}" if isinstance(body, Outgoing) else body)
+        except msgspec.DecodeError as error:  # a number that is too large for anybody
+            return _failure(400, f"the body can't be read: {error}")
         name = str(asked.get("model", ""))
         if asked.get("mock_timeout"):
             seconds = min(timeouts.first_byte or 0.0, timeouts.total or timeouts.first_byte or 0.0)
             await asyncio.sleep(seconds)
             raise Timeout(f"mock_timeout: the mock did not answer within {seconds:g} s")
+        prefix, _, named = str(asked.get("mock_response", "")).partition(".")
+        if prefix in ("litellm", "headgate") and named in _ERRORS:
+            status, code = _ERRORS[named]
+            return _failure(status, f"mock_response asked for {named}", code)
         path = head.split(b" ", 2)[1]
         if name.startswith("error-") and name[6:].isdigit() and 400 <= int(name[6:]) < 600:
             return _failure(int(name[6:]), "this model answers with an error on demand")
@@ -108,7 +123,6 @@ class MockTransport:
         if name == "slow":
             await asyncio.sleep(SLOW_SECONDS)
         if path.endswith(b"/completions") and not path.endswith(b"/chat/completions"):
-            asked["messages"] = [{"role": "user", "content": asked.get("prompt")}]
             return _text_completion(asked)
         return _chat(asked, name)
 
@@ -207,12 +221,29 @@ def _text_completion(asked: dict[str, Any]) -> MockAnswer:
 
     name = str(asked.get("model", ""))
     frame = Frame(id="cmpl-mock", created=1_700_000_000, model=name, stream_usage=_wants_usage(asked))
-    reply = _reply(asked, name)
+    reply = _to_prompts(asked, name)
     if not asked.get("stream"):
         return MockAnswer(200, _JSON, iter([(0.0, COMPLETIONS.write_reply(reply, frame))]))
     writer = COMPLETIONS.stream_writer(frame)
     pieces = ((0.0, writer.write([event])) for event in _words(reply))
     return MockAnswer(200, _EVENTS, (row for row in pieces if row[1]))
+
+
+def _to_prompts(asked: dict[str, Any], name: str) -> ir.Reply:
+    """An answer to each prompt of a list."""
+    given = asked.get("prompt")
+    prompts = given if isinstance(given, list) and all(isinstance(one, str) for one in given) else [given]
+    replies = [
+        _reply({**asked, "messages": [{"role": "user", "content": one}]}, name) for one in prompts or [""]
+    ]
+    choices = [choice for reply in replies for choice in reply.choices]
+    for index, choice in enumerate(choices):
+        choice.index = index
+    spent = [reply.usage for reply in replies if reply.usage is not None]
+    asked_for, written = sum(one.input for one in spent), sum(one.output for one in spent)
+    return ir.Reply(
+        choices=choices, usage=ir.Usage(input=asked_for, output=written, total=asked_for + written)
+    )
 
 
 def _embeddings(asked: dict[str, Any]) -> MockAnswer:
@@ -257,7 +288,7 @@ def _vector(text: str) -> list[float]:
     return [value / length for value in sums]
 
 
-def _failure(status: int, message: str) -> MockAnswer:
+def _failure(status: int, message: str, code: str | None = None) -> MockAnswer:
     kind = for_status(status).type
-    body = {"error": {"message": message, "type": kind, "param": None, "code": str(status)}}
+    body = {"error": {"message": message, "type": kind, "param": None, "code": code or str(status)}}
     return MockAnswer(status, _JSON, iter([(0.0, msgspec.json.encode(body))]))

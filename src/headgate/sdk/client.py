@@ -231,6 +231,7 @@ class Client:
             raise BadRequestError("'model' must be a string such as 'openai/gpt-4o'", param="model")
         if fields.get(_NEEDED[operation]) is None:
             raise BadRequestError(f"{_NEEDED[operation]!r} is missing", param=_NEEDED[operation], model=model)
+        params.check(fields)
         mocked = any(fields.get(name) not in _NO_MOCK for name in _MOCK)
         if mocked:
             _raise_mock(fields.get("mock_response"), model)

@@ -10,8 +10,8 @@ from headgate.catalog import tokens
 from headgate.catalog.price import PriceSheet, price_of
 from headgate.core.dialects import dialect
 from headgate.core.params import is_price
+from headgate.core.supported import supported
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError
-from headgate.providers.quirks import plan
 from headgate.providers.registry import providers, resolve
 from headgate.sdk.functions import default_client
 from headgate.sdk.objects import ModelResponse, TextCompletionResponse, View
@@ -21,29 +21,6 @@ from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat.fields import read_usage
 from headgate.wire.sse import encode as sse
-
-OPENAI_PARAMS: Final = tuple(
-    """frequency_penalty logit_bias logprobs top_logprobs max_tokens max_completion_tokens modalities prediction n
-    presence_penalty seed stop stream stream_options temperature top_p tools tool_choice function_call functions
-    parallel_tool_calls audio web_search_options service_tier response_format user reasoning_effort thinking
-    verbosity store prompt_cache_key safety_identifier""".split()
-)
-_ONLY_OPENAI: Final = frozenset(
-    "logit_bias prediction verbosity store prompt_cache_key safety_identifier".split()
-)
-_ABSENT: Final[Mapping[str, frozenset[str]]] = {
-    "openai_chat": frozenset({"thinking"}),
-    "anthropic": _ONLY_OPENAI
-    | frozenset("frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio".split()),
-    "bedrock_converse": _ONLY_OPENAI
-    | frozenset(
-        "frequency_penalty logprobs top_logprobs n presence_penalty seed modalities audio user".split()
-    ),
-    "gemini": _ONLY_OPENAI | {"user"},
-    "ollama": _ONLY_OPENAI
-    | frozenset("n modalities audio tool_choice parallel_tool_calls service_tier web_search_options".split()),
-}
-"""What a dialect has no form for."""
 
 
 def stream_chunk_builder(
@@ -108,7 +85,12 @@ def token_counter(
     if text is not None and messages is not None:
         raise BadRequestError("'text' or 'messages', not both", param="text")
     if text is not None:
-        return tokens.estimate(text if isinstance(text, str) else "".join(text))
+        parts = [text] if isinstance(text, str) else text
+        if not isinstance(parts, Sequence) or not all(isinstance(part, str) for part in parts):
+            raise BadRequestError(
+                f"'text' must be a text or a list of texts, not a {type(text).__name__}", param="text"
+            )
+        return tokens.estimate("".join(parts))
     if isinstance(messages, str) or (messages is None and not tools):
         raise BadRequestError("'text' must be given, or 'messages' as a list", param="messages")
     plain = msgspec.json.decode(encoded("messages", list(messages or ())))
@@ -175,6 +157,9 @@ def cost_per_token(
     **_: Any,
 ) -> tuple[float, float]:
     """(prompt cost, completion cost) in US dollars. Raises NotFoundError for a model without known prices."""
+    for name, value in (("prompt_tokens", prompt_tokens), ("completion_tokens", completion_tokens)):
+        if not isinstance(value, int | float) or value < 0:
+            raise BadRequestError(f"{name!r} must be a number of 0 or more, not {value!r}", param=name)
     if custom_cost_per_second is not None:
         return 0.0, custom_cost_per_second * (response_time_ms or 0.0) / 1000
     usage = read_usage(_dumped(usage_object)) or ir.Usage(
@@ -319,9 +304,7 @@ def get_supported_openai_params(
         return ["dimensions", "encoding_format", "user"] if "embeddings" in row.paths else None
     if request_type != "chat_completion":
         return None
-    quirks = plan(row, name)
-    missing = quirks.refuse | quirks.drop | _ABSENT.get(row.dialect, frozenset())
-    return [param for param in OPENAI_PARAMS if param not in missing]
+    return supported(row, name)
 
 
 def validate_environment(
@@ -340,15 +323,20 @@ def validate_environment(
     return {"keys_in_environment": not missing, "missing_keys": missing}
 
 
+_USUAL: Final = ("system_messages", "native_streaming")
+"""What chat models do unless the catalog says otherwise."""
+
+
 def _supports(ability: str) -> Callable[..., bool]:
     def supports(model: str, custom_llm_provider: str | None = None) -> bool:
         name, provider = _split(model, custom_llm_provider)
         row = default_client().catalog.find(name, provider) or {}
-        return row.get(f"supports_{ability}") is True
+        told = row.get(f"supports_{ability}")
+        return told is True or (told is None and ability in _USUAL and row.get("mode") == "chat")
 
     supports.__name__ = supports.__qualname__ = f"supports_{ability}"
     supports.__doc__ = (
-        f"Whether the catalog says so of {ability.replace('_', ' ')}; False for an unknown model."
+        f"Whether the model is known for {ability.replace('_', ' ')}; False for an unknown model."
     )
     return supports
 

@@ -1,5 +1,6 @@
 """Keyword arguments of LiteLLM's functions, sorted: what is sent, what makes the deployment, what steers."""
 
+import math
 import sys
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.call import Options
-from headgate.core.fallback import Fallback, Fallbacks
+from headgate.core.fallback import PRETENDED, Fallback, Fallbacks
 from headgate.core.params import CLOUDS, CONNECTION, CREDENTIALS, OURS, is_price
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
@@ -26,6 +27,33 @@ _NEVER_SENT: Final = frozenset(
     force_timeout max_fallbacks id no_log include_server_side_tool_invocations""".split()
 )
 _MOCK: Final = ("mock_response", "mock_tool_calls", "mock_timeout")
+_KINDS: Final[Mapping[str, tuple[type | tuple[type, ...], str]]] = {
+    **dict.fromkeys(("stream", "drop_params", "modify_params"), (bool, "True or False")),
+    **dict.fromkeys(("num_retries", "max_retries"), (int, "a whole number")),
+    **dict.fromkeys(("api_base", "base_url"), (str, "an address, such as 'http://localhost:8000/v1'")),
+    **dict.fromkeys(
+        ("extra_headers", "headers", "extra_body", "context_window_fallback_dict"), (Mapping, "a dictionary")
+    ),
+    **dict.fromkeys(
+        ("additional_drop_params", "allowed_openai_params"), ((list, tuple, set), "a list of names")
+    ),
+    "fallbacks": ((list, tuple), "a list of models, or of dictionaries with a 'model'"),
+}
+"""What would be misread where it is something else: a text, for one, as a list of its letters."""
+
+
+def check(fields: Mapping[str, Any]) -> None:
+    """Raises BadRequestError naming the first argument that can't be meant."""
+    for name, value in fields.items():
+        if value is None:
+            continue
+        if isinstance(value, float) and not math.isfinite(value) and name not in _ENDLESS:
+            raise BadRequestError(f"{name!r} must be a number that JSON can write, not {value}", param=name)
+        if name in _KINDS and not isinstance(value, _KINDS[name][0]):
+            raise BadRequestError(f"{name!r} must be {_KINDS[name][1]}, not {value!r:.80}", param=name)
+
+
+_ENDLESS: Final = ("timeout", "stream_timeout", "request_timeout")
 
 
 def body_of(fields: Mapping[str, Any]) -> dict[str, Raw]:
@@ -87,16 +115,19 @@ def options_of(model: str, fields: Mapping[str, Any], stream: bool) -> Options:
     drop = _first(fields.get("drop_params"), settings.get("drop_params"))
     longer = fields.get("context_window_fallback_dict") or {}
     given = fields.get("fallbacks") or settings.get("fallbacks") or settings.get("default_fallbacks") or ()
-    windows: tuple[Fallback, ...] = (longer[model],) if model in longer else ()
+    windows: list[Fallback] = [longer[model]] if model in longer else []
+    for row in settings.get("context_window_fallbacks") or ():
+        windows += row.get(model) or ()
     return Options(
         drop_params=None if drop is None else bool(drop),
         drop=tuple(fields.get("additional_drop_params") or ()),
         allow=tuple(fields.get("allowed_openai_params") or ()),
         retries=int(retries),
+        pretended=next((name for name in PRETENDED if fields.get(name)), ""),
         timeouts=timeouts_of(fields, stream),
         fallbacks=Fallbacks(
             general=tuple(row for row in given if isinstance(row, str) or "model" in row),
-            context_window=windows,
+            context_window=tuple(windows),
         ),
     )
 

@@ -5,8 +5,7 @@ Groups, cooldowns and latencies belong to the Router and are shared by all event
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
-from typing import Any, Final
+from typing import Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,58 +13,15 @@ from msgspec.structs import replace
 from headgate.core import breaks, hedge
 from headgate.core.call import Call, Operation, Wish
 from headgate.core.cooldown import DEFAULT_SECONDS, Cooldown
-from headgate.core.deployment import Deployment
+from headgate.core.deployment import Deployment, fingerprint
 from headgate.core.model_list import ModelList, Plan, fallback_table
 from headgate.core.retry import DEFAULT_RETRIES, Retries
 from headgate.core.route import Group, Routing
-from headgate.core.strategies import STRATEGIES
 from headgate.core.track import Tracks
 from headgate.errors import BadRequestError, NotFoundError
 from headgate.sdk.client import Client
 from headgate.sdk.portal import PORTAL
-
-SETTINGS: Final[Mapping[str, Any]] = {
-    "default_litellm_params": {},
-    "default_max_parallel_requests": None,
-    "num_retries": None,
-    "max_fallbacks": 5,
-    "timeout": None,
-    "stream_timeout": None,
-    "default_fallbacks": (),
-    "fallbacks": (),
-    "context_window_fallbacks": (),
-    "content_policy_fallbacks": (),
-    "model_group_alias": {},
-    "enable_pre_call_checks": False,
-    "enable_tag_filtering": False,
-    "tag_filtering_match_any": True,
-    "retry_after": 0,
-    "retry_policy": {},
-    "model_group_retry_policy": {},
-    "allowed_fails": None,
-    "allowed_fails_policy": {},
-    "cooldown_time": None,
-    "disable_cooldowns": False,
-    "routing_strategy": None,
-    "routing_strategy_args": {},
-    "on_stream_break": "error",
-    "hedge_after": None,
-    "respect_provider_limits": False,
-    "set_verbose": False,
-    "debug_level": "INFO",
-}
-"""What may be given beside the model list, with its default."""
-LATER: Final = frozenset(
-    """assistants_config search_tools guardrail_list redis_url redis_host redis_port redis_password redis_db
-    cache_responses cache_kwargs caching_groups client_ttl polling_interval default_priority plugins
-    optional_pre_call_checks routing_groups provider_budget_config alerting_config router_general_settings
-    deployment_affinity_ttl_seconds model_group_affinity_config ignore_invalid_deployments
-    enable_health_check_routing health_check_staleness_threshold health_check_ignore_transient_errors
-    background_health_check_model_groups enable_weighted_failover fallback_access_check fallback_budget_check
-    auto_router_capability_limit tag_routing_prefix""".split()
-)
-"""LiteLLM's, not built here: to leave one out without a word would be another router than the one asked for."""
-NO_EFFECT: Final[tuple[Any, ...]] = (None, False, [], {}, ())
+from headgate.sdk.router_settings import DEFAULTS, checked, policy
 
 
 class Entry(Struct, frozen=True):
@@ -89,7 +45,7 @@ class Router:
     ) -> None:
         self._client = client or Client()
         self._tracks = Tracks()
-        self._settings = {**SETTINGS, **_checked(settings)}
+        self._settings = {**DEFAULTS, **checked(settings)}
         self._rows = [_entry(row) for row in model_list or ()]
         self._models = self._made()
 
@@ -233,10 +189,7 @@ class Router:
 
     def get_model_list(self, model_name: str | None = None) -> list[dict[str, Any]]:
         rows = [row for row in self._rows if model_name in (None, row.name)]
-        return [
-            {"model_name": row.name, "litellm_params": dict(row.params), "model_info": dict(row.info)}
-            for row in rows
-        ]
+        return [self._shown(row) for row in rows]
 
     def get_model_names(self) -> list[str]:
         return self._models.names
@@ -265,13 +218,7 @@ class Router:
 
     def get_deployment(self, model_id: str) -> dict[str, Any] | None:
         found = next((row for row in self._rows if _id(row) == model_id), None)
-        if found is None:
-            return None
-        return {
-            "model_name": found.name,
-            "litellm_params": dict(found.params),
-            "model_info": dict(found.info),
-        }
+        return None if found is None else self._shown(found)
 
     def get_available_deployment(
         self, model: str, messages: Sequence[Any] | None = None, **kwargs: Any
@@ -286,7 +233,7 @@ class Router:
         return dict(self._settings)
 
     def update_settings(self, **settings: Any) -> None:
-        self._settings = {**self._settings, **_checked(settings)}
+        self._settings = {**self._settings, **checked(settings)}
         self._models = self._made()
 
     def state(self) -> dict[str, list[dict[str, Any]]]:
@@ -304,6 +251,9 @@ class Router:
 
     def discard(self) -> None:
         self.reset()
+
+    def _shown(self, row: Entry) -> dict[str, Any]:
+        return {"model_name": row.name, "litellm_params": dict(row.params), "model_info": dict(row.info)}
 
     def _change(self, rows: list[Entry]) -> None:
         before, self._rows = self._rows, rows
@@ -342,34 +292,16 @@ class Router:
         return made
 
 
-def _checked(settings: Mapping[str, Any]) -> Mapping[str, Any]:
-    for name, value in settings.items():
-        if name in SETTINGS:
-            continue
-        if name not in LATER:
-            near = get_close_matches(name, [*SETTINGS, *LATER], n=1)
-            hint = f". Did you mean {near[0]!r}?" if near else ""
-            raise TypeError(f"Router() has no setting {name!r}{hint}")
-        if value not in NO_EFFECT:
-            raise BadRequestError(
-                f"Router: {name!r} is a setting of LiteLLM's that is not built here", param=name
-            )
-    strategy = settings.get("routing_strategy")
-    if strategy is not None and strategy not in STRATEGIES:
-        raise BadRequestError(
-            f"routing_strategy: expected one of {', '.join(STRATEGIES)}, got {strategy!r}",
-            param="routing_strategy",
-        )
-    return {name: value for name, value in settings.items() if name in SETTINGS}
-
-
 def _entry(row: Mapping[str, Any]) -> Entry:
     name, params = row.get("model_name"), row.get("litellm_params")
     if not isinstance(name, str) or not isinstance(params, Mapping) or not params.get("model"):
         raise BadRequestError(
             "a row of model_list needs model_name, and litellm_params with a model", param="model_list"
         )
-    return Entry(name, dict(params), dict(row.get("model_info") or {}))
+    info = dict(row.get("model_info") or {})
+    if "*" not in name:  # a pattern's deployments have an id for each model
+        info.setdefault("id", fingerprint(name, params))
+    return Entry(name, dict(params), info)
 
 
 def _id(row: Entry) -> str:
@@ -382,11 +314,11 @@ def _plan(settings: Mapping[str, Any]) -> Plan:
         strategy=settings["routing_strategy"] or "",
         arguments=settings["routing_strategy_args"],
         checks=settings["enable_pre_call_checks"] or settings["routing_strategy"] == "usage-based-routing-v2",
-        retries=Retries(policy=_policy(settings["retry_policy"]), least=float(settings["retry_after"])),
+        retries=Retries(policy=policy(settings["retry_policy"]), least=float(settings["retry_after"])),
         cooldown=Cooldown(
             seconds=DEFAULT_SECONDS if seconds is None else float(seconds),
             allowed=settings["allowed_fails"],
-            policy=_policy(settings["allowed_fails_policy"]),
+            policy=policy(settings["allowed_fails_policy"]),
             off=settings["disable_cooldowns"],
         ),
         on_break=breaks.parse(settings["on_stream_break"]),
@@ -399,17 +331,8 @@ def _plan(settings: Mapping[str, Any]) -> Plan:
         settings["content_policy_fallbacks"],
         settings["default_fallbacks"] or (),
     )
-    policies = {
-        name: _policy(policy) for name, policy in (settings["model_group_retry_policy"] or {}).items()
-    }
+    policies = {name: policy(one) for name, one in settings["model_group_retry_policy"].items()}
     return Plan(routing, table, policies, settings["model_group_alias"] or {})
-
-
-def _policy(given: Any) -> Mapping[str, int]:
-    """A mapping, or an object with such attributes as LiteLLM's RetryPolicy is."""
-    if not isinstance(given, Mapping):
-        given = dict(vars(given)) if given is not None else {}
-    return {name: int(value) for name, value in given.items() if value is not None}
 
 
 def _named(settings: Mapping[str, Any]) -> list[tuple[str, list[str]]]:

@@ -36,7 +36,7 @@ from headgate.server.auth.tokens import tokens_of
 from headgate.server.callers import Callers
 from headgate.server.client_secrets import ClientSecrets
 from headgate.server.config.schema import Config
-from headgate.server.endpoints import jobs, llm, passthrough, paths
+from headgate.server.endpoints import jobs, llm, passthrough, paths, responses
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.meters import Meters
@@ -102,7 +102,8 @@ class App:
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
         snapshot = self.gateway.snapshot
-        if path in paths.SECRETS or not passthrough.takes(snapshot, path) or jobs.takes(snapshot, path):
+        ours = path in paths.SECRETS or jobs.takes(snapshot, path) or responses.takes(path)
+        if ours or not passthrough.takes(snapshot, path):
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 
@@ -203,10 +204,18 @@ def _error(error: HeadgateError, path: str) -> Response:
 
 
 async def _unknown_path(request: Request, exc: Exception) -> Response:
-    status = getattr(exc, "status_code", 404)
-    word = "method" if status == 405 else "path"
-    message = f"{request.method} {request.url.path}: no such {word}. Model calls go to /v1/chat/completions."
-    return _error(NotFoundError(message, status_code=status), request.url.path)
+    path, told = path_of(request.scope), f"{request.method} {request.url.path}"
+    allowed = {"POST"} if paths.find(path) is not None else set()
+    for route in request.app.routes:
+        if route.path_regex.match(path):
+            allowed |= route.methods
+    if not allowed:
+        message = f"{told}: no such path. Model calls go to /v1/chat/completions."
+        return _error(NotFoundError(message), request.url.path)
+    methods = ", ".join(sorted(allowed))
+    answer = _error(NotFoundError(f"{told}: this path takes {methods}", status_code=405), request.url.path)
+    answer.headers["allow"] = methods
+    return answer
 
 
 async def _bug(request: Request, exc: Exception) -> Response:

@@ -9,7 +9,7 @@ from msgspec import Raw
 from headgate.core import breaks
 from headgate.core.breaks import OnBreak
 from headgate.core.call import Options
-from headgate.core.fallback import Fallbacks
+from headgate.core.fallback import PRETENDED, Fallbacks
 from headgate.core.params import OURS
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
@@ -22,11 +22,16 @@ from headgate.server.headers import (
 
 _NOTHING: Final = frozenset((*TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
 
+_FALSE: Final = b"false"
+_NULL: Final = b"null"
+
 
 def options_of(
     options: Options, envelope: Mapping[str, Raw], headers: Mapping[bytes, bytes], stream: bool
 ) -> Options:
     """The group's options with what the request says over them. Raises BadRequestError naming the key."""
+    if not stream and bytes(envelope.get("stream", _FALSE)) not in (_FALSE, _NULL):
+        raise BadRequestError("'stream' must be true or false", param="stream")
     if OURS.isdisjoint(envelope) and _NOTHING.isdisjoint(headers):
         return options
     changes: dict[str, Any] = {}
@@ -40,6 +45,9 @@ def options_of(
     for key, (field, read) in _KEYS.items():
         if key in envelope and bytes(envelope[key]) != b"null":
             changes[field] = read(key, envelope[key])
+    for key in PRETENDED:
+        if key in envelope and _flag(key, envelope[key]):
+            changes["pretended"] = key
     if stream and "stream_timeout" in envelope:
         changes["timeouts"] = _timeouts("stream_timeout", envelope["stream_timeout"])
     names = (*STREAM_TIMEOUT_HEADERS, *TIMEOUT_HEADERS) if stream else TIMEOUT_HEADERS

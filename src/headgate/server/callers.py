@@ -16,6 +16,7 @@ from headgate.core.queue import NOBODY, Share
 from headgate.core.route import Group
 from headgate.errors import AuthenticationError, PermissionDeniedError
 from headgate.server.allow import Allow
+from headgate.server.config.schema import LitellmSettings
 from headgate.server.meters import NONE, Meters
 from headgate.server.registry import NOTHING, Registry
 from headgate.store import directory
@@ -194,6 +195,7 @@ class Callers:
 
     def __init__(self, database: Database, registry: Registry, clock: Callable[[], float]) -> None:
         self.groups: Mapping[str, list[str]] = {}
+        self.settings = LitellmSettings()
         self._database = database
         self._registry = registry
         self._clock = clock
@@ -263,6 +265,11 @@ class Callers:
             if (budget := self._registry.budget(scope)) is not None:
                 budget.turn(now)
                 budget.count(cost)
+
+    def respent(self, scope: Scope, amount: int) -> None:
+        """So much less counts as spent."""
+        if (budget := self._registry.budget(scope)) is not None:
+            budget.spent -= amount
 
     def forget(self, kind: str, name: str) -> list[str]:
         """Something changed: whoever is made of it is loaded anew at the next call. Their tokens."""

@@ -14,6 +14,7 @@ from headgate.core.call import PICTURES, Call
 from headgate.core.fallback import NONE as NO_FALLBACKS
 from headgate.core.route import Group
 from headgate.errors import (
+    BadRequestError,
     BudgetExceededError,
     HeadgateError,
     NotFoundError,
@@ -69,6 +70,11 @@ async def reserve(
         raise ServiceUnavailableError(
             "the gateway's disk is full: calls can't be booked, so none are made", retry_after=10
         )
+    if gateway.snapshot.config.general.enforce_user_param and not booking.customer:
+        raise BadRequestError(
+            "every call here names its customer: give 'user', or the header x-litellm-end-user-id",
+            param="user",
+        )
     meters = booking.caller.meters_for(call.model)
     if booking.customer or booking.tags:
         own, region = await payers(gateway, booking, call.model)
@@ -94,6 +100,7 @@ async def reserve(
 
 async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Hold:
     """Takes what a call may use, `amount` in units of money. Raises RateLimitError, BudgetExceededError."""
+    config = gateway.snapshot.config.litellm
     taken = meters.reserve(tokens, amount, gateway.clock.time())
     while isinstance(taken, Refusal):
         meter = taken.lease
@@ -102,7 +109,7 @@ async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Ho
         elif isinstance(meter, SharedWindow | SharedParallel) and gateway.pace is not None:
             await gateway.pace.extend(meter, taken.wanted)
         else:
-            raise refused(taken, gateway.clock.time())
+            raise refused(taken, gateway.clock.time(), config.budget_exceeded_status_code)
         taken = meters.reserve(tokens, amount, gateway.clock.time())
     return taken
 
@@ -173,7 +180,8 @@ async def payers(gateway: Gateway, booking: Booking, model: str) -> tuple[Meters
     return meters, region
 
 
-def refused(refusal: Refusal, now: float) -> HeadgateError:
+def refused(refusal: Refusal, now: float, status: int = BudgetExceededError.status_code) -> HeadgateError:
+    """`status` is that of a budget's refusal."""
     whose = _NAMES.get(refusal.scope[0], f"the {refusal.scope[0]} {refusal.scope[1]!r}")
     model = f" for {refusal.model}" if refusal.model else ""
     if refusal.what == "budget":
@@ -185,6 +193,7 @@ def refused(refusal: Refusal, now: float) -> HeadgateError:
             f"Budget has been exceeded: {whose} has ${left} left of its budget of ${limit}{model}, and this call "
             f"may cost up to ${wanted}. Ask for less (max_tokens){again}.",
             code="budget_exceeded",
+            status_code=status,
             retry_after=refusal.wait,
         )
     per = "" if refusal.what == "parallel requests" else " per minute"

@@ -8,7 +8,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from headgate.errors import PermissionDeniedError
-from headgate.server.admin import activity, audit, keys, models, organizations, simple, spend, teams, users
+from headgate.server.admin import (
+    access_groups,
+    activity,
+    audit,
+    keys,
+    models,
+    organizations,
+    resets,
+    simple,
+    spend,
+    spend_pages,
+    team_pages,
+    teams,
+    users,
+)
 from headgate.server.callers import ANYBODY, Caller
 from headgate.server.endpoints import (
     client_secrets,
@@ -16,6 +30,7 @@ from headgate.server.endpoints import (
     info,
     jobs,
     message_batches,
+    model_pages,
     paths,
     responses,
 )
@@ -75,6 +90,10 @@ OWN: Final = (
     Page("GET", "/models/{name:path}", info.model, KEY),
     Page("GET", "/v1/model/info", info.model_info, KEY),
     Page("GET", "/model/info", info.model_info, KEY),
+    Page("GET", "/v2/model/info", model_pages.rows, KEY),
+    Page("GET", "/model_group/info", model_pages.groups, KEY),
+    Page("GET", "/utils/supported_openai_params", model_pages.supported_params, KEY),
+    Page("GET", "/utils/model_info", model_pages.facts, KEY),
     *(
         Page("POST", path, count_tokens.counted_in(spoken), KEY)
         for path, spoken in (
@@ -91,7 +110,7 @@ OWN: Final = (
     Page("POST", "/utils/token_counter", count_tokens.token_counter, KEY),
     *(
         page
-        for root in ("/v1/responses", "/responses")
+        for root in ("/v1/responses", "/responses", "/openai/v1/responses")
         for page in (
             Page("GET", root + "/{response_id}", responses.get, KEY),
             Page("DELETE", root + "/{response_id}", responses.delete, KEY),
@@ -151,7 +170,9 @@ KEYS: Final = (
     Page("POST", "/key/unblock", keys.unblock, WRITER, True),
     Page("POST", "/key/regenerate", keys.regenerate, WRITER, True),
     Page("POST", "/key/{key}/regenerate", keys.regenerate, WRITER, True),
+    Page("POST", "/key/{key}/reset_spend", resets.key, WRITER, True),
     Page("GET", "/key/info", keys.info, KEY),
+    Page("POST", "/v2/key/info", keys.info_v2, KEY),
     Page("POST", "/key/health", keys.health, KEY),
     Page("GET", "/key/list", keys.listed, READER, True),
     Page("GET", "/key/aliases", keys.aliases, READER, True),
@@ -160,7 +181,10 @@ PEOPLE: Final = (
     Page("POST", "/user/new", users.new, ORG, True),
     Page("POST", "/user/update", users.update, WRITER, True),
     Page("POST", "/user/delete", users.delete, ORG, True),
+    Page("POST", "/user/bulk_update", users.bulk_update, ADMIN, True),
     Page("GET", "/user/info", users.info, READER, True),
+    Page("GET", "/v2/user/info", users.info_v2, READER, True),
+    Page("GET", "/user/available_roles", users.roles, READER, True),
     Page("GET", "/user/list", users.listed, ORG | VIEWER, True),
     Page("POST", "/team/new", teams.new, ORG, True),
     Page("POST", "/team/update", teams.update, WRITER, True),
@@ -169,6 +193,11 @@ PEOPLE: Final = (
     Page("POST", "/team/block", teams.block, ADMIN, True),
     Page("POST", "/team/unblock", teams.unblock, ADMIN, True),
     Page("POST", "/team/member_add", teams.member_add, WRITER, True),
+    Page("POST", "/team/bulk_member_add", team_pages.add_many, WRITER, True),
+    Page("GET", "/team/{team_id}/members/me", team_pages.mine, KEY),
+    Page("POST", "/team/{team_id}/member/{user_id}/reset_spend", resets.member, WRITER, True),
+    Page("GET", "/team/permissions_list", team_pages.permissions, READER, True),
+    Page("POST", "/team/permissions_update", team_pages.permit, WRITER, True),
     Page("POST", "/team/member_update", teams.member_update, WRITER, True),
     Page("POST", "/team/member_delete", teams.member_delete, WRITER, True),
     Page("POST", "/team/model/add", teams.model_add, ADMIN, True),
@@ -190,6 +219,8 @@ MODELS: Final = (
     Page("POST", "/model/update", models.update, ADMIN, True),
     Page("PATCH", "/model/{model_id}/update", models.update, ADMIN, True),
     Page("POST", "/model/delete", models.delete, ADMIN, True),
+    Page("POST", "/model/block", models.block, ADMIN, True),
+    Page("POST", "/model/unblock", models.unblock, ADMIN, True),
 )
 SPEND: Final = (
     Page("GET", "/spend/logs", spend.logs, KEY),
@@ -205,20 +236,63 @@ SPEND: Final = (
     Page("GET", "/global/spend/models", spend.top("model", "model"), VIEWER, True),
     Page("GET", "/global/spend/provider", spend.top("provider", "provider"), VIEWER, True),
     Page("GET", "/global/spend/tags", spend.top("tag", "tag"), VIEWER, True),
-    Page("GET", "/user/daily/activity", activity.activity("user", "user_id"), READER, True),
-    Page("GET", "/team/daily/activity", activity.activity("team", "team_ids"), READER, True),
+    Page("GET", "/global/spend/logs", spend_pages.by_day, VIEWER, True),
+    Page("POST", "/global/spend/end_users", spend_pages.customers, VIEWER, True),
+    Page("GET", "/global/spend/all_tag_names", spend_pages.tag_names, VIEWER, True),
+    Page("GET", "/global/activity", spend_pages.activity, VIEWER, True),
+    Page("GET", "/global/activity/model", spend_pages.activity_of_models, VIEWER, True),
+    Page("GET", "/key/spend/report", spend_pages.report_of("key", "api_key"), READER, True),
+    Page("GET", "/user/spend/report", spend_pages.report_of("user", "internal_user_id"), READER, True),
+    Page("GET", "/team/spend/report", spend_pages.report_of("team", "team_id"), READER, True),
     Page(
         "GET",
-        "/organization/daily/activity",
-        activity.activity("organization", "organization_ids"),
+        "/organization/spend/report",
+        spend_pages.report_of("organization", "organization_id"),
         VIEWER,
         True,
     ),
-    Page("GET", "/customer/daily/activity", activity.activity("customer", "end_user_ids"), VIEWER, True),
-    Page("GET", "/tag/daily/activity", activity.activity("tag", "tags"), VIEWER, True),
+    *(
+        page
+        for name, by, parameter, roles in (
+            ("user", "user", "user_id", READER),
+            ("team", "team", "team_ids", READER),
+            ("organization", "organization", "organization_ids", VIEWER),
+            ("customer", "customer", "end_user_ids", VIEWER),
+            ("end_user", "customer", "end_user_ids", VIEWER),
+            ("tag", "tag", "tags", VIEWER),
+        )
+        for page in (
+            Page("GET", f"/{name}/daily/activity", activity.activity(by, parameter), roles, True),
+            Page(
+                "GET",
+                f"/{name}/daily/activity/aggregated",
+                activity.activity(by, parameter, whole=True),
+                roles,
+                True,
+            ),
+        )
+    ),
     Page("POST", "/spend/calculate", spend.calculate, KEY),
     Page("GET", "/audit", audit.listed, VIEWER, True),
     Page("GET", "/audit/{id}", audit.one, VIEWER, True),
+)
+ACCESS_GROUPS: Final = (
+    *(
+        page
+        for root in ("/v1/access_group", "/v1/unified_access_group")
+        for page in (
+            Page("POST", root, access_groups.make, ADMIN, True),
+            Page("GET", root, access_groups.listed, VIEWER, True),
+            Page("GET", root + "/{id}", access_groups.one, VIEWER, True),
+            Page("PUT", root + "/{id}", access_groups.change, ADMIN, True),
+            Page("DELETE", root + "/{id}", access_groups.remove, ADMIN, True),
+        )
+    ),
+    Page("POST", "/access_group/new", access_groups.make_named, ADMIN, True),
+    Page("GET", "/access_group/list", access_groups.listed_named, VIEWER, True),
+    Page("GET", "/access_group/{name}/info", access_groups.one_named, VIEWER, True),
+    Page("PUT", "/access_group/{name}/update", access_groups.change_named, ADMIN, True),
+    Page("DELETE", "/access_group/{name}/delete", access_groups.remove_named, ADMIN, True),
 )
 PAGES: Final = (
     *OWN,
@@ -229,7 +303,12 @@ PAGES: Final = (
     *_rows(simple.Pages(simple.CUSTOMER), "customer", blocks=True),
     *_rows(simple.Pages(simple.CUSTOMER), "end_user", blocks=True),
     *_rows(simple.Pages(simple.TAG), "tag"),
-    *_rows(simple.Pages(simple.ACCESS_GROUP), "access_group"),
+    *ACCESS_GROUPS,
+    *(
+        page
+        for page in _rows(simple.Pages(simple.ACCESS_GROUP), "access_group")
+        if page.path not in {own.path for own in ACCESS_GROUPS}
+    ),
     *MODELS,
     *SPEND,
 )

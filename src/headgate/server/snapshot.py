@@ -68,6 +68,11 @@ class Snapshot:
         """All deployments, in their order; of an entry with a wildcard one, with a model that nobody has."""
         return self._models.everyone()
 
+    @cached_property
+    def rows(self) -> list[tuple[str, Deployment]]:
+        """The same with the public name of each."""
+        return self._models.rows()
+
     @property
     def names(self) -> list[str]:
         """Public model names, wildcards as they are written."""

@@ -56,12 +56,12 @@ class Database:
             return work(connection)
 
     async def run(self, work: Callable[[Connection], T]) -> T:
-        """`write` in a thread."""
-        return await asyncio.to_thread(self.write, work)
+        """`write` in a thread, for a request: raises BadRequestError for a value that the database can't take."""
+        return await asyncio.to_thread(_for_request, self.write, work)
 
     async def ask(self, work: Callable[[Connection], T]) -> T:
-        """`read` in a thread."""
-        return await asyncio.to_thread(self.read, work)
+        """`read` in a thread, in the same way."""
+        return await asyncio.to_thread(_for_request, self.read, work)
 
     def close(self) -> None:
         self.engine.dispose()
@@ -78,6 +78,16 @@ class Database:
             if error.connection_invalidated or type(error) is DatabaseError:
                 raise _unreachable(self.name, error) from None
             raise
+
+
+def _for_request(do: Callable[[Callable[[Connection], T]], T], work: Callable[[Connection], T]) -> T:
+    """A NUL character in a name is the client's doing, not a bug."""
+    try:
+        return do(work)
+    except DataError as error:
+        raise BadRequestError(
+            f"the database can't take a value of this request: {error.orig!s:.200}"
+        ) from None
 
 
 def embedded(folder: Path) -> Database:

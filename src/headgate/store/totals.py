@@ -218,6 +218,15 @@ def roll(connection: Connection, scope: Scope, since: float) -> None:
     connection.execute(upsert, [{"kind": kind, "id": name, "spend": now, "total": 0, "since": since}])
 
 
+def put(connection: Connection, scope: Scope, amount: int, since: float) -> None:
+    """What counts as spent in the period that began at `since`; all that was ever spent stays."""
+    kind, name = scope
+    made = insert(connection, spend)
+    changes = {"spend": made.excluded.spend, "since": made.excluded.since}
+    row = {"kind": kind, "id": name, "spend": amount, "total": 0, "since": since}
+    connection.execute(_upsert(made, ["kind", "id"], changes), [row])
+
+
 def spent(
     connection: Connection, scopes: Sequence[Scope], begun: Mapping[Scope, float] | None = None
 ) -> dict[Scope, tuple[int, int, float]]:

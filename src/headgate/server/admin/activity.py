@@ -16,15 +16,19 @@ from headgate.store import reports, tables
 from headgate.store.money import dollars
 from headgate.store.totals import parts
 
+_PAGING: Final = ("page", "page_size")
+MOST_DAYS: Final = 400_000
+"""More than there are between the first and the last date that is taken."""
 
-def activity(by: str, parameter: str) -> Any:
-    """A page of LiteLLM's daily activity: sums of each day with a breakdown."""
+
+def activity(by: str, parameter: str, *, whole: bool = False) -> Any:
+    """A page of LiteLLM's daily activity: sums of each day with a breakdown. `whole`: all days at once."""
 
     async def page(request: Request, gateway: Gateway, caller: Caller) -> Response:
-        known = "start_date end_date model api_key page page_size timezone".split()
+        known = ["start_date", "end_date", "model", "api_key", "timezone", *(() if whole else _PAGING)]
         asked = fields.query(request, *known, parameter, f"exclude_{parameter}")
         excluded = frozenset(asked.get(f"exclude_{parameter}", "").split(","))
-        number, size = fields.paging(request, "page_size", most=1_000)
+        number, size = (1, MOST_DAYS) if whole else fields.paging(request, "page_size", most=1_000)
         start, end = days(asked)
 
         def work(connection: Connection) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError
 from headgate.server.access import token_of
-from headgate.server.admin import fields, rights, rows
+from headgate.server.admin import fields, policy, rights, rows
 from headgate.server.admin.rows import Desk
 from headgate.server.callers import LLM_API, Caller
 from headgate.server.gateway import Gateway
@@ -28,7 +28,7 @@ FIELDS: Final = fields.LIMITS | fields.table(
     organization_id:name budget_id:name access_group_ids:names key_type:key_type"""
 )
 GENERATE: Final = FIELDS | {"key": "name"}
-UPDATE: Final = FIELDS | {"key": "name"}
+UPDATE: Final = FIELDS | {"key": "name", "spend": "money"}
 REGENERATE: Final = FIELDS | {"key": "name", "new_key": "name", "grace_period": "duration"}
 LATER: Final = frozenset(
     """agent_id allowed_cache_controls allowed_passthrough_routes allowed_vector_store_indexes auto_rotate
@@ -84,6 +84,8 @@ def make(
         row["user_id"] = desk.caller.user_id
     if not checked and not desk.caller.admin:
         _may_make(connection, desk.caller, row)
+    more = policy.new_key(desk.settings, values)
+    row |= _row(more, desk.now)
     _belongs(connection, row)
     plain = plain or PREFIX + secrets.token_urlsafe(24)
     token = token_of(plain.encode())
@@ -92,7 +94,7 @@ def make(
         raise _taken("key")
     made = rows.create(connection, desk, "key", row)
     found = {**_shown(connection, [made])[0], "key": plain, "token_id": token}
-    return {**found, "duration": values.get("duration")}
+    return {**found, "duration": {**values, **more}.get("duration")}
 
 
 def _check_text(plain: str, name: str) -> None:
@@ -161,14 +163,19 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
 def _update(
     connection: Connection, desk: Desk, values: Mapping[str, Any], action: str = "updated"
 ) -> dict[str, Any]:
-    key = _led(connection, desk, values["key"], "/key/update")
+    key = led(connection, desk, values["key"], "/key/update")
+    policy.bounded(desk.settings, values)
     row = _row({name: value for name, value in values.items() if name != "key"}, desk.now)
     if row.get("blocked", ...) is None:
         row["blocked"] = False
     if not desk.caller.admin:
         _may_change(connection, desk.caller, key, row)
     _belongs(connection, row)
-    return _shown(connection, [rows.change(connection, desk, "key", key["id"], row, action)])[0]
+    changed = rows.change(connection, desk, "key", key["id"], row, action)
+    if values.get("spend") is not None:
+        rights.require(desk.caller.admin, "set what is spent")
+        rows.respend(connection, desk, ("key", str(key["id"])), changed, values["spend"])
+    return _shown(connection, [changed])[0]
 
 
 def _may_change(connection: Connection, caller: Caller, key: Row, row: Row) -> None:
@@ -192,7 +199,7 @@ def _may_change(connection: Connection, caller: Caller, key: Row, row: Row) -> N
     row["key_type"] = given["key_type"] or key["key_type"]
 
 
-def _led(connection: Connection, desk: Desk, key: str, permission: str) -> Row:
+def led(connection: Connection, desk: Desk, key: str, permission: str) -> Row:
     """A key that the caller may change."""
     row = directory.find_key(connection, id_of(key)) or directory.find(connection, "key", id_of(key))
     rights.require(rights.leads_key(connection, desk.caller, row, permission), "change this key")
@@ -239,7 +246,7 @@ async def _set_blocked(request: Request, gateway: Gateway, caller: Caller, block
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        key = _led(connection, desk, values["key"], "/key/update")
+        key = led(connection, desk, values["key"], "/key/update")
         if not caller.admin:
             team = directory.find(connection, "team", key["team_id"]) if key["team_id"] else None
             rights.require(rights.leads_team(connection, caller, team), "block keys")
@@ -262,9 +269,9 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
         aliases = values.get("key_aliases") or []
         named = list(connection.scalars(select(table.c.token).where(table.c.key_alias.in_(aliases))))
         if len(named) < len(set(aliases)):
-            _led(connection, desk, "", "/key/delete")
+            led(connection, desk, "", "/key/delete")
         for key in (*(values.get("keys") or ()), *named):
-            rows.remove(connection, desk, "key", _led(connection, desk, key, "/key/delete")["id"])
+            rows.remove(connection, desk, "key", led(connection, desk, key, "/key/delete")["id"])
         return [*(values.get("keys") or ()), *aliases]
 
     return JSONResponse({"deleted_keys": await rows.work(gateway, work)})
@@ -277,6 +284,8 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
         token = id_of(given) if given else caller.key
         row = directory.find_key(connection, token) or directory.find(connection, "key", token)
         rights.require(rights.sees_key(connection, caller, row), "see this key")
+        if row is None and not given:
+            raise BadRequestError("'key' is missing: what you call with is no virtual key", param="key")
         if row is None:
             raise NotFoundError("there is no such key", param="key", code="404")
         shown = _shown(connection, [row])[0]
@@ -286,12 +295,29 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
     return JSONResponse(await rows.look(gateway, work))
 
 
+async def info_v2(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """/v2/key/info: of several keys, those that there are."""
+    values = fields.read(await fields.body_of(request), {"keys": "names"})
+    given = values.get("keys") or [caller.key]
+
+    def work(connection: Connection) -> list[dict[str, Any]]:
+        found = [directory.find_key(connection, id_of(key)) for key in given]
+        for row in found:
+            rights.require(rights.sees_key(connection, caller, row), "see these keys")
+        return _shown(connection, [row for row in found if row is not None])
+
+    return JSONResponse({"key": given, "info": await rows.look(gateway, work)})
+
+
 async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response:
     asked = fields.query(
         request,
         *"""page size user_id team_id organization_id key_hash key_alias return_full_object include_team_keys
-        include_created_by_keys sort_by sort_order expand status""".split(),
+        include_created_by_keys sort_by sort_order expand status search substring_matching""".split(),
     )
+    if asked.get("status") == "deleted":
+        raise BadRequestError("deleted keys are not kept: /audit says what they were", param="status")
+    part = asked.get("substring_matching") == "true"
     number, size = fields.paging(request)
     column = rows.order(tables.keys, asked, *_SORT)
 
@@ -299,8 +325,11 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
         where = [
             tables.keys.c[name] == asked[name]
             for name in ("user_id", "team_id", "organization_id", "key_alias")
-            if asked.get(name)
+            if asked.get(name) and not (part and name == "key_alias")
         ]
+        text = asked.get("search") or (part and asked.get("key_alias"))
+        if text:
+            where.append(tables.keys.c.key_alias.contains(text, autoescape=True))
         if asked.get("key_hash"):
             where.append(tables.keys.c.token == id_of(asked["key_hash"]))
         if not rights.sees_all(caller):
@@ -348,12 +377,13 @@ async def regenerate(request: Request, gateway: Gateway, caller: Caller) -> Resp
 def _regenerate(connection: Connection, desk: Desk, key: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """The same key in all but its text: what it spent stays with it. The old text is good for the grace period;
     without one, older texts than that end, too."""
-    old = _led(connection, desk, key, "/key/regenerate")
+    old = led(connection, desk, key, "/key/regenerate")
     plain = values.get("new_key") or PREFIX + secrets.token_urlsafe(24)
     _check_text(plain, "new_key")
     token = token_of(plain.encode())
     if (other := directory.find_key(connection, token)) is not None and other["id"] != old["id"]:
         raise _taken("new_key")
+    policy.bounded(desk.settings, values)
     row = _row({name: value for name, value in values.items() if name in FIELDS}, desk.now)
     caller = desk.caller
     if not caller.admin:

@@ -80,6 +80,28 @@ def _merged(known: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[s
     return {name: value for name, value in found.items() if value is not None}
 
 
+async def block(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _set_blocked(request, gateway, caller, True)
+
+
+async def unblock(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    return await _set_blocked(request, gateway, caller, False)
+
+
+async def _set_blocked(request: Request, gateway: Gateway, caller: Caller, blocked: bool) -> Response:
+    values = fields.read(await fields.body_of(request), {"model_id": "name"})
+    fields.required(values, "model_id")
+    reloader, desk = reloader_of(gateway), rows.desk(gateway, caller)
+    action = "blocked" if blocked else "unblocked"
+
+    def work(connection: Connection) -> Row:
+        return rows.change(connection, desk, "model", values["model_id"], {"blocked": blocked}, action)
+
+    made = await rows.work(gateway, work)
+    await reloader.reload(file=False)
+    return JSONResponse(_shown(made, reloader.vault.open(made["litellm_params"])))
+
+
 async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
     values = fields.read(await fields.body_of(request), {"id": "name"})
     fields.required(values, "id")

@@ -13,8 +13,9 @@ from sqlalchemy.exc import IntegrityError
 
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.server.callers import Caller
+from headgate.server.config.schema import LitellmSettings
 from headgate.server.gateway import Gateway
-from headgate.store import changes, ledger, tables
+from headgate.store import changes, ledger, tables, totals
 from headgate.store.directory import LIMITS, TABLES, Row, begun, find, merge_budgets
 from headgate.store.money import Money, dollars
 from headgate.store.periods import period
@@ -25,12 +26,28 @@ _TIMES: Final = frozenset(
     ("created_at", "updated_at", "expires", "started", "ended", "first_token", "budget_reset_at")
 )
 
+_EMPTY: Final[Mapping[str, Callable[[], Any]]] = {
+    "models": list,
+    "allowed_routes": list,
+    "access_model_names": list,
+    "aliases": dict,
+    "metadata": dict,
+    "permissions": dict,
+}
+"""What is never null in LiteLLM's answers: https://docs.litellm.ai/docs/proxy/virtual_keys."""
+
+
+_RESPENT: Final = "respent"
+"""Where a job says, with its connection, by how much less somebody has spent."""
+
 
 class Desk(Struct, frozen=True):
     """Who asks for a change, and when. `by` is what the audit log shows."""
 
     caller: Caller
     now: float
+    settings: LitellmSettings = LitellmSettings()
+    """What the configuration says of new rows."""
 
     @property
     def by(self) -> str:
@@ -44,17 +61,21 @@ async def work(gateway: Gateway, job: Callable[[Connection], T]) -> T:
     if gateway.ledger is not None:
         await gateway.ledger.flush()  # what was spent is in the answer
     noted: list[ledger.Scope] = []
+    respent: dict[ledger.Scope, int] = {}
 
     def noting(connection: Connection) -> T:
         connection.info[changes.NOTED] = noted
+        connection.info[_RESPENT] = respent
         try:
             return job(connection)
         finally:
-            del connection.info[changes.NOTED]
+            del connection.info[changes.NOTED], connection.info[_RESPENT]
 
     found = await gateway.database.run(noting)
     for kind, name in noted:
         gateway.callers.forget(kind, name)
+    for scope, amount in respent.items():
+        gateway.callers.respent(scope, amount)
     return found
 
 
@@ -68,7 +89,7 @@ async def look(gateway: Gateway, job: Callable[[Connection], T]) -> T:
 
 
 def desk(gateway: Gateway, caller: Caller) -> Desk:
-    return Desk(caller=caller, now=gateway.clock.time())
+    return Desk(caller=caller, now=gateway.clock.time(), settings=gateway.snapshot.config.litellm)
 
 
 def key_column(kind: str) -> Any:
@@ -144,6 +165,22 @@ def remove(connection: Connection, desk: Desk, kind: str, name: str) -> Row:
     connection.execute(TABLES[kind].delete().where(key_column(kind) == name))
     record(connection, desk, "deleted", kind, before, None)
     return before
+
+
+def respend(connection: Connection, desk: Desk, scope: ledger.Scope, limits: Row, amount: int) -> int:
+    """Sets what counts as spent in the running period. What it was before, in units."""
+    merged = [dict(limits)]
+    merge_budgets(connection, merged)
+    since = begun(scope, merged[0], desk.now)
+    known = ledger.spent(connection, [scope], since).get(scope, (0, 0, 0.0))
+    totals.put(connection, scope, amount, max(known[2], since.get(scope, 0.0)))
+    connection.info[_RESPENT][scope] = known[0] - amount
+    spent = {"id": scope[1], "spend": number(known[0])}
+    kind = "team_member" if scope[0] == "member" else scope[0]
+    record(
+        connection, desk, "updated", kind, {**limits, **spent}, {**limits, **spent, "spend": number(amount)}
+    )
+    return known[0]
 
 
 def record(
@@ -223,10 +260,11 @@ def budget_of(table: Table, limits: Row) -> dict[str, Any]:
 
 
 def plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row as JSON: dollars, ISO times, and empty what LiteLLM's clients go through without a look."""
     found: dict[str, Any] = {}
     for name, value in row.items():
         if value is None:
-            found[name] = None
+            found[name] = _EMPTY[name]() if name in _EMPTY else None
         elif name in _TIMES:
             found[name] = iso(value)
         elif name in table.c and isinstance(table.c[name].type, Money):

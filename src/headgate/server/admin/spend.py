@@ -256,12 +256,12 @@ async def report(request: Request, gateway: Gateway, caller: Caller) -> Response
             where["key"] = [key_id(connection, asked["api_key"])]
         groups = list(dict.fromkeys(("day", by, "key", "model")))
         found = reports.sums(connection, groups, start, end, where)
-        return _report(found, by, names_of(connection, by))
+        return report_rows(found, by, names_of(connection, by))
 
     return answer(await rows.look(gateway, work), asked)
 
 
-def _report(found: list[dict[str, Any]], by: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
+def report_rows(found: list[dict[str, Any]], by: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
     """A row for each day and thing, the dearest of a day first; LiteLLM's words for the same beside ours."""
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in found:

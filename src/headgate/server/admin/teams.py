@@ -11,10 +11,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headgate.errors import BadRequestError, NotFoundError
-from headgate.server.admin import fields, rights, rows
+from headgate.server.admin import fields, policy, rights, rows
 from headgate.server.admin.rows import Desk
 from headgate.server.admin.users import join
-from headgate.server.callers import USER, Caller
+from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import changes, directory, tables, totals
 from headgate.store.directory import Row
@@ -56,7 +56,7 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
             raise BadRequestError("'team_id' may not have a '/' in it", param="team_id")
         _belongs(connection, row)
         made = rows.create(connection, desk, "team", row)
-        members = _members(values.get("members_with_roles") or [], "members_with_roles")
+        members = members_of(values.get("members_with_roles") or [], "members_with_roles")
         if caller.user_id and all(member.get("user_id") != caller.user_id for member in members):
             members.append({"user_id": caller.user_id, "role": "admin"})
         for member in members:
@@ -72,7 +72,7 @@ def _belongs(connection: Connection, row: Mapping[str, Any]) -> None:
             rows.get(connection, kind, name)
 
 
-def _members(given: Any, place: str) -> list[dict[str, Any]]:
+def members_of(given: Any, place: str) -> list[dict[str, Any]]:
     items = [given] if isinstance(given, dict) else given
     if not isinstance(items, list) or not all(isinstance(item, dict) for item in items) or len(items) > 1_000:
         raise BadRequestError(
@@ -89,7 +89,10 @@ def _add(connection: Connection, desk: Desk, team: str, member: Mapping[str, Any
     """The user, made where nobody knows it yet."""
     user = _user(connection, member)
     if user is None:
-        values = {"user_id": member.get("user_id") or secrets.token_hex(16), "user_role": USER}
+        values = {
+            "user_id": member.get("user_id") or secrets.token_hex(16),
+            **policy.new_user(desk.settings, {}),
+        }
         user = rows.create(connection, desk, "user", values | {"user_email": member.get("user_email")})
     join(connection, desk, team, user["user_id"], member.get("role") or "user", **limits)
     return user
@@ -112,7 +115,7 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        team = _led(connection, caller, values["team_id"])
+        team = led(connection, caller, values["team_id"])
         row = {name: value for name, value in values.items() if name != "team_id"}
         if row.get("blocked", ...) is None:
             row["blocked"] = False
@@ -135,7 +138,7 @@ def _may_change(connection: Connection, caller: Caller, team: Row, row: Row) -> 
         rights.require(row["organization_id"] in ours, "move teams there")
 
 
-def _led(connection: Connection, caller: Caller, name: str) -> Row:
+def led(connection: Connection, caller: Caller, name: str) -> Row:
     team = directory.find(connection, "team", name)
     rights.require(rights.leads_team(connection, caller, team), "change this team")
     if team is None:
@@ -187,24 +190,13 @@ async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Resp
     known = _MEMBER_LIMITS | {"team_id": "name", "member": "any"}
     values = fields.read(await fields.body_of(request), known, later=frozenset(("allowed_models",)))
     fields.required(values, "team_id", "member")
-    members = _members(values["member"], "member")
+    members = members_of(values["member"], "member")
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        team = _led(connection, caller, values["team_id"])
+        team = led(connection, caller, values["team_id"])
         _may_name(connection, caller, values)
-        for member in members:
-            user = _user(connection, member)
-            if (
-                user is not None
-                and directory.member(connection, team["team_id"], user["user_id"]) is not None
-            ):
-                raise BadRequestError(
-                    f"user {user['user_id']!r} is in the team already",
-                    param="member",
-                    type="team_member_already_in_team",
-                )
-        users = [_add(connection, desk, team["team_id"], member, **_limits(values)) for member in members]
+        users = [join_new(connection, desk, team, member, values) for member in members]
         joined = [directory.member(connection, team["team_id"], user["user_id"]) or {} for user in users]
         people = rows.shown(connection, "user", users)
         return {
@@ -212,10 +204,24 @@ async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Resp
             "updated_users": people
             if caller.admin
             else [{name: row[name] for name in _OPEN} for row in people],
-            "updated_team_memberships": _memberships(connection, team, joined),
+            "updated_team_memberships": memberships(connection, team, joined),
         }
 
     return JSONResponse(await rows.work(gateway, work))
+
+
+def join_new(
+    connection: Connection, desk: Desk, team: Row, member: Mapping[str, Any], limits: Mapping[str, Any]
+) -> Row:
+    """The user, who is in the team now. Raises BadRequestError for one that was."""
+    user = _user(connection, member)
+    if user is not None and directory.member(connection, team["team_id"], user["user_id"]) is not None:
+        raise BadRequestError(
+            f"user {user['user_id']!r} is in the team already",
+            param="member",
+            type="team_member_already_in_team",
+        )
+    return _add(connection, desk, team["team_id"], member, **_limits(limits))
 
 
 _OPEN: Final = ("user_id", "user_email", "user_alias", "user_role")
@@ -229,7 +235,7 @@ def _may_name(connection: Connection, caller: Caller, values: Mapping[str, Any])
         rows.get(connection, "budget", name)
 
 
-def _memberships(connection: Connection, team: Row, found: list[Row]) -> list[dict[str, Any]]:
+def memberships(connection: Connection, team: Row, found: list[Row]) -> list[dict[str, Any]]:
     """Members with what they have spent in the team."""
     merged = [dict(row) for row in found]
     directory.merge_budgets(connection, merged)
@@ -258,13 +264,13 @@ async def member_update(request: Request, gateway: Gateway, caller: Caller) -> R
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        team = _led(connection, caller, values["team_id"])
+        team = led(connection, caller, values["team_id"])
         _may_name(connection, caller, values)
         known = _member(connection, team["team_id"], values)
         role = values.get("role") or known["role"]
         join(connection, desk, team["team_id"], known["user_id"], role, **_limits(values))
         changed = directory.member(connection, team["team_id"], known["user_id"]) or {}
-        return _memberships(connection, team, [changed])[0]
+        return memberships(connection, team, [changed])[0]
 
     return JSONResponse(await rows.work(gateway, work))
 
@@ -275,7 +281,7 @@ async def member_delete(request: Request, gateway: Gateway, caller: Caller) -> R
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        team = _led(connection, caller, values["team_id"])
+        team = led(connection, caller, values["team_id"])
         known = _member(connection, team["team_id"], values)
         table = tables.team_members
         where = (table.c.team_id == team["team_id"], table.c.user_id == known["user_id"])
@@ -323,7 +329,7 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
             "team_id": name,
             "team_info": shown(connection, [team])[0],
             "keys": rows.shown(connection, "key", found),
-            "team_memberships": _memberships(connection, team, [dict(row) for row in joined]),
+            "team_memberships": memberships(connection, team, [dict(row) for row in joined]),
         }
 
     return JSONResponse(await rows.look(gateway, work))

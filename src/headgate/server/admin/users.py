@@ -9,10 +9,10 @@ from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from headgate.errors import BadRequestError
-from headgate.server.admin import fields, keys, rights, rows
+from headgate.errors import BadRequestError, HeadgateError
+from headgate.server.admin import fields, keys, policy, rights, rows
 from headgate.server.admin.rows import Desk
-from headgate.server.callers import USER, Caller
+from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import directory, tables
 from headgate.store.directory import Row
@@ -22,6 +22,7 @@ _OWN: Final = fields.table(
     sso_user_id:name budget_id:name blocked:flag"""
 )
 FIELDS: Final = fields.LIMITS | _OWN
+UPDATE: Final = FIELDS | {"spend": "money"}
 NEW: Final = FIELDS | fields.table(
     "teams:any organizations:names auto_create_key:flag key_alias:name duration:duration aliases:aliases team_id:name"
 )
@@ -39,7 +40,7 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
 def _new(connection: Connection, desk: Desk, values: dict[str, Any]) -> dict[str, Any]:
     row = {name: value for name, value in values.items() if name in tables.users.c}
     row["user_id"] = values.get("user_id") or secrets.token_hex(16)
-    row["user_role"] = values.get("user_role") or USER
+    row |= policy.new_user(desk.settings, values)
     _may_make(connection, desk.caller, row, values)
     if row.get("budget_id"):
         rows.get(connection, "budget", row["budget_id"])
@@ -122,7 +123,41 @@ def join(connection: Connection, desk: Desk, team: str, user: str, role: str, **
 
 
 async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    values = fields.read(await fields.body_of(request), FIELDS, later=LATER)
+    values = fields.read(await fields.body_of(request), UPDATE, later=LATER)
+    return JSONResponse(await _updated(gateway, caller, values))
+
+
+async def bulk_update(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """/user/bulk_update: who can't be changed is named with the reason, and the others are."""
+    body = fields.read(await fields.body_of(request), {"users": "any"}, later=_EVERYBODY)
+    items = body.get("users")
+    if (
+        not isinstance(items, list)
+        or not 0 < len(items) <= 500
+        or not all(isinstance(i, dict) for i in items)
+    ):
+        raise BadRequestError(
+            "'users' must be a list of 1 to 500 objects with a 'user_id' or a 'user_email' each",
+            param="users",
+        )
+    results: list[dict[str, Any]] = []
+    for at, item in enumerate(items):
+        named = {name: item.get(name) for name in ("user_id", "user_email")}
+        try:
+            values = fields.read(item, UPDATE, later=LATER, place=f"users[{at}].")
+            done = await _updated(gateway, caller, values)
+            results.append({**named, "success": True, "error": None, "updated_user": done["data"]})
+        except HeadgateError as error:
+            results.append({**named, "success": False, "error": error.message})
+    good = sum(result["success"] for result in results)
+    counts = {"successful_updates": good, "failed_updates": len(results) - good}
+    return JSONResponse({"results": results, "total_requested": len(results), **counts})
+
+
+_EVERYBODY: Final = frozenset(("all_users", "user_updates"))
+
+
+async def _updated(gateway: Gateway, caller: Caller, values: Mapping[str, Any]) -> dict[str, Any]:
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
@@ -138,10 +173,14 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
             _email_is_free(connection, values["user_email"], name)
         row = {field: value for field, value in values.items() if field != "user_id" and value is not None}
         row |= {field: None for field, value in values.items() if value is None and field not in _KEPT}
+        spent = row.pop("spend", None)
         changed = rows.change(connection, desk, "user", name, row)
+        if spent is not None:
+            rights.require(caller.admin, "set what is spent")
+            rows.respend(connection, desk, ("user", name), changed, spent)
         return {"user_id": name, "data": rows.shown(connection, "user", [changed])[0]}
 
-    return JSONResponse(await rows.work(gateway, work))
+    return await rows.work(gateway, work)
 
 
 _ADMIN_ONLY: Final = frozenset(("budget_id", "sso_user_id"))
@@ -183,19 +222,50 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
     def work(connection: Connection) -> dict[str, Any]:
         if name is None:
             return {"user_id": None, "user_info": None, "keys": [], "teams": []}
-        own = name == caller.user_id or rights.sees_all(caller)
-        rights.require(own or rights.leads_user(connection, caller, name), "see this user")
-        row = rows.get(connection, "user", name)
-        table = tables.team_members
-        teams = list(connection.scalars(select(table.c.team_id).where(table.c.user_id == name)))
+        found = _user_info(connection, caller, name)
+        teams = [rows.get(connection, "team", team) for team in found["teams"]]
         return {
             "user_id": name,
-            "user_info": {**rows.shown(connection, "user", [row])[0], "teams": teams},
+            "user_info": found,
             "keys": rows.shown(connection, "key", _keys(connection, name)),
-            "teams": rows.shown(connection, "team", [rows.get(connection, "team", team) for team in teams]),
+            "teams": rows.shown(connection, "team", teams),
         }
 
     return JSONResponse(await rows.look(gateway, work))
+
+
+async def info_v2(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """/v2/user/info: the user alone."""
+    name = fields.query(request, "user_id").get("user_id") or caller.user_id
+    fields.required({"user_id": name}, "user_id")
+
+    def work(connection: Connection) -> dict[str, Any]:
+        return _user_info(connection, caller, str(name))
+
+    return JSONResponse(await rows.look(gateway, work))
+
+
+def _user_info(connection: Connection, caller: Caller, name: str) -> dict[str, Any]:
+    own = name == caller.user_id or rights.sees_all(caller)
+    rights.require(own or rights.leads_user(connection, caller, name), "see this user")
+    row = rows.get(connection, "user", name)
+    table = tables.team_members
+    teams = list(connection.scalars(select(table.c.team_id).where(table.c.user_id == name)))
+    return {**rows.shown(connection, "user", [row])[0], "teams": teams}
+
+
+async def roles(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """/user/available_roles"""
+    return JSONResponse(_ROLES)
+
+
+_ROLES: Final = {
+    "proxy_admin": {"ui_label": "Admin", "description": "may do everything"},
+    "proxy_admin_viewer": {"ui_label": "Admin, read-only", "description": "sees everything, changes nothing"},
+    "org_admin": {"ui_label": "Organisation admin", "description": "looks after an organisation"},
+    "internal_user": {"ui_label": "User", "description": "makes keys of its own and sees what they spend"},
+    "internal_user_viewer": {"ui_label": "User, read-only", "description": "sees its own keys and spend"},
+}
 
 
 async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response:

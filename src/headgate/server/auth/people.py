@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from headgate.errors import BadRequestError, ServiceUnavailableError
-from headgate.server.admin import rows
+from headgate.server.admin import policy, rows
 from headgate.server.auth.claims import Principal, denied
 from headgate.server.auth.settings import Fields
 from headgate.server.callers import USER, Caller, Callers
@@ -147,7 +147,8 @@ async def _make(
         connection.info[changes.NOTED] = noted
         try:
             for kind, values in missing:
-                rows.create(connection, desk, kind, values)
+                more = policy.new_user(callers.settings, values) if kind == "user" else {}
+                rows.create(connection, desk, kind, {**values, **more})
         finally:
             del connection.info[changes.NOTED]
 

@@ -14,7 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from headgate.core import breaks, cooldown, hedge, retry
-from headgate.core.strategies import STRATEGIES
+from headgate.core.strategies import ARGUMENTS, STRATEGIES
 from headgate.providers.base import PATHS
 from headgate.store.periods import EXPECTED, parse
 
@@ -27,7 +27,6 @@ MODES: Final = (
 CHAT_DIALECTS: Final = ("openai_chat", "anthropic", "gemini", "cohere", "ollama")
 MORE_PATHS: Final = ("chat_stream", "count_tokens")
 """Operations of other formats than OpenAI's."""
-ARGUMENTS: Final = ("ttl", "lowest_latency_buffer", "max_latency_list_size")
 FAILS: Final = tuple(name for name, _ in cooldown.POLICY)
 RETRIES: Final = (*(name for name, _ in retry.POLICY), retry.ANY)
 
@@ -294,6 +293,40 @@ def _pattern(value: Any, written: str | None) -> str:
     return text
 
 
+def _refusal(value: Any, written: str | None) -> int:
+    status = _count(value, written)
+    return status if 400 <= status < 500 else int(_reject(value))
+
+
+_SIZES: Final = {
+    "max_budget": "price",
+    "soft_budget": "price",
+    "budget_duration": "duration",
+    "rpm_limit": "count",
+    "tpm_limit": "count",
+    "max_parallel_requests": "count",
+}
+"""What keys and users may be given, and the kind of each; `_KEYS` and `_USERS` have more than a size."""
+_BOUNDS: Final = {**_SIZES, "duration": "duration"}
+_KEYS: Final = {**_BOUNDS, "models": "texts", "metadata": "mapping", "tags": "texts", "team_id": "name"}
+_USERS: Final = {**_SIZES, "user_role": "user_role", "models": "texts", "metadata": "mapping"}
+_ROLES: Final = ("proxy_admin", "proxy_admin_viewer", "org_admin", "internal_user", "internal_user_viewer")
+
+
+def _values(kinds: dict[str, str]) -> Callable[[Any, str | None], dict[str, Any]]:
+    """A mapping whose values have kinds of their own."""
+
+    def values(value: Any, written: str | None) -> dict[str, Any]:
+        found = {}
+        for name, one in _mapping(value, written).items():
+            if one is not None:
+                read = KINDS[kinds[name]].read(one, None) if name in kinds else _reject(name)
+                found[name] = list(read) if isinstance(read, tuple) else read
+        return found
+
+    return values
+
+
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -353,6 +386,11 @@ KINDS: Final[dict[str, Kind]] = {
     "retry_policies": Kind(
         "{group: {class: number}}", "a mapping such as {gpt-4o: {TimeoutErrorRetries: 3}}", _policies
     ),
+    "refusal": Kind("400 … 499", "a status from 400 to 499", _refusal),
+    "user_role": one_of(*_ROLES),
+    "key_values": Kind("mapping", f"a mapping of some of {', '.join(_KEYS)}", _values(_KEYS)),
+    "key_bounds": Kind("mapping", f"a mapping of some of {', '.join(_BOUNDS)}", _values(_BOUNDS)),
+    "user_values": Kind("mapping", f"a mapping of some of {', '.join(_USERS)}", _values(_USERS)),
     "stickiness": one_of("user", "session"),
     "provider": Kind("text", "a name of letters, digits, dots, hyphens and underscores", _provider),
     "operations": Kind(

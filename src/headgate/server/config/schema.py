@@ -66,6 +66,12 @@ class PassThrough(Discreet, frozen=True, kw_only=True):
 class LitellmSettings(Discreet, frozen=True, kw_only=True):
     max_budget: float | None = None
     budget_duration: str | None = None
+    budget_exceeded_status_code: int = 422
+    default_key_generate_params: dict[str, Any] = {}
+    upperbound_key_generate_params: dict[str, Any] = {}
+    default_internal_user_params: dict[str, Any] = {}
+    max_internal_user_budget: float | None = None
+    internal_user_budget_duration: str | None = None
     drop_params: bool | None = None
     modify_params: bool | None = None
     request_timeout: float | None = None
@@ -105,6 +111,7 @@ class GeneralSettings(Discreet, frozen=True, kw_only=True):
     maximum_spend_logs_retention_period: str | None = None
     on_disconnect: str = "cancel"
     always_include_stream_usage: bool = False
+    enforce_user_param: bool = False
     user_url_validation: bool | None = None
     user_url_allowed_hosts: tuple[str, ...] = ()
     pass_through_endpoints: tuple[PassThrough, ...] = ()

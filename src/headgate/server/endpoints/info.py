@@ -1,14 +1,16 @@
 """What the gateway says of itself: models, health, metrics. Off the hot path, on Starlette."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Mapping
+from collections.abc import Awaitable, Iterable
 from typing import Any, Final
 
+import msgspec
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 import headgate
 from headgate.core.deployment import Deployment
+from headgate.core.params import is_price
 from headgate.core.route import Group, unknown_model
 from headgate.errors import HeadgateError, NotFoundError
 from headgate.providers.mock import MODELS
@@ -60,8 +62,18 @@ async def metrics(request: Request, gateway: Gateway, caller: Caller) -> Respons
 
 
 async def models(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    snapshot = gateway.snapshot
-    return JSONResponse({"object": "list", "data": [_model(name) for name in models_of(snapshot, caller)]})
+    """LiteLLM's `return_wildcard_routes`, `include_model_access_groups` and `only_model_access_groups` add names that
+    keys may be given, and that nobody calls."""
+    snapshot, asked = gateway.snapshot, request.query_params
+    names = models_of(snapshot, caller)
+    if asked.get("return_wildcard_routes") == "true":
+        names += [name for name in snapshot.names if "*" in name and _admits(caller, name)]
+    only = asked.get("only_model_access_groups") == "true"
+    if only or asked.get("include_model_access_groups") == "true":
+        groups = snapshot.access_groups.items()
+        known = [group for group, own in groups if any(_admits(caller, name) for name in own)]
+        names = known if only else names + known
+    return JSONResponse({"object": "list", "data": [_model(name) for name in names]})
 
 
 async def model(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -76,14 +88,13 @@ async def model(request: Request, gateway: Gateway, caller: Caller) -> Response:
 async def model_info(request: Request, gateway: Gateway, caller: Caller) -> Response:
     snapshot = gateway.snapshot
     wanted = request.query_params.get("litellm_model_id")
-    names = set(models_of(snapshot, caller))
-    groups = [group for name, group in snapshot.groups.items() if name in names]
-    rows = [_info(deployment) for group in groups for deployment in group.deployments]
+    rows = infos_of(snapshot, caller)
     if wanted is not None:
+        known = [row["model_info"]["id"] for row in rows]
         rows = [row for row in rows if row["model_info"]["id"] == wanted]
         if not rows:
-            raise unknown_model(wanted, [d.id for g in groups for d in g.deployments])
-    return JSONResponse({"data": rows})
+            raise unknown_model(wanted, known)
+    return exact({"data": rows})
 
 
 async def router_state(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -151,8 +162,11 @@ async def _answers(asked: Awaitable[object]) -> str:
 
 def models_of(snapshot: Snapshot, caller: Caller) -> list[str]:
     """Those that the caller may use."""
-    names = public_models(snapshot)
-    return [name for name in names if all(allow.admits(name) for _, allow in caller.allows)]
+    return [name for name in public_models(snapshot) if _admits(caller, name)]
+
+
+def _admits(caller: Caller, name: str) -> bool:
+    return all(allow.admits(name) for _, allow in caller.allows)
 
 
 def public_models(snapshot: Snapshot) -> list[str]:
@@ -180,14 +194,18 @@ def _model(name: str) -> dict[str, Any]:
     return {"id": name, "object": "model", "created": CREATED, "owned_by": "openai"}
 
 
-def _info(deployment: Deployment) -> dict[str, Any]:
-    """A row of LiteLLM's /model/info: parameters without secrets, and the facts of the model."""
-    shown = {name: deployment.params[name] for name in _SHOWN if name in deployment.params}
-    return {
-        "model_name": deployment.group,
-        "litellm_params": shown,
-        "model_info": {"id": deployment.id, "db_model": False, **_plain(deployment.facts)},
-    }
+def infos_of(snapshot: Snapshot, caller: Caller) -> list[dict[str, Any]]:
+    """Rows of LiteLLM's /model/info, of the deployments that the caller may use."""
+    return [_info(name, deployment) for name, deployment in snapshot.rows if _admits(caller, name)]
+
+
+def _info(name: str, deployment: Deployment) -> dict[str, Any]:
+    """Parameters without secrets, and the facts of the model; prices of the row go over those of the catalog."""
+    params = deployment.params
+    shown = {key: params[key] for key in _SHOWN if key in params}
+    prices = {key: value for key, value in params.items() if is_price(key)}
+    known = {"db_model": False, **deployment.facts, **prices, "id": deployment.id}
+    return {"model_name": name, "litellm_params": shown, "model_info": known}
 
 
 def _endpoint(deployment: Deployment) -> dict[str, Any]:
@@ -199,6 +217,9 @@ def _endpoint(deployment: Deployment) -> dict[str, Any]:
     }
 
 
-def _plain(facts: Mapping[str, Any]) -> dict[str, Any]:
-    simple = (str, int, float, bool, list, dict, type(None))
-    return {key: value if isinstance(value, simple) else float(value) for key, value in facts.items()}
+def exact(document: Any) -> Response:
+    """What a configuration may hold and JSON's own encoder has no word for: exact prices, tuples, dates."""
+    return Response(_ENCODER.encode(document), media_type="application/json")
+
+
+_ENCODER: Final = msgspec.json.Encoder(decimal_format="number", enc_hook=str)

@@ -3,6 +3,7 @@ the background. https://platform.openai.com/docs/api-reference/responses
 """
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -26,6 +27,13 @@ PAGE: Final = 20
 MAX_PAGE: Final = 100
 LIMIT: Final = 64 * 1024 * 1024
 _TRUE: Final = b"true"
+_KEPT_AT: Final = re.compile(r"/openai/v1/responses/(?!compact$)[^/]+(/cancel|/input_items)?")
+
+
+def takes(path: str) -> bool:
+    """Whether a path below a provider's name is one of these pages, and not passed through: who has made an answer
+    at /openai/v1/responses looks for it there."""
+    return _KEPT_AT.fullmatch(path) is not None
 
 
 async def get(request: Request, gateway: Gateway, caller: Caller) -> Response:
