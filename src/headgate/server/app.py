@@ -102,8 +102,12 @@ class App:
 
     def _passage(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
         snapshot = self.gateway.snapshot
-        ours = path in paths.SECRETS or jobs.takes(snapshot, path) or responses.takes(path)
-        if ours or not passthrough.takes(snapshot, path):
+        ours = path in paths.SECRETS or jobs.takes(snapshot, path) or responses.named(path)
+        return None if ours else self._passed(method, path)
+
+    def _passed(self, method: str, path: str) -> Callable[[Exchange], Coroutine[Any, Any, None]] | None:
+        snapshot = self.gateway.snapshot
+        if not passthrough.takes(snapshot, path):
             return None
         return partial(passthrough.serve, self.gateway, partial(passthrough.find, snapshot, method, path))
 
@@ -128,6 +132,8 @@ class App:
             method, path = scope["method"], path_of(scope)
             kind = dict(scope["headers"]).get(b"content-type", b"")
             handler = self.handler(path, kind) if method == "POST" else self._passage(method, path)
+            if (name := responses.named(path)) and await self._is_elsewhere(name, method, path):
+                handler = self._passed(method, path)
             if handler is None and method == "GET" and paths.is_socket(path):
                 handler = partial(_refusal, self, *_no_socket())
             if handler is not None:
@@ -145,6 +151,14 @@ class App:
             )
             return
         await self._pages(scope, receive, send)
+
+    async def _is_elsewhere(self, name: str, method: str, path: str) -> bool:
+        """Whether an answer of this name was made without us, and its provider can be asked."""
+        try:
+            known = await self.gateway.conversations.knows(name)
+        except HeadgateError:  # the page says what is wrong with the name, or the database
+            return False
+        return not known and passthrough.can_go(self.gateway.snapshot, method, path)
 
     async def _model_call(
         self,

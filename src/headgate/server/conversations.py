@@ -45,11 +45,19 @@ class Conversations:
         self._recent: dict[str, Kept] = {}
         self._saving: set[asyncio.Future[None]] = set()
 
-    async def find(self, name: str, caller: Caller) -> Kept:
-        """Raises NotFoundError also for what is somebody else's."""
+    async def knows(self, name: str) -> bool:
+        """Whether it is anybody's here."""
+        return await self._load(name) is not None
+
+    async def _load(self, name: str) -> Kept | None:
         kept = self._recent.get(name)
         if kept is None and self._database is not None:
             kept = await self._database.ask(lambda connection: responses.load(connection, name))
+        return kept
+
+    async def find(self, name: str, caller: Caller) -> Kept:
+        """Raises NotFoundError also for what is somebody else's."""
+        kept = await self._load(name)
         if kept is None or not _may(caller, kept):
             raise NotFoundError(f"Response with id '{name[:200]}' not found.", param="response_id")
         return kept

@@ -103,7 +103,6 @@ OWN: Final = (
             ("/v1/models/{name:path}:countTokens", count_tokens.GEMINI),
             ("/models/{name:path}:countTokens", count_tokens.GEMINI),
             ("/v1/responses/input_tokens", count_tokens.RESPONSES),
-            ("/openai/v1/responses/input_tokens", count_tokens.RESPONSES),
             ("/responses/input_tokens", count_tokens.RESPONSES),
         )
     ),

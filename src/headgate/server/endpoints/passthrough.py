@@ -98,6 +98,14 @@ def takes(snapshot: Snapshot, path: str) -> bool:
     return bool(rest) and (name in snapshot.config.providers or name in providers())
 
 
+def can_go(snapshot: Snapshot, method: str, path: str) -> bool:
+    """Whether there is a credential for who would be asked."""
+    try:
+        return takes(snapshot, path) and find(snapshot, method, path).deployment.problem is None
+    except HeadgateError:
+        return False
+
+
 def find(snapshot: Snapshot, method: str, path: str) -> Passage:
     """Raises HeadgateError for a provider that can't be asked, and for a method that a path does not take."""
     for endpoint in snapshot.config.general.pass_through_endpoints:

@@ -27,13 +27,14 @@ PAGE: Final = 20
 MAX_PAGE: Final = 100
 LIMIT: Final = 64 * 1024 * 1024
 _TRUE: Final = b"true"
-_KEPT_AT: Final = re.compile(r"/openai/v1/responses/(?!compact$)[^/]+(/cancel|/input_items)?")
+_BELOW: Final = re.compile(r"/openai/v1/responses/([^/]+)(?:/cancel|/input_items)?")
 
 
-def takes(path: str) -> bool:
-    """Whether a path below a provider's name is one of these pages, and not passed through: who has made an answer
-    at /openai/v1/responses looks for it there."""
-    return _KEPT_AT.fullmatch(path) is not None
+def named(path: str) -> str:
+    """The id of the answer that a path below the provider's name asks for, "" for other paths. Who has made one at
+    /openai/v1/responses looks for it there; what nobody has made here is passed through."""
+    found = _BELOW.fullmatch(path)
+    return found[1] if found else ""
 
 
 async def get(request: Request, gateway: Gateway, caller: Caller) -> Response:
