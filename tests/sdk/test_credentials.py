@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 import headgate
 from desk import Desk
 from headgate.providers.auth import base
+from servers import Upstream
 
 PEM = (
     rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -136,3 +137,18 @@ def test_a_token_that_has_expired_is_renewed_and_the_call_sent_again(
         None,
         "Bearer ya29.1",
     ]
+
+
+def test_a_token_of_its_own_is_no_part_of_the_body(upstream: Upstream) -> None:
+    upstream.reply(200, {"content-type": "application/json"}, json.dumps(OPENAI).encode())
+    own = {"token": "sk-own-token", "project_id": "p1", "api_base": upstream.base}
+    assert headgate.completion("watsonx/ibm/granite", ASKED, **own).choices[0].message.content == "hello"
+    _, headers, body = upstream.requests[-1]
+    assert headers["authorization"] == "Bearer sk-own-token"
+    assert json.loads(body) == {"model_id": "ibm/granite", "messages": ASKED, "project_id": "p1"}
+
+
+def test_what_is_no_credential_of_this_provider_is_a_parameter(upstream: Upstream) -> None:
+    upstream.reply(200, {"content-type": "application/json"}, json.dumps(OPENAI).encode())
+    headgate.completion("openai/m", ASKED, project_id="p1", api_base=upstream.base, api_key="sk")
+    assert json.loads(upstream.requests[-1][2])["project_id"] == "p1"

@@ -149,12 +149,7 @@ class Deployment:
 
     def _defaults(self, params: Mapping[str, Any]) -> dict[str, Raw]:
         """Parameters that are the upstream's: neither how to reach it, nor what it is, nor what it costs."""
-        own = names.CONNECTION.union(
-            (name for name, *_ in self.provider.base_vars.values()),
-            self.provider.header_params.values(),
-            [self.provider.auth.token_param],
-            taken(self.provider.credential),
-        )
+        own = names.CONNECTION | own_names(self.provider)
         return {
             name: Raw(msgspec.json.encode(value))
             for name, value in {**self._body_env(), **params}.items()
@@ -475,6 +470,13 @@ def _mocked(params: Mapping[str, Any], providers: Mapping[str, Provider]) -> Map
         "model": f"mock/{model}",
         "extra_body": {**(params.get("extra_body") or {}), **told},
     }
+
+
+def own_names(row: Provider) -> frozenset[str]:
+    """The parameters that a provider's row takes for itself: no request has them."""
+    return taken(row.credential).union(
+        (name for name, *_ in row.base_vars.values()), row.header_params.values(), [row.auth.token_param]
+    )
 
 
 def fingerprint(group: str, params: Mapping[str, Any]) -> str:

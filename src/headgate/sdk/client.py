@@ -243,7 +243,7 @@ class Client:
 
             fields = audio.without_file(operation, fields)
         fields = pictures.without_files(operation, fields)
-        body = params.body_of(fields)
+        body = params.body_of(fields, params.own_of(model, fields))
         body["model"] = Raw(msgspec.json.encode(model))
         stream = given.get("stream") is True
         call = Call(

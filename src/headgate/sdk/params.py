@@ -2,17 +2,19 @@
 
 import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, Final
 
 import msgspec
 from msgspec import Raw
 
 from headgate.core.call import Options
+from headgate.core.deployment import own_names
 from headgate.core.fallback import PRETENDED, Fallback, Fallbacks
 from headgate.core.params import CLOUDS, CONNECTION, CREDENTIALS, OURS, is_price
-from headgate.errors import BadRequestError
+from headgate.errors import BadRequestError, UnknownProviderError
 from headgate.ports import Timeouts
+from headgate.providers.registry import resolve
 from headgate.sdk import settings
 
 _DEPLOYMENT: Final = frozenset(
@@ -56,10 +58,28 @@ def check(fields: Mapping[str, Any]) -> None:
 _ENDLESS: Final = ("timeout", "stream_timeout", "request_timeout")
 
 
-def body_of(fields: Mapping[str, Any]) -> dict[str, Raw]:
-    """The request body: everything that is not ours, each value encoded once. Raises BadRequestError."""
+def own_of(model: str, fields: Mapping[str, Any]) -> frozenset[str]:
+    """The arguments that tell the model's provider who asks and where: `token`, `project_id`, …"""
+    try:
+        row, _ = resolve(model, fields.get("custom_llm_provider"), fields.get("api_base"))
+    except UnknownProviderError:
+        return frozenset()
+    found = _own.get(row.id)
+    if found is None:
+        found = _own[row.id] = own_names(row).union(row.body_env)
+    return found
+
+
+_own: dict[str, frozenset[str]] = {}
+
+
+def body_of(fields: Mapping[str, Any], own: Collection[str] = ()) -> dict[str, Raw]:
+    """The request body: everything that is not ours, and not the provider's `own`, each value encoded once. Raises
+    BadRequestError."""
     body: dict[str, Raw] = {}
     for name, value in fields.items():
+        if name in own:
+            continue
         if value is None or name in _DEPLOYMENT or (name in _NEVER_SENT and not _stored(name, fields)):
             continue
         if (name in _STEERING and name not in _MOCK) or is_price(name) or name.startswith(CLOUDS):
@@ -92,7 +112,8 @@ def _stored(name: str, fields: Mapping[str, Any]) -> bool:
 
 def deployment_of(model: str, fields: Mapping[str, Any]) -> dict[str, Any]:
     """`litellm_params` of an ad hoc deployment: arguments over module settings."""
-    params = {name: fields[name] for name in _DEPLOYMENT if fields.get(name) is not None}
+    named = (*_DEPLOYMENT, *own_of(model, fields))
+    params = {name: fields[name] for name in named if fields.get(name) is not None}
     params.update(
         {
             name: value
