@@ -5,7 +5,6 @@ among the rest the group's strategy decides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 from zlib import crc32
 
@@ -285,6 +284,8 @@ def _listed(reasons: Mapping[Deployment, str]) -> str:
 def unknown_model(model: str, known: Mapping[str, object] | Sequence[str]) -> NotFoundError:
     """The error for a name that no group has: nearest names first, then the rest."""
     names = list(known)
+    from difflib import get_close_matches  # only who errs needs it
+
     near = get_close_matches(model, names, n=3, cutoff=0.4)
     shown = [*near, *(name for name in names if name not in near)][:10]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Collection, Mapping
-from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 from typing import Final
@@ -79,6 +78,8 @@ def _full(row: Provider, model: str) -> str:
 
 
 def _unknown(provider: str, model: str, known: Collection[str]) -> UnknownProviderError:
+    from difflib import get_close_matches  # only who errs needs it
+
     near = get_close_matches(provider, known, n=1) if provider else []
     hint = f" Did you mean {near[0]!r}?" if near else ""
     return UnknownProviderError(
