@@ -8,6 +8,9 @@ import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from msgspec import Raw
+
+from headgate.core.call import DEFAULT_OPTIONS, Call, Operation, Options
 from headgate.ports import Clock
 from headgate.server.callers import Callers
 from headgate.server.client_secrets import ClientSecrets
@@ -23,6 +26,7 @@ from headgate.store.database import Database
 from headgate.store.mover import Mover
 from headgate.telemetry.logs import CallLog
 from headgate.telemetry.metrics import Metrics
+from headgate.wire.dialect import Dialect
 
 if TYPE_CHECKING:
     from headgate.server.shared import Shared
@@ -84,6 +88,29 @@ class Gateway:
             self.callers.groups = snapshot.access_groups
             self.callers.settings = snapshot.config.litellm
             self.callers.forget_all()
+
+    def call(
+        self,
+        operation: Operation,
+        spoken: Dialect,
+        model: str = "",
+        envelope: dict[str, Raw] | None = None,
+        *,
+        stream: bool = False,
+        options: Options = DEFAULT_OPTIONS,
+    ) -> Call:
+        """One that begins now."""
+        return Call(
+            id=self.new_id(),
+            operation=operation,
+            dialect=spoken,
+            envelope=envelope or {},
+            model=model,
+            stream=stream,
+            started=self.clock.monotonic(),
+            created=int(self.clock.time()),
+            options=options,
+        )
 
     def new_id(self) -> str:
         """Unique over processes and restarts, in the shape of a UUID as LiteLLM's call ids are."""

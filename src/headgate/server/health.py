@@ -105,16 +105,10 @@ class Health:
     async def _probe(self, deployment: Deployment, gate: asyncio.Semaphore) -> Found:
         gateway = self._gateway
         operation = operation_of(deployment)
-        call = Call(
-            id=gateway.new_id(),
-            operation=operation,
-            dialect=dialect(_DIALECTS[operation]),
-            envelope=envelopes.read(_PROBES[operation]),
-            model=deployment.group,
-            stream=False,
-            started=gateway.clock.monotonic(),
-            created=int(gateway.clock.time()),
-            options=Options(retries=0, drop_params=True),
+        options = Options(retries=0, drop_params=True)
+        probe = envelopes.read(_PROBES[operation])
+        call = gateway.call(
+            operation, dialect(_DIALECTS[operation]), deployment.group, probe, options=options
         )
         if operation in SOUND:
             _sound(call, deployment)

@@ -24,16 +24,8 @@ def mirror(gateway: "Gateway", snapshot: Snapshot, call: Call, model: str) -> No
     """Begins the copy and returns. Of speech and of uploads there is none: their files are gone with the call."""
     if call.errand is not None or call.files is not None or len(gateway.mirrors) >= MOST:
         return
-    copy = Call(
-        id=gateway.new_id(),
-        operation=call.operation,
-        dialect=call.dialect,
-        envelope=call.envelope,
-        model=model,
-        stream=call.stream,
-        started=gateway.clock.monotonic(),
-        created=int(gateway.clock.time()),
-        options=snapshot.options,
+    copy = gateway.call(
+        call.operation, call.dialect, model, call.envelope, stream=call.stream, options=snapshot.options
     )
     copy.mirrored = True
     task = asyncio.ensure_future(_ask(gateway, snapshot, copy))

@@ -208,17 +208,8 @@ class Turns:
     # money
 
     def _turn(self, asked: str, most: int | None) -> Turn:
-        gateway = self._gateway
-        call = Call(
-            id=gateway.new_id(),
-            operation="realtime",
-            dialect=self._dialect,
-            envelope={} if most is None else {"max_tokens": Raw(str(most).encode())},
-            model=self._call.model,
-            stream=True,
-            started=gateway.clock.monotonic(),
-            created=int(gateway.clock.time()),
-        )
+        envelope = {} if most is None else {"max_tokens": Raw(str(most).encode())}
+        call = self._gateway.call("realtime", self._dialect, self._call.model, envelope, stream=True)
         call.deployment, call.attempts = self._deployment, 1
         return Turn(call, self._booking.again(), asked)
 

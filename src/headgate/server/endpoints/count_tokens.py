@@ -114,18 +114,10 @@ async def _counted(
 def _call(spoken: str, request: Request, gateway: Gateway, model: str, envelope: dict[str, Raw]) -> Call:
     asked = scan(request.scope["headers"])
     names = MESSAGES.forward if spoken == ANTHROPIC else ()
-    return Call(
-        id=gateway.new_id(),
-        operation="count_tokens",
-        dialect=dialect(spoken),
-        envelope={**envelope, "model": Raw(msgspec.json.encode(model))},
-        model=model,
-        stream=False,
-        started=gateway.clock.monotonic(),
-        created=int(gateway.clock.time()),
-        options=Options(drop_params=True),
-        forward=tuple((name.decode(), asked[name].decode("latin-1")) for name in names if name in asked),
-    )
+    own = {**envelope, "model": Raw(msgspec.json.encode(model))}
+    call = gateway.call("count_tokens", dialect(spoken), model, own, options=Options(drop_params=True))
+    call.forward = tuple((name.decode(), asked[name].decode("latin-1")) for name in names if name in asked)
+    return call
 
 
 def _counting(group: Group, call: Call, now: float) -> list[Deployment]:

@@ -49,16 +49,7 @@ async def serve(gateway: Gateway, endpoint: Endpoint, model: str, exchange: Exch
     """Answers one model call, whatever happens. Raises only CancelledError: the client has gone."""
     snapshot = gateway.snapshot
     booking = Booking(exchange.client)
-    call = Call(
-        id=gateway.new_id(),
-        operation=endpoint.operation,
-        dialect=dialect(endpoint.spoken),
-        envelope={},
-        model=model,
-        stream=False,
-        started=gateway.clock.monotonic(),
-        created=int(gateway.clock.time()),
-    )
+    call = gateway.call(endpoint.operation, dialect(endpoint.spoken), model)
     gateway.metrics.in_flight += 1
     try:
         await _serve(gateway, snapshot, endpoint, call, booking, exchange)

@@ -158,16 +158,7 @@ async def serve(gateway: Gateway, passage: Callable[[], Passage], exchange: Exch
     """Answers, whatever happens. Raises only CancelledError: the client has gone."""
     booking = Booking(exchange.client)
     name = next((name for pattern, name in _SPOKEN if pattern.search(exchange.path)), "")
-    call = Call(
-        id=gateway.new_id(),
-        operation="pass_through",
-        dialect=dialect(name or "openai_chat"),
-        envelope={},
-        model="",
-        stream=False,
-        started=gateway.clock.monotonic(),
-        created=int(gateway.clock.time()),
-    )
+    call = gateway.call("pass_through", dialect(name or "openai_chat"))
     gateway.metrics.in_flight += 1
     try:
         await _serve(gateway, passage, call, booking, exchange, told=bool(name))

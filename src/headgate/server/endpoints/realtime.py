@@ -74,16 +74,7 @@ async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) 
     await receive()  # "websocket.connect"
     door = _Door(scope, receive, send)
     booking = Booking(door.client)
-    call = Call(
-        id=gateway.new_id(),
-        operation="realtime",
-        dialect=dialect("realtime"),
-        envelope={},
-        model="",
-        stream=False,
-        started=gateway.clock.monotonic(),
-        created=int(gateway.clock.time()),
-    )
+    call = gateway.call("realtime", dialect("realtime"))
     gateway.metrics.in_flight += 1
     try:
         await _serve(gateway, door, call, booking)
