@@ -3,6 +3,7 @@
 import math
 import sys
 from collections.abc import Collection, Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -60,17 +61,16 @@ _ENDLESS: Final = ("timeout", "stream_timeout", "request_timeout")
 
 def own_of(model: str, fields: Mapping[str, Any]) -> frozenset[str]:
     """The arguments that tell the model's provider who asks and where: `token`, `project_id`, …"""
+    return _own_of(model, fields.get("custom_llm_provider"), fields.get("api_base"))
+
+
+@lru_cache(maxsize=1024)
+def _own_of(model: str, provider: str | None, base: str | None) -> frozenset[str]:
     try:
-        row, _ = resolve(model, fields.get("custom_llm_provider"), fields.get("api_base"))
+        row, _ = resolve(model, provider, base)
     except UnknownProviderError:
         return frozenset()
-    found = _own.get(row.id)
-    if found is None:
-        found = _own[row.id] = own_names(row).union(row.body_env)
-    return found
-
-
-_own: dict[str, frozenset[str]] = {}
+    return own_names(row).union(row.body_env)
 
 
 def body_of(fields: Mapping[str, Any], own: Collection[str] = ()) -> dict[str, Raw]:
