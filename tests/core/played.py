@@ -35,6 +35,7 @@ class PlayedAnswer:
         self.headers = headers
         self.pieces = pieces
         self.aborted = False
+        self.paused = False
 
     def header(self, name: str) -> str | None:
         return dict(self.headers).get(name)
@@ -56,9 +57,11 @@ class PlayedAnswer:
         while data := await self.next():
             sink(data)
 
-    def pause(self) -> None: ...
+    def pause(self) -> None:
+        self.paused = True
 
-    def resume(self) -> None: ...
+    def resume(self) -> None:
+        self.paused = False
 
     def abort(self) -> None:
         self.aborted = True

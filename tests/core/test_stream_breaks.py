@@ -241,6 +241,25 @@ async def test_anthropics_clients_see_one_message(other: str) -> None:
     )
 
 
+async def test_who_reads_slowly_is_waited_for_by_whoever_goes_on() -> None:
+    broken, again, last = stream(ROLE, text("Hel"), RESET), stream(ROLE, text("Hel"), RESET), whole("Hello")
+    bench = Bench(broken, again, last)
+    bench.group("group", *(deployment(api_base=f"http://{host}/v1") for host in "abc"))
+    answer = await bench.run(call(stream=True, on_break=OnBreak("restart")))
+    came: list[tuple[bytes, bool]] = []
+
+    def slow(data: bytes) -> None:
+        answer.pause()
+        came.append((data, last.paused))
+        if len(came) > 6:
+            answer.resume()
+
+    await answer.relay(slow)
+    assert b"Hello" in b"".join(data for data, _ in came)
+    assert any(paused for _, paused in came)
+    assert not last.paused
+
+
 @pytest.mark.parametrize("way", ["restart", "continue"])
 @pytest.mark.parametrize("end", [[RESET], [], [ERROR]], ids=str)
 async def test_who_pulls_the_stream_gets_the_same(way: Any, end: list[Any]) -> None:

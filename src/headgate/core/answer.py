@@ -36,6 +36,7 @@ class Answer:
         "_complete",
         "_early",
         "_filter",
+        "_halted",
         "_incoming",
         "_kept",
         "_opening",
@@ -65,6 +66,7 @@ class Answer:
         self.again: Callable[[HeadgateError], Awaitable[Answer | None]] | None = None
         self.torn = False
         self._over = False
+        self._halted = False
         self._opening = False
         self._complete = False
         self._early: list[bytes] = []
@@ -209,6 +211,8 @@ class Answer:
         if at >= 0:
             call.legs[at] = call.legs[at]._replace(**paid)
         other.on_end, self._over, self._successor = self.on_end, True, other
+        if self._halted:
+            other.pause()
         if call.dialect.stream_type != "text/event-stream":
             return other, b""
         anew = b"begins anew" if self._kept is None else b"goes on"
@@ -283,10 +287,19 @@ class Answer:
         self.call.first_byte = self._clock.monotonic()
 
     def pause(self) -> None:
-        (self._successor or self)._incoming.pause()
+        """Whoever reads is slow: so is who goes on after a break."""
+        self._halted = True
+        if self._successor is not None:
+            self._successor.pause()
+        else:
+            self._incoming.pause()
 
     def resume(self) -> None:
-        (self._successor or self)._incoming.resume()
+        self._halted = False
+        if self._successor is not None:
+            self._successor.resume()
+        else:
+            self._incoming.resume()
 
     def abort(self) -> None:
         """The client has gone: the upstream is closed at once."""
