@@ -100,3 +100,10 @@ def test_a_number_out_of_range_is_refused_when_it_is_read() -> None:
 def test_a_body_of_raw_values_is_json_for_msgspec() -> None:
     read = envelope.read(b'{"messages":[{"role":"user"}]}')
     assert msgspec.json.decode(read["messages"]) == [{"role": "user"}]
+
+
+def test_half_of_a_pair_is_called_that() -> None:
+    with pytest.raises(BadRequestError, match="half of a surrogate pair"):
+        envelope.read(rb'{"a": "\ud800"}')
+    with pytest.raises(BadRequestError, match="truncated"):
+        envelope.read(b'{"a": "x')

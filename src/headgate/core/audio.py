@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from headgate.catalog.price import PriceSheet
 from headgate.core.answer import settle
-from headgate.core.call import Call, decoded, text_of
+from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment, Route
 from headgate.core.errand import Attempt, Means
 from headgate.core.files import File, body_of
@@ -26,6 +26,7 @@ from headgate.core.signing import ERROR_LIMIT, Sending
 from headgate.core.sound import EVENTS, Bare, Flow, Heard, Told
 from headgate.errors import APIConnectionError, HeadgateError, NotFoundError, Timeout, UnsupportedParamsError
 from headgate.ports import Incoming, Outgoing, Timeouts
+from headgate.wire import envelope as envelopes
 from headgate.wire import failures, ir
 from headgate.wire.audio import SPEECH, TRANSCRIPTIONS, transcript
 from headgate.wire.audio.shape import pairs
@@ -216,7 +217,7 @@ def _request_body(call: Call, deployment: Deployment) -> dict[str, Any]:
     for name in (*deployment.drop, *call.options.drop):
         envelope.pop(name, None)
     envelope |= deployment.fixed | deployment.extra
-    return {name: value for name, value in decoded(envelope).items() if value is not None}
+    return {name: value for name, value in envelopes.document(envelope).items() if value is not None}
 
 
 def _dialect(table: Mapping[str, T], call: Call, deployment: Deployment) -> T:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from copy import copy
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -14,6 +14,7 @@ from headgate.core.params import take_ours
 from headgate.core.queue import DEFAULT_PRIORITY, NOBODY, Share
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.ports import Timeouts
+from headgate.wire import envelope as envelopes
 from headgate.wire import ir
 from headgate.wire.dialect import Dialect
 
@@ -219,10 +220,10 @@ class Call:
     def read(self, envelope: Mapping[str, Raw]) -> ir.Request:
         """What this body means, with the call's files in it."""
         if self.files is None:
-            return self.dialect.read_request(decoded(envelope))
+            return self.dialect.read_request(envelopes.document(envelope))
         fields = dict(envelope)
         take_ours(fields)  # a form passes as it came, but for what is ours
-        return self.dialect.read_request({**decoded(fields), **self.files.fields})
+        return self.dialect.read_request({**envelopes.document(fields), **self.files.fields})
 
     def close(self) -> None:
         """The call is over: what was held for it is let go."""
@@ -265,23 +266,6 @@ class Call:
         if self.hedged or self.mirrored:
             return "mirror" if self.mirrored else "hedge"
         return "fallback" if self.hops else "retry" if self.attempts > 1 else "first"
-
-
-def decoded(envelope: Mapping[str, Raw]) -> dict[str, Any]:
-    """All of a body. Raises BadRequestError naming the key whose value nobody can read: 1e400 is JSON, too."""
-    try:
-        return {name: msgspec.json.decode(raw) for name, raw in envelope.items()}
-    except (msgspec.DecodeError, RecursionError):
-        for name, raw in envelope.items():
-            _readable(name, raw)
-        raise
-
-
-def _readable(name: str, raw: Raw) -> None:
-    try:
-        msgspec.json.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise BadRequestError(f"{name!r} can't be read: {error}", param=name) from None
 
 
 def text_of(envelope: Mapping[str, Raw], key: str) -> str | None:
