@@ -67,6 +67,21 @@ def test_an_upgrade_has_something_to_do_once(empty_database: Opener) -> None:
     assert database.read(migrations.revision) == migrations.HEAD
 
 
+@pytest.mark.parametrize("complete", [False, True])
+def test_a_database_of_the_first_revision_is_brought_to_the_newest(
+    empty_database: Opener, complete: bool
+) -> None:
+    """Also one that has the later tables already."""
+    database = empty_database()
+    database.write(lambda connection: migrations.run_scripts(connection, "0001"))
+    if complete:
+        database.write(metadata.create_all)
+    assert database.read(migrations.revision) == "0001"
+    assert migrations.upgrade(database)
+    assert database.read(migrations.revision) == migrations.HEAD
+    assert database.read(_differences) == []
+
+
 def test_ten_threads_upgrade_one_empty_database(empty_database: Opener) -> None:
     databases = [empty_database() for _ in range(10)]
     barrier = Barrier(10)

@@ -97,8 +97,9 @@ _JSON: Final = tuple(map(_NAMES.index, ("tags", "tokens", "legs", "metadata", "r
 _json: Final = itemgetter(*_JSON)
 _NO_JSON: Final = (None,) * len(_JSON)
 _COST: Final = _NAMES.index("cost")
-_COPY: Final = f"COPY {calls.name} FROM STDIN"
-_INSERT: Final = f"INSERT INTO {calls.name} VALUES "  # noqa: S608 -- a constant
+_COLUMNS: Final = calls.name + " (" + ", ".join(f'"{name}"' for name in _NAMES) + ")"
+_COPY: Final = f"COPY {_COLUMNS} FROM STDIN"
+_INSERT: Final = f"INSERT INTO {_COLUMNS} VALUES "  # noqa: S608 -- a constant
 WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
 """What a database, or its driver, raises for a value that it does not take."""
 _MOST: Final = 2**53

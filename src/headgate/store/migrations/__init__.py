@@ -14,7 +14,7 @@ from headgate.errors import ConflictError
 from headgate.store.database import Database
 from headgate.store.tables import PREFIX, metadata
 
-HEAD: Final = "0001"
+HEAD: Final = "0002"
 VERSION_TABLE: Final = PREFIX + "version"
 _LOCK: Final = 7_236_871_043
 """PostgreSQL's advisory lock: any number that nobody else uses."""
@@ -57,14 +57,14 @@ def _make(connection: Connection) -> None:
     connection.execute(text(f"INSERT INTO {VERSION_TABLE} VALUES ('{HEAD}')"))  # noqa: S608 -- constants
 
 
-def run_scripts(connection: Connection) -> None:
-    """From whatever revision it is of to the newest."""
+def run_scripts(connection: Connection, until: str = "head") -> None:
+    """From whatever revision it is of to the newest, or to another."""
     from alembic import command
     from alembic.config import Config
 
     config = Config(attributes={"connection": connection, "version_table": VERSION_TABLE})
     config.set_main_option("script_location", str(Path(__file__).parent))
-    command.upgrade(config, "head")
+    command.upgrade(config, until)
 
 
 def known(database: Database, found: str | None) -> str | None:

@@ -311,48 +311,6 @@ def upgrade() -> None:
         op.f("ix_headgate_retired_keys_replaced_by"), "headgate_retired_keys", ["replaced_by"], unique=False
     )
     op.create_table(
-        "headgate_repeats",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("fingerprint", sa.Text(), nullable=False),
-        sa.Column("owner", sa.Text(), nullable=False),
-        sa.Column("expires", sa.Float(), nullable=False),
-        sa.Column("answer", sa.LargeBinary(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_headgate_repeats")),
-        comment="Calls with an Idempotency-Key: who makes them, and what they were answered",
-    )
-    op.create_index(op.f("ix_headgate_repeats_expires"), "headgate_repeats", ["expires"], unique=False)
-    op.create_table(
-        "headgate_jobs",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column("created", sa.Float(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("team_id", sa.Text(), nullable=True),
-        sa.Column("provider", sa.Text(), nullable=False),
-        sa.Column("deployment", sa.Text(), nullable=False),
-        sa.Column("batch", sa.Text(), nullable=True),
-        sa.Column("payer", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("document", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("booked", sa.Float(), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_headgate_jobs")),
-        comment="Files, batches and fine-tuning jobs: whose they are, who keeps them, when a batch was paid",
-    )
-    op.create_index(op.f("ix_headgate_jobs_created"), "headgate_jobs", ["created"], unique=False)
-    op.create_table(
-        "headgate_responses",
-        sa.Column("id", sa.Text(), nullable=False),
-        sa.Column("created", sa.Float(), nullable=False),
-        sa.Column("key", sa.Text(), nullable=False),
-        sa.Column("team_id", sa.Text(), nullable=True),
-        sa.Column("model", sa.Text(), nullable=False),
-        sa.Column("deployment", sa.Text(), nullable=False),
-        sa.Column("input", sa.JSON(none_as_null=True), nullable=True),
-        sa.Column("document", sa.JSON(none_as_null=True), nullable=True),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_headgate_responses")),
-        comment="Answers of the Responses API: whose they are, who gave them, what was said",
-    )
-    op.create_index(op.f("ix_headgate_responses_created"), "headgate_responses", ["created"], unique=False)
-    op.create_table(
         "headgate_segments",
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("booked", sa.Float(), nullable=False),
