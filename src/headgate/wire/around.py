@@ -14,10 +14,9 @@ import msgspec
 from headgate.errors import APIResponseValidationError, BadRequestError, HeadgateError
 from headgate.wire import failures, ir, sse
 from headgate.wire.dialect import Dialect, Glance, StreamReader, Target
-from headgate.wire.fold import unfold
 from headgate.wire.servers import ServersOnly
 from headgate.wire.shape import bad_request, reply_object
-from headgate.wire.whole import Whole
+from headgate.wire.whole import EventsOrWhole
 
 Document: TypeAlias = dict[str, Any]
 
@@ -150,50 +149,25 @@ class Around(ServersOnly, ABC):
         return self.inner.remote_media(request)
 
 
-class Reader:
-    """Each event is turned and handed to the inner reader. A JSON document in place of a stream is the answer."""
+class Reader(EventsOrWhole):
+    """Each event is turned and handed to the inner reader."""
 
     def __init__(
         self, inner: StreamReader, turn: Callable[[Document], Document], read: Callable[[bytes], ir.Reply]
     ) -> None:
+        super().__init__()
         self._inner = inner
         self._turn = turn
         self._read = read
-        self._sse = sse.Decoder()
-        self._whole = Whole()
-        self._done = False
 
-    def feed(self, data: bytes) -> list[ir.Event]:
-        return self._guarded(lambda out: self._more(data, out))
+    def _read_whole(self, body: bytes) -> ir.Reply:
+        return self._read(body)
 
-    def close(self) -> list[ir.Event]:
-        return self._guarded(self._last)
+    def _end(self, out: list[ir.Event]) -> None:
+        out += self._inner.close()
 
-    def _more(self, data: bytes, out: list[ir.Event]) -> None:
-        if not (self._whole.maybe and self._whole.takes(data)):
-            self._take(self._sse.feed(data), out)
-
-    def _last(self, out: list[ir.Event]) -> None:
-        if (body := self._whole.body()) is not None:
-            out += unfold(self._read(body))
-            self._done = True
-            return
-        self._take(self._sse.close(), out)
-        if not self._done:
-            out += self._inner.close()
-
-    def _guarded(self, read: Callable[[list[ir.Event]], None]) -> list[ir.Event]:
-        out: list[ir.Event] = []
-        try:
-            if not self._done:
-                read(out)
-        except HeadgateError as error:
-            self._done = True
-            out.append(ir.StreamFailure(error))
-        return out
-
-    def _take(self, events: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
-        for name, data in events:
+    def _take(self, rows: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
+        for name, data in rows:
             if not self._done:
                 out += self._inner.feed(self._turned(name, data))
                 self._done = bool(out) and isinstance(out[-1], ir.ReplyEnd | ir.StreamFailure)

@@ -16,7 +16,7 @@ from headgate.wire.around import Around, Document, fields, left_out, rows, text_
 from headgate.wire.dialect import Target
 from headgate.wire.serving import serving
 
-_RENAMED: Final = {
+RENAMED: Final = {
     "max_tokens": "maxTokens",
     "temperature": "temperature",
     "top_p": "topP",
@@ -24,6 +24,10 @@ _RENAMED: Final = {
     "frequency_penalty": "frequencyPenalty",
     "presence_penalty": "presencePenalty",
     "seed": "seed",
+}
+"""Of all its formats."""
+_RENAMED: Final = {
+    **RENAMED,
     "n": "numGenerations",
     "logit_bias": "logitBias",
     "parallel_tool_calls": "isParallelToolCalls",

@@ -17,20 +17,11 @@ from headgate.errors import APIResponseValidationError
 from headgate.wire import failures, ir
 from headgate.wire.around import Around, Document, fields, left_out, parsed, rows, text_of
 from headgate.wire.dialect import Target
-from headgate.wire.oci import reason_of, refuse, usage_of
+from headgate.wire.oci import RENAMED, reason_of, refuse, usage_of
 from headgate.wire.serving import serving
 
 _ENCODE: Final = msgspec.json.Encoder().encode
-_RENAMED: Final = {
-    "max_tokens": "maxTokens",
-    "max_completion_tokens": "maxTokens",
-    "temperature": "temperature",
-    "top_p": "topP",
-    "top_k": "topK",
-    "frequency_penalty": "frequencyPenalty",
-    "presence_penalty": "presencePenalty",
-    "seed": "seed",
-}
+_RENAMED: Final = {**RENAMED, "max_completion_tokens": "maxTokens"}
 _NATIVE: Final = frozenset(
     """citationQuality documents isEcho isForceSingleStep isRawPrompting isSearchQueriesOnly maxInputTokens
     preambleOverride promptTruncation safetyMode""".split()

@@ -12,7 +12,7 @@ Knows no API, does no I/O.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Final, Generic, TypeAlias, TypeVar
+from typing import Final, Generic, TypeVar
 from urllib.parse import quote, urlencode
 
 from msgspec import Struct, field
@@ -73,9 +73,6 @@ class Sent(Struct, Generic[T], frozen=True, kw_only=True):
 
     step: Step[T]
     dropped: list[str] = field(default_factory=list)
-
-
-Query: TypeAlias = tuple[tuple[str, str], ...]
 
 
 def address(url: str, wire: Wire) -> str:

@@ -5,7 +5,7 @@ text: whoever wants the model's own template calls an OpenAI-shaped address. Cou
 only where the server tells `details`; some servers repeat the prompt before the answer.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
 
 import msgspec
@@ -14,7 +14,7 @@ from headgate.errors import APIConnectionError, APIResponseValidationError, Head
 from headgate.wire import failures, ir, sse
 from headgate.wire.along import Along
 from headgate.wire.dialect import Dialect, Frame, Glance, Target
-from headgate.wire.fold import Folder, unfold
+from headgate.wire.fold import Folder
 from headgate.wire.shape import (
     Malformed,
     bad_reply,
@@ -25,7 +25,7 @@ from headgate.wire.shape import (
     required,
     says_bad_reply,
 )
-from headgate.wire.whole import Whole
+from headgate.wire.whole import EventsOrWhole
 
 FAMILY: Final = "tgi"
 CUT: Final = "the upstream's stream ended before its answer was complete"
@@ -219,47 +219,22 @@ def _details(finish: ir.Finish | None, usage: ir.Usage | None) -> dict[str, Any]
 # --- streams ---------------------------------------------------------------------------------------------
 
 
-class StreamReader:
-    """Each event is a token; the last one repeats the whole text. A JSON document in place of a stream is the whole
-    answer."""
+class StreamReader(EventsOrWhole):
+    """Each event is a token; the last one repeats the whole text."""
 
     def __init__(self, echo: ir.Echo | None = None) -> None:
-        self._sse = sse.Decoder()
+        super().__init__()
         self._echo = echo
-        self._whole = Whole()
         self._started = False
-        self._done = False
 
-    def feed(self, data: bytes) -> list[ir.Event]:
-        return self._guarded(lambda out: self._more(data, out))
+    def _read_whole(self, body: bytes) -> ir.Reply:
+        return read_reply(body, self._echo)
 
-    def close(self) -> list[ir.Event]:
-        return self._guarded(self._last)
+    def _end(self, out: list[ir.Event]) -> None:
+        raise APIConnectionError(CUT)
 
-    def _more(self, data: bytes, out: list[ir.Event]) -> None:
-        if not (self._whole.maybe and self._whole.takes(data)):
-            self._events(self._sse.feed(data), out)
-
-    def _last(self, out: list[ir.Event]) -> None:
-        if (body := self._whole.body()) is not None:
-            out += unfold(read_reply(body, self._echo))
-            self._done = True
-        self._events(self._sse.close(), out)
-        if not self._done:
-            raise APIConnectionError(CUT)
-
-    def _guarded(self, read: Callable[[list[ir.Event]], None]) -> list[ir.Event]:
-        out: list[ir.Event] = []
-        try:
-            if not self._done:
-                read(out)
-        except HeadgateError as error:
-            self._done = True
-            out.append(ir.StreamFailure(error))
-        return out
-
-    def _events(self, events: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
-        for _, payload in events:
+    def _take(self, rows: list[tuple[str, bytes]], out: list[ir.Event]) -> None:
+        for _, payload in rows:
             if not self._done and payload != b"[DONE]":
                 self._event(payload, out)
 

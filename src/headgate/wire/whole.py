@@ -4,6 +4,7 @@ The first byte tells. Stream readers hold a `Whole` and ask it about each piece 
 Knows no format.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
@@ -58,3 +59,52 @@ def events_of(
         return [ir.StreamFailure(failed(body, error))]
     except HeadgateError as error:
         return [ir.StreamFailure(error)]
+
+
+class EventsOrWhole(ABC):
+    """A reader of server-sent events, or of a whole answer in their place; an error is the last event. Subclasses
+    take events until `_done`, read a whole answer, and say what the end of the stream means."""
+
+    def __init__(self) -> None:
+        self._sse = sse.Decoder()
+        self._whole = Whole()
+        self._done = False
+
+    def feed(self, data: bytes) -> list[ir.Event]:
+        return self._guarded(lambda out: self._more(data, out))
+
+    def close(self) -> list[ir.Event]:
+        return self._guarded(self._last)
+
+    @abstractmethod
+    def _take(self, rows: list[tuple[str, bytes]], out: list[ir.Event]) -> None: ...
+
+    @abstractmethod
+    def _read_whole(self, body: bytes) -> ir.Reply: ...
+
+    @abstractmethod
+    def _end(self, out: list[ir.Event]) -> None:
+        """Of a stream that is not done."""
+
+    def _more(self, data: bytes, out: list[ir.Event]) -> None:
+        if not (self._whole.maybe and self._whole.takes(data)):
+            self._take(self._sse.feed(data), out)
+
+    def _last(self, out: list[ir.Event]) -> None:
+        if (body := self._whole.body()) is not None:
+            out += unfold(self._read_whole(body))
+            self._done = True
+            return
+        self._take(self._sse.close(), out)
+        if not self._done:
+            self._end(out)
+
+    def _guarded(self, read: Callable[[list[ir.Event]], None]) -> list[ir.Event]:
+        out: list[ir.Event] = []
+        try:
+            if not self._done:
+                read(out)
+        except HeadgateError as error:
+            self._done = True
+            out.append(ir.StreamFailure(error))
+        return out
