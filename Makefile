@@ -4,13 +4,16 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 PORT ?= 4000
 
-.PHONY: serve test lint format bench clean
+.PHONY: serve test fuzz lint format bench clean
 
 serve: $(VENV)/serve.stamp  ## install and start the gateway on port 4000
 	@$(BIN)/headgate serve --port $(PORT) $(if $(CONFIG),--config $(CONFIG))
 
 test: $(VENV)/test.stamp  ## install what tests need and run them
 	@$(BIN)/python -m pytest -n auto $(ARGS)
+
+fuzz: $(VENV)/test.stamp  ## the tests whose input is made up, with examples never tried before
+	@$(BIN)/python -m pytest -n auto -m hypothesis --hypothesis-profile=new $(ARGS)
 
 lint: $(VENV)/lint.stamp  ## style, types, layers
 	@$(BIN)/ruff check .

@@ -570,6 +570,14 @@ def test_why_a_turn_ended_is_its_status(reason: str, status: str) -> None:
     assert done["response"]["status"] == status
 
 
+def test_an_answer_of_its_own_with_strange_fields_is_refused_by_their_paths() -> None:
+    line = ready()
+    line.hear(says(turnComplete=True))
+    own = {"audio": {"": False}, "conversation": "none"}
+    (refused,) = line.say({"type": "response.create", "response": own})
+    assert "response.conversation, response.audio." in refused["error"]["message"]
+
+
 def test_functions_are_called_and_their_results_asked_about() -> None:
     line = ready()
     calls = [{"id": "f1", "name": "weather", "args": {"city": "Ulm"}}, {"id": "f2", "name": "now"}]
