@@ -207,6 +207,19 @@ def test_what_is_not_in_the_body_is_bounded_by_the_window(
     assert ceiling(info).cost(_envelope(data), data) == tokens * INPUT + OUTPUT
 
 
+@pytest.mark.parametrize("tool", ["google_search", "googleSearch", "urlContext", "codeExecution"])
+@pytest.mark.parametrize("part", [{}, {"file_data": {"file_uri": "https://x/y.pdf"}}, {"inlineData": {}}])
+def test_google_s_tools_and_files_bring_what_is_not_in_the_body(tool: str, part: dict[str, Any]) -> None:
+    tools = [] if part else [{tool: {}}]
+    body = {"contents": [{"parts": [part]}], "tools": tools, "max_tokens": 1}
+    assert cost(ceiling({"max_input_tokens": 9000}), **body) == 9000 * INPUT + OUTPUT
+
+
+def test_pictures_beside_the_text_of_a_message_are_looked_for() -> None:
+    body = {"messages": [{"role": "user", "content": "Hi", "images": ["abc"]}], "max_tokens": 1}
+    assert cost(ceiling({"max_input_tokens": 9000}), **body) == 9000 * INPUT + OUTPUT
+
+
 def test_words_about_files_are_only_words() -> None:
     body = {"messages": [{"content": 'an image, "file_path" and a document'}], "max_tokens": 1}
     assert cost(ceiling({"max_input_tokens": 9000}), **body) == size(**body) * INPUT + OUTPUT

@@ -1,7 +1,7 @@
 """The second door: one model call through ASGI, for other servers, tests, and paths off the lane."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from typing import Any, Final, TypeAlias
 
 from headgate.server.arriving import Arriving, Message, Receive
@@ -18,7 +18,7 @@ class AsgiExchange:
         self.method: str = scope["method"]
         self.path: str = path_of(scope)
         self.query: str = scope.get("query_string", b"").decode("latin-1")
-        self.headers: Sequence[tuple[bytes, bytes]] = [(k.lower(), v) for k, v in scope["headers"]]
+        self.headers: Mapping[bytes, bytes] = {k.lower(): v for k, v in scope["headers"]}
         self.body = body
         self.arriving: Arriving | None = None
         self.client: str = scope["client"][0] if scope.get("client") else ""

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from copy import copy
+from functools import lru_cache
 from typing import Any, Final
 
 import msgspec
@@ -80,12 +81,9 @@ class Booking:
             lines += _rate(b"tokens", meters.tokens, now)
         spent = (meters.budgets or meters.counted)[0]
         lines += b"x-litellm-key-spend: %b\r\n" % _dollars(spent.spent)
-        if spent.limit is not None:
-            lines += b"x-litellm-key-max-budget: %b\r\n" % _dollars(spent.limit)
-        for name, header in _KEY_LIMITS:
-            if (limit := caller.limits.get(name)) is not None:
-                lines += b"%b: %d\r\n" % (header, limit)
-        return lines
+        return lines + _key_limits(
+            spent.limit, caller.limits.get("rpm_limit"), caller.limits.get("tpm_limit")
+        )
 
     def read(self, envelope: Mapping[str, Raw], headers: Mapping[bytes, bytes]) -> None:
         """Customer, tags, session and metadata of a request. Raises BadRequestError for tags that are no list."""
@@ -132,7 +130,14 @@ class Booking:
         self.tags = tuple(found)[:MAX_TAGS]
 
 
-_KEY_LIMITS: Final = (("rpm_limit", b"x-litellm-key-rpm-limit"), ("tpm_limit", b"x-litellm-key-tpm-limit"))
+@lru_cache(maxsize=1024)
+def _key_limits(budget: int | None, requests: int | None, tokens: int | None) -> bytes:
+    """The lines that are the same for every call of a key."""
+    lines = b"" if budget is None else b"x-litellm-key-max-budget: %b\r\n" % _dollars(budget)
+    for what, limit in ((b"rpm", requests), (b"tpm", tokens)):
+        if limit is not None:
+            lines += b"x-litellm-key-%b-limit: %d\r\n" % (what, limit)
+    return lines
 
 
 def _rate(what: bytes, windows: tuple[Window, ...], now: float) -> bytes:

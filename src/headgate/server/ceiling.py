@@ -39,17 +39,29 @@ _TIER: Final = "service_tier"
 _DROP: Final = "additional_drop_params"
 _ELSEWHERE: Final = tuple(
     rb"""
-    "image" "images" "image_url" "input_image" "inlineData" "file" "input_file" "fileData" "document" "input_audio"
-    "video" "video_url" "container "web_search "web_fetch "google_search "code_execution "code_interpreter "mcp_
-    "previous_response_id" \u005 \u006 \u007
+    "image" "images" "image_url" "input_image" "inlineData" "inline_data" "file" "input_file" "fileData" "file_data"
+    "document" "input_audio" "video" "video_url" "container "web_search "web_fetch "google_search "googleSearch
+    "url_context" "urlContext" "code_execution "codeExecution" "code_interpreter "mcp_ "previous_response_id"
+    \u005 \u006 \u007
     """.split()
 )
 """What bodies have in them where the model gets to read more than the body; letters that are written as numbers
 could spell it."""
 _HINTS: Final = tuple(
-    rb"image nline file File ocument audio video container _search web_f code_ mcp_ previous_ \u00".split()
+    rb"""
+    image nline file ocument audio video container earch web_f url code mcp_ previous_ \u00
+    """.split()
 )
 """Fewer words, without one of which none of those is there: most bodies are not searched for more."""
+_TALK: Final = frozenset(
+    """
+    model messages stream stream_options temperature top_p seed user metadata stop n max_tokens max_completion_tokens
+    presence_penalty frequency_penalty reasoning_effort system
+    """.split()
+)
+_TYPED: Final = (b'"type"', b'"images"', rb"\u00")
+"""Where a body has no keys but those of a conversation, what is no text in it has a type, or is one of Ollama's
+pictures."""
 _INPUT: Final = ("input", "cache_read", "cache_write", "cache_write_long", "audio_input", "image_input")
 _OUTPUT: Final = ("output", "reasoning", "audio_output", "image_output")
 _SMOOTH: Final = 0.1
@@ -109,7 +121,7 @@ class Ceiling:
         window = self._window
         if window is not None and size >= window:
             size = window
-        elif _names_more(body):
+        elif _names_more(envelope, body):
             size = window or max(size, DEFAULT_INPUT)
         wanted = self.output(envelope)
         if wanted is None:
@@ -140,7 +152,7 @@ class Ceiling:
 
     def _most_searches(self, body: bytes) -> int:
         """Models that take tools search where they are told to, others always."""
-        if b"search" not in body:
+        if b"earch" not in body:
             return int(self._searches)
         uses = _USES.findall(body)
         return max(map(int, uses)) if uses else SEARCHES
@@ -159,7 +171,13 @@ class Ceiling:
         self.average_cost += (cost - self.average_cost) * (_SMOOTH if self.average_cost else 1.0)
 
 
-def _names_more(body: bytes) -> bool:
+def _names_more(envelope: Mapping[str, Raw], body: bytes) -> bool:
+    if envelope.keys() <= _TALK:
+        for mark in _TYPED:
+            if mark in body:
+                break
+        else:
+            return False
     for hint in _HINTS:
         if hint in body:
             return any(mark in body for mark in _ELSEWHERE)

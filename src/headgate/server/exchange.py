@@ -3,7 +3,7 @@
 Two doors implement it: the express lane (`lane.py`) and the ASGI app (`asgi.py`). Handlers know neither.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -29,7 +29,9 @@ class Exchange(Protocol):
         ...
 
     @property
-    def headers(self) -> Sequence[tuple[bytes, bytes]]: ...
+    def headers(self) -> Mapping[bytes, bytes]:
+        """By name; of several with one name the last counts. Whoever changes them changes a copy."""
+        ...
 
     @property
     def body(self) -> bytes: ...

@@ -24,12 +24,13 @@ def scan(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
     return dict(headers)
 
 
-def take_key(found: dict[bytes, bytes], query: str) -> None:
+def with_key(found: Mapping[bytes, bytes], query: str) -> Mapping[bytes, bytes]:
     """Google's clients may send the key as `?key=`, where no header has one."""
     if "key=" in query and not any(name in found for name in KEY_HEADERS):
         keys = parse_qs(query).get("key")
         if keys:
-            found[b"x-goog-api-key"] = keys[0].encode()
+            return {**found, b"x-goog-api-key": keys[0].encode()}
+    return found
 
 
 def number(found: Mapping[bytes, bytes], names: tuple[bytes, ...]) -> float | None:

@@ -7,7 +7,7 @@ and between pieces of the body, and a size limit for both.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any, Final, Protocol, TypeAlias
 
 import httptools
@@ -15,6 +15,7 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from headgate.server.arriving import BODY_SECONDS
 from headgate.server.exchange import Exchange
+from headgate.server.heads import Head, learned
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of request line and headers."""
@@ -74,7 +75,16 @@ class LaneExchange:
         "resume",
     )
 
-    def __init__(self, protocol: "Lane", path: str, query: str, keep_alive: bool, chunked: bool) -> None:
+    def __init__(
+        self,
+        protocol: "Lane",
+        path: str,
+        query: str,
+        headers: Mapping[bytes, bytes],
+        *,
+        keep_alive: bool,
+        chunked: bool,
+    ) -> None:
         self._protocol = protocol
         self._keep_alive = keep_alive
         self._chunked = chunked
@@ -83,7 +93,7 @@ class LaneExchange:
         self.method = "POST"
         self.path = path
         self.query = query
-        self.headers: list[tuple[bytes, bytes]] = protocol.headers
+        self.headers = headers
         self.client = protocol.client[0] if protocol.client else ""
         self.body = b""
         self.arriving = None
@@ -133,6 +143,11 @@ class LaneExchange:
     def drop_keep_alive(self) -> None:
         self._keep_alive = False
 
+    @property
+    def learnable(self) -> bool:
+        """Whether another request with this head is to be treated alike: none of it speaks of the connection."""
+        return self._keep_alive and self._chunked and b"expect" not in self.headers
+
 
 class Lane(HttpToolsProtocol):
     """uvicorn's protocol with an express lane. `doors` is set on a subclass by `lane_for`."""
@@ -147,6 +162,7 @@ class Lane(HttpToolsProtocol):
         self._pieces: list[bytes | bytearray] = []
         self._size = 0
         self._limit = self.doors.body_limit
+        self._known: Head | None = None
         self._loose = 0
         """Bytes since the last complete head, piece of a body, or end of a request."""
         self._held: list[bytes] = []
@@ -182,14 +198,19 @@ class Lane(HttpToolsProtocol):
                 self._held = []
                 self._refuse(400, f"more than {HELD_LIMIT} bytes were sent ahead")
             return
-        self._loose += len(data)
         self._unset_keepalive_if_required()
+        known, first = self._known, not (self._loose or self._reading)
+        if first and known is not None and data.startswith(known.before) and self._known_again(known, data):
+            return
+        self._loose += len(data)
         try:
             self.parser.feed_data(data)
         except httptools.HttpParserUpgrade as offer:
             self._ignore_offer(data[offer.args[0] :])
         except httptools.HttpParserError:
             self._refuse(400, _MALFORMED)
+        if first:
+            self._learn(data)
         if self._reading:
             self._expect(BODY_SECONDS)
         elif self._loose == len(data):  # the first of a head
@@ -255,7 +276,8 @@ class Lane(HttpToolsProtocol):
             self._leave_to_uvicorn(waits)
             return
         current = self.parser.get_http_version() == "1.1"
-        self._exchange = LaneExchange(self, path, query, current and self.parser.should_keep_alive(), current)
+        keep_alive = current and self.parser.should_keep_alive()
+        self._exchange = LaneExchange(self, path, query, lines, keep_alive=keep_alive, chunked=current)
         self._handler = handler
         if waits and current:
             self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
@@ -294,7 +316,36 @@ class Lane(HttpToolsProtocol):
             super().on_message_complete()
             return
         pieces, self._pieces = self._pieces, []
-        exchange.body = b"".join(pieces)  # of one piece that piece itself, uncopied
+        self._start(exchange, b"".join(pieces))  # of one piece that piece itself, uncopied
+
+    # a head that was seen before
+
+    def _known_again(self, known: Head, data: bytes) -> bool:
+        """Whether a whole request was taken without the parser, which stands between two requests."""
+        body = known.body(data)
+        if body is None or len(body) > self.doors.body_limit:
+            return False
+        if self.cycle is not None and not self.cycle.response_complete:
+            return False
+        handler = self.doors.handler(known.path, known.kind)
+        if handler is None:
+            return False
+        self._deadline = 0.0
+        self._handler = handler
+        self._exchange = exchange = LaneExchange(
+            self, known.path, known.query, known.headers, keep_alive=True, chunked=True
+        )
+        self._start(exchange, body)
+        return True
+
+    def _learn(self, data: bytes) -> None:
+        """Of a request that came in one piece."""
+        exchange = self._exchange
+        if exchange is not None and exchange.learnable:
+            self._known = learned(data, exchange.path, exchange.query, exchange.headers)
+
+    def _start(self, exchange: LaneExchange, body: bytes) -> None:
+        exchange.body = body
         task = self.loop.create_task(self._handler(exchange))
         self._task = task
         self.tasks.add(task)
@@ -400,7 +451,14 @@ class Lane(HttpToolsProtocol):
             self.cycle.keep_alive = False
             return
         path = self.url.partition(b"?")[0].decode("latin-1") if hasattr(self, "url") else ""
-        exchange = self._exchange or LaneExchange(self, path, "", False, False)
+        exchange = self._exchange or LaneExchange(
+            self,
+            path,
+            "",
+            dict(self.headers) if hasattr(self, "headers") else {},
+            keep_alive=False,
+            chunked=False,
+        )
         exchange.drop_keep_alive()
         self.doors.refuse(exchange, status, message)
 

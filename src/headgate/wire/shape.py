@@ -95,7 +95,9 @@ def reply_object(body: bytes | str) -> dict[str, Any]:
 
 def expect(value: Any, kind: type[T], where: str) -> T:
     """The value, if it is of that JSON type. An integer is a number; true and false are neither."""
-    if isinstance(value, kind) and (kind is bool or not isinstance(value, bool)):
+    if type(value) is kind:
+        return value
+    if isinstance(value, kind) and not isinstance(value, bool):
         return value
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return value  # type: ignore[return-value]  # JSON has one kind of number
@@ -103,15 +105,20 @@ def expect(value: Any, kind: type[T], where: str) -> T:
 
 
 def required(node: Mapping[str, Any], key: str, kind: type[T], where: str) -> T:
+    value = node.get(key)
+    if type(value) is kind:  # nearly always: the place is put together for what is wrong
+        return value
     if key not in node:
         raise Malformed(at(where, key), f"required, expected {NAMES[kind]}")
-    return expect(node[key], kind, at(where, key))
+    return expect(value, kind, at(where, key))
 
 
 def optional(node: Mapping[str, Any], key: str, kind: type[T], where: str) -> T | None:
     """None where the key is missing or null."""
     value = node.get(key)
-    return None if value is None else expect(value, kind, at(where, key))
+    if value is None or type(value) is kind:
+        return value
+    return expect(value, kind, at(where, key))
 
 
 def at(where: str, key: str) -> str:

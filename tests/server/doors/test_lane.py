@@ -90,6 +90,28 @@ def test_a_connection_serves_many_requests(gateway: RunningGateway) -> None:
         assert read(file) is None
 
 
+def test_the_same_head_again_is_treated_as_the_first(gateway: RunningGateway) -> None:
+    """Bodies of other lengths, in pieces, refused, and with another key between them."""
+    wrong = whole("wrong").replace(KEY.encode(), b"sk-wrong")
+    with connected(gateway) as (client, file):
+        for text in ("a", "a longer one", "", "a", "x" * 3000):
+            client.sendall(whole(text))
+            assert said(read(file)) == text
+            broken = head("content-length: 3") + b"{]}"
+            client.sendall(broken)
+            assert (got := read(file)) is not None
+            assert got.status == 400
+            client.sendall(wrong)
+            assert (got := read(file)) is not None
+            assert got.status == 401
+            whole_again = whole(text)
+            client.sendall(whole_again[:-1])
+            client.sendall(whole_again[-1:])
+            assert said(read(file)) == text
+            client.sendall(whole(text, "connection: keep-alive", stream=True))
+            assert said(read(file)) == text
+
+
 @pytest.mark.parametrize("more", [b"", whole("second"), b"anything at all", b"\r\n\r\n"])
 def test_after_connection_close_nothing_is_read(gateway: RunningGateway, more: bytes) -> None:
     assert [said(got) for got in talk(gateway, whole("first", "connection: close") + more)] == ["first"]

@@ -4,7 +4,7 @@ identify → envelope → access → reserve → engine → relay → account, e
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -85,9 +85,9 @@ async def _serve(
     booking: Booking,
     exchange: Exchange,
 ) -> None:
-    asked = headers.scan(exchange.headers)
+    asked = exchange.headers
     if endpoint.spoken.startswith("gemini"):
-        headers.take_key(asked, exchange.query)
+        asked = headers.with_key(asked, exchange.query)
     booking.caller = caller = snapshot.access.identify(asked) or await snapshot.access.find(asked)
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
@@ -130,7 +130,7 @@ async def _serve(
 
 
 def _fill(
-    snapshot: Snapshot, endpoint: Endpoint, call: Call, booking: Booking, asked: dict[bytes, bytes]
+    snapshot: Snapshot, endpoint: Endpoint, call: Call, booking: Booking, asked: Mapping[bytes, bytes]
 ) -> None:
     """What is asked for, by whom it may be answered, and how. Raises HeadgateError for what may not be asked."""
     envelope, caller = call.envelope, booking.caller
@@ -158,7 +158,7 @@ def _fill(
 
 
 async def _read(
-    gateway: Gateway, endpoint: Endpoint, call: Call, asked: dict[bytes, bytes], exchange: Exchange
+    gateway: Gateway, endpoint: Endpoint, call: Call, asked: Mapping[bytes, bytes], exchange: Exchange
 ) -> tuple[dict[str, Raw], bytes, int]:
     """The envelope, the request as it is logged, and the bytes of a file that came with it."""
     if exchange.arriving is None:
@@ -178,7 +178,7 @@ async def _read(
 
 
 async def _form(
-    gateway: Gateway, endpoint: Endpoint, asked: dict[bytes, bytes], arriving: Arriving
+    gateway: Gateway, endpoint: Endpoint, asked: Mapping[bytes, bytes], arriving: Arriving
 ) -> "Form":
     """The upload, read once; whoever answers the exchange closes it."""
     if arriving.form is not None:

@@ -37,7 +37,7 @@ from headgate.server.callers import ANYBODY
 from headgate.server.ceiling import Ceiling
 from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
-from headgate.server.headers import lines, of_call, scan, take_key
+from headgate.server.headers import lines, of_call, with_key
 from headgate.server.limits import reserve
 from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
@@ -186,8 +186,7 @@ async def _serve(
     told: bool,
 ) -> None:
     snapshot = gateway.snapshot
-    asked = scan(exchange.headers)
-    take_key(asked, exchange.query)
+    asked = with_key(exchange.headers, exchange.query)
     to = passage()
     if to.open:
         booking.caller = ANYBODY
@@ -276,7 +275,7 @@ async def _asked(snapshot: Snapshot, to: Passage, deployment: Deployment, exchan
         raise APIConnectionError(f"{to.url.split('?')[0]!r} is no address: expected https://host/path")
     fields = {
         name.decode("latin-1"): value.decode("latin-1")
-        for name, value in exchange.headers
+        for name, value in exchange.headers.items()
         if to.forwards
         and name not in _OURS
         and name.decode("latin-1") not in _HOPS

@@ -245,8 +245,8 @@ class _Access:
 
 def _asked(scope: Message) -> dict[bytes, bytes]:
     """The headers that are read. Raises PermissionDeniedError for another site's page without a key."""
-    asked = headers.scan([(name.lower(), value) for name, value in scope["headers"]])
-    headers.take_key(asked, scope.get("query_string", b"").decode("latin-1"))
+    came = headers.scan([(name.lower(), value) for name, value in scope["headers"]])
+    asked = dict(headers.with_key(came, scope.get("query_string", b"").decode("latin-1")))
     keyless = not any(name in asked for name in KEY_HEADERS)
     for offer in scope.get("subprotocols") or ():
         if offer.startswith(KEY_PROTOCOL) and keyless:

@@ -4,7 +4,7 @@ the background. https://platform.openai.com/docs/api-reference/responses
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -147,7 +147,7 @@ class Quiet:
     def __init__(self, exchange: Exchange, body: bytes) -> None:
         self.method, self.path, self.query = exchange.method, exchange.path, exchange.query
         self.client = exchange.client
-        self.headers: Sequence[tuple[bytes, bytes]] = exchange.headers
+        self.headers: Mapping[bytes, bytes] = exchange.headers
         self.body = body
         self.arriving = None
         self.answer = b""

@@ -51,6 +51,7 @@ _PLACES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("", "num_search_queries"),
     ),
 }
+_FIRST: Final = [(field, *places[0]) for field, places in _PLACES.items()]
 _PLAIN: Final[dict[str, dict[str, str]]] = {
     "prompt_tokens": {},
     "completion_tokens": {},
@@ -152,10 +153,8 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output if usage.total is None else usage.total,
     }
-    for field, places in _PLACES.items():
-        value = getattr(usage, field)
-        if value is not None:
-            outer, key = places[0]
+    for field, outer, key in _FIRST:
+        if (value := getattr(usage, field)) is not None:
             node.setdefault(outer, {})[key] = value
     if usage.cache_write is not None:
         node["cache_creation_input_tokens"] = usage.cache_write
