@@ -12,6 +12,7 @@ import httptools
 
 from headgate.errors import APIConnectionError, HeadgateError, Timeout
 from headgate.net.answer import Response
+from headgate.net.outbox import Outbox
 from headgate.ports import Outgoing, Timeouts
 
 HEAD_BYTES: Final = 64 * 1024
@@ -32,11 +33,12 @@ class Owner(Protocol):
 class Connection(asyncio.Protocol):
     """`name` is host:port, for messages. `fresh` until it has served one request."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, name: str) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, name: str, outbox: Outbox) -> None:
         self.name = name
         self.fresh = True
         self.idle_since = 0.0
         self._loop = loop
+        self._outbox = outbox
         self._transport: asyncio.Transport
         self._parser = httptools.HttpResponseParser(self)
         self._answer: Response | None = None
@@ -127,7 +129,7 @@ class Connection(asyncio.Protocol):
             return await self._request_in_pieces(head, body, self._head)
         framing = b"content-length: %d\r\n\r\n" % len(body)
         if len(body) < 65536:
-            self._transport.write(head + framing + body)
+            self._outbox.write(self._transport, head + framing + body)
         else:
             self._transport.writelines((head + framing, body))
         try:

@@ -19,6 +19,7 @@ from headgate.errors import APIConnectionError, BadRequestError, Timeout
 from headgate.net import tls
 from headgate.net.answer import Response
 from headgate.net.http1 import HEAD_BYTES, Connection, StaleError, reason
+from headgate.net.outbox import Outbox
 from headgate.ports import Origin, Outgoing, Timeouts
 
 T = TypeVar("T")
@@ -88,6 +89,7 @@ class Pool:
     def __init__(self, *, max_connections: int = MAX_CONNECTIONS) -> None:
         self.closed = False
         self.loop: asyncio.AbstractEventLoop
+        self._outbox: Outbox
         self._buckets: dict[Origin, Bucket] = {}
         self._max = max_connections
         self._sweeper: asyncio.TimerHandle | None = None
@@ -132,7 +134,9 @@ class Pool:
     def _bucket(self, origin: Origin) -> Bucket:
         if self.closed:
             raise APIConnectionError("the client is closed")
-        self.loop = asyncio.get_running_loop()
+        if not self._buckets:
+            self.loop = asyncio.get_running_loop()
+            self._outbox = Outbox(self.loop)
         if self._sweeper is None:
             self._sweeper = self.loop.call_later(IDLE_SECONDS / 2, self._sweep)
         bucket = self._buckets[origin] = Bucket(self, origin)
@@ -169,7 +173,7 @@ class Pool:
                 return await self._connect_by(_proxy(origin.proxy), origin)
             secure = origin.scheme == "https"
             _, connection = await self.loop.create_connection(
-                lambda: Connection(self.loop, name_of(origin)),
+                lambda: Connection(self.loop, name_of(origin), self._outbox),
                 origin.address or origin.host,
                 origin.port,
                 ssl=_context(origin) if secure else None,
@@ -181,7 +185,7 @@ class Pool:
 
     async def _connect_by(self, proxy: "Proxy", origin: Origin) -> Connection:
         transport, connection = await self.loop.create_connection(
-            lambda: Connection(self.loop, name_of(origin)),
+            lambda: Connection(self.loop, name_of(origin), self._outbox),
             proxy.host,
             proxy.port,
             ssl=tls.context(True, origin.ca_file, None, None) if proxy.secure else None,

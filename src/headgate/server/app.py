@@ -23,6 +23,7 @@ from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.track import Tracks
 from headgate.errors import BadRequestError, HeadgateError, InternalServerError, NotFoundError, for_status
+from headgate.net.outbox import Outbox
 from headgate.net.pool import Pool
 from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
@@ -78,6 +79,7 @@ class App:
         self.gateway = gateway
         self.body_limit = gateway.body_limit
         self._root = root_path
+        self._outbox: Outbox | None = None
         self._handlers = {
             path: partial(llm.serve, gateway, point, "")
             for path, point in paths.PATHS.items()
@@ -121,6 +123,11 @@ class App:
     def limit(self, path: str) -> int:
         """How large the body of a request may be that is no model call. Files travel on as they come."""
         return max(uploads.LARGEST, self.body_limit) if path.endswith("/files") else self.body_limit
+
+    def outbox(self, loop: asyncio.AbstractEventLoop) -> Outbox:
+        """The one of all client connections."""
+        self._outbox = self._outbox or Outbox(loop)
+        return self._outbox
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None:
         """The answer to a request that was not read to its end, in the words of its path's dialect."""

@@ -7,12 +7,13 @@ and between pieces of the body, and a size limit for both.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from typing import Any, Final, Protocol, TypeAlias
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from headgate.net.outbox import Outbox
 from headgate.server.arriving import BODY_SECONDS
 from headgate.server.exchange import Exchange
 from headgate.server.heads import Head, learned
@@ -43,7 +44,7 @@ Handler: TypeAlias = Callable[[Exchange], Coroutine[Any, Any, None]]
 
 class Doors(Protocol):
     """What the lane asks the gateway: who handles a path and a content-type, how large a body may be, what to say to
-    a broken one."""
+    a broken one, and where answers are put."""
 
     body_limit: int
 
@@ -54,6 +55,8 @@ class Doors(Protocol):
     def limit(self, path: str) -> int: ...
 
     def refuse(self, exchange: Exchange, status: int, message: str) -> None: ...
+
+    def outbox(self, loop: asyncio.AbstractEventLoop) -> Outbox: ...
 
 
 class Lane(HttpToolsProtocol):
@@ -86,6 +89,7 @@ class Lane(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self._outbox = self.doors.outbox(self.loop)
         self._expect(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -187,7 +191,7 @@ class Lane(HttpToolsProtocol):
         self._exchange = LaneExchange(self, path, query, lines, keep_alive=keep_alive, chunked=current)
         self._handler = handler
         if waits and current:
-            self.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         if self._refused:
@@ -265,6 +269,13 @@ class Lane(HttpToolsProtocol):
         headers = self.server_state.default_headers
         return b"%b: %b\r\n" % headers[0] if headers else b""
 
+    def write(self, data: bytes) -> None:
+        self._outbox.write(self.transport, data)
+
+    def _close(self) -> None:
+        self._outbox.push(self.transport)
+        self.transport.close()
+
     def finished(self, keep_alive: bool) -> None:
         """The answer is complete: the next request may come before the handler's task has ended."""
         self._exchange = None
@@ -274,7 +285,7 @@ class Lane(HttpToolsProtocol):
             self._linger()
             return
         if not keep_alive or self.transport.is_closing():
-            self.transport.close()
+            self._close()
             return
         self._deadline = self.loop.time() + self.timeout_keep_alive
         if self.flow.write_paused:  # who does not read answers can't ask for more
@@ -292,7 +303,7 @@ class Lane(HttpToolsProtocol):
         self.tasks.discard(task)
         if self._task is task or task.cancelled() or task.exception() is not None:
             self._exchange = self._task = None
-            self.transport.close()
+            self._close()
 
     # bounds
 
@@ -320,7 +331,7 @@ class Lane(HttpToolsProtocol):
             if self._reading:
                 self._refuse(408, "the request did not arrive in time")
             elif self.cycle is None or self.cycle.response_complete:
-                self.transport.close()
+                self._close()
         due = self._deadline if self._deadline > now else now + TICK_SECONDS
         self._timer = self.loop.call_at(due, self._tick)
 
@@ -414,12 +425,14 @@ class Lane(HttpToolsProtocol):
         self.connections.discard(self)
         lines = b"".join([b"%b: %b\r\n" % row for row in self.headers])
         protocol = kind(config=self.config, server_state=self.server_state, app_state=self.app_state)
+        self._outbox.push(self.transport)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
         protocol.data_received(b"GET %b HTTP/1.1\r\n%b\r\n%b" % (self.url, lines, rest))
 
     def _linger(self) -> None:
         """Lets the client read why before the connection closes: closing on unread bytes would reset it."""
+        self._outbox.push(self.transport)
         if self.transport.can_write_eof() and not self.transport.is_closing():
             with contextlib.suppress(OSError):  # the client has gone, and we are about to hear of it
                 self.transport.write_eof()
@@ -427,6 +440,7 @@ class Lane(HttpToolsProtocol):
 
     def _leave_to_uvicorn(self, waits: bool) -> None:
         self._left = True
+        self._outbox.push(self.transport)
         url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url

@@ -43,7 +43,7 @@ class LaneExchange:
         self._keep_alive = keep_alive
         self._chunked = chunked
         self._started = False
-        self._write = protocol.transport.write
+        self._write = protocol.write
         self.method = "POST"
         self.path = path
         self.query = query
@@ -60,7 +60,7 @@ class LaneExchange:
             return
         self._started = True
         close = b"" if self._keep_alive else b"connection: close\r\n"
-        protocol.transport.write(
+        self._write(
             b"%bcontent-length: %d\r\n%b%b%b\r\n%b"
             % (STATUS_LINE[status], len(body), protocol.date(), close, headers, body)
         )
@@ -76,9 +76,7 @@ class LaneExchange:
             self._keep_alive = False
         close = b"" if self._keep_alive else b"connection: close\r\n"
         framing = b"transfer-encoding: chunked\r\n" if self._chunked else b""
-        protocol.transport.write(
-            b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], framing, protocol.date(), close, headers)
-        )
+        self._write(b"%b%b%b%b%b\r\n" % (STATUS_LINE[status], framing, protocol.date(), close, headers))
 
     def write(self, data: bytes) -> None:
         self._write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
@@ -86,7 +84,7 @@ class LaneExchange:
     def end(self) -> None:
         protocol = self._protocol
         if self._chunked and not protocol.transport.is_closing():
-            protocol.transport.write(b"0\r\n\r\n")
+            self._write(b"0\r\n\r\n")
         protocol.finished(self._keep_alive)
 
     def flow(self, pause: Callable[[], None], resume: Callable[[], None]) -> None:
