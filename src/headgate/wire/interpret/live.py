@@ -272,7 +272,9 @@ class LiveTalk:
         changes, unknown = read(own)
         wrong = self._changing(changes)
         wrong += [
-            name for name in unknown if name != "metadata" and (name, own.get(name)) != ("conversation", "auto")
+            name
+            for name in unknown
+            if name != "metadata" and (name, own.get(name)) != ("conversation", "auto")
         ]
         if wrong and not self._drop:
             raise Unsaid(
