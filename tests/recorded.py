@@ -64,7 +64,7 @@ PROVIDERS = {
     "llama-cpp": "llamafile",
     "portkey": "custom_openai",
     "ollama-cloud": "ollama_cloud",
-    "writer": "custom_openai",
+    "writer": "writer",
 }
 APIS = (
     "chat",
@@ -191,16 +191,21 @@ _SPEAKS = {"messages": "chat", "generateContent": "chat", "cohere_chat": "chat"}
 
 
 ELSEWHERE = {
+    "aleph_alpha": {"completions"},
     "bedrock": {"chat"},
+    "cohere": {"completions"},
     "fal_ai": {"images"},
     "nebius": {"images"},
     "openai": {"images", "image_variations"},
     "openrouter": {"images"},
     "replicate": {"images"},
     "together_ai": {"images"},
+    "watsonx": {"completions"},
+    "writer": {"completions"},
     "xai": {"image_edits"},
 }
-"""What tests of their own replay: tests/server/test_bedrock.py, tests/replay/test_replay_images.py."""
+"""What tests of their own replay: tests/server/test_bedrock.py, tests/replay/test_replay_images.py and
+test_replay_texts.py."""
 
 
 def replayed() -> dict[str, set[str]]:

@@ -166,7 +166,7 @@ def test_without_a_limit_triton_gets_one() -> None:
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_streams_are_asked_for_where_the_body_says_so(name: str) -> None:
-    flag = {"triton_generate", "nlp_generation", "luminous_complete"}
+    flag = {"triton_generate", "nlp_generation", "luminous_complete", "cohere_generate", "writer_completions"}
     body = written(DIALECTS[name], stream=True).body
     assert body.get("stream") is (True if name in flag else None)
 

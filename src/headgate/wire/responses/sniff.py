@@ -44,7 +44,8 @@ class Sniffer(Seen):
             return
         kind, response = str(node.get("type") or name), node.get("response")
         if kind == "error" or (not kind.startswith("response.") and node.get("error")):
-            self.error = failures.read_document({"error": node.get("error") or node})
+            told = node.get("error")
+            self.error = failures.read_document({"error": told} if isinstance(told, dict) else node)
         if not isinstance(response, dict):
             return
         if isinstance(response.get("model"), str):
