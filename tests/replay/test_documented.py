@@ -10,7 +10,20 @@ import pytest
 
 import headgate
 import recorded
-from documented import CARTESIA, EXCHANGES, PASSED, RANKS, VECTORS, Exchange, Ranked, whole
+from documented import (
+    BROKEN,
+    CARTESIA,
+    EXCHANGES,
+    PASSED,
+    RANKS,
+    STREAM,
+    VARIED,
+    VECTORS,
+    Exchange,
+    Ranked,
+    whole,
+)
+from documented import chat as a_chat
 from headgate.errors import HeadgateError, for_status
 from headgate.wire.audio.sound import wav
 from headgate.wire.multipart import Part, Writer
@@ -50,7 +63,8 @@ def params(row: str, upstream: Upstream) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def gateway(upstream: Upstream, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGateway]:
     models = [one.model for one in (*EXCHANGES, *RANKS)] + [model for _, model, *_ in VECTORS]
-    names = {model.partition("/")[0] for model in models} | {row for row, *_ in PASSED} | {"cartesia"}
+    names = {model.partition("/")[0] for model in models} | {row for row, *_ in PASSED}
+    names |= {"cartesia", "cerebras"}
     rows = [
         {
             "model_name": f"{name}/*",
@@ -250,6 +264,54 @@ def test_what_is_passed_through_arrives(
     got, _, data = gateway.request(f"/{row}{path}", body, method=method)
     assert (got, data) == (status, whole(answer))
     assert upstream.requests[-1][0].startswith(f"{method} {path}")
+
+
+def varied(answer: bytes, kind: str = "text/event-stream") -> Exchange:
+    return Exchange("varied", "", "cerebras/m", "chat", answer, kind)
+
+
+@pytest.mark.parametrize("name", VARIED)
+def test_variations_of_a_stream_say_the_same(gateway: RunningGateway, upstream: Upstream, name: str) -> None:
+    one = varied(VARIED[name])
+    play(upstream, one)
+    assert ask(gateway, one, "chat") == (200, one.answer)
+    _, data = ask(gateway, one, "messages")
+    assert recorded.said_by_anthropic(recorded.events(data), True) == expected(one)
+    documents = asyncio.run(hear(upstream, one))
+    assert meaning("chat", documents, True) == expected(one)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "text/event-stream"])
+def test_a_stream_is_known_by_what_it_is(gateway: RunningGateway, upstream: Upstream, kind: str) -> None:
+    play(upstream, varied(STREAM, kind))
+    assert ask(gateway, varied(STREAM, kind), "chat") == (200, STREAM)
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/json", "text/event-stream"])
+@pytest.mark.parametrize("operation", ["chat", "messages"])
+def test_a_whole_answer_in_place_of_a_stream_becomes_one(
+    gateway: RunningGateway, upstream: Upstream, kind: str, operation: str
+) -> None:
+    one = varied(whole(a_chat()))
+    upstream.reply(200, {"content-type": kind}, one.answer)
+    status, data = ask(gateway, one, operation)
+    assert status == 200
+    said = meaning(operation, recorded.events(data), True)
+    assert (said.text, said.finish) == ("Hello there", "stop")
+
+
+@pytest.mark.parametrize(("name", "answer", "wanted"), BROKEN, ids=lambda one: str(one)[:30])
+def test_what_breaks_before_it_says_anything_is_told_by_the_status(
+    gateway: RunningGateway, upstream: Upstream, name: str, answer: bytes, wanted: int
+) -> None:
+    one = varied(answer)
+    play(upstream, one)
+    for operation in ("chat", "messages"):
+        status, data = ask(gateway, one, operation)
+        assert for_status(status) is for_status(wanted), data
+    with pytest.raises(HeadgateError) as caught:
+        asyncio.run(hear(upstream, one))
+    assert caught.value.status_code == for_status(wanted)("").status_code
 
 
 # --- through the SDK -------------------------------------------------------------------------------------

@@ -19,7 +19,8 @@ def _dashscope(site: Site) -> str:
 def _minimax(site: Site) -> str:
     """https://platform.minimax.io/docs/api-reference/text-anthropic-api: beside what looks like OpenAI's."""
     path = site.provider.paths[site.operation]
-    return site.base.removesuffix("/v1") + path if site.operation == "messages" else path
+    beside = site.operation == "messages" and site.base.endswith("/v1")
+    return site.base.removesuffix("/v1") + path if beside else path
 
 
 ROWS: tuple[Provider, ...] = (
