@@ -448,6 +448,26 @@ MESSAGES = (
         reasoning="Hm",
     ),
     Exchange(
+        "minimax-messages-stream-without-names",
+        "https://platform.minimax.io/docs/api-reference/text-anthropic-api",
+        "minimax/MiniMax-M2",
+        "messages",
+        events(
+            {"type": "message_start", "message": {"id": "1", "content": [], "usage": {"input_tokens": 9}}},
+            {"type": "content_block_start", "index": 0, "content_block": {"type": "text", "text": ""}},
+            {
+                "type": "content_block_delta",
+                "index": 0,
+                "delta": {"type": "text_delta", "text": "Hello there"},
+            },
+            {"type": "content_block_stop", "index": 0},
+            {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": {"output_tokens": 3}},
+            {"type": "message_stop"},
+            end="",
+        ),
+        "text/event-stream",
+    ),
+    Exchange(
         "minimax-messages-error",
         "https://platform.minimax.io/docs/api-reference/errorcode",
         "minimax/MiniMax-M2",
