@@ -64,7 +64,7 @@ PROVIDERS = {
     "llama-cpp": "llamafile",
     "portkey": "custom_openai",
     "ollama-cloud": "ollama_cloud",
-    "writer": "custom_openai",
+    "writer": "writer",
 }
 APIS = (
     "chat",
@@ -89,12 +89,12 @@ LEFT_OUT = {
     "/api/embeddings": "Ollama's older format of embeddings: its rows use /api/embed",
     "/api/pull": "Ollama's management, no model call",
     "/organization/usage/": "OpenAI's administration, no model call",
-    "pharia.ai/v1/complete": "Aleph Alpha's own format of text completions",
+    "pharia.ai/v1/complete": "Aleph Alpha's own format of text completions: tests/replay/test_replay_texts.py",
     "/v1/complete": "Anthropic's text completions, replaced by Messages",
     "/models": "lists and management of a provider's own models: a gateway answers with its own list",
     "/j2-": "AI21's own format of text completions, for models that are gone",
-    "api.writer.com/v1/completions": "Writer's own format of text completions",
-    "api.aleph-alpha.com/complete": "Aleph Alpha's own format of text completions",
+    "api.writer.com/v1/completions": "Writer's own format of text completions: tests/replay/test_replay_texts.py",
+    "api.aleph-alpha.com/complete": "Aleph Alpha's own format of text completions: tests/replay/test_replay_texts.py",
     "_embed": "Aleph Alpha's own format of embeddings",
     "pharia.ai/v1/embed": "Aleph Alpha's own format of embeddings",
     "/generation/text": "watsonx's older text generation: its chat is OpenAI's format",
@@ -191,16 +191,21 @@ _SPEAKS = {"messages": "chat", "generateContent": "chat", "cohere_chat": "chat"}
 
 
 ELSEWHERE = {
+    "aleph_alpha": {"completions"},
     "bedrock": {"chat"},
+    "cohere": {"completions"},
     "fal_ai": {"images"},
     "nebius": {"images"},
     "openai": {"images", "image_variations"},
     "openrouter": {"images"},
     "replicate": {"images"},
     "together_ai": {"images"},
+    "watsonx": {"completions"},
+    "writer": {"completions"},
     "xai": {"image_edits"},
 }
-"""What tests of their own replay: tests/server/test_bedrock.py, tests/replay/test_replay_images.py."""
+"""What tests of their own replay: tests/server/test_bedrock.py, tests/replay/test_replay_images.py and
+test_replay_texts.py."""
 
 
 def replayed() -> dict[str, set[str]]:

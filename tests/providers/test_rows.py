@@ -55,6 +55,7 @@ CHAT = {
     "replicate": "https://api.replicate.com/v1/models/m/predictions",
     "together_ai": "https://api.together.xyz/v1/chat/completions",
     "watsonx": "https://us-south.ml.cloud.ibm.com/ml/v1/text/chat?version=2024-03-13",
+    "writer": "https://api.writer.com/v1/chat",
     "xai": "https://api.x.ai/v1/chat/completions",
 }
 BASES = {

@@ -287,3 +287,50 @@ def test_where_pictures_are_made(model: str, operation: str, url: str) -> None:
 def test_where_pictures_are_made_on_azure() -> None:
     path = url_of(providers()["azure"], "image_edits", "m", AZURE, "2025-04-01-preview")
     assert path == AZURE + "/openai/deployments/m/images/edits?api-version=2025-04-01-preview"
+
+
+@pytest.mark.parametrize(
+    ("model", "operation", "url"),
+    [
+        ("cohere/command", "completions", "https://api.cohere.com/v1/generate"),
+        ("cohere/command-light-nightly", "completions", "https://api.cohere.com/v1/generate"),
+        ("cohere/command-light", "chat", "https://api.cohere.com/v2/chat"),
+        ("cohere/command-r-plus", "completions", "https://api.cohere.com/v2/chat"),
+        ("cohere/command-a-03-2025", "completions", "https://api.cohere.com/v2/chat"),
+        ("writer/palmyra-x5", "completions", "https://api.writer.com/v1/completions"),
+        ("palmyra-x5", "chat", "https://api.writer.com/v1/chat"),
+    ],
+)
+def test_where_texts_are_completed(model: str, operation: str, url: str) -> None:
+    made = deployment(model, api_key="k")
+    assert made.route(made.operation_for(operation), False).url == url
+
+
+@pytest.mark.parametrize("base", ["https://api.minimax.io", "https://api.minimaxi.com"])
+@pytest.mark.parametrize("end", ["/v1", "/v1/"])
+@pytest.mark.parametrize(
+    ("spoken", "path"),
+    [
+        ("anthropic", "/anthropic/v1/messages"),
+        ("openai_chat", "/v1/chat/completions"),
+        ("gemini", "/v1/chat/completions"),
+    ],
+)
+def test_a_chat_in_anthropics_format_has_an_address_of_its_own(
+    base: str, end: str, spoken: str, path: str
+) -> None:
+    made = deployment("minimax/MiniMax-M2", api_key="k", api_base=base + end)
+    route = made.route(made.operation_for("chat", spoken), False)
+    assert route.url == base + path
+    assert route.dialect.name == ("anthropic" if spoken == "anthropic" else "openai_chat")
+    assert b"authorization: Bearer k" in route.head
+
+
+def test_the_address_of_that_format_may_be_given_itself() -> None:
+    made = deployment("minimax/MiniMax-M2", api_key="k", api_base="https://api.minimax.io/anthropic")
+    assert made.route("messages", True).url == "https://api.minimax.io/anthropic/v1/messages"
+
+
+def test_who_has_no_address_for_a_format_is_asked_for_a_chat() -> None:
+    assert deployment("groq/m", api_key="k").operation_for("chat", "anthropic") == "chat"
+    assert deployment("anthropic/m", api_key="k").operation_for("chat", "anthropic") == "chat"

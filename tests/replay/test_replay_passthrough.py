@@ -26,9 +26,7 @@ ROWS = {
     "replicate": "replicate",
     "voyage": "voyage",
     "watsonx": "watsonx",
-    "writer": "openai",
 }
-"""Writer's exchanges go through any row: it has none of its own."""
 KEPT = ("/v1/files", "/v1/batches", "/v1/fine_tuning/jobs", "/v1/messages/batches")
 """Jobs are followed for what they cost: their answers are written anew, say the same, and may say more."""
 OWN: dict[str, dict[str, Any]] = {"watsonx": {"api_key": None, "token": "sk-upstream-secret"}}

@@ -39,6 +39,9 @@ WIRE = recorded.ROOT
         ({"object": "error", "message": "m"}, "m", None, None, None),
         ({"object": "error", "message": {"detail": [{"loc": ["a"], "msg": "m"}]}}, "a: m", None, "a", None),
         ({"error_msg": "m"}, "m", None, None, None),
+        ({"error": "invalid_client", "error_description": "m"}, "m", None, None, None),
+        ({"errors": [{"description": "m", "key": "fail.x"}], "tpe": "x"}, "m", None, None, None),
+        ({"code": 404, "reason": "NO_MODEL", "message": "m", "metadata": {}}, "m", None, None, "404"),
         ({"base_resp": {"status_code": 1002, "status_msg": "m"}}, "m", None, None, "1002"),
         ([{"error": {"code": 400, "message": "m", "status": "t"}}], "m", "t", None, "400"),
         (

@@ -38,6 +38,8 @@ DEFAULT_SECONDS: Final = 600.0
 UNKNOWN_PRICE: Final = 10.0
 """LiteLLM's: 5 for the input and 5 for the output, dearer than all that is known."""
 STANDS_IN: Final = ("completions", "responses")
+BESIDE: Final = {"anthropic": "messages"}
+"""Format of a chat → the operation of providers that speak it beside another."""
 REGIONS: Final = ("region_name", "aws_region_name", "vertex_location", "watsonx_region_name")
 AREAS: Final[Mapping[str, tuple[str, ...]]] = {
     "eu": ("eu", "france", "germany", "italy", "northeurope", "poland", "spain", "sweden", "westeurope"),
@@ -163,8 +165,11 @@ class Deployment:
         """The address of its calls is this, until then."""
         self.base, self.placed_until, self._routes = base, until, {}
 
-    def operation_for(self, operation: str) -> str:
-        """The provider's operation that serves ours: chat stands in where it has no other."""
+    def operation_for(self, operation: str, spoken: str = "") -> str:
+        """The provider's operation that serves ours, asked in the format `spoken`: chat stands in where it has no
+        other, and may have an address for the format beside its own."""
+        if operation == "chat" and (own := BESIDE.get(spoken)) in self.provider.paths:
+            return own or operation
         if operation in STANDS_IN and operation not in self.provider.paths:
             return "chat"
         return operation

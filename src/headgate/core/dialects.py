@@ -77,6 +77,7 @@ TABLES: Final = {
         "workers_ai_rerank",
     ),
     "headgate.wire.textgen": (
+        "cohere_generate",
         "j2_complete",
         "luminous_complete",
         "nlp_generation",
@@ -84,6 +85,7 @@ TABLES: Final = {
         "tgi_generate",
         "triton_generate",
         "watsonx_generation",
+        "writer_completions",
     ),
     "headgate.wire.vendor_embeddings": (
         "jina_embeddings",

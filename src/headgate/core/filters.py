@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
 from headgate.errors import APIConnectionError, HeadgateError
-from headgate.wire import free_tools, ir
+from headgate.wire import fold, free_tools, ir
 from headgate.wire.dialect import Sniffer
 from headgate.wire.openai_chat.sniff import UsageStripper
+from headgate.wire.whole import Whole
 
 if TYPE_CHECKING:
     from headgate.core.answer import Answer
@@ -38,12 +39,15 @@ class Filter(Protocol):
 
 
 class Passage:
-    """A stream whose bytes travel as they are; the usage event that only we asked for is taken out."""
+    """A stream whose bytes travel as they are; the usage event that only we asked for is taken out. A whole answer in
+    its place, under a content type that doesn't say so, becomes one."""
 
-    __slots__ = ("_answer", "_failure", "_sniffer", "_strip")
+    __slots__ = ("_answer", "_failure", "_sniffer", "_strip", "_whole")
 
     def __init__(self, answer: "Answer") -> None:
         self._answer = answer
+        self._whole = Whole(b"{")
+        self._whole.maybe = answer.call.dialect.stream_type == "text/event-stream"
         self._sniffer: Sniffer = answer.prepared.route.dialect.sniffer()
         self._strip = UsageStripper() if answer.prepared.strip_usage else None
         self._failure: HeadgateError | None = None
@@ -53,6 +57,8 @@ class Passage:
         return self._sniffer.error or self._failure
 
     def feed(self, data: bytes) -> bytes:
+        if self._whole.maybe and self._whole.takes(data):
+            return b""
         self._sniffer.feed(data)
         if self._sniffer.error is not None and self._answer.again is not None:
             return b""  # as in `pipe`
@@ -82,13 +88,18 @@ class Passage:
             elif out := strip(data):
                 write(out)
 
-        return sink
+        return sink if self._whole.body() is None else self._gather
+
+    def _gather(self, data: bytes) -> None:
+        self.feed(data)
 
     def cut(self) -> None:
         self._answer.call.usage, self._answer.call.upstream_model = self._sniffer.usage, self._sniffer.model
 
     def end(self) -> bytes:
         call, sniffer = self._answer.call, self._sniffer
+        if (body := self._whole.body()) is not None:
+            return self._unfolded(body)
         self.cut()
         rest = self._strip.close() if self._strip is not None else b""
         if sniffer.error is not None:
@@ -97,6 +108,19 @@ class Passage:
         if call.error is None and not sniffer.ended:
             call.error = self._failure = _cut(self._answer.deployment, call)
         return rest + call.dialect.write_stream_error(call.error) if call.error else rest
+
+    def _unfolded(self, body: bytes) -> bytes:
+        call = self._answer.call
+        glance = call.dialect.glance(body)
+        call.usage, call.upstream_model = glance.usage, glance.model
+        try:
+            if (error := call.error or glance.error) is not None:
+                raise error
+            events = fold.unfold(call.dialect.read_reply(body))
+        except HeadgateError as error:
+            call.error = self._failure = error
+            return call.dialect.write_stream_error(error)
+        return call.dialect.stream_writer(self._answer.frame).write(events)
 
 
 class Translation:

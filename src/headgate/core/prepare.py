@@ -60,7 +60,7 @@ def prepare(call: Call, deployment: Deployment, request: Request | None = None) 
 
     Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
     expressed."""
-    operation = deployment.operation_for(call.operation)
+    operation = deployment.operation_for(call.operation, call.dialect.name)
     route = deployment.route(operation, call.stream)
     fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
     if route.dialect is call.dialect and fits and call.files is None:

@@ -141,7 +141,8 @@ class Provider(Struct, frozen=True, kw_only=True):
 
     `dialect` is what it speaks for chat, `dialects` maps an operation to what it speaks there, where that isn't the
     operation's own. `paths` maps an operation to what is appended to the base URL, with "{model}" filled in. Both
-    have "chat_stream" where a stream has a format or an address of its own. `base_url` None means that the user must
+    have "chat_stream" where a stream has a format or an address of its own, and "messages" where chats in Anthropic's
+    format have one beside. `base_url` None means that the user must
     give one, by `api_base`, `base_url_param` or a variable of `base_url_env`. `path_of` makes the
     template where it depends on more than the operation; `model_of` the name of the model in the frames of a realtime
     connection, where it is more than the model's own.

@@ -3,7 +3,7 @@
 from typing import Final
 
 _TABLE: Final = """
-    aleph_alpha         chat
+    aleph_alpha         chat completions
     anthropic           chat count_tokens
     azure               chat completions embeddings responses
     azure_ai            chat embeddings responses
@@ -11,7 +11,7 @@ _TABLE: Final = """
     bedrock_mantle      chat responses
     cerebras            chat
     cloudflare          chat
-    cohere              chat embeddings transcriptions
+    cohere              chat completions embeddings transcriptions
     crusoe              chat
     custom_openai       chat
     databricks          chat
@@ -40,6 +40,8 @@ _TABLE: Final = """
     together_ai         chat completions images
     vercel_ai_gateway   chat
     vertex_ai           chat count_tokens embeddings
+    watsonx             completions
+    writer              chat completions
     xai                 chat image_edits responses transcriptions
     zai                 chat
 """

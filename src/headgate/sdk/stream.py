@@ -9,6 +9,7 @@ import msgspec
 
 from headgate.core.answer import Answer
 from headgate.core.call import Operation
+from headgate.errors import APIResponseValidationError
 from headgate.sdk.objects import (
     ImageEvent,
     ModelResponseStream,
@@ -95,11 +96,17 @@ class Stream(ABC):
     def __exit__(self, *exc: object) -> None:
         self.close()
 
+    def _rest(self) -> Iterable[Any]:
+        """What is left when the last piece has come."""
+        return ()
+
     async def _more(self) -> None:
         try:
             self._ready.extend(self._read(await anext(self._pieces)))
         except StopAsyncIteration:
-            self._finish()
+            self._ready.extend(self._rest())
+            if not self._ready:
+                self._finish()
 
     def _finish(self) -> None:
         self._over()
@@ -123,12 +130,25 @@ class CustomStreamWrapper(Stream):
         self._sse = Decoder()
 
     def _read(self, piece: bytes) -> Iterable[Response]:
+        return self._chunks(self._sse.feed(piece))
+
+    def _rest(self) -> Iterable[Response]:
+        """An event whose blank line never came."""
+        return self._chunks(self._sse.close())
+
+    def _chunks(self, events: Iterable[tuple[str, bytes]]) -> Iterable[Response]:
+        """Raises APIResponseValidationError for what is no JSON object."""
         kind, hidden = self._kind, self._hidden_params
-        for _, data in self._sse.feed(piece):
-            if data == b"[DONE]":
+        for name, data in events:
+            if not data.strip() or data.startswith(b"[DONE]"):
                 continue
-            fields = _decode(data)
-            if fields.get("error"):
+            try:
+                fields = _decode(data)
+            except (msgspec.DecodeError, ValueError, RecursionError):
+                if name == "error":
+                    continue
+                raise _no_object(data) from None
+            if name == "error" or fields.get("error"):
                 continue  # raised at the end, with its class
             chunk = kind.of(fields)
             chunk._hidden_params = hidden
@@ -139,3 +159,9 @@ class CustomStreamWrapper(Stream):
         if usage is not None:
             self._hidden_params["usage"] = Usage.of(write_usage(usage))
         super()._finish()
+
+
+def _no_object(data: bytes) -> APIResponseValidationError:
+    adopt()
+    shown = data[:80].decode("utf-8", "replace")
+    return APIResponseValidationError(f"a piece of the upstream's stream is no JSON object: {shown!r}")

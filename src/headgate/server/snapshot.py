@@ -50,10 +50,7 @@ class Snapshot:
         self.groups = self._models.groups
         self.lookup = self._models.lookup
         self._meant = {
-            one.provider.id: one.params
-            for group in self.groups.values()
-            for one in group.deployments
-            if one.params.get("use_in_pass_through")
+            one.provider.id: one.params for one in self.everyone if one.params.get("use_in_pass_through")
         }
         self._teams = any(entry.info.get("team_id") for entry in config.models)
         router = config.router

@@ -20,6 +20,8 @@ class Along(Seen):
         for event in self._reader.feed(data):
             if isinstance(event, ir.UsageUpdate):
                 self.usage = event.usage
+            elif isinstance(event, ir.ReplyStart):
+                self.model = event.model
             elif isinstance(event, ir.StreamFailure):
                 self.error = event.error
             elif isinstance(event, ir.ReplyEnd):

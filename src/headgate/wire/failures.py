@@ -56,7 +56,7 @@ _INSIDE = ("error", "errors", "base_resp", "detail", "message", "exception")
 
 _MESSAGE = (
     "message", "Message", "detail", "msg", "error_msg", "err_msg", "status_msg", "error_message",
-    "errorMessage", "error", "errors", "title", "error_description", "reason",
+    "errorMessage", "error_description", "error", "errors", "title", "description", "reason",
 )  # fmt: skip
 _TYPE = ("type", "error_type", "status", "category", "__type")
 _CODE = ("code", "error_code", "err_code", "status_code", "statusCode")

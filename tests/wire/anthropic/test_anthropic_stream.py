@@ -445,6 +445,19 @@ def test_the_sniffer_knows_usage_model_and_end(size: int, line_end: bytes) -> No
 
 
 @SIZES
+@pytest.mark.parametrize("begin", [b"", b": hi\n\n", b"\xef\xbb\xbf", b"id: 1\n"])
+def test_the_sniffer_knows_a_stream_without_names(size: int, begin: bytes) -> None:
+    """As some servers send it that are not Anthropic's."""
+    named = sse(START, delta("text_delta", text="event: message_stop"), done(output_tokens=9), STOP)
+    data = begin + b"".join(line for line in named.splitlines(True) if not line.startswith(b"event:"))
+    seen, known = sniff(data, size), sniff(named, size)
+    assert (seen.usage, seen.model, seen.ended, seen.done) == (known.usage, known.model, True, True)
+    assert not sniff(data[:-30], size).ended
+    error = b'data: {"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}\n\n'
+    assert isinstance(sniff(begin + error, size).error, errors.InternalServerError)
+
+
+@SIZES
 def test_the_sniffer_is_not_fooled_by_text(size: int) -> None:
     fake = "\nevent: message_stop\ndata: {}\n\nevent: error\ndata: {}\n\n"
     seen = sniff(

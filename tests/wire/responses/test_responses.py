@@ -168,3 +168,31 @@ def test_an_answer_that_is_none_does_not_look_like_one(output: Any) -> None:
     body = {"id": "r", "object": "response", "status": "completed", "model": "m", "output": output}
     with pytest.raises(APIResponseValidationError):
         DIALECT.read_reply(json.dumps(body).encode())
+
+
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@pytest.mark.parametrize("end", [b"", b"\n"])
+@pytest.mark.parametrize("last", [True, False])
+def test_a_watched_stream_may_lack_its_last_blank_line(size: int, end: bytes, last: bool) -> None:
+    """Wherever the event has its kind."""
+    response = {
+        "model": "m",
+        "output": [{"text": "x" * 900}],
+        "usage": {"input_tokens": 2, "output_tokens": 1},
+    }
+    kind = {"type": "response.completed"}
+    event = {"response": response, **kind} if last else {**kind, "response": response, "sequence_number": 4}
+    data = b"data: " + json.dumps(event).encode() + end
+    sniffer = DIALECT.sniffer()
+    for at in range(0, len(data), size):
+        sniffer.feed(data[at : at + size])
+    assert sniffer.ended and sniffer.usage is not None
+    assert (sniffer.usage.input, sniffer.usage.output) == (2, 1)
+
+
+@pytest.mark.parametrize("error", ["boom", {"message": "boom", "code": 503}])
+def test_an_error_of_any_shape_in_a_watched_stream(error: Any) -> None:
+    sniffer = DIALECT.sniffer()
+    sniffer.feed(b"data: " + json.dumps({"error": error, "code": 503}).encode() + b"\n\n")
+    assert sniffer.error is not None
+    assert (sniffer.error.message, sniffer.error.status_code) == ("boom", 503)

@@ -22,6 +22,8 @@ NLP = DIALECTS["nlp_generation"]
 LUMINOUS = DIALECTS["luminous_complete"]
 J2 = DIALECTS["j2_complete"]
 WATSONX = DIALECTS["watsonx_generation"]
+GENERATE = DIALECTS["cohere_generate"]
+WRITER = DIALECTS["writer_completions"]
 ASKED = [{"role": "user", "content": "Hi"}]
 
 
@@ -33,6 +35,10 @@ def written(dialect: Any, **body: Any) -> ir.Written:
 
 def sse(*events: Any) -> bytes:
     return b"".join(b"data:" + json.dumps(event).encode() + b"\n\n" for event in events)
+
+
+def json_lines(*events: Any) -> bytes:
+    return b"".join(json.dumps(event).encode() + b"\n" for event in events)
 
 
 def read(dialect: Any, data: bytes, size: int = 10**6) -> list[ir.Event]:
@@ -166,7 +172,7 @@ def test_without_a_limit_triton_gets_one() -> None:
 
 @pytest.mark.parametrize("name", DIALECTS)
 def test_streams_are_asked_for_where_the_body_says_so(name: str) -> None:
-    flag = {"triton_generate", "nlp_generation", "luminous_complete"}
+    flag = {"triton_generate", "nlp_generation", "luminous_complete", "cohere_generate", "writer_completions"}
     body = written(DIALECTS[name], stream=True).body
     assert body.get("stream") is (True if name in flag else None)
 
@@ -215,6 +221,17 @@ DETAILS = {"finish_reason": "length", "generated_tokens": 4, "prompt_tokens": 3}
             ("Yo", "stop", (2, 1)),
         ),
         (WATSONX, GENERATED, ("Yo", "length", (3, 4))),
+        (
+            GENERATE,
+            {
+                "id": "i",
+                "generations": [{"id": "g", "text": "Yo", "finish_reason": "ERROR_LIMIT"}],
+                "meta": {"billed_units": {"input_tokens": 3, "output_tokens": 4}},
+            },
+            ("Yo", "length", (3, 4)),
+        ),
+        (GENERATE, {"generations": [{"text": "Yo", "finish_reason": "ERROR_TOXIC"}]}, ("Yo", "content_filter", None)),
+        (WRITER, {"choices": [{"text": "Yo", "log_probs": None}], "model": "m"}, ("Yo", "stop", None)),
     ],
 )  # fmt: skip
 def test_an_answer(dialect: Any, body: Any, expected: tuple[Any, ...]) -> None:
@@ -285,12 +302,75 @@ END = {"finish_reason": "eos_token", "generated_tokens": 3, "input_length": 2}
             ),
             ("Héllo", "length", (2, 3)),
         ),
+        (
+            GENERATE,
+            json_lines(
+                {"text": "Hé", "is_finished": False, "event_type": "text-generation"},
+                {"text": "llo", "is_finished": False, "event_type": "text-generation"},
+                {
+                    "is_finished": True,
+                    "event_type": "stream-end",
+                    "finish_reason": "COMPLETE",
+                    "response": {
+                        "generations": [{"text": "Héllo"}],
+                        "meta": {"billed_units": {"input_tokens": 2, "output_tokens": 3}},
+                    },
+                },
+            ),
+            ("Héllo", "stop", (2, 3)),
+        ),
+        (
+            GENERATE,
+            sse(
+                {"text": "Héllo", "is_finished": False}, {"is_finished": True, "finish_reason": "MAX_TOKENS"}
+            ),
+            ("Héllo", "length", None),
+        ),
+        (WRITER, sse({"value": "Hé"}, {"value": "llo"}), ("Héllo", "stop", None)),
     ],
 )
 def test_a_stream(dialect: Any, data: bytes, expected: tuple[Any, ...], size: int) -> None:
     assert told(fold(read(dialect, data, size))) == expected
     assert not dialect.is_opening(data)
     assert dialect.is_opening(b"\0")
+
+
+@pytest.mark.parametrize("size", [1, 10**6])
+def test_answers_in_turns_are_told_apart(size: int) -> None:
+    """Each with its own reason, or with one that is told of all."""
+    rows = [(0, "a"), (1, "b"), (1, "c"), (0, "d")]
+    chunks = [{"type": "stream_chunk", "index": at, "completion": text} for at, text in rows]
+    ends = [{"index": 1, "finish_reason": "maximum_tokens"}, {"index": 0, "finish_reason": "end_of_text"}]
+    reply = fold(read(LUMINOUS, sse(*chunks, *ends), size))
+    found = [
+        (choice.index, choice.turn.blocks, choice.finish and choice.finish.reason) for choice in reply.choices
+    ]
+    assert found == [(0, [ir.Text("ad")], "stop"), (1, [ir.Text("bc")], "length")]
+    lines = [{"text": text, "index": at, "is_finished": False} for at, text in rows]
+    reply = fold(
+        read(GENERATE, json_lines(*lines, {"is_finished": True, "finish_reason": "MAX_TOKENS"}), size)
+    )
+    assert [choice.finish and choice.finish.reason for choice in reply.choices] == ["length", "length"]
+
+
+@pytest.mark.parametrize("size", [1, 10**6])
+def test_a_stream_of_generations_that_fails(size: int) -> None:
+    end = {"event_type": "stream-error", "is_finished": True, "finish_reason": "ERROR", "err": "too busy"}
+    last = read(GENERATE, json_lines({"text": "a", "is_finished": False}, end), size)[-1]
+    assert isinstance(last, ir.StreamFailure)
+    assert (last.error.message, last.error.status_code) == ("too busy", 500)
+
+
+def test_what_cohere_and_writer_are_asked() -> None:
+    asked = {"max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": ["a"], "seed": 7, "n": 1}
+    assert written(GENERATE, **asked, top_k=3, presence_penalty=0.1).body == {
+        "model": "m", "prompt": "Hi", "max_tokens": 9, "temperature": 0.5, "p": 0.9, "k": 3, "stop_sequences": ["a"],
+        "seed": 7, "presence_penalty": 0.1, "num_generations": 1,
+    }  # fmt: skip
+    assert written(WRITER, **asked).body == {
+        "model": "m", "prompt": "Hi", "max_tokens": 9, "temperature": 0.5, "top_p": 0.9, "stop": ["a"],
+        "random_seed": 7,
+    }  # fmt: skip
 
 
 def test_a_stream_that_was_cut() -> None:

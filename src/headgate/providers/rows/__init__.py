@@ -48,6 +48,7 @@ from headgate.providers.rows import (
     vectors,
     vertex_ai,
     watsonx,
+    writer,
     xai,
 )
 
@@ -72,6 +73,7 @@ ROWS: tuple[Provider, ...] = (
     ollama.CLOUD,
     huggingface.ROW,
     watsonx.ROW,
+    writer.ROW,
     sagemaker.ROW,
     sagemaker.CHAT,
     hosted_vllm.ROW,

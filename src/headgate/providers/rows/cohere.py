@@ -1,9 +1,14 @@
-"""Cohere. https://docs.cohere.com/reference/about"""
+"""Cohere. https://docs.cohere.com/reference/about
+
+Text completions go through chat, but for the older models, which have https://docs.cohere.com/v1/reference/generate.
+"""
 
 import re
 from typing import Final
 
-from headgate.providers.base import Provider, Site
+from msgspec.structs import replace
+
+from headgate.providers.base import Provider, Site, Variant
 
 _VERSIONED: Final = re.compile(r"/v[12](?:/[a-z]+)?$")
 
@@ -15,7 +20,7 @@ def _path(site: Site) -> str:
     return root + path if found else path
 
 
-ROW = Provider(
+_ROW = Provider(
     id="cohere",
     name="Cohere",
     aliases=("cohere_chat",),
@@ -35,4 +40,13 @@ ROW = Provider(
     path_of=_path,
     bare=r"command-(?:a|r)|c4ai-aya-|(?:embed|rerank)-(?:english|multilingual|v\d)",
     stream_usage="always",
+)
+_OLDER = replace(
+    _ROW,
+    paths={**_ROW.paths, "completions": "/v1/generate"},
+    dialects={**_ROW.dialects, "completions": "cohere_generate"},
+)
+ROW = replace(
+    _ROW,
+    variants=(Variant(match=r"(?:command|base)(?:-(?:light|medium|xlarge|nightly))*$", row=_OLDER),),
 )

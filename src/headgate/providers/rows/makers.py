@@ -16,6 +16,13 @@ def _dashscope(site: Site) -> str:
     )
 
 
+def _minimax(site: Site) -> str:
+    """https://platform.minimax.io/docs/api-reference/text-anthropic-api: beside what looks like OpenAI's."""
+    path = site.provider.paths[site.operation]
+    beside = site.operation == "messages" and site.base.endswith("/v1")
+    return site.base.removesuffix("/v1") + path if beside else path
+
+
 ROWS: tuple[Provider, ...] = (
     Provider(
         id="ai21",
@@ -138,8 +145,9 @@ ROWS: tuple[Provider, ...] = (
         base_url="https://api.minimax.io/v1",
         base_url_env=("MINIMAX_API_BASE",),
         api_key_env=("MINIMAX_API_KEY",),
-        paths={**_paths("chat", "embeddings"), "speech": "/t2a_v2"},
-        dialects={"speech": "t2a_speech"},
+        paths={**_paths("chat", "embeddings"), "speech": "/t2a_v2", "messages": "/anthropic/v1/messages"},
+        path_of=_minimax,
+        dialects={"speech": "t2a_speech", "messages": "anthropic"},
         quirks=Quirks(
             refuse=("frequency_penalty", "presence_penalty", "logit_bias"),
             only={"n": (1,)},

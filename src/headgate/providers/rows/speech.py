@@ -2,7 +2,8 @@
 
 Deepgram https://developers.deepgram.com/reference, ElevenLabs https://elevenlabs.io/docs/api-reference, Azure Speech
 https://learn.microsoft.com/azure/ai-services/speech-service/rest-text-to-speech, Amazon Polly
-https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html.
+https://docs.aws.amazon.com/polly/latest/dg/API_SynthesizeSpeech.html, Cartesia
+https://docs.cartesia.ai/api-reference/stt/transcribe.
 """
 
 from urllib.parse import urlsplit
@@ -48,6 +49,17 @@ ROWS: tuple[Provider, ...] = (
         dialects={"speech": "polly_speech"},
     ),
     AZURE,
+    Provider(
+        id="cartesia",
+        name="Cartesia",
+        base_url="https://api.cartesia.ai",
+        base_url_env=("CARTESIA_API_BASE",),
+        api_key_env=("CARTESIA_API_KEY",),
+        headers={"cartesia-version": "2025-04-16"},
+        paths={"transcriptions": "/stt"},
+        dialects={"transcriptions": "ink_transcriptions"},
+        bare=r"ink-",
+    ),
     Provider(
         id="deepgram",
         name="Deepgram",

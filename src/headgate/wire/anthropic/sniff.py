@@ -1,14 +1,18 @@
 """Watches a Messages stream that is passed through: usage, model, end and error, by byte search.
 
 Of all events only message_start, message_delta, message_stop and error matter, four of hundreds. They are
-known by their `event:` lines, which no text can fake: in JSON a line end is escaped.
+known by their `event:` lines, which no text can fake: in JSON a line end is escaped. A stream that names no events
+is read along.
 """
 
+import re
 from typing import Any, Final
 
 import msgspec
 
 from headgate.wire import failures
+from headgate.wire.along import Along
+from headgate.wire.anthropic.stream import StreamReader
 from headgate.wire.anthropic.usage import merge, read_usage
 from headgate.wire.dialect import Seen
 from headgate.wire.shape import Malformed
@@ -18,6 +22,11 @@ _TAIL: Final = 32
 
 _MAX: Final = 1 << 20
 """Bytes of one event that are waited for."""
+
+_FIRST: Final = re.compile(rb"(?:\xef\xbb\xbf)?(?:(?::|id:|retry:)[^\r\n]*[\r\n]|[\r\n \t])*(event|data):")
+"""How a stream begins: with a name or without."""
+_HEAD: Final = 4096
+"""Bytes of comments before that."""
 
 
 class _Message(msgspec.Struct):
@@ -34,20 +43,37 @@ _DECODE = msgspec.json.Decoder(_Event).decode
 
 
 class Sniffer(Seen):
-    __slots__ = ("_buffer", "_totals", "_waiting")
+    __slots__ = ("_along", "_buffer", "_start", "_totals", "_waiting")
 
     def __init__(self) -> None:
         super().__init__()
         self._buffer = b""
         self._waiting = False
         self._totals: dict[str, Any] = {}
+        self._start: bytes | None = b""
+        self._along: Along | None = None
 
     def feed(self, data: bytes) -> None:
+        if self._start is not None:
+            self._start += data
+            first = _FIRST.match(self._start)
+            if first and first[1] == b"data":
+                self._along, data = Along(StreamReader()), self._start
+            if first or len(self._start) > _HEAD:
+                self._start = None
+        if self._along is not None:
+            self._follow(self._along, data)
+            return
         buffer = self._buffer + data
         if self._waiting or b"message_" in buffer or b"error" in buffer:
             self._scan(buffer)
         else:
             self._buffer = buffer[-_TAIL:]
+
+    def _follow(self, along: Along, data: bytes) -> None:
+        along.feed(data)
+        self.usage, self.model, self.error = along.usage, along.model, along.error
+        self.ended, self.done = along.ended, along.done
 
     def _scan(self, buffer: bytes) -> None:
         """Goes over the lines of the buffer. An event line and its data must be whole: what is not waits."""

@@ -4,7 +4,8 @@ OpenAI https://platform.openai.com/docs/api-reference/audio/createTranscription 
 vLLM), Groq https://console.groq.com/docs/speech-to-text, Mistral
 https://docs.mistral.ai/api/#tag/audio.transcriptions, ElevenLabs
 https://elevenlabs.io/docs/api-reference/speech-to-text/convert, xAI https://docs.x.ai/docs/guides/speech-to-text,
-Cohere https://docs.cohere.com/reference/create-audio-transcription. The file goes last: some demand it.
+Cohere https://docs.cohere.com/reference/create-audio-transcription, Cartesia
+https://docs.cartesia.ai/api-reference/stt/transcribe. The file goes last: some demand it.
 """
 
 from collections.abc import Callable, Mapping
@@ -203,4 +204,9 @@ FORMS: Final = (
     ),
     FormDialect(name="stt_transcriptions", names={"language": "language"}, told_apart=(("diarize", "true"),)),
     FormDialect(name="plain_transcriptions", names=_PLAIN),
+    FormDialect(
+        name="ink_transcriptions",
+        names={"model": "model", "language": "language", "granularities": "timestamp_granularities[]"},
+        timed=(("timestamp_granularities[]", "word"),),
+    ),
 )

@@ -16,7 +16,7 @@ __all__ = ["DIALECT", "OpenAIChat"]
 
 _CONTENT: Final = re.compile(
     rb'"(?:content|reasoning_content|reasoning|refusal|text|arguments)"\s*:\s*(?:"[^"]|\[|\{)'
-    rb'|"(?:tool_calls|audio|reasoning_details|function_call)"\s*:\s*[\[{]|"finish_reason"\s*:\s*"'
+    rb'|"(?:tool_calls|audio|reasoning_details|function_call)"\s*:\s*[\[{]|"finish_reason"\s*:\s*"(?!error")'
 )
 
 

@@ -9,6 +9,8 @@ from headgate.wire.dialect import Seen
 from headgate.wire.responses.reply import failure_of, read_usage
 
 _MARKS: Final = (b"response.completed", b"response.incomplete", b"response.failed", b'"error"')
+_EDGE: Final = 400
+"""Bytes at the beginning and the end of an event among which its kind stands."""
 _CREATED: Final = b"response.created"
 _ENDS: Final = ("response.completed", "response.incomplete", "response.failed", "response.cancelled")
 _DECODE: Final = msgspec.json.Decoder().decode
@@ -32,7 +34,7 @@ class Sniffer(Seen):
             ):
                 self._look(name, event)
         rest = self._decoder.rest
-        if b"response.completed" in rest[:200] and rest.rstrip().endswith(b"}}"):
+        if rest.endswith((b"}", b"}\n")) and any(mark in rest[:_EDGE] + rest[-_EDGE:] for mark in _MARKS):
             self._look("", rest.partition(b"data:")[2].strip())  # the last event, without its blank line
 
     def _look(self, name: str, event: bytes) -> None:
@@ -44,7 +46,8 @@ class Sniffer(Seen):
             return
         kind, response = str(node.get("type") or name), node.get("response")
         if kind == "error" or (not kind.startswith("response.") and node.get("error")):
-            self.error = failures.read_document({"error": node.get("error") or node})
+            told = node.get("error")
+            self.error = failures.read_document({"error": told} if isinstance(told, dict) else node)
         if not isinstance(response, dict):
             return
         if isinstance(response.get("model"), str):

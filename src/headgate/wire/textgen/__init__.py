@@ -48,7 +48,7 @@ class TextGeneration(ServersOnly):
     def glance(self, body: bytes) -> Glance:
         """Never raises."""
         try:
-            return Glance(usage=usage_of(self._form, decode(body)))
+            return Glance(usage=usage_of(self._form, decode(self._form, body)))
         except HeadgateError as error:
             return Glance(error=error)
 

@@ -20,6 +20,11 @@ _REASONS: Final[dict[str, ir.FinishReason]] = {
     "time_limit": "length",
     "token_limit": "length",
     "content_filter": "content_filter",
+    "error_limit": "length",
+    "error_toxic": "content_filter",
+    "error": "error",
+    "timeout": "error",
+    "user_cancel": "error",
 }
 """All other words mean that the text has come to its end."""
 
@@ -61,26 +66,26 @@ def _last_line(said: Any) -> str:
     return lines[-1].strip() if lines else ""
 
 
-def decode(body: bytes) -> Any:
+def decode(form: Format, body: bytes) -> Any:
     document = reply_json(body)
     if isinstance(document, list) and len(document) == 1:
         document = document[0]
-    if (failure := failure_of(document)) is not None:
+    if (failure := failure_of(form, document)) is not None:
         raise failure
     return document
 
 
-def failure_of(document: Any) -> HeadgateError | None:
+def failure_of(form: Format, document: Any) -> HeadgateError | None:
     """What a document says that went wrong."""
     if isinstance(document, dict) and (document.get("error") or document.get("errors")):
         return failures.read_document(document)
+    if form.failure and (said := at(document, form.failure)):
+        return failures.read_document({"message": _last_line(said)}, 500)
     return None
 
 
 def read_reply(form: Format, body: bytes) -> ir.Reply:
-    document = decode(body)
-    if (said := at(document, form.failure)) and form.failure:
-        raise failures.read_document({"message": _last_line(said)}, 500)
+    document = decode(form, body)
     rows = at(document, form.rows) if form.rows else [document]
     if not isinstance(rows, list) or not rows:
         raise APIResponseValidationError(

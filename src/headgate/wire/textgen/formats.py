@@ -5,6 +5,8 @@ https://github.com/triton-inference-server/server/blob/main/docs/protocol/extens
 https://docs.nlpcloud.com/#generation
 https://docs.aleph-alpha.com/api/complete
 https://docs.ai21.com/reference/j2-complete-ref
+https://docs.cohere.com/v1/reference/generate
+https://dev.writer.com/api-reference/completion-api/text-generation
 https://cloud.ibm.com/apidocs/watsonx-ai#text-generation
 https://github.com/petals-infra/chat.petals.dev#apis
 
@@ -25,9 +27,10 @@ class Format(Struct, frozen=True, kw_only=True):
     that stand beside the parameters, `fixed` is always sent, `adapt` has the last word.
     `rows` is the path to the list of answers, "" where there is but one; `text` and `finish` lead from there,
     `counts` (input, output) from the top, each with other places where it may be. `piece` is the text in an event of
-    a stream, `skip` what marks an event whose text is none; `plain` streams are bare text. `ends`: a stream says why
-    it ended, so that one that was cut is known: at `ended` where that is not `finish`, and until then it says
-    `going`. `failure` is the key of what went wrong, in an answer of any status.
+    a stream, `place` the number of the answer that it belongs to, `skip` what marks an event whose text is none;
+    `plain` streams are bare text. `ends`: a stream says why it ended, so that one that was cut is known: at `ended`
+    where that is not `finish`, and until then it says `going`. `failure` is the key of what went wrong, in an answer
+    of any status.
     """
 
     name: str
@@ -45,6 +48,7 @@ class Format(Struct, frozen=True, kw_only=True):
     finish: str = ""
     counts: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     piece: str = ""
+    place: str = ""
     skip: str = ""
     plain: bool = False
     ends: bool = True
@@ -180,6 +184,7 @@ FORMATS: Final = (
         finish="finish_reason",
         counts=(("num_tokens_prompt_total",), ("num_tokens_generated",)),
         piece="completion",
+        place="index",
     ),
     Format(
         name="j2_complete",
@@ -223,6 +228,52 @@ FORMATS: Final = (
         piece="results.0.generated_text",
         ended="results.0.stop_reason",
         going="not_finished",
+    ),
+    Format(
+        name="cohere_generate",
+        prompt="prompt",
+        params={
+            "max_tokens": "max_tokens",
+            "temperature": "temperature",
+            "top_p": "p",
+            "top_k": "k",
+            "stop": "stop_sequences",
+            "seed": "seed",
+            "frequency_penalty": "frequency_penalty",
+            "presence_penalty": "presence_penalty",
+            "n": "num_generations",
+        },
+        native=frozenset("end_sequences preset raw_prompting return_likelihoods truncate".split()),
+        names_model="body",
+        stream_key="stream",
+        rows="generations",
+        text="text",
+        finish="finish_reason",
+        counts=(
+            ("meta.billed_units.input_tokens", "response.meta.billed_units.input_tokens"),
+            ("meta.billed_units.output_tokens", "response.meta.billed_units.output_tokens"),
+        ),
+        piece="text",
+        place="index",
+        failure="err",
+    ),
+    Format(
+        name="writer_completions",
+        prompt="prompt",
+        params={
+            "max_tokens": "max_tokens",
+            "temperature": "temperature",
+            "top_p": "top_p",
+            "stop": "stop",
+            "seed": "random_seed",
+        },
+        native=frozenset({"best_of", "random_seed"}),
+        names_model="body",
+        stream_key="stream",
+        rows="choices",
+        text="text",
+        piece="value",
+        ends=False,
     ),
     Format(
         name="petals_generate",
