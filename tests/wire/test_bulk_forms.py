@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headgate.errors import APIResponseValidationError, BadRequestError
 from headgate.wire import bulk, bulk_bedrock, bulk_vertex
-from headgate.wire.bulk import Order, Outcome, Place
+from headgate.wire.bulk import Asked, Order, Outcome, Place, Record
 
 BEDROCK, VERTEX = bulk_bedrock.FORM, bulk_vertex.FORM
 ARN = "arn:aws:bedrock:us-west-2:123456789012:model-invocation-job/abcdef123456"
@@ -46,6 +46,10 @@ def order(**fields: Any) -> Order:
     return Order(**given)
 
 
+def asked(body: bytes, spoken: str, custom_id: str = "r", model: str = "m") -> Asked:
+    return Asked(custom_id=custom_id, body=body, spoken=spoken, model=model)
+
+
 # ids
 
 
@@ -62,7 +66,7 @@ def test_an_id_travels_in_labels(custom_id: str) -> None:
 @given(st.text(max_size=100), st.dictionaries(st.sampled_from(["team", "cost"]), st.just("x")))
 def test_a_line_of_geminis_keeps_its_own_labels(custom_id: str, own: dict[str, str]) -> None:
     body = msgspec.json.encode({"contents": [], **({"labels": own} if own else {})})
-    line = json.loads(VERTEX.line(custom_id, body, "gemini"))
+    line = json.loads(VERTEX.line(asked(body, "gemini", custom_id)).line)
     assert line["request"]["contents"] == []
     assert own.items() <= line["request"]["labels"].items()
     back = json.dumps({**line, "status": "", "response": {"candidates": [{}]}})
@@ -93,14 +97,12 @@ def test_labels_of_others_are_no_id(labels: dict[str, str]) -> None:
     ],
 )
 def test_lines_of_partners_models(spoken: str, line: dict[str, Any]) -> None:
-    assert json.loads(VERTEX.line("r", b'{"a":1}', spoken)) == line
+    assert VERTEX.line(asked(b'{"a":1}', spoken)) == Record(msgspec.json.encode(line))
 
 
 def test_a_line_of_bedrocks() -> None:
-    assert json.loads(BEDROCK.line("r", b'{"a":1}', "bedrock_converse")) == {
-        "recordId": "r",
-        "modelInput": {"a": 1},
-    }
+    record = BEDROCK.line(asked(b'{"a":1}', "bedrock_converse"))
+    assert record == Record(b'{"recordId":"r","modelInput":{"a":1}}')
 
 
 @pytest.mark.parametrize(

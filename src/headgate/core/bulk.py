@@ -18,6 +18,7 @@ from headgate.providers.base import Bulk
 from headgate.wire.bulk import Form, Order, Place, State
 from headgate.wire.bulk_bedrock import FORM as BEDROCK
 from headgate.wire.bulk_vertex import FORM as VERTEX
+from headgate.wire.ir import Usage
 from headgate.wire.ndjson import Lines
 
 FORMS: Final = {"bedrock": BEDROCK, "vertex": VERTEX}
@@ -123,6 +124,24 @@ async def result_lines(
                 raise
         if last := reader.close():
             yield last
+
+
+async def used(engine: Engine, deployment: Deployment, document: Mapping[str, Any]) -> Usage | None:
+    """What a job used as a whole, where its cloud says so beside the results. Raises what the bucket answers."""
+    form = form_of(deployment)
+    where = form.state(document).results
+    if form.summary is None or where is None:
+        return None
+    beside = form.summary.place(where)
+    try:
+        return form.summary.read(await _whole(engine, deployment.store(beside.bucket), beside.key))
+    except NotFoundError:
+        return None
+
+
+async def _whole(engine: Engine, store: Deployment, key: str) -> bytes:
+    async with aclosing(buckets.pieces(engine, store, key)) as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 async def remove_results(engine: Engine, deployment: Deployment, document: Mapping[str, Any]) -> None:
