@@ -39,6 +39,8 @@ from headgate.wire.ndjson import Lines
 
 OUTPUT: Final = "output"
 ERRORS: Final = "error"
+ORDERED: Final = "headgate-"
+"""How the names of our jobs begin."""
 LARGEST: Final = 1024 * 1024 * 1024
 """Bytes of an input file that the clouds take: https://docs.aws.amazon.com/general/latest/gr/bedrock.html and
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-from-cloud-storage."""
@@ -330,7 +332,7 @@ def order_of(home: Deployment, kept: Kept, asked: Mapping[str, Any]) -> tuple[Or
     settings = bulk.settings_of(home)
     answers = bulk.place(home, "output" if "output" in settings else "bucket", "results/")
     order = Order(
-        name=f"headgate-{secrets.token_hex(12)}",
+        name=f"{ORDERED}{secrets.token_hex(12)}",
         model=bulk.model_of(home, kept.model),
         asked=bulk.uri(home, Place(kept.bucket, kept.key)),
         answered=bulk.uri(home, answers),
