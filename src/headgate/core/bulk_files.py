@@ -45,7 +45,8 @@ LARGEST: Final = 1024 * 1024 * 1024
 """Bytes of an input file that the clouds take: https://docs.aws.amazon.com/general/latest/gr/bedrock.html and
 https://cloud.google.com/vertex-ai/generative-ai/docs/multimodal/batch-prediction-from-cloud-storage."""
 FAIR: Final = 8
-"""Lines that are translated in one go: calls of others wait meanwhile."""
+FAIR_BYTES: Final = 64 * 1024
+"""Lines, and bytes of them, that are translated in one go: calls of others wait meanwhile."""
 _IN_MEMORY: Final = 1024 * 1024
 _PIECE: Final = 256 * 1024
 _ALL: Final = ""
@@ -107,6 +108,17 @@ async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[Line]:
             yield batches.request_line(line, number)
     if last := reader.close():
         yield batches.request_line(last, number + 1)
+
+
+async def fairly(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The same lines; others get their turn in between."""
+    count = size = 0
+    async for line in lines:
+        yield line
+        count, size = count + 1, size + len(line)
+        if count >= FAIR or size >= FAIR_BYTES:
+            await asyncio.sleep(0)
+            count = size = 0
 
 
 # the input file
@@ -385,11 +397,7 @@ async def results(
         async with aclosing(lines):
             if first and (line := told_line(first)):
                 yield line
-            count = 0
-            async for data in lines:
-                count += 1
-                if not count % FAIR:
-                    await asyncio.sleep(0)
+            async for data in fairly(lines):
                 if line := told_line(data):
                     yield line
 

@@ -14,6 +14,7 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from headgate.core import bulk
+from headgate.core.bulk_files import fairly
 from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
@@ -305,7 +306,7 @@ async def _sums(
         return sums
     spoken, all_of = dialect(name), told.model(job)
     own = str(document.get("model") or deployment.model)
-    async for line in told.lines(snapshot.engine, deployment, document):
+    async for line in fairly(told.lines(snapshot.engine, deployment, document)):
         body = told.read(line).body
         glance = spoken.glance(body) if body else None
         if glance is None or glance.usage is None:
