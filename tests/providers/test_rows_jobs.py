@@ -110,6 +110,37 @@ def test_a_jobs_model(model: str, named: str) -> None:
     assert found.provider.bulk.model_of(found.model) == named
 
 
+@pytest.mark.parametrize(
+    ("model", "operation"),
+    [
+        ("bedrock/amazon.titan-embed-text-v2:0", "embeddings"),
+        ("bedrock/us-west-2/amazon.titan-embed-image-v1", "embeddings"),
+        ("bedrock/invoke/cohere.embed-english-v3", "embeddings"),
+        ("bedrock/us.cohere.embed-v4:0", "embeddings"),
+        ("bedrock/amazon.nova-2-multimodal-embeddings-v1:0", "embeddings"),
+        (
+            "bedrock/arn:aws:bedrock:us-west-2::foundation-model/amazon.titan-embed-text-v2:0",
+            "embeddings",
+        ),
+        ("bedrock/cohere.command-r-v1:0", "chat"),
+        ("bedrock/amazon.titan-text-express-v1", "chat"),
+        ("bedrock/amazon.nova-lite-v1:0", "chat"),
+        ("vertex_ai/text-embedding-005", "embeddings"),
+        ("vertex_ai/textembedding-gecko@003", "embeddings"),
+        ("vertex_ai/text-multilingual-embedding-002", "embeddings"),
+        ("vertex_ai/gemini-embedding-001", "embeddings"),
+        ("vertex_ai/gemini-2.5-flash", "chat"),
+        ("vertex_ai/multimodalembedding@001", "chat"),
+    ],
+)
+def test_what_a_models_batches_ask(model: str, operation: str) -> None:
+    own = {"model": model, "vertex_project": "p", "aws_region_name": "us-west-2"}
+    found = Deployment("group", own, catalog=CATALOG, env={})
+    assert found.provider.bulk is not None
+    assert found.provider.bulk.operation == operation
+    assert found.route("embeddings", False).dialect.name in ("bedrock_embeddings", "vertex_embeddings")
+
+
 def test_models_of_a_cloud_that_have_no_batches() -> None:
     found = Deployment("group", {"model": "vertex_ai/mistral-large@2411"}, catalog=CATALOG, env={})
     assert found.provider.bulk is None

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from headgate.errors import APIResponseValidationError, BadRequestError
 from headgate.wire import bulk, bulk_bedrock, bulk_vertex
-from headgate.wire.bulk import Order, Outcome, Place
+from headgate.wire.bulk import Asked, Order, Outcome, Place, Record
 
 BEDROCK, VERTEX = bulk_bedrock.FORM, bulk_vertex.FORM
 ARN = "arn:aws:bedrock:us-west-2:123456789012:model-invocation-job/abcdef123456"
@@ -46,6 +46,10 @@ def order(**fields: Any) -> Order:
     return Order(**given)
 
 
+def asked(body: bytes, spoken: str, custom_id: str = "r", model: str = "m") -> Asked:
+    return Asked(custom_id=custom_id, body=body, spoken=spoken, model=model)
+
+
 # ids
 
 
@@ -62,7 +66,7 @@ def test_an_id_travels_in_labels(custom_id: str) -> None:
 @given(st.text(max_size=100), st.dictionaries(st.sampled_from(["team", "cost"]), st.just("x")))
 def test_a_line_of_geminis_keeps_its_own_labels(custom_id: str, own: dict[str, str]) -> None:
     body = msgspec.json.encode({"contents": [], **({"labels": own} if own else {})})
-    line = json.loads(VERTEX.line(custom_id, body, "gemini"))
+    line = json.loads(VERTEX.line(asked(body, "gemini", custom_id)).line)
     assert line["request"]["contents"] == []
     assert own.items() <= line["request"]["labels"].items()
     back = json.dumps({**line, "status": "", "response": {"candidates": [{}]}})
@@ -93,14 +97,12 @@ def test_labels_of_others_are_no_id(labels: dict[str, str]) -> None:
     ],
 )
 def test_lines_of_partners_models(spoken: str, line: dict[str, Any]) -> None:
-    assert json.loads(VERTEX.line("r", b'{"a":1}', spoken)) == line
+    assert VERTEX.line(asked(b'{"a":1}', spoken)) == Record(msgspec.json.encode(line))
 
 
 def test_a_line_of_bedrocks() -> None:
-    assert json.loads(BEDROCK.line("r", b'{"a":1}', "bedrock_converse")) == {
-        "recordId": "r",
-        "modelInput": {"a": 1},
-    }
+    record = BEDROCK.line(asked(b'{"a":1}', "bedrock_converse"))
+    assert record == Record(b'{"recordId":"r","modelInput":{"a":1}}')
 
 
 @pytest.mark.parametrize(
@@ -298,3 +300,102 @@ def test_odd_lines_are_read_or_refused(name: str, value: Any) -> None:
     except msgspec.DecodeError:
         return
     assert bool(found.code) != bool(found.body)
+
+
+# embeddings
+
+
+def predict(*texts: str, parameters: dict[str, Any] | None = None, **told: str) -> bytes:
+    body: dict[str, Any] = {"instances": [{"content": text, **told} for text in texts]}
+    return msgspec.json.encode({**body, **({"parameters": parameters} if parameters else {})})
+
+
+def test_a_line_of_an_instance_has_its_key_beside_it() -> None:
+    body = predict("Hi", task_type="CLUSTERING", parameters={"outputDimensionality": 256})
+    record = VERTEX.line(asked(body, "vertex_embeddings", "r1", "text-embedding-005"))
+    assert json.loads(record.line) == {"key": "r1", "content": "Hi", "task_type": "CLUSTERING"}
+    assert record.shared == {"outputDimensionality": 256}
+
+
+def test_a_line_of_geminis_embeddings() -> None:
+    body = predict(
+        "Hi",
+        task_type="RETRIEVAL_DOCUMENT",
+        title="T",
+        parameters={"outputDimensionality": 768, "autoTruncate": False},
+    )
+    record = VERTEX.line(asked(body, "vertex_embeddings", "r1", "gemini-embedding-001"))
+    config = {
+        "output_dimensionality": 768,
+        "auto_truncate": False,
+        "task_type": "RETRIEVAL_DOCUMENT",
+        "title": "T",
+    }
+    request = {"content": {"parts": [{"text": "Hi"}]}, "embed_content_config": config}
+    assert json.loads(record.line) == {"key": "r1", "request": request}
+    assert record.shared == {}
+    plain = VERTEX.line(asked(predict("Hi"), "vertex_embeddings", "r1", "gemini-embedding-2"))
+    assert json.loads(plain.line) == {"key": "r1", "request": {"content": {"parts": [{"text": "Hi"}]}}}
+
+
+def test_what_a_line_of_embeddings_can_not_say() -> None:
+    with pytest.raises(BadRequestError, match="has 2 texts"):
+        VERTEX.line(asked(predict("a", "b"), "vertex_embeddings", model="text-embedding-005"))
+    with pytest.raises(BadRequestError, match="takes no task_type and no title"):
+        VERTEX.line(
+            asked(
+                predict("a", task_type="CLUSTERING", title="t"),
+                "vertex_embeddings",
+                model="gemini-embedding-2",
+            )
+        )
+
+
+def test_what_a_job_says_of_all_its_instances() -> None:
+    given = {"spoken": "vertex_embeddings", "shared": {"outputDimensionality": 256}}
+    made = VERTEX.order(order(model="publishers/google/models/text-embedding-005", **given))
+    assert made["instanceConfig"] == {"keyField": "key"}
+    assert made["modelParameters"] == {"outputDimensionality": 256}
+    for other in (
+        order(model="publishers/google/models/gemini-embedding-001", spoken="vertex_embeddings"),
+        order(model="publishers/google/models/gemini-2.5-flash", spoken="gemini"),
+    ):
+        assert not {"instanceConfig", "modelParameters"} & VERTEX.order(other).keys()
+
+
+PREDICTED = {"embeddings": {"statistics": {"token_count": 8, "truncated": False}, "values": [0.2]}}
+
+
+@pytest.mark.parametrize(
+    ("line", "body"),
+    [
+        ({"instance": {"content": "Hi", "key": "r"}, "predictions": [PREDICTED], "status": ""}, [PREDICTED]),
+        ({"key": "r", "predictions": [PREDICTED], "status": ""}, [PREDICTED]),
+        ({"key": "r", "prediction": PREDICTED}, [PREDICTED]),
+    ],
+)
+def test_results_of_instances(line: dict[str, Any], body: Any) -> None:
+    found = VERTEX.read(msgspec.json.encode(line))
+    assert (found.custom_id, json.loads(found.body)) == ("r", {"predictions": body})
+
+
+def test_results_of_geminis_embeddings() -> None:
+    response = {"embedding": {"values": [0.1]}, "tokenCount": "3"}
+    line = {"key": "r", "request": {"content": {}}, "response": response, "status": ""}
+    assert VERTEX.read(msgspec.json.encode(line)) == Outcome("r", msgspec.json.encode(response))
+
+
+def test_an_instance_that_was_refused() -> None:
+    line = {"instance": {"content": "", "key": "r"}, "predictions": [], "status": "Bad Request: no text"}
+    assert VERTEX.read(msgspec.json.encode(line)).message == "Bad Request: no text"
+
+
+def test_what_bedrock_says_of_all_results() -> None:
+    summary = BEDROCK.summary
+    assert summary is not None
+    results = BEDROCK.state(JOB).results
+    assert results is not None
+    assert summary.place(results) == Place("out", "results/abcdef123456/manifest.json.out")
+    used = summary.read(b'{"totalRecordCount":2,"inputTokenCount":9,"outputTokenCount":0}')
+    assert (used.input, used.output) == (9, 0)
+    assert VERTEX.summary is None

@@ -3,7 +3,8 @@
 Knows no page, no caller and no cost; how a cloud says it is in `wire/bulk_*.py`.
 """
 
-from collections.abc import AsyncGenerator, Mapping
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
 from typing import Any, Final
 
@@ -13,11 +14,14 @@ from headgate.core import buckets
 from headgate.core.deployment import Deployment
 from headgate.core.engine import Engine
 from headgate.core.forward import LIMIT, asked, failed, forward
+from headgate.core.params import UNNAMED
 from headgate.errors import BadRequestError, NotFoundError
+from headgate.ports import Outgoing
 from headgate.providers.base import Bulk
 from headgate.wire.bulk import Form, Order, Place, State
 from headgate.wire.bulk_bedrock import FORM as BEDROCK
 from headgate.wire.bulk_vertex import FORM as VERTEX
+from headgate.wire.ir import Usage
 from headgate.wire.ndjson import Lines
 
 FORMS: Final = {"bedrock": BEDROCK, "vertex": VERTEX}
@@ -51,8 +55,8 @@ def settings_of(deployment: Deployment) -> dict[str, str]:
     missing = [_named(bulk.settings[name]) for name in bulk.needs if not found[name]]
     if missing:
         raise BadRequestError(
-            f"{deployment.provider.name}'s batches are files in a bucket: set {' and '.join(missing)} "
-            f"for the model {deployment.group or deployment.model}",
+            f"{deployment.provider.name}'s batches are files in a bucket: set {' and '.join(missing)}"
+            f"{f' for the model {deployment.group}' if deployment.model != UNNAMED else ''}",
             param=bulk.settings[bulk.needs[0]][0],
             llm_provider=deployment.provider.id,
         )
@@ -123,6 +127,35 @@ async def result_lines(
                 raise
         if last := reader.close():
             yield last
+
+
+async def used(engine: Engine, deployment: Deployment, document: Mapping[str, Any]) -> Usage | None:
+    """What a job used as a whole, where its cloud says so beside the results. Raises what the bucket answers."""
+    form = form_of(deployment)
+    where = form.state(document).results
+    if form.summary is None or where is None:
+        return None
+    beside = form.summary.place(where)
+    try:
+        return form.summary.read(await whole(engine, deployment.store(beside.bucket), beside.key))
+    except NotFoundError:
+        return None
+
+
+async def write(engine: Engine, store: Deployment, key: str, data: bytes) -> None:
+    """A small file. Raises what the bucket answers."""
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield data
+
+    digest = hashlib.sha256(data).hexdigest()
+    await buckets.put(engine, store, key, Outgoing(pieces=pieces(), length=len(data), digest=digest))
+
+
+async def whole(engine: Engine, store: Deployment, key: str) -> bytes:
+    """Of a small file. Raises what the bucket answers."""
+    async with aclosing(buckets.pieces(engine, store, key)) as pieces:
+        return b"".join([piece async for piece in pieces])
 
 
 async def remove_results(engine: Engine, deployment: Deployment, document: Mapping[str, Any]) -> None:

@@ -479,8 +479,12 @@ def _mocked(params: Mapping[str, Any], providers: Mapping[str, Provider]) -> Map
 
 def own_names(row: Provider) -> frozenset[str]:
     """The parameters that a provider's row takes for itself: no request has them."""
+    stored = row.bulk.settings.values() if row.bulk is not None else ()
     return taken(row.credential).union(
-        (name for name, *_ in row.base_vars.values()), row.header_params.values(), [row.auth.token_param]
+        (name for name, *_ in row.base_vars.values()),
+        row.header_params.values(),
+        [row.auth.token_param],
+        (name for names in stored for name in names if not name.isupper()),
     )
 
 

@@ -52,6 +52,8 @@ CLOUDS: Final = (
 )
 """How the names of credentials, projects and regions begin: none of them is ever sent in a body."""
 
+UNNAMED: Final = "-"
+"""The model of a deployment that stands for its provider."""
 
 MOCKS: Final = ("mock_response", "mock_tool_calls", "mock_timeout")
 _LEADING: Final = CREDENTIALS.union(

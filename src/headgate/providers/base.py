@@ -122,7 +122,8 @@ TO_MAX_TOKENS: Final = {"max_completion_tokens": "max_tokens"}
 class Bulk(Struct, frozen=True, kw_only=True):
     """Batches that are jobs on files in a bucket.
 
-    `form` names how jobs and lines are written (`core/bulk.py`), `model_of` makes the job's model of a deployment's.
+    `form` names how jobs and lines are written (`core/bulk.py`), `model_of` makes the job's model of a deployment's;
+    `operation` is what the requests of its lines are.
     `store` is the row of who keeps the files; `store_params` makes its parameters of the deployment's and the
     environment. `settings` are what a job is made of beside: each with the parameters, and in capitals the
     variables, that may hold it, the first of which counts; `needs` those without which there is no batch.
@@ -134,6 +135,7 @@ class Bulk(Struct, frozen=True, kw_only=True):
     store_params: Callable[[Mapping[str, Any], Mapping[str, str]], dict[str, Any]]
     settings: dict[str, tuple[str, ...]]
     needs: tuple[str, ...]
+    operation: Literal["chat", "embeddings"] = "chat"
 
 
 class Provider(Struct, frozen=True, kw_only=True):

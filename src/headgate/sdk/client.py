@@ -21,7 +21,7 @@ from headgate.core.deployment import Deployment
 from headgate.core.dialects import OPERATIONS, SOUND, dialect
 from headgate.core.engine import Engine, Lookup
 from headgate.core.forward import JSON, LIMIT, failed, forward
-from headgate.core.params import is_price
+from headgate.core.params import UNNAMED, is_price
 from headgate.core.route import Group
 from headgate.errors import BadRequestError, HeadgateError
 from headgate.net.pool import Pool
@@ -93,7 +93,7 @@ class Client:
     def __init__(self, *, env: Mapping[str, str] | None = None, catalog: Catalog | None = None) -> None:
         self.catalog = catalog or Catalog()
         self._env = os.environ if env is None else env
-        self._clock = _Clock()
+        self.clock = _Clock()
         self._engines: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, Engine] = (
             weakref.WeakKeyDictionary()
         )
@@ -114,7 +114,7 @@ class Client:
         call, mocked = self._made(operation, model, fields)
         if not mocked:
             fields = {name: value for name, value in fields.items() if name not in _MOCK}
-        engine = await self._engine()
+        engine = await self.engine()
         make = self._mock if mocked else self._real
         try:
             answer = await engine.run(call, lambda name: Group(name, [make(name, model, fields, call)]))
@@ -139,10 +139,9 @@ class Client:
         """A request to a provider's API beside its model calls; see core/forward.py. Raises what the provider
         answers, in the classes of `headgate.errors`."""
         try:
-            name = f"{fields['custom_llm_provider']}/-"
-            deployment = self._deployment(self._with_key(params.deployment_of(name, fields)))
+            deployment = self.known(f"{fields['custom_llm_provider']}/{UNNAMED}", fields)
             timeouts = params.timeouts_of(fields, stream=True) or Timeouts()
-            engine = await self._engine()
+            engine = await self.engine()
             answer = await forward(
                 engine,
                 deployment,
@@ -174,7 +173,7 @@ class Client:
             call, mocked = self._made(operation, model, fields)
             try:
                 prepare(call)
-                engine = await self._engine()
+                engine = await self.engine()
                 if mocked:
                     lookup = partial(self._mocked, fields=fields)
                 answer = await engine.run(call, lookup)
@@ -210,13 +209,17 @@ class Client:
         """A row of a model list. Raises HeadgateError where it can't work."""
         return Deployment(group, made, info, catalog=self.catalog, env=self._env)
 
+    def known(self, name: str, fields: Mapping[str, Any]) -> Deployment:
+        """Whom a model's name means, with the arguments of a call. Raises UnknownProviderError."""
+        return self._deployment(self._with_key(params.deployment_of(name, fields)))
+
     def picked(self, group: Group, model: str, messages: Any) -> Deployment:
         """Whom a call would go to now."""
         call, _ = self._made("chat", model, {"messages": messages or []})
         return group.pick(call, (), self.now(), random.random)
 
     def now(self) -> float:
-        return self._clock.monotonic()
+        return self.clock.monotonic()
 
     def _mocked(self, name: str, *, fields: Mapping[str, Any]) -> Group:
         params = {
@@ -253,8 +256,8 @@ class Client:
             envelope=body,
             model=model,
             stream=stream,
-            started=self._clock.monotonic(),
-            created=int(self._clock.time()),
+            started=self.clock.monotonic(),
+            created=int(self.clock.time()),
             options=params.options_of(model, given, stream),
         )
         if operation in SOUND:  # last: it may open a file
@@ -270,7 +273,7 @@ class Client:
     def hidden(self, answer: Answer) -> dict[str, Any]:
         """LiteLLM's `_hidden_params`: how the answer came about."""
         call, deployment = answer.call, answer.deployment
-        spent = (self._clock.monotonic() - call.started) * 1000
+        spent = (self.clock.monotonic() - call.started) * 1000
         headers = {f"llm_provider-{name}": value for name, value in answer.headers}
         headers.update({name: value for name, value in answer.headers if name.startswith("x-ratelimit-")})
         return {
@@ -295,7 +298,7 @@ class Client:
             same = _same_provider(name, first, fields)
             kept = fields if same else {k: v for k, v in fields.items() if k not in _CREDENTIALS}
             fields = {**kept, **{key: value for key, value in own.items() if value}}
-        return self._deployment(self._with_key(params.deployment_of(name, fields)))
+        return self.known(name, fields)
 
     def _mock(self, name: str, _first: str, fields: Mapping[str, Any], _call: Call) -> Deployment:
         """The built-in provider in the place of another: with its name, its prices and none of its keys."""
@@ -323,12 +326,13 @@ class Client:
             self._deployments[key] = found
         return found
 
-    async def _engine(self) -> Engine:
+    async def engine(self) -> Engine:
+        """Of the running loop."""
         loop = asyncio.get_running_loop()
         engine = self._engines.get(loop)
         if engine is None:
             pool = Pool()
-            engine = Engine({"http": pool, "https": pool, "mock": MockTransport()}, self._clock)
+            engine = Engine({"http": pool, "https": pool, "mock": MockTransport()}, self.clock)
             self._engines[loop] = engine
             self._guards[loop] = guard = _closing(engine)
             await anext(guard)

@@ -1,4 +1,5 @@
-"""LiteLLM's functions of files and batches, at providers that have OpenAI's. Files are sent and never held.
+"""LiteLLM's functions of files and batches, at providers that have OpenAI's, and at clouds whose batches are jobs on
+files in a bucket. Files are sent and never held.
 
 https://platform.openai.com/docs/api-reference/files and …/batch. Each function raises the classes of
 `headgate.errors`; the synchronous ones run the others by the portal.
@@ -16,10 +17,13 @@ from urllib.parse import urlencode
 import msgspec
 
 from headgate.core.forward import JSON, LIMIT, checked
-from headgate.errors import BadRequestError
+from headgate.core.params import UNNAMED
+from headgate.errors import BadRequestError, RequestTooLargeError
 from headgate.ports import Incoming, Outgoing
+from headgate.sdk.bulk import Bucket
 from headgate.sdk.functions import default_client
 from headgate.sdk.objects import Response, View
+from headgate.sdk.openai_bases import adopt
 from headgate.sdk.portal import blocking
 
 PIECE = 256 * 1024
@@ -93,6 +97,12 @@ async def acreate_file(
     **kwargs: Any,
 ) -> FileObject:
     """Uploads a file: bytes, a path, an open file, or (name, any of these[, content-type])."""
+    given = {**kwargs, "custom_llm_provider": custom_llm_provider, "extra_headers": extra_headers}
+    if (bucket := await _bucket(custom_llm_provider, given)) is not None:
+        with ExitStack() as stack:
+            name, content, _ = _parts(file)
+            pieces = _pieces(_opened(content, stack))
+            return FileObject.of(await bucket.create_file(pieces, name, purpose))
     fields = {"purpose": purpose, **(extra_body or {})}
     for name, value in (expires_after or {}).items():
         fields[f"expires_after[{name}]"] = value
@@ -100,7 +110,6 @@ async def acreate_file(
     with ExitStack() as stack:
         body = _form(file, fields, boundary, stack)
         kind = f"multipart/form-data; boundary={boundary}"
-        given = {**kwargs, "custom_llm_provider": custom_llm_provider, "extra_headers": extra_headers}
         answer, _ = await default_client().ask("files", "POST", "", given, body, kind)
         return FileObject.of(await _document(answer))
 
@@ -110,6 +119,8 @@ create_file = blocking(acreate_file)
 
 async def afile_retrieve(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileObject:
     """What is known of a file."""
+    if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
+        return FileObject.of(await bucket.file(file_id))
     return FileObject.of(await _ask("files", "GET", _id(file_id), custom_llm_provider, kwargs))
 
 
@@ -118,6 +129,8 @@ file_retrieve = blocking(afile_retrieve)
 
 async def afile_delete(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileObject:
     """Deletes a file: `deleted` says that it was."""
+    if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
+        return FileObject.of(await bucket.delete_file(file_id))
     return FileObject.of(await _ask("files", "DELETE", _id(file_id), custom_llm_provider, kwargs))
 
 
@@ -126,6 +139,8 @@ file_delete = blocking(afile_delete)
 
 async def afile_list(custom_llm_provider: str = OPENAI, purpose: str | None = None, **kwargs: Any) -> Files:
     """The files of the account."""
+    if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
+        raise bucket.unlisted("files")
     query = _query({"purpose": purpose})
     return Files.of(await _ask("files", "GET", "", custom_llm_provider, kwargs, query=query))
 
@@ -136,6 +151,8 @@ file_list = blocking(afile_list)
 async def afile_content(file_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> FileContent:
     """The bytes of a file, at most 512 MiB."""
     given = {**kwargs, "custom_llm_provider": custom_llm_provider}
+    if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
+        return FileContent(await _gathered(await bucket.content(file_id)), "application/jsonl")
     answer, _ = await default_client().ask("files", "GET", f"{_id(file_id)}/content", given)
     return FileContent(await answer.read(_WHOLE), answer.header("content-type") or "")
 
@@ -165,6 +182,8 @@ async def acreate_batch(
     if metadata is not None:
         body["metadata"] = metadata
     given = {**kwargs, "extra_headers": extra_headers}
+    if (bucket := await _bucket(custom_llm_provider, given)) is not None:
+        return LiteLLMBatch.of(await bucket.create_batch(body))
     asked = msgspec.json.encode({**body, **(extra_body or {})})
     return LiteLLMBatch.of(await _ask("batches", "POST", "", custom_llm_provider, given, asked))
 
@@ -174,6 +193,8 @@ create_batch = blocking(acreate_batch)
 
 async def aretrieve_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> LiteLLMBatch:
     """What has become of a batch."""
+    if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
+        return LiteLLMBatch.of(await bucket.batch(batch_id))
     return LiteLLMBatch.of(await _ask("batches", "GET", _id(batch_id), custom_llm_provider, kwargs))
 
 
@@ -184,6 +205,8 @@ async def alist_batches(
     after: str | None = None, limit: int | None = None, custom_llm_provider: str = OPENAI, **kwargs: Any
 ) -> Batches:
     """The batches of the account, newest first."""
+    if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
+        raise bucket.unlisted("batches")
     query = _query({"after": after, "limit": limit})
     return Batches.of(await _ask("batches", "GET", "", custom_llm_provider, kwargs, query=query))
 
@@ -193,6 +216,8 @@ list_batches = blocking(alist_batches)
 
 async def acancel_batch(batch_id: str, custom_llm_provider: str = OPENAI, **kwargs: Any) -> LiteLLMBatch:
     """Cancels a batch; requests that were made are paid for."""
+    if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
+        return LiteLLMBatch.of(await bucket.batch(batch_id, stop=True))
     rest = f"{_id(batch_id)}/cancel"
     return LiteLLMBatch.of(await _ask("batches", "POST", rest, custom_llm_provider, kwargs))
 
@@ -201,6 +226,31 @@ cancel_batch = blocking(acancel_batch)
 
 
 # what they share
+
+
+async def _bucket(provider: str, fields: Mapping[str, Any]) -> Bucket | None:
+    """Who keeps files in a bucket, None where the provider keeps them itself."""
+    adopt()
+    client, given = default_client(), _given(provider, fields)
+    home = client.known(f"{provider}/{UNNAMED}", given)
+    return None if home.provider.bulk is None else Bucket(client, await client.engine(), home, given)
+
+
+def _given(provider: str, fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments that say whom to ask."""
+    kept = {name: value for name, value in fields.items() if name not in ("metadata", "extra_body")}
+    return {**kept, "custom_llm_provider": provider}
+
+
+async def _gathered(pieces: AsyncIterator[bytes]) -> bytes:
+    """Raises RequestTooLargeError."""
+    held, size = [], 0
+    async for piece in pieces:
+        size += len(piece)
+        if size > _WHOLE:
+            raise RequestTooLargeError(f"the file has over {_WHOLE} bytes: take it from the bucket")
+        held.append(piece)
+    return b"".join(held)
 
 
 async def _ask(
@@ -212,8 +262,7 @@ async def _ask(
     body: bytes = b"",
     query: str = "",
 ) -> dict[str, Any]:
-    given = {name: value for name, value in fields.items() if name not in ("metadata", "extra_body")}
-    given["custom_llm_provider"] = provider
+    given = _given(provider, fields)
     answer, deployment = await default_client().ask(operation, method, rest, given, body, JSON, query)
     spoken = deployment.route(operation, False).dialect.name
     if spoken != "openai_chat":
@@ -247,12 +296,17 @@ def _form(file: Any, fields: Mapping[str, Any], boundary: str, stack: ExitStack)
     start += f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="{_quoted(name)}"\r\n'
     opening = f"{start}Content-Type: {kind}\r\n\r\n".encode()
     end = f"\r\n--{boundary}--\r\n".encode()
-    if isinstance(content, bytes):
-        return Outgoing(pieces=_one(opening, content, end), length=len(opening) + len(content) + len(end))
-    source = stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
-    size = _size(source)
+    source = _opened(content, stack)
+    size = len(source) if isinstance(source, bytes) else _size(source)
     length = None if size is None else len(opening) + size + len(end)
-    return Outgoing(pieces=_read(opening, source, end), length=length)
+    return Outgoing(pieces=_around(opening, source, end), length=length)
+
+
+def _opened(content: Any, stack: ExitStack) -> bytes | BinaryIO:
+    opened: bytes | BinaryIO = (
+        stack.enter_context(content.open("rb")) if isinstance(content, Path) else content
+    )
+    return opened
 
 
 def _parts(file: Any) -> tuple[str, Any, str]:
@@ -292,15 +346,18 @@ def _size(source: BinaryIO) -> int | None:
     return end - here
 
 
-async def _one(*pieces: bytes) -> AsyncIterator[bytes]:
-    for piece in pieces:
-        yield piece
-
-
-async def _read(opening: bytes, source: BinaryIO, end: bytes) -> AsyncIterator[bytes]:
+async def _around(opening: bytes, source: bytes | BinaryIO, end: bytes) -> AsyncIterator[bytes]:
     yield opening
+    async for piece in _pieces(source):
+        yield piece
+    yield end
+
+
+async def _pieces(source: bytes | BinaryIO) -> AsyncIterator[bytes]:
+    if isinstance(source, bytes):
+        yield source
+        return
     while piece := await asyncio.to_thread(source.read, PIECE):
         if not isinstance(piece, bytes):
             raise BadRequestError("the file is open as text: open it as 'rb'", param="file")
         yield piece
-    yield end

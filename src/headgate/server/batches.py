@@ -4,7 +4,7 @@ when they come, once, by whoever made it. Knows no page.
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from decimal import Decimal
 from functools import partial
 from typing import Any, Final
@@ -14,18 +14,14 @@ from msgspec import Struct
 from msgspec.structs import fields
 
 from headgate.core import bulk
+from headgate.core.bulk_files import fairly
 from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.forward import LIMIT, asked, failed, forward
 from headgate.core.params import is_price
-from headgate.errors import (
-    APIResponseValidationError,
-    BadRequestError,
-    NotFoundError,
-    ServiceUnavailableError,
-)
+from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.server.account import kinds_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
@@ -52,13 +48,15 @@ _COUNTED: Final = tuple(f.name for f in fields(Usage) if f.name not in ("extra",
 
 class Format(Struct, frozen=True):
     """How a provider's batches are told. `lines` are those of what came of one, `spoken` the format of the replies.
-    `model` is whose they all are, "" where they say it themselves."""
+    `model` is whose they all are, "" where they say it themselves; `used` is what all of them used, where it is told
+    and they don't say that."""
 
     final: Callable[[Mapping[str, Any]], bool]
     lines: Callable[[Engine, Deployment, Mapping[str, Any]], AsyncIterator[bytes]]
     read: Callable[[bytes], Result]
     spoken: Callable[[Job, Mapping[str, Any]], str]
     model: Callable[[Job], str] = lambda job: ""
+    used: Callable[[Engine, Deployment, Mapping[str, Any]], Awaitable[Usage | None]] | None = None
 
 
 def _own(job: Job, name: str) -> str:
@@ -82,6 +80,7 @@ def _of_bulk(form: Form) -> Format:
         read=result,
         spoken=lambda job, document: _own(job, "spoken"),
         model=lambda job: _own(job, "model"),
+        used=bulk.used,
     )
 
 
@@ -135,21 +134,6 @@ FORMATS: Final = {
 
 
 # before
-
-
-async def lines_of(pieces: AsyncIterator[bytes]) -> AsyncIterator[Line]:
-    """The requests of an input file. Raises BadRequestError that names a line."""
-    reader, number = Lines(), 0
-    async for piece in pieces:
-        try:
-            lines = reader.feed(piece)
-        except APIResponseValidationError as error:
-            raise BadRequestError(f"the input file after line {number}: {error.message}") from None
-        for line in lines:
-            number += 1
-            yield batches.request_line(line, number)
-    if last := reader.close():
-        yield batches.request_line(last, number + 1)
 
 
 async def admit(
@@ -275,7 +259,7 @@ class Sum:
 
     def add(self, usage: Usage) -> None:
         sheet = self.deployment.sheet
-        if sheet is None or self.cost is None:
+        if sheet is None or self.cost is None or not sheet.covers(usage):
             self.cost = None
         else:
             known = TIER in sheet.tiers or TIER in sheet.units
@@ -322,7 +306,7 @@ async def _sums(
         return sums
     spoken, all_of = dialect(name), told.model(job)
     own = str(document.get("model") or deployment.model)
-    async for line in told.lines(snapshot.engine, deployment, document):
+    async for line in fairly(told.lines(snapshot.engine, deployment, document)):
         body = told.read(line).body
         glance = spoken.glance(body) if body else None
         if glance is None or glance.usage is None:
@@ -331,6 +315,11 @@ async def _sums(
         if model not in sums:
             sums[model] = Sum(priced(snapshot, deployment.provider.id, model))
         sums[model].add(glance.usage)
+    if not sums and all_of and told.used is not None:
+        usage = await told.used(snapshot.engine, deployment, document)
+        if usage is not None and (usage.input or usage.output):
+            sums[all_of] = Sum(priced(snapshot, deployment.provider.id, all_of))
+            sums[all_of].add(usage)
     return sums
 
 

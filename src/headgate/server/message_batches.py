@@ -13,13 +13,14 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from headgate.core.bulk_files import lines_of
 from headgate.core.call import Call, text_of
 from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.forward import LIMIT, failed, forward
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.ports import Outgoing
-from headgate.server.batches import groups_of, lines_of
+from headgate.server.batches import groups_of
 from headgate.server.gateway import Gateway
 from headgate.store.jobs import Job
 from headgate.wire import batches, free_tools
@@ -56,19 +57,6 @@ def there(gateway: Gateway, id: str) -> Path:  # noqa: A002 -- the field's name 
             f"the file {id} is not here: replicas that share no data directory know their own files alone"
         )
     return path
-
-
-def output_file(job: Job, kind: str = "output") -> dict[str, Any]:
-    """The file object of a batch's results. Their size is not known: they are written when they are fetched."""
-    return {
-        "id": job.id,
-        "object": "file",
-        "bytes": 0,
-        "created_at": int(job.created),
-        "filename": f"{job.batch}_{kind}.jsonl",
-        "purpose": "batch_output",
-        "status": "processed",
-    }
 
 
 async def contents(path: Path) -> AsyncIterator[bytes]:

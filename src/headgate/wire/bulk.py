@@ -11,7 +11,9 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw, Struct
 
+from headgate.errors import BadRequestError
 from headgate.wire.batches import batch_object, output_line
+from headgate.wire.ir import Usage
 
 _WINDOW: Final = re.compile(r"(\d{1,4})h")
 ENDED: Final = ("completed", "failed", "expired", "cancelled")
@@ -24,10 +26,27 @@ class Place(Struct, frozen=True):
     key: str
 
 
+class Asked(Struct, frozen=True, kw_only=True):
+    """A request of a file: `body` is written for `model` in the format `spoken`."""
+
+    custom_id: str
+    body: bytes
+    spoken: str
+    model: str
+
+
+class Record(Struct, frozen=True):
+    """A request as a line of the cloud's file. `shared` is what it wants of the job as a whole: all lines must want
+    the same."""
+
+    line: bytes
+    shared: dict[str, Any] = {}
+
+
 class Order(Struct, frozen=True, kw_only=True):
     """A job to be made. `name` is its own and tells one that is asked for twice; `asked` and `answered` are addresses
-    ("s3://…") of a file and of a folder, `spoken` is the format of the requests, `hours` how long it may take at
-    most, None for the cloud's own rule. `settings` are those of the row."""
+    ("s3://…") of a file and of a folder, `spoken` is the format of the requests, `shared` what they want of the job,
+    `hours` how long it may take at most, None for the cloud's own rule. `settings` are those of the row."""
 
     name: str
     model: str
@@ -36,14 +55,16 @@ class Order(Struct, frozen=True, kw_only=True):
     spoken: str
     hours: int | None
     settings: Mapping[str, str]
+    shared: Mapping[str, Any] = {}
 
 
 class State(Struct, frozen=True, kw_only=True):
     """A job as it is told. `status` is OpenAI's word; times are Unix seconds. Counts are None where nobody tells.
-    `results` is where they are, None as long as there are none."""
+    `results` is where they are, None as long as there are none; `name` is that of its order."""
 
     id: str
     status: str
+    name: str = ""
     message: str = ""
     created: int | None = None
     begun: int | None = None
@@ -64,17 +85,25 @@ class Outcome(Struct, frozen=True):
     message: str = ""
 
 
+class Summary(Struct, frozen=True):
+    """A file beside the results, told by `place` of theirs, that says what all of them used."""
+
+    place: Callable[[Place], Place]
+    read: Callable[[bytes], Usage]
+
+
 class Form(Struct, frozen=True, kw_only=True):
     """How a cloud says it. `scheme` begins addresses; `stop` follows the id of a job that is to end. `line` writes a
-    request, of its id, the body and the body's format; `order` the document that makes a job; `state` reads one.
-    `state` and `read` raise APIResponseValidationError and msgspec.DecodeError for what is none."""
+    request and raises BadRequestError; `order` writes the document that makes a job; `state` reads one. `state`,
+    `read` and the summary's raise APIResponseValidationError and msgspec.DecodeError for what is none."""
 
     scheme: str
     stop: str
-    line: Callable[[str, bytes, str], bytes]
+    line: Callable[[Asked], Record]
     order: Callable[[Order], dict[str, Any]]
     state: Callable[[Mapping[str, Any]], State]
     read: Callable[[bytes], Outcome]
+    summary: Summary | None = None
 
 
 def place_of(uri: Any) -> Place | None:
@@ -123,6 +152,15 @@ def told_outcome(outcome: Outcome, reply: Callable[[str, bytes], bytes]) -> byte
     if not outcome.code:
         return output_line(outcome.custom_id, reply(outcome.custom_id, outcome.body))
     return output_line(outcome.custom_id, None, outcome.code, outcome.message)
+
+
+def one_text(found: int) -> None:
+    """Raises BadRequestError for several texts: replies to parts of a request could come in any order."""
+    if found != 1:
+        raise BadRequestError(
+            f"input: has {found} texts, and batches of this model take one in a line: make a line of each",
+            param="input",
+        )
 
 
 def is_object(raw: Raw) -> bool:

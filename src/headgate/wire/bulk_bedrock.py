@@ -14,17 +14,21 @@ from headgate.errors import APIResponseValidationError
 from headgate.wire.batches import seconds
 from headgate.wire.bulk import (
     ENDED,
+    Asked,
     Form,
     Order,
     Outcome,
     Place,
+    Record,
     State,
+    Summary,
     encode,
     is_object,
     joined,
     place_of,
     whole,
 )
+from headgate.wire.ir import Usage
 
 _STATUS: Final = {
     "Submitted": "validating",
@@ -56,11 +60,17 @@ class _Line(Struct, rename="camel"):
     error: _Fault | None = None
 
 
+class _Manifest(Struct, rename="camel"):
+    input_token_count: int = 0
+    output_token_count: int = 0
+
+
 _line: Final = msgspec.json.Decoder(_Line).decode
+_manifest: Final = msgspec.json.Decoder(_Manifest).decode
 
 
-def line(custom_id: str, body: bytes, spoken: str) -> bytes:
-    return encode({"recordId": custom_id, "modelInput": Raw(body)})
+def line(asked: Asked) -> Record:
+    return Record(encode({"recordId": asked.custom_id, "modelInput": Raw(asked.body)}))
 
 
 def order(made: Order) -> dict[str, Any]:
@@ -97,6 +107,7 @@ def state(document: Mapping[str, Any]) -> State:
     return State(
         id=name,
         status=status,
+        name=str(document.get("jobName") or ""),
         message=str(document.get("message") or ""),
         created=seconds(document.get("submitTime")),
         begun=seconds(document.get("submitTime")),
@@ -136,4 +147,21 @@ def read(data: bytes) -> Outcome:
     return Outcome(found.record_id, b"", str(fault.error_code or "error"), fault.error_message)
 
 
-FORM: Final = Form(scheme="s3", stop="/stop", line=line, order=order, state=state, read=read)
+def _beside(results: Place) -> Place:
+    return Place(results.bucket, results.key.rpartition("/")[0] + "/manifest.json.out")
+
+
+def _used(data: bytes) -> Usage:
+    found = _manifest(data)
+    return Usage(input=found.input_token_count, output=found.output_token_count)
+
+
+FORM: Final = Form(
+    scheme="s3",
+    stop="/stop",
+    line=line,
+    order=order,
+    state=state,
+    read=read,
+    summary=Summary(_beside, _used),
+)

@@ -2,13 +2,13 @@
 
 https://www.rfc-editor.org/rfc/rfc7578 and https://www.rfc-editor.org/rfc/rfc2046#section-5.1. A `Parser` takes any
 chunking and holds at most one part's head, the fields' values (`FIELDS` bytes in all) and the end of a piece that
-may begin a boundary. A `Rewriter` changes fields on the way and leaves the files' bytes as they are. Part heads are
-always written anew from what was understood, so that nobody behind us can read a different name in them.
-Knows no API and does no I/O; what it refuses is a BadRequestError or RequestTooLargeError for the client.
+may begin a boundary. Part heads are always written anew from what was understood, so that nobody behind us can read
+a different name in them. Knows no API and does no I/O; what it refuses is a BadRequestError or RequestTooLargeError
+for the client.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Final, Literal, TypeAlias
 from urllib.parse import unquote_to_bytes
 
@@ -354,55 +354,3 @@ class Writer:
 def _quoted(text: str) -> str:
     """A quoted string of RFC 2045, which the servers' parsers agree on; browsers' %22 they don't decode."""
     return '"' + re.sub(r'(["\\])', r"\\\1", _UNPRINTABLE.sub("_", text)) + '"'
-
-
-class Rewriter:
-    """A body → the same body with fields changed: `put` replaces or adds, `drop` leaves out.
-
-    Files and other fields keep their order and bytes. What is put and did not come stands at the end; what came
-    several times stands once. Give `writer` a random boundary: no byte of a file can be a part then, however lax
-    the reader behind us. The body's content-type is the writer's.
-    """
-
-    __slots__ = ("_drop", "_missing", "_parser", "_put", "_writer")
-
-    def __init__(
-        self,
-        boundary: bytes,
-        writer: Writer,
-        put: Mapping[str, str] | None = None,
-        drop: Iterable[str] = (),
-        *,
-        max_file: int | None = None,
-    ) -> None:
-        self._parser = Parser(boundary, max_file=max_file)
-        self._writer = writer
-        self._put = dict(put or {})
-        self._missing = dict(self._put)
-        self._drop = frozenset(drop)
-
-    def feed(self, data: bytes) -> bytes:
-        """Raises what `Parser.feed` does."""
-        return b"".join(map(self._written, self._parser.feed(data)))
-
-    def close(self) -> bytes:
-        """The end of the body. Raises BadRequestError where the input was cut."""
-        self._parser.close()
-        added = [self._writer.field(name, value) for name, value in self._missing.items()]
-        return b"".join(added) + self._writer.end()
-
-    def _written(self, event: Event) -> bytes:
-        if isinstance(event, FileData):
-            return event.data
-        if isinstance(event, FileEnd):
-            return self._writer.tail
-        if isinstance(event, FileStart):
-            if event.part.name in self._put or event.part.name in self._drop:
-                raise _bad(f"{event.part.name}: expected a field, got a file")
-            return self._writer.head(event.part)
-        name = event.part.name
-        if name in self._put:
-            return self._writer.field(name, self._missing.pop(name)) if name in self._missing else b""
-        if name in self._drop:
-            return b""
-        return self._writer.field(name, event.value, event.part.content_type)

@@ -90,6 +90,27 @@ def test_recorded_vertex_predict(url: str, asked: dict[str, Any], status: int, a
         row["embeddings"]["statistics"]["token_count"] for row in document["predictions"]
     )
     assert reply.usage.characters == document.get("metadata", {}).get("billableCharacterCount")
+    assert PREDICT.glance(answered).usage == reply.usage
+
+
+@pytest.mark.parametrize(
+    "answer, used",
+    [
+        ({"predictions": [{"embeddings": {"values": [0.5], "statistics": {"token_count": 8}}}]}, 8),
+        ({"embedding": {"values": [0.5]}, "usageMetadata": {"promptTokenCount": 8}}, 8),
+        ({"embedding": {"values": [0.5]}, "tokenCount": "8"}, 8),
+        ({"embedding": {"values": [0.5]}}, None),
+        ({"embedding": 1}, None),
+    ],
+)
+def test_what_googles_answers_used(answer: dict[str, Any], used: int | None) -> None:
+    usage = PREDICT.glance(json.dumps(answer).encode()).usage
+    assert (usage.input if usage else None) == used
+
+
+def test_a_glance_at_googles_error() -> None:
+    assert PREDICT.glance(b'{"error": {"message": "No."}}').error.message == "No."
+    assert PREDICT.glance(b"{").usage is None
 
 
 # --- documented: requests --------------------------------------------------------------------------------

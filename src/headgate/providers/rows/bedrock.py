@@ -177,9 +177,21 @@ CONVERSE = Provider(
     input_header="x-amzn-bedrock-input-token-count",
     stream_usage="always",
 )
+_EMBEDDING = (
+    r"(?:arn:aws[a-z-]*:bedrock:[a-z0-9-]+:\d*:foundation-model/)?(?:[a-z-]+\.)?"
+    r"(?:amazon\.(?:titan-embed|nova.*embed)|cohere\.embed)"
+)
+"""Models that make embeddings, and whose batches do."""
 ROW = replace(
     CONVERSE,
     variants=(
+        *(
+            Variant(
+                match=_ANY + way + _EMBEDDING,
+                row=replace(CONVERSE, dialect=name, bulk=replace(BULK, operation="embeddings")),
+            )
+            for way, name in (("", CONVERSE.dialect), ("invoke/", "bedrock_prompt"))
+        ),
         *(Variant(match=_ANY + pattern, row=replace(CONVERSE, dialect=name)) for pattern, name in INVOKED),
         Variant(
             match=_BY_ARN,

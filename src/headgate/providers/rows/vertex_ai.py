@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from msgspec.structs import replace
+
 from headgate.errors import BadRequestError
 from headgate.providers.address import LABEL, join
 from headgate.providers.base import TO_MAX_TOKENS, Auth, Bulk, Provider, Quirks, Site, Variant
@@ -192,7 +194,7 @@ def _row(publisher: str, methods: Mapping[str, str], **fields: Any) -> Provider:
         given["dialects"] = {**given.get("dialects", {}), "batches": "gemini"}
         given |= {"bulk": _bulk(publisher), "batch_price": _HALF}
     else:
-        given["lacks"] = f"{_NAME} has batches of Gemini, of Claude and of open models."
+        given["lacks"] = f"{_NAME} has batches of Gemini, of Claude, of open models and of text embeddings."
     return Provider(
         id="vertex_ai",
         name=_NAME,
@@ -241,7 +243,7 @@ SPEAKING = _row(
     dialects={"count_tokens": "vertex_count", "rerank": "vertex_rerank", "speech": "gemini_speech"},
     stream_usage="always",
 )
-ROW = _row(
+GOOGLE = _row(
     "google",
     {**_METHODS, "realtime": ""},
     aliases=("vertex_ai_beta", "google-vertex"),
@@ -257,7 +259,16 @@ ROW = _row(
     },
     model_of=_live_model,
     stream_usage="always",
+)
+EMBEDDING = replace(
+    GOOGLE,
+    bulk=replace(_bulk("google"), operation="embeddings"),
+    batch_price="0.8",  # https://cloud.google.com/vertex-ai/generative-ai/pricing#embedding-models
+)
+ROW = replace(
+    GOOGLE,
     variants=(
+        Variant(match=r"gemini-embedding|text-?embedding|text-multilingual-embedding", row=EMBEDDING),
         Variant(match=r"gemini-.*tts", row=SPEAKING),
         Variant(match=r"claude", row=CLAUDE),
         Variant(match=r"mistral|codestral|ministral", row=MISTRAL),

@@ -17,6 +17,7 @@ from msgspec import Raw
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 
+from headgate.core.bulk_files import file_object, kind_of, lines_of, results_object
 from headgate.core.deployment import Deployment
 from headgate.core.forward import LIMIT, checked, failed, forward
 from headgate.errors import BadRequestError, NotFoundError, RequestTooLargeError
@@ -103,15 +104,7 @@ async def _held(
         return JSONResponse(bulk.public(notes))
     name = f"file-{secrets.token_hex(12)}"
     size = await uploads.kept(form.file(), message_batches.place(gateway, name))
-    document = {
-        "id": name,
-        "object": "file",
-        "bytes": size,
-        "created_at": int(gateway.clock.time()),
-        "filename": form.filename,
-        "purpose": "batch",
-        "status": "processed",
-    }
+    document = file_object(name, size, form.filename, int(gateway.clock.time()))
     await gateway.jobs.keep(kept.job_of(gateway, caller, request, deployment, "file", name, document))
     return JSONResponse(document)
 
@@ -139,7 +132,7 @@ async def _bulk_content(
     if job is None:
         raise NotFoundError(f"No such File object: {name}", param="id")
     if source is not None:
-        lines = await bulk.results(gateway, deployment, source, bulk.kind_of(name))
+        lines = await bulk.results(gateway, deployment, source, kind_of(name))
         return StreamingResponse(lines, media_type="application/jsonl")
     pieces = bulk.requests(gateway, deployment, job)
     first = await anext(pieces, b"")  # what the bucket answers is said before there is a status
@@ -158,7 +151,7 @@ async def file(request: Request, gateway: Gateway, caller: Caller) -> Response:
     if "files" in deployment.provider.paths:
         return await kept.plain(gateway, deployment, "files", request, f"/{name}")
     if job is not None and job.batch:
-        return JSONResponse(message_batches.output_file(job, bulk.kind_of(name)))
+        return JSONResponse(results_object(job.id, job.batch, int(job.created), kind_of(name)))
     if job is None or not job.document:
         raise NotFoundError(f"No such File object: {name}", param="id")
     return JSONResponse(bulk.public(job.document))
@@ -203,7 +196,7 @@ async def create_batch(request: Request, gateway: Gateway, caller: Caller) -> Re
             pieces = message_batches.contents(message_batches.there(gateway, name))
         else:
             pieces = kept.downloaded(gateway, deployment, name)
-        async for line in batches.lines_of(pieces):
+        async for line in lines_of(pieces):
             yield line
 
     await batches.admit(gateway, booking, deployment, lines)

@@ -2,18 +2,19 @@
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. Models on an endpoint of
 one's own, named by its number, or of the BGE family call the text something else; gemini-embedding-001 takes one text
-in a call. Answers are read by the
-base, which knows all of Google's forms. Knows no project and no address.
+in a call. Answers are read by the base, which knows all of Google's forms; those in results of batches may have a
+`tokenCount`. Knows no project and no address.
 """
 
 from typing import Any, ClassVar, Final
 
+import msgspec
+from msgspec import Struct
+
 from headgate.wire import ir
-from headgate.wire.dialect import Target
+from headgate.wire.dialect import Glance, Target
 from headgate.wire.embeddings import EmbeddingsReply, EmbeddingsRequest, joined
 from headgate.wire.gemini.embeddings import GeminiEmbeddings
-from headgate.wire.operations import tokens
-from headgate.wire.shape import reply_json
 
 _PER_INSTANCE: Final = {"taskType": "task_type", "title": "title"}
 _SINGLE: Final = "gemini-embedding-001"
@@ -41,14 +42,64 @@ class VertexPredict(GeminiEmbeddings):
         return joined(replies)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> EmbeddingsReply:
-        """With the characters that older models are billed by."""
         reply = super().read_reply(body, echo)
-        metadata = reply_json(body).get("metadata")
-        characters = tokens(metadata.get("billableCharacterCount")) if isinstance(metadata, dict) else None
-        if characters is not None:
-            reply.usage = reply.usage or ir.Usage()
-            reply.usage.characters = characters
+        reply.usage = _used(body, reply.usage)
         return reply
+
+    def glance(self, body: bytes) -> Glance:
+        """Never raises. The vectors are scanned over, not decoded."""
+        glance = super().glance(body)
+        if glance.error is None:
+            glance.usage = _used(body, glance.usage)
+        return glance
+
+
+class _Statistics(Struct, frozen=True):
+    token_count: float | None = None
+
+
+class _Vector(Struct, frozen=True):
+    statistics: _Statistics = _Statistics()
+
+
+class _Prediction(Struct):
+    embeddings: _Vector = _Vector()
+
+
+class _Metadata(Struct, frozen=True, rename="camel"):
+    billable_character_count: float | None = None
+
+
+class _Told(Struct, rename="camel"):
+    predictions: list[_Prediction] = []
+    metadata: _Metadata = _Metadata()
+    token_count: int | str | None = None
+
+
+_told: Final = msgspec.json.Decoder(_Told).decode
+
+
+def _used(body: bytes, found: ir.Usage | None) -> ir.Usage | None:
+    """With what stands beside each vector, and the characters that older models are billed by."""
+    try:
+        told = _told(body)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return found
+    counts = [one.embeddings.statistics.token_count for one in told.predictions] or [_count(told.token_count)]
+    known = [count for count in counts if count is not None]
+    if found is None and len(known) == len(counts):
+        found = ir.Usage(input=int(sum(known)))
+    characters = told.metadata.billable_character_count
+    if characters is not None:
+        found = found or ir.Usage()
+        found.characters = int(characters)
+    return found
+
+
+def _count(value: Any) -> int | None:
+    """Google may write it as a text."""
+    text = str(value)
+    return int(text) if text.isdecimal() else None
 
 
 def _named(model: str) -> str:
