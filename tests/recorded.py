@@ -278,8 +278,13 @@ def said_by_chat(documents: list[dict[str, Any]]) -> Said:
                 continue
             message = choice.get("delta") or choice.get("message") or {}
             content = message.get("content") or ""
+            if isinstance(content, list):  # Mistral's
+                said.text += "".join(part.get("text", "") for part in content)
+                thoughts = [part.get("thinking", ()) for part in content]
+                said.reasoning += "".join(part["text"] for parts in thoughts for part in parts)
+                content = ""
             said.text += json.dumps(content) if isinstance(content, dict) else content
-            said.reasoning += message.get("reasoning_content") or ""
+            said.reasoning += message.get("reasoning_content") or message.get("reasoning") or ""
             for at, call in enumerate(message.get("tool_calls") or []):
                 row = calls.setdefault(call.get("index", at), ["", ""])
                 row[0] += call["function"].get("name") or ""

@@ -2,7 +2,8 @@
 
 A view holds the dictionary itself. Nested objects become views when they are first looked at, in place, so
 what is changed through a view is changed in the whole. Fields that LiteLLM's classes have are None where the
-answer lacks them; other names raise AttributeError.
+answer lacks them; other names raise AttributeError. What servers name or spell in their own ways is found under
+LiteLLM's names, too (`familiar.py`).
 """
 
 from collections.abc import Iterator, Mapping
@@ -10,6 +11,8 @@ from functools import cached_property
 from typing import Any, ClassVar, Self
 
 import msgspec
+
+from headgate.sdk import familiar
 
 
 class View:
@@ -129,7 +132,9 @@ def _restored(kind: type[View], state: dict[str, Any]) -> View:
 
 def _plain(value: Any, exclude_none: bool) -> Any:
     if isinstance(value, View):
-        value = value.__dict__["_data"]
+        views = value._views
+        data = value.__dict__["_data"].items()
+        value = {key: _looked(inner, views[key]) if key in views else inner for key, inner in data}
     if isinstance(value, Mapping):
         return {
             key: _plain(inner, exclude_none)
@@ -139,6 +144,13 @@ def _plain(value: Any, exclude_none: bool) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(inner, exclude_none) for inner in value]
     return value
+
+
+def _looked(value: Any, kind: type[View]) -> Any:
+    """What `kind` makes of a value, or of its items, that nobody has looked at."""
+    if isinstance(value, list):
+        return [_looked(one, kind) for one in value]
+    return kind.of(dict(value)) if type(value) is dict else value
 
 
 def _names(text: str) -> frozenset[str]:
@@ -165,6 +177,11 @@ class Message(View):
     )
     _views = {"tool_calls": ChatCompletionMessageToolCall, "function_call": Function}
     _start = {"content": None, "role": "assistant"}
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Self:
+        familiar.message(data)
+        return super().of(data)
 
 
 class Delta(Message):
@@ -202,11 +219,22 @@ class Choices(View):
     _views = {"message": Message}
     _start = {"index": 0, "message": Message, "finish_reason": "stop"}
 
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Self:
+        familiar.choice(data)
+        return super().of(data)
+
 
 class StreamingChoices(View):
     _known = _names("index delta finish_reason logprobs provider_specific_fields")
     _views = {"delta": Delta}
     _start = {"index": 0, "delta": Delta, "finish_reason": None}
+
+    @classmethod
+    def of(cls, data: dict[str, Any]) -> Self:
+        if data.get("finish_reason") is not None:
+            familiar.last(data)
+        return super().of(data)
 
 
 class Response(View):

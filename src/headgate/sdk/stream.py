@@ -10,6 +10,7 @@ import msgspec
 from headgate.core.answer import Answer
 from headgate.core.call import Operation
 from headgate.errors import APIResponseValidationError
+from headgate.sdk import familiar
 from headgate.sdk.objects import (
     ImageEvent,
     ModelResponseStream,
@@ -128,6 +129,8 @@ class CustomStreamWrapper(Stream):
         super().__init__(answer, hidden)
         self._kind = _CHUNKS[operation]
         self._sse = Decoder()
+        self._calls: set[str] = set()
+        """Choices that have called tools."""
 
     def _read(self, piece: bytes) -> Iterable[Response]:
         return self._chunks(self._sse.feed(piece))
@@ -150,6 +153,8 @@ class CustomStreamWrapper(Stream):
                 raise _no_object(data) from None
             if name == "error" or fields.get("error"):
                 continue  # raised at the end, with its class
+            if b'"tool_calls"' in data or self._calls:
+                familiar.calls(fields, self._calls)
             chunk = kind.of(fields)
             chunk._hidden_params = hidden
             yield chunk
