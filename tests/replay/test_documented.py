@@ -281,10 +281,15 @@ def test_variations_of_a_stream_say_the_same(gateway: RunningGateway, upstream: 
     assert meaning("chat", documents, True) == expected(one)
 
 
-@pytest.mark.parametrize("kind", ["text/plain", "application/octet-stream", "text/event-stream"])
+@pytest.mark.parametrize(
+    "kind", ["text/plain", "application/octet-stream", "text/event-stream", "application/json"]
+)
 def test_a_stream_is_known_by_what_it_is(gateway: RunningGateway, upstream: Upstream, kind: str) -> None:
-    play(upstream, varied(STREAM, kind))
-    assert ask(gateway, varied(STREAM, kind), "chat") == (200, STREAM)
+    one = varied(STREAM)
+    upstream.reply(200, {"content-type": kind}, STREAM)
+    assert ask(gateway, one, "chat") == (200, STREAM)
+    status, data = ask(gateway, one, "messages")
+    assert (status, recorded.said_by_anthropic(recorded.events(data), True)) == (200, expected(one))
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/json", "text/event-stream"])

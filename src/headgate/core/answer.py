@@ -22,6 +22,9 @@ LIMIT = 512 * 1024 * 1024
 """Bytes of a whole answer that we hold in memory."""
 
 
+_EVENTS = (b"data:", b"event:", b"id:", b"retry:", b":")
+
+
 class Answer:
     """What a call got. `body` is the whole answer, None for a stream, which is taken by `relay` or iteration.
 
@@ -105,10 +108,7 @@ class Answer:
         if kind.startswith("application/json"):
             await self._take_as_stream()
             return
-        kind_of = (
-            Continuation if self.call.said else Translation if self.prepared.path is TRANSLATE else Passage
-        )
-        self._filter = watch = kind_of(self)
+        self._filter = watch = self._suited()
         self._opening = True
         is_opening, begun = self.prepared.route.dialect.is_opening, False
         self._kept = [] if on_break.way == "continue" else None
@@ -313,21 +313,39 @@ class Answer:
     def frame(self) -> Frame:
         """What a reply writer fills in where the upstream said nothing."""
         call = self.call
-        usage = call.request.stream_usage if isinstance(call.request, ir.Request) else None
+        if isinstance(call.request, ir.Request):
+            usage = bool(call.request.stream_usage)
+        else:
+            usage = not self.prepared.strip_usage and b"true" in bytes(
+                call.envelope.get("stream_options", b"")
+            )
         return Frame(
             id=f"chatcmpl-{call.id}",
             created=call.created,
             model=self.deployment.model,
-            stream_usage=bool(usage) or call.options.show_usage,
+            stream_usage=usage or call.options.show_usage,
         )
+
+    def _suited(self) -> Filter:
+        """How this stream gets through us."""
+        if self.call.said:
+            return Continuation(self)
+        return Translation(self) if self.prepared.path is TRANSLATE else Passage(self)
 
     async def _take_as_stream(self) -> None:
         raw = await self._incoming.read(LIMIT)
         dialect, call = self.prepared.route.dialect, self.call
         call.first_byte = self._clock.monotonic()
-        if raw.lstrip()[:1] == b"[":  # Gemini's stream without server-sent events: a list of chunks
-            whole = Translation(self)
-            self.body = whole.feed(raw) + whole.end()
+        start = raw.lstrip()
+        if start[:1] == b"[" or start.startswith(_EVENTS):
+            # Gemini's stream without server-sent events is a list of chunks; others are events in spite of their type
+            watch = Translation(self) if start[:1] == b"[" else self._suited()
+            self._opening = True
+            self.body = watch.feed(raw) + watch.end()
+            self._opening = False
+            if watch.failure is not None:
+                call.error = None
+                raise watch.failure
             settle(call, self.deployment)
             return
         if (error := dialect.glance(raw).error) is not None:
