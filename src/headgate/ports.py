@@ -3,7 +3,8 @@
 This module knows no driver, no dialect and no provider.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Protocol, TypeAlias
 
 from msgspec import Struct
@@ -36,10 +37,44 @@ class Origin(Struct, frozen=True, kw_only=True, cache_hash=True):
     address: str | None = None
 
 
+class Headers:
+    """The header lines of an answer: names in lower case, values as they came. A provider names the same ones in
+    every answer: what is asked of the names alone is found out once. Values are decoded when they are read."""
+
+    __slots__ = ("names", "values")
+
+    def __init__(self, names: tuple[str, ...], values: Sequence[bytes]) -> None:
+        self.names = names
+        self.values = values
+
+    @classmethod
+    def of(cls, lines: Iterable[tuple[str, str]]) -> "Headers":
+        lines = list(lines)
+        return cls(
+            tuple(name for name, _ in lines), [value.encode("latin-1", "replace") for _, value in lines]
+        )
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return zip(self.names, (value.decode("latin-1") for value in self.values), strict=True)
+
+    def get(self, name: str) -> str | None:
+        """Of several lines with one name the last."""
+        at = _places(self.names).get(name)
+        return None if at is None else self.values[at].decode("latin-1")
+
+
+@lru_cache(maxsize=256)
+def _places(names: tuple[str, ...]) -> Mapping[str, int]:
+    return {name: at for at, name in enumerate(names)}
+
+
 class Incoming(Protocol):
     """An upstream's answer, its head read. Exactly one of `read`, iteration or `relay` takes the body.
 
-    Header names are lower case. Bodies arrive decoded (gzip, deflate); `encoded` says that they were.
+    Bodies arrive decoded (gzip, deflate); `encoded` says that they were.
     Every way of reading raises APIConnectionError when the connection breaks and Timeout when it is slow;
     whoever stops early calls `abort`, which closes the connection.
     """
@@ -48,9 +83,7 @@ class Incoming(Protocol):
     def status(self) -> int: ...
 
     @property
-    def headers(self) -> Sequence[tuple[str, str]]: ...
-
-    def header(self, name: str) -> str | None: ...
+    def headers(self) -> Headers: ...
 
     async def read(self, limit: int | None = None) -> bytes:
         """The whole body. Raises APIResponseValidationError over `limit` bytes."""

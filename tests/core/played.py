@@ -13,7 +13,7 @@ from headgate.core.engine import Engine
 from headgate.core.fallback import Fallback, Fallbacks
 from headgate.core.route import Group
 from headgate.errors import NotFoundError
-from headgate.ports import Origin, Timeouts
+from headgate.ports import Headers, Origin, Timeouts
 from headgate.wire import envelope
 
 HELLO = [{"role": "user", "content": "Hello"}]
@@ -32,13 +32,10 @@ class PlayedAnswer:
 
     def __init__(self, status: int, headers: Sequence[tuple[str, str]], pieces: list[Any]) -> None:
         self.status = status
-        self.headers = headers
+        self.headers = Headers.of(headers)
         self.pieces = pieces
         self.aborted = False
         self.paused = False
-
-    def header(self, name: str) -> str | None:
-        return dict(self.headers).get(name)
 
     async def read(self, limit: int | None = None) -> bytes:
         return b"".join(self.pieces)

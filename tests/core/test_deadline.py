@@ -11,7 +11,7 @@ from core.played import call, deployment
 from headgate.core.engine import Engine
 from headgate.core.route import Group
 from headgate.errors import APIConnectionError, HeadgateError, Timeout
-from headgate.ports import Origin, Timeouts
+from headgate.ports import Headers, Origin, Timeouts
 
 
 class Upstream:
@@ -76,10 +76,7 @@ class Pinging:
     """See ports.Incoming: a stream that keeps its connection alive and says nothing."""
 
     status = 200
-    headers = (("content-type", "text/event-stream"),)
-
-    def header(self, name: str) -> str | None:
-        return dict(self.headers).get(name)
+    headers = Headers.of([("content-type", "text/event-stream")])
 
     async def next(self) -> bytes:
         await asyncio.sleep(0.2)

@@ -5,14 +5,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.core.pacing import MINUTE, Bucket, Pace
+from headgate.ports import Headers
 
 NOW, TIME = 100.0, 1_700_000_000.0
 
 
 def told(**headers: str) -> Pace:
     pace = Pace()
-    pace.learn([(name.replace("_", "-"), value) for name, value in headers.items()], (0, 0), NOW, TIME)
+    pace.learn(
+        Headers.of([(name.replace("_", "-"), value) for name, value in headers.items()]), (0, 0), NOW, TIME
+    )
     return pace
+
+
+def requests(fields: dict[str, str]) -> Headers:
+    return Headers.of((f"x-ratelimit-{name}-requests", value) for name, value in fields.items())
 
 
 def openai(remaining: int, reset: str, limit: int = 100) -> Pace:
@@ -69,7 +76,12 @@ def test_calls_that_were_sent_since_are_not_forgotten() -> None:
     for _ in range(3):
         pace.take(0, NOW)
     limits = {"limit": "10", "remaining": "4", "reset": "12s"}
-    pace.learn([(f"x-ratelimit-{name}-requests", value) for name, value in limits.items()], first, NOW, TIME)
+    pace.learn(
+        Headers.of([(f"x-ratelimit-{name}-requests", value) for name, value in limits.items()]),
+        first,
+        NOW,
+        TIME,
+    )
     pace.take(0, NOW)
     assert pace.wait(0, NOW) > 0.0
 
@@ -83,7 +95,12 @@ def test_nothing_told_is_nothing_known() -> None:
 @given(st.dictionaries(st.sampled_from(["limit", "remaining", "reset"]), st.text(max_size=20)))
 def test_any_header_is_harmless(fields: dict[str, str]) -> None:
     pace = Pace()
-    pace.learn([(f"x-ratelimit-{name}-requests", value) for name, value in fields.items()], (0, 0), NOW, TIME)
+    pace.learn(
+        Headers.of([(f"x-ratelimit-{name}-requests", value) for name, value in fields.items()]),
+        (0, 0),
+        NOW,
+        TIME,
+    )
     assert 0.0 <= pace.wait(10, NOW) < 1e12
 
 

@@ -13,7 +13,7 @@ from headgate.core.engine import Engine
 from headgate.core.queue import NOBODY, Share
 from headgate.core.route import Group, Routing
 from headgate.errors import HeadgateError, RateLimitError, Timeout
-from headgate.ports import Origin, Timeouts
+from headgate.ports import Headers, Origin, Timeouts
 
 
 class Reply:
@@ -21,10 +21,7 @@ class Reply:
 
     def __init__(self, status: int, headers: list[tuple[str, str]]) -> None:
         self.status = status
-        self.headers = headers
-
-    def header(self, name: str) -> str | None:
-        return dict(self.headers).get(name)
+        self.headers = Headers.of(headers)
 
     async def read(self, limit: int | None = None) -> bytes:
         return chat_answer() if self.status == 200 else b'{"error":{"message":"slow down"}}'

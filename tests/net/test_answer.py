@@ -3,6 +3,7 @@
 import asyncio
 
 from headgate.net.answer import HIGH_WATER, Response
+from headgate.ports import Headers
 
 
 class Wire:
@@ -25,7 +26,7 @@ class Wire:
 
 async def test_who_can_take_no_more_of_what_was_held_is_waited_for() -> None:
     wire = Wire()
-    response = Response(wire, 200, [])
+    response = Response(wire, 200, Headers.of([]))
     response.push(b"a" * (HIGH_WATER + 1))
     assert not wire.reading
     came: list[bytes] = []
@@ -47,7 +48,7 @@ async def test_who_can_take_no_more_of_what_was_held_is_waited_for() -> None:
 
 async def test_who_can_take_more_gets_it() -> None:
     wire = Wire()
-    response = Response(wire, 200, [])
+    response = Response(wire, 200, Headers.of([]))
     response.push(b"a" * (HIGH_WATER + 1))
     came: list[bytes] = []
     relay = asyncio.ensure_future(response.relay(came.append))

@@ -96,7 +96,7 @@ async def test_an_unknown_coding_is_passed_on_with_its_name() -> None:
     async with serving([BODIES["another coding"]], [BODIES["deflate"]]) as (pool, origin, _):
         for encoded, name in ((False, "br"), (True, "deflate")):
             answer = await pool.send(origin, HEAD, b"{}", Timeouts())
-            assert (answer.encoded, answer.header("content-encoding")) == (encoded, name)
+            assert (answer.encoded, answer.headers.get("content-encoding")) == (encoded, name)
             assert await answer.read() == b"hello"
 
 
@@ -135,6 +135,21 @@ async def test_the_sum_of_header_lines_is_bounded_however_they_arrive(pieces: in
     step = len(data) // pieces + 1
     async with serving([data[at : at + step] for at in range(0, len(data), step)]) as (pool, origin, _):
         with pytest.raises(APIConnectionError, match="sent a head of more than 65536 bytes"):
+            await body(pool, origin)
+        assert pool.stats().open == 0
+
+
+@pytest.mark.parametrize(
+    "rest", [LINE * 300, b"x: " + b"y" * 300_000, b"1;" + b"z" * 300_000], ids=lambda rest: rest[:2]
+)
+async def test_what_follows_a_body_is_bounded_too(rest: bytes) -> None:
+    """Trailers, one of them, and the extension of a chunk."""
+    end = b"" if rest.startswith(b"1;") else b"0\r\n"
+    data = OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n" + end + rest
+    async with serving([data[at : at + 30_000] for at in range(0, len(data), 30_000)]) as (pool, origin, _):
+        with pytest.raises(
+            APIConnectionError, match="sent (a head of more than 65536 bytes|more than 256 header lines)"
+        ):
             await body(pool, origin)
         assert pool.stats().open == 0
 

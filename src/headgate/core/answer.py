@@ -104,7 +104,7 @@ class Answer:
 
         Raises what the stream says, or why it broke off.
         """
-        kind = self._incoming.header("content-type") or ""
+        kind = self._incoming.headers.get("content-type") or ""
         if kind.startswith("application/json"):
             await self._take_as_stream()
             return
@@ -140,8 +140,8 @@ class Answer:
     @property
     def length(self) -> int | None:
         """Bytes of an answer that travels as it came, where the upstream said how many."""
-        told = self._incoming.header("content-length") or ""
-        return int(told) if told.isdigit() and not self._incoming.header("content-encoding") else None
+        told = self._incoming.headers.get("content-length") or ""
+        return int(told) if told.isdigit() and not self._incoming.headers.get("content-encoding") else None
 
     async def relay(self, write: Callable[[bytes], None]) -> None:
         """Hands every piece to `write` from within the socket's callback; returns when the stream is over."""
@@ -371,7 +371,7 @@ def _keeping(kept: list[bytes], sink: Callable[[bytes], None]) -> Callable[[byte
 def counted(incoming: Incoming, deployment: Deployment) -> ir.Usage | None:
     """What a header counts, where the provider has one for it."""
     name = deployment.provider.input_header
-    told = (incoming.header(name) if name else None) or ""
+    told = (incoming.headers.get(name) if name else None) or ""
     return ir.Usage(input=int(told)) if told.isdecimal() and len(told) < 12 else None
 
 

@@ -290,7 +290,7 @@ class _Speaks:
         return reply.content_type, reply.audio, reply.usage
 
     def flow(self, step: Step[SpeechReply], incoming: Incoming) -> tuple[str, Flow] | None:
-        kind = incoming.header("content-type") or ""
+        kind = incoming.headers.get("content-type") or ""
         self._refused = step.raw and kind.startswith("application/json")
         if not step.raw or self._refused:
             return None
@@ -362,7 +362,7 @@ class _Listens:
             ) from None
 
     def flow(self, step: Step[TranscriptionReply], incoming: Incoming) -> tuple[str, Flow] | None:
-        kind = incoming.header("content-type") or ""
+        kind = incoming.headers.get("content-type") or ""
         if not self._request.stream or not kind.startswith(EVENTS):
             return None
         write: Callable[..., bytes] = Writer().write

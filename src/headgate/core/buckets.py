@@ -129,7 +129,7 @@ async def _asked(
 def _refused(store: Deployment, ask: _Ask, answer: Incoming, body: bytes) -> Exception:
     """What it says, with the bucket's name."""
     if answer.status in _MOVED:
-        region = answer.header("x-amz-bucket-region")
+        region = answer.headers.get("x-amz-bucket-region")
         where = f" {region}" if region else " its own"
         return BadRequestError(
             f"{store.provider.name}: the bucket {store.model} is in another region: set s3_region_name to{where}",

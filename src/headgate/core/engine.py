@@ -347,7 +347,7 @@ class Engine:
     ) -> Incoming:
         """Learns from every answer's headers what its provider still allows."""
         incoming = await self.send(deployment, sending, timeouts)
-        if tells_limits(incoming.headers):
+        if tells_limits(incoming.headers.names):
             deployment.track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
         return incoming
 

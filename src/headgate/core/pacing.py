@@ -9,9 +9,12 @@ minute.
 import re
 from collections.abc import Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Final
 
 from msgspec import Struct
+
+from headgate.ports import Headers
 
 MINUTE: Final = 60.0
 """Where the time of filling is not told (Azure): its limits are per minute."""
@@ -42,12 +45,10 @@ NOTHING_SENT: Final = (0, 0)
 _WORD: Final = "ratelimit"
 
 
-def tells_limits(headers: Sequence[tuple[str, str]]) -> bool:
-    """Whether an answer says anything of limits: most don't."""
-    for name, _ in headers:  # noqa: SIM110 -- a generator would cost more than the loop
-        if _WORD in name:
-            return True
-    return False
+@lru_cache(maxsize=256)
+def tells_limits(names: tuple[str, ...]) -> bool:
+    """Whether an answer with these headers says anything of limits."""
+    return any(_WORD in name for name in names)
 
 
 class Bucket(Struct):
@@ -83,14 +84,11 @@ class Pace:
         self.tokens: Bucket | None = None
         self.sent = (0, 0)
 
-    def learn(
-        self, headers: Sequence[tuple[str, str]], sent: tuple[int, int], now: float, time: float
-    ) -> None:
+    def learn(self, headers: Headers, sent: tuple[int, int], now: float, time: float) -> None:
         """What an answer says to the call that `take` gave this `sent`: what went there since is not in it. `now` is
         monotonic, `time` Unix seconds."""
-        told = {name: value for name, value in headers if _WORD in name}
-        self.requests = _bucket(told, _REQUESTS, now, time, self.sent[0] - sent[0]) or self.requests
-        self.tokens = _bucket(told, _TOKENS, now, time, self.sent[1] - sent[1]) or self.tokens
+        self.requests = _bucket(headers, _REQUESTS, now, time, self.sent[0] - sent[0]) or self.requests
+        self.tokens = _bucket(headers, _TOKENS, now, time, self.sent[1] - sent[1]) or self.tokens
 
     def take(self, tokens: int, now: float) -> tuple[int, int]:
         if self.requests is not None:
@@ -112,12 +110,12 @@ class Pace:
 
 
 def _bucket(
-    told: dict[str, str], names: Sequence[tuple[str, str, str]], now: float, time: float, since: int
+    told: Headers, names: Sequence[tuple[str, str, str]], now: float, time: float, since: int
 ) -> Bucket | None:
     for remaining, limit, reset in names:
         if (left := _number(told.get(remaining))) is not None:
             most = max(_number(told.get(limit)) or left, left, 1.0)
-            seconds = _seconds(told.get(reset, ""), time)
+            seconds = _seconds(told.get(reset) or "", time)
             missing = most - left
             rate = missing / seconds if seconds and missing else most / MINUTE
             return Bucket(left - since, most, rate, now)

@@ -50,7 +50,7 @@ class Pictures:
             await self._pass(answer, incoming, on_break)
             return
         upstream: Any = prepared.route.dialect
-        body, kind = await incoming.read(LIMIT), incoming.header("content-type")
+        body, kind = await incoming.read(LIMIT), incoming.headers.get("content-type")
         if upstream.polling is not None:
             rule, url = RULES[upstream.polling], prepared.route.url
             done = await self._jobs.follow(call, answer.deployment, rule, url, incoming, body)
@@ -77,7 +77,7 @@ class Pictures:
 
     async def _pass(self, answer: Answer, incoming: Incoming, on_break: OnBreak) -> None:
         call, dialect = answer.call, cast(OpenAIImages, answer.prepared.route.dialect)
-        if call.stream and (incoming.header("content-type") or "").startswith("text/event-stream"):
+        if call.stream and (incoming.headers.get("content-type") or "").startswith("text/event-stream"):
             await answer.open(on_break)
             return
         pieces, long = await _begun(incoming, whole=call.stream or not call.relayed)
@@ -103,7 +103,7 @@ async def _begun(incoming: Incoming, *, whole: bool) -> tuple[list[bytes], bool]
     """The pieces of an answer, and whether there are more of them than are held."""
     if whole:
         return [await incoming.read(LIMIT)], False
-    length = incoming.header("content-length") or ""
+    length = incoming.headers.get("content-length") or ""
     if length.isdigit() and int(length) > HELD:
         return [], True
     pieces: list[bytes] = []

@@ -12,6 +12,7 @@ from headgate.ports import (
     Ask,
     Clock,
     Credential,
+    Headers,
     Incoming,
     Origin,
     Outgoing,
@@ -117,11 +118,8 @@ class _Read:
 
     def __init__(self, told: Told) -> None:
         self.status = told.status
-        self.headers = tuple(told.headers.items())
+        self.headers = Headers.of(told.headers.items())
         self._body = told.body
-
-    def header(self, name: str) -> str | None:
-        return dict(self.headers).get(name)
 
     async def read(self, limit: int | None = None) -> bytes:
         return self._body

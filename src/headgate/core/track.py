@@ -5,17 +5,21 @@ of the engine's monotonic clock, handed in.
 """
 
 from collections import deque
-from collections.abc import Sequence
 from math import exp
 from typing import Any, Final
 
 from headgate.core.pacing import NOTHING_SENT, Pace
+from headgate.ports import Headers
 
 MINUTE: Final = 60.0
 DECAY_SECONDS: Final = 10.0
 """After this time a latency counts for a third."""
 LATENCIES: Final = 10
 """LiteLLM's `max_latency_list_size`."""
+
+
+HEAR_SECONDS: Final = 0.1
+"""How long a provider's word about its limits is good, while they are far."""
 
 
 class Latency:
@@ -54,6 +58,7 @@ class Track:
         "fails",
         "failures",
         "first_tokens",
+        "heard",
         "ill",
         "in_flight",
         "others",
@@ -78,6 +83,8 @@ class Track:
         self.rests = 0
         self.probing = False
         self.reason = ""
+        self.heard = 0.0
+        """When that was last told."""
         self.unhealthy = ""
         """What the last health check said, "" where it was fine."""
         self.wholes = Latency()
@@ -159,11 +166,14 @@ class Track:
         self._judge(now)
         return sent
 
-    def learn(
-        self, headers: Sequence[tuple[str, str]], sent: tuple[int, int], now: float, time: float
-    ) -> None:
-        """What its provider allows, by the headers of an answer. `time` is Unix seconds."""
-        self.pace = self.pace or Pace()
+    def learn(self, headers: Headers, sent: tuple[int, int], now: float, time: float) -> None:
+        """What its provider allows, by the headers of an answer. `time` is Unix seconds. While there is plenty not
+        every answer is read: what goes there meanwhile is counted here."""
+        if self.pace is None:
+            self.pace = Pace()
+        elif now < self.heard + HEAR_SECONDS and not self.ill:
+            return
+        self.heard = now
         self.pace.learn(headers, sent, now, time)
         self._judge(now)
 

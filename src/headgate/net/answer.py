@@ -5,10 +5,11 @@ bodies are unpacked here. It knows its connection by four names, and no parser.
 import asyncio
 import zlib
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
 from headgate.errors import APIConnectionError, APIResponseValidationError
+from headgate.ports import Headers
 
 HIGH_WATER: Final = 256 * 1024
 """Bytes held for a reader that is slower than the socket, before reading pauses."""
@@ -52,7 +53,7 @@ class Response:
         "status",
     )
 
-    def __init__(self, connection: Wire, status: int, headers: Sequence[tuple[str, str]]) -> None:
+    def __init__(self, connection: Wire, status: int, headers: Headers) -> None:
         self.status = status
         self.headers = headers
         self.received = 0
@@ -69,18 +70,18 @@ class Response:
         self._error: Exception | None = None
         self._inflate: zlib._Decompress | None = None
         self._deflate = False
-        for name, value in headers:
-            if name == "content-length":
-                self.length, self.sized = int(value), True
-            elif name == "transfer-encoding" and "chunked" in value.lower():
-                self.sized = True
-            elif name == "content-encoding" and (bits := _CODINGS.get(coding := value.strip().lower())):
-                self._inflate = zlib.decompressobj(bits)
-                self._deflate = coding == "deflate"
-                self.encoded = True
+        if length := headers.get("content-length"):
+            self.length, self.sized = int(length), True
+        elif (framing := headers.get("transfer-encoding")) and "chunked" in framing.lower():
+            self.sized = True
+        if coding := headers.get("content-encoding"):
+            self._decode(coding.strip().lower())
 
-    def header(self, name: str) -> str | None:
-        return next((value for known, value in self.headers if known == name), None)
+    def _decode(self, coding: str) -> None:
+        if bits := _CODINGS.get(coding):
+            self._inflate = zlib.decompressobj(bits)
+            self._deflate = coding == "deflate"
+            self.encoded = True
 
     async def read(self, limit: int | None = None) -> bytes:
         size = 0

@@ -40,7 +40,7 @@ async def fetch_media(
             raise ImageFetchError(f"{url[:200]!r} holds characters that an address can't have")
         try:
             answer = await transport.send(origin, head.encode("latin-1", "replace"), b"", timeouts)
-            if answer.status in _REDIRECTS and (to := answer.header("location")):
+            if answer.status in _REDIRECTS and (to := answer.headers.get("location")):
                 answer.abort()
                 url = urljoin(url, to)
                 continue
@@ -52,7 +52,9 @@ async def fetch_media(
             raise
         except HeadgateError as error:
             raise ImageFetchError(f"{url[:200]!r} could not be fetched: {error.message}") from None
-        kind = (answer.header("content-type") or "application/octet-stream").split(";")[0].strip().lower()
+        kind = (
+            (answer.headers.get("content-type") or "application/octet-stream").split(";")[0].strip().lower()
+        )
         return kind, data
     raise ImageFetchError(f"{url[:200]!r} was redirected more than {MAX_HOPS} times")
 

@@ -6,6 +6,7 @@ connections between requests; this file knows one request at a time and no addre
 """
 
 import asyncio
+from functools import lru_cache
 from typing import Final, Protocol
 
 import httptools
@@ -13,7 +14,7 @@ import httptools
 from headgate.errors import APIConnectionError, HeadgateError, Timeout
 from headgate.net.answer import Response
 from headgate.net.outbox import Outbox
-from headgate.ports import Outgoing, Timeouts
+from headgate.ports import Headers, Outgoing, Timeouts
 
 HEAD_BYTES: Final = 64 * 1024
 HEAD_LINES: Final = 256
@@ -49,9 +50,10 @@ class Connection(asyncio.Protocol):
         self._deadline = 0.0
         self._total = 0.0
         self._limit = ""
-        self._head_size = 0
-        self._lines_size = 0
-        self._headers: list[tuple[str, str]] = []
+        self._loose = 0
+        """Bytes of this answer since the last piece of its body."""
+        self._names: list[bytes] = []
+        self._values: list[bytes] = []
         self._in_body = False
         self._closed = False
         self._paused = False
@@ -80,15 +82,14 @@ class Connection(asyncio.Protocol):
         if timeouts.between_chunks is not None:
             self._deadline = self._loop.time() + timeouts.between_chunks
             self._limit = "between_chunks"
-        if not self._in_body:
-            self._head_size += len(data)
+        self._loose += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
             self._fail(APIConnectionError(f"{self.name} switched to another protocol"))
         except (httptools.HttpParserError, httptools.HttpParserCallbackError) as error:
             self._garbled(error, data)
-        if not self._in_body and self._head_size > HEAD_BYTES and self._owner is not None:
+        if self._loose > HEAD_BYTES and self._owner is not None:  # a head, or trailers, without end
             self._fail(_large(self.name))
 
     def _garbled(self, error: Exception, data: bytes) -> None:
@@ -122,8 +123,7 @@ class Connection(asyncio.Protocol):
         self._timeouts = timeouts
         self._total = now + timeouts.total if timeouts.total is not None else 0.0
         self._expect(now, timeouts.first_byte, "first_byte")
-        self._head_size = self._lines_size = 0
-        self._headers = []
+        self._loose = 0
         self._head = self._loop.create_future()
         if isinstance(body, Outgoing):
             return await self._request_in_pieces(head, body, self._head)
@@ -219,15 +219,13 @@ class Connection(asyncio.Protocol):
     def on_message_begin(self) -> None:
         if self._owner is None:
             raise APIConnectionError(f"{self.name} sent more than its answer")
-        self._headers = []
+        self._names, self._values = [], []
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if len(self._headers) >= HEAD_LINES:
+        if len(self._names) >= HEAD_LINES:
             raise APIConnectionError(f"{self.name} sent more than {HEAD_LINES} header lines")
-        self._lines_size += len(name) + len(value) + 4  # packets alone don't say where the head ends
-        if self._lines_size > HEAD_BYTES:
-            raise _large(self.name)
-        self._headers.append((name.decode("latin-1").lower(), value.decode("latin-1")))
+        self._names.append(name)
+        self._values.append(value)
 
     def on_headers_complete(self) -> None:
         status = self._parser.get_status_code()
@@ -239,11 +237,16 @@ class Connection(asyncio.Protocol):
         head = self._head
         if head is None:
             raise APIConnectionError(f"{self.name} sent a second answer")
-        self._answer = Response(self, status, self._headers)
+        if self._loose > HEAD_BYTES and sum(map(len, (*self._names, *self._values))) > HEAD_BYTES:
+            raise _large(self.name)
+        names, values = tuple(self._names), self._values
+        self._names, self._values = [], []  # of trailers, which nobody reads
+        self._answer = Response(self, status, Headers(_lower(names), values))
         if not head.done():
             head.set_result(self._answer)
 
     def on_body(self, body: bytes) -> None:
+        self._loose = 0
         answer = self._answer
         if answer is not None:
             if answer.sink is not None and not answer.encoded:
@@ -279,7 +282,7 @@ class Connection(asyncio.Protocol):
         answer = self._answer
         why = f": {reason(exc)}" if exc is not None else ""
         if answer is None:
-            if not self.fresh and self._head_size == 0:
+            if not self.fresh and self._loose == 0:
                 self._fail(StaleError())
             else:
                 self._fail(APIConnectionError(f"{self.name} closed the connection before it answered{why}"))
@@ -348,6 +351,11 @@ class Connection(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+@lru_cache(maxsize=256)
+def _lower(names: tuple[bytes, ...]) -> tuple[str, ...]:
+    return tuple(name.decode("latin-1").lower() for name in names)
 
 
 def _large(name: str) -> APIConnectionError:

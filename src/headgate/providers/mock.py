@@ -20,7 +20,7 @@ from typing import Any, Final
 import msgspec
 
 from headgate.errors import APIConnectionError, APIResponseValidationError, Timeout, for_status
-from headgate.ports import Origin, Outgoing, Timeouts
+from headgate.ports import Headers, Origin, Outgoing, Timeouts
 from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat import DIALECT
@@ -54,12 +54,9 @@ class MockAnswer:
         self, status: int, headers: list[tuple[str, str]], pieces: Iterator[tuple[float, bytes]]
     ) -> None:
         self.status = status
-        self.headers = headers
+        self.headers = Headers.of(headers)
         self._pieces = pieces
         self._aborted = False
-
-    def header(self, name: str) -> str | None:
-        return next((value for known, value in self.headers if known == name), None)
 
     async def read(self, limit: int | None = None) -> bytes:
         data = b"".join([piece async for piece in self])

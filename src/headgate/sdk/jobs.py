@@ -154,7 +154,7 @@ async def afile_content(file_id: str, custom_llm_provider: str = OPENAI, **kwarg
     if (bucket := await _bucket(custom_llm_provider, kwargs)) is not None:
         return FileContent(await _gathered(await bucket.content(file_id)), "application/jsonl")
     answer, _ = await default_client().ask("files", "GET", f"{_id(file_id)}/content", given)
-    return FileContent(await answer.read(_WHOLE), answer.header("content-type") or "")
+    return FileContent(await answer.read(_WHOLE), answer.headers.get("content-type") or "")
 
 
 file_content = blocking(afile_content)

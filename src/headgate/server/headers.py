@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
+from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs
 
@@ -9,6 +10,7 @@ import headgate
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError
+from headgate.ports import Headers
 from headgate.server.access import KEY_HEADERS
 
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
@@ -89,18 +91,26 @@ def of_call(call: Call, now: float) -> bytes:
     return text
 
 
-def of_upstream(headers: Sequence[tuple[str, str]], bare: bool = True) -> bytes:
+def of_upstream(headers: Headers, bare: bool = True) -> bytes:
     """The upstream's rate limits and request id as LiteLLM names them; `bare`: the limits also as they came, which
     are ours where the caller has any."""
-    text = ""
-    for name, value in headers:
-        if name.startswith(("x-ratelimit-", "anthropic-ratelimit-")):
-            text += f"llm_provider-{name}: {value}\r\n"
-            if bare:
-                text += f"{name}: {value}\r\n"
-        elif name in _UPSTREAM:
-            text += f"llm_provider-{name}: {value}\r\n"
-    return text.encode("latin-1", "replace")
+    values = headers.values
+    return b"".join(
+        [start + values[at] + b"\r\n" for at, start, own in _passed_on(headers.names) if bare or not own]
+    )
+
+
+@lru_cache(maxsize=256)
+def _passed_on(names: tuple[str, ...]) -> list[tuple[int, bytes, bool]]:
+    """Which of an answer's lines go on: their places, how they begin, and whether that is under their own name."""
+    found: list[tuple[int, bytes, bool]] = []
+    for at, name in enumerate(names):
+        limit = name.startswith(("x-ratelimit-", "anthropic-ratelimit-"))
+        if limit or name in _UPSTREAM:
+            found.append((at, f"llm_provider-{name}: ".encode(), False))
+        if limit:
+            found.append((at, f"{name}: ".encode(), True))
+    return found
 
 
 def plain(cost: Decimal) -> str:

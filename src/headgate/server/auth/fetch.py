@@ -38,7 +38,7 @@ class Fetcher:
             if answer.status == 200:
                 return await answer.read(MAX_BYTES)
             answer.abort()
-            to = answer.header("location")
+            to = answer.headers.get("location")
             if answer.status not in _REDIRECTS or not to:
                 raise APIConnectionError(f"{shown(url)} answered with status {answer.status}")
             secure, url = url.startswith("https://"), urljoin(url, to)

@@ -126,7 +126,7 @@ async def whole(deployment: Deployment, answer: Incoming) -> Response:
     body = await answer.read(LIMIT)
     if answer.status >= 400:
         body = deployment.scrubbed(body.decode("utf-8", "replace")).encode()
-    return Response(body, answer.status, media_type=answer.header("content-type") or JSON)
+    return Response(body, answer.status, media_type=answer.headers.get("content-type") or JSON)
 
 
 async def streamed(deployment: Deployment, answer: Incoming) -> Response:

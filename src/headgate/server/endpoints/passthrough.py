@@ -206,7 +206,7 @@ async def _serve(
     call.attempts, call.status = 1, answer.status
     call.first_byte = gateway.clock.monotonic()
     call.upstream_seconds = call.first_byte - call.started
-    kind = answer.header("content-type") or ""
+    kind = answer.headers.get("content-type") or ""
     call.stream = kind.startswith(_STREAMS)
     out = lines({n: v for n, v in answer.headers if n not in _NOT_BACK}) + of_call(call, call.first_byte)
     read = told and answer.status < 300
@@ -339,7 +339,7 @@ class _Alone:
 
 
 def _small(answer: Incoming) -> bool:
-    length = answer.header("content-length")
+    length = answer.headers.get("content-length")
     return length is None or (length.isdecimal() and int(length) <= WHOLE_LIMIT)
 
 

@@ -126,7 +126,7 @@ async def _forwarded(request: Request, gateway: Gateway, kept: Kept) -> Response
     sending = Sending(request.method, url, route.origin, head, b"")
     answer = await gateway.snapshot.engine.send(deployment, sending, Timeouts())
     body = await answer.read(LIMIT)
-    kind = answer.header("content-type") or "application/json"
+    kind = answer.headers.get("content-type") or "application/json"
     return Response(body, answer.status, media_type=kind)
 
 
