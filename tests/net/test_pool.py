@@ -147,9 +147,7 @@ async def test_what_follows_a_body_is_bounded_too(rest: bytes) -> None:
     end = b"" if rest.startswith(b"1;") else b"0\r\n"
     data = OK + b"transfer-encoding: chunked\r\n\r\n5\r\nhello\r\n" + end + rest
     async with serving([data[at : at + 30_000] for at in range(0, len(data), 30_000)]) as (pool, origin, _):
-        with pytest.raises(
-            APIConnectionError, match="sent (a head of more than 65536 bytes|more than 256 header lines)"
-        ):
+        with pytest.raises(APIConnectionError, match=r"sent (a head of )?more than"):
             await body(pool, origin)
         assert pool.stats().open == 0
 

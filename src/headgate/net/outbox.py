@@ -9,7 +9,7 @@ import asyncio
 from typing import Final
 
 ALONE: Final = 3
-"""Turns with a single write in a row, after which there is nothing to gather."""
+"""Turns with a single write, one after the other, after which there is nothing to gather."""
 DIRECT: Final = 32
 """Writes that then leave at once, before it is tried again."""
 LARGE: Final = 16 * 1024
@@ -51,11 +51,13 @@ class Outbox:
 
     def _flush(self) -> None:
         waiting, self._waiting = self._waiting, {}
-        self._single = self._single + 1 if len(waiting) == 1 else 0
+        count = 0
+        for transport, pieces in waiting.items():
+            count += len(pieces)
+            _write(transport, pieces)
+        self._single = self._single + 1 if count == 1 else 0
         if self._single >= ALONE:
             self._single, self._direct = 0, DIRECT
-        for transport, pieces in waiting.items():
-            _write(transport, pieces)
 
 
 def _write(transport: asyncio.WriteTransport, pieces: list[bytes]) -> None:

@@ -89,7 +89,7 @@ class Lane(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
-        self._outbox = self.doors.outbox(self.loop)
+        self.outbox = self.doors.outbox(self.loop)
         self._expect(HEAD_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -191,7 +191,7 @@ class Lane(HttpToolsProtocol):
         self._exchange = LaneExchange(self, path, query, lines, keep_alive=keep_alive, chunked=current)
         self._handler = handler
         if waits and current:
-            self.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self.outbox.write(self.transport, b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def on_body(self, body: bytes) -> None:
         if self._refused:
@@ -269,11 +269,8 @@ class Lane(HttpToolsProtocol):
         headers = self.server_state.default_headers
         return b"%b: %b\r\n" % headers[0] if headers else b""
 
-    def write(self, data: bytes) -> None:
-        self._outbox.write(self.transport, data)
-
     def _close(self) -> None:
-        self._outbox.push(self.transport)
+        self.outbox.push(self.transport)
         self.transport.close()
 
     def finished(self, keep_alive: bool) -> None:
@@ -425,14 +422,14 @@ class Lane(HttpToolsProtocol):
         self.connections.discard(self)
         lines = b"".join([b"%b: %b\r\n" % row for row in self.headers])
         protocol = kind(config=self.config, server_state=self.server_state, app_state=self.app_state)
-        self._outbox.push(self.transport)
+        self.outbox.push(self.transport)
         protocol.connection_made(self.transport)
         self.transport.set_protocol(protocol)
         protocol.data_received(b"GET %b HTTP/1.1\r\n%b\r\n%b" % (self.url, lines, rest))
 
     def _linger(self) -> None:
         """Lets the client read why before the connection closes: closing on unread bytes would reset it."""
-        self._outbox.push(self.transport)
+        self.outbox.push(self.transport)
         if self.transport.can_write_eof() and not self.transport.is_closing():
             with contextlib.suppress(OSError):  # the client has gone, and we are about to hear of it
                 self.transport.write_eof()
@@ -440,7 +437,7 @@ class Lane(HttpToolsProtocol):
 
     def _leave_to_uvicorn(self, waits: bool) -> None:
         self._left = True
-        self._outbox.push(self.transport)
+        self.outbox.push(self.transport)
         url, headers = self.url, self.headers
         super().on_message_begin()
         self.url = url

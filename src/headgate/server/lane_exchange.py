@@ -1,6 +1,7 @@
 """One request on the express lane and its answer, put on the wire as HTTP/1.1. Knows no handler and no bounds."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
@@ -43,7 +44,7 @@ class LaneExchange:
         self._keep_alive = keep_alive
         self._chunked = chunked
         self._started = False
-        self._write = protocol.write
+        self._write = partial(protocol.outbox.write, protocol.transport)
         self.method = "POST"
         self.path = path
         self.query = query
