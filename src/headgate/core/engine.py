@@ -351,14 +351,14 @@ class Engine:
             deployment.track.learn(incoming.headers, sent, self._clock.monotonic(), self._clock.time())
         return incoming
 
-    async def send(self, deployment: Deployment, sending: Sending, timeouts: Timeouts) -> Incoming:
+    def send(self, deployment: Deployment, sending: Sending, timeouts: Timeouts) -> Awaitable[Incoming]:
         """One request, signed where the deployment's credential does. Raises as the transport does, and
         AuthenticationError."""
         if deployment.credential is not None:
             signer = Signer(deployment, deployment.credential, self._transports, self._clock)
-            return await signer.send(sending, timeouts)
+            return signer.send(sending, timeouts)
         transport = self._transports[sending.origin.scheme]
-        return await transport.send(sending.origin, sending.head, sending.body, timeouts)
+        return transport.send(sending.origin, sending.head, sending.body, timeouts)
 
     async def sign(self, deployment: Deployment, sending: Sending) -> list[tuple[str, str]]:
         """The header lines by which the deployment's credential signs a request, none where it has a plain key."""

@@ -52,26 +52,22 @@ class Shuffled:
 
     def __init__(self) -> None:
         self._of: Sequence[Deployment] = ()
-        self._steps: list[tuple[float, Deployment]] = []
+        self._steps: list[float] = []
 
     def __call__(self, found: Sequence[Deployment], moment: Moment) -> Deployment:
         if found is not self._of:
             self._of, self._steps = found, steps(found)
-        return drawn(self._steps, moment.dice)
+        at = bisect_right(self._steps, moment.dice() * self._steps[-1])
+        return found[min(at, len(found) - 1)]
 
 
-def steps(found: Sequence[Deployment]) -> list[tuple[float, Deployment]]:
+def steps(found: Sequence[Deployment]) -> list[float]:
     """The running sums of their weights."""
     for name in ("weight", "rpm", "tpm"):
         given = [getattr(deployment, name) or 0.0 for deployment in found]
         if any(given):
-            return list(zip(accumulate(given), found, strict=True))
-    return list(zip(accumulate([1.0] * len(found)), found, strict=True))
-
-
-def drawn(given: Sequence[tuple[float, Deployment]], dice: Callable[[], float]) -> Deployment:
-    at = bisect_right(given, dice() * given[-1][0], key=_reached)
-    return given[min(at, len(given) - 1)][1]
+            return list(accumulate(given))
+    return list(accumulate([1.0] * len(found)))
 
 
 _reached: Final = itemgetter(0)

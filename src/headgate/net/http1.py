@@ -321,13 +321,19 @@ class Connection(asyncio.Protocol):
     def _expect(self, now: float, seconds: float | None, limit: str) -> None:
         self._deadline = now + seconds if seconds is not None else 0.0
         self._limit = limit
-        due = min((at for at in (self._deadline, self._total) if at), default=0.0)
+        due = self._due()
         if self._timer is None:
             if due:
                 self._timer = self._loop.call_at(due, self._tick)
         elif due and self._timer.when() > due:
             self._timer.cancel()
             self._timer = self._loop.call_at(due, self._tick)
+
+    def _due(self) -> float:
+        """The next limit, 0.0 for none."""
+        if self._deadline and self._total:
+            return min(self._deadline, self._total)
+        return self._deadline or self._total
 
     def _tick(self) -> None:
         """The one timer of a connection: it looks whether a limit is over, and waits for the next."""
@@ -343,7 +349,7 @@ class Connection(asyncio.Protocol):
             what = "did not answer" if self._limit == "first_byte" else "sent nothing more"
             self._fail(Timeout(f"{self.name} {what} within {seconds:g} s"))
             return
-        due = min((at for at in (self._deadline, self._total) if at), default=0.0)
+        due = self._due()
         if due:
             self._timer = self._loop.call_at(max(due, now + 0.05), self._tick)
 

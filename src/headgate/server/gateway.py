@@ -78,7 +78,8 @@ class Gateway:
         self.jobs = Jobs(database, None if data_dir is None else data_dir / "files")
         self.ready = True
         self.peers: Path | None = None
-        self._prefix = secrets.token_hex(10)
+        begun = secrets.token_hex(10)
+        self._prefix = f"{begun[:8]}-{begun[8:12]}-{begun[12:16]}-{begun[16:]}-"
         self._numbers = itertools.count(1)
 
     def swap(self, snapshot: Snapshot) -> None:
@@ -114,8 +115,7 @@ class Gateway:
 
     def new_id(self) -> str:
         """Unique over processes and restarts, in the shape of a UUID as LiteLLM's call ids are."""
-        text = f"{self._prefix}{next(self._numbers):012x}"
-        return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+        return f"{self._prefix}{next(self._numbers):012x}"
 
     def report(self, bug: Exception, call_id: str) -> None:
         """A failure of our own: its traceback goes to the log, never to a client."""
