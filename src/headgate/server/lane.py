@@ -329,6 +329,7 @@ class Lane(HttpToolsProtocol):
                 self._refuse(408, "the request did not arrive in time")
             elif self.cycle is None or self.cycle.response_complete:
                 self._close()
+        self._known = None  # many connections are quiet for long, and who goes on is known again soon
         due = self._deadline if self._deadline > now else now + TICK_SECONDS
         self._timer = self.loop.call_at(due, self._tick)
 
