@@ -10,20 +10,11 @@ import pytest
 
 import headgate
 import recorded
-from documented import (
-    BROKEN,
-    CARTESIA,
-    EXCHANGES,
-    PASSED,
-    RANKS,
-    STREAM,
-    VARIED,
-    VECTORS,
-    Exchange,
-    Ranked,
-    whole,
-)
-from documented import chat as a_chat
+from documented import EXCHANGES
+from documented.others import CARTESIA, PASSED, RANKS, VECTORS, Ranked
+from documented.shapes import Exchange, whole
+from documented.shapes import chat as a_chat
+from documented.streams import BROKEN, STREAM, VARIED
 from headgate.errors import HeadgateError, for_status
 from headgate.wire.audio.sound import wav
 from headgate.wire.multipart import Part, Writer
