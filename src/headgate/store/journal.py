@@ -20,8 +20,6 @@ SEGMENT: Final = 1024 * 1024
 ENDING: Final = ".journal"
 LOCK: Final = ".lock"
 DAMAGED: Final = ".damaged"
-_PRESENT: Final = getattr(mmap, "MAP_POPULATE", 0)
-"""All pages at once, where the system knows how: else each new one would interrupt a call."""
 _HEAD: Final = len(b"01234567 01234567 ")
 _PROBE_SECONDS: Final = 1.0
 
@@ -38,7 +36,7 @@ class Segment:
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
         try:
             os.posix_fallocate(file, 0, size)
-            self.map = mmap.mmap(file, size, mmap.MAP_SHARED | _PRESENT)
+            self.map = mmap.mmap(file, size)
         except BaseException:
             path.unlink(missing_ok=True)
             raise
