@@ -140,6 +140,29 @@ async def test_one_that_fails_fails_all_and_the_rest_is_let_go() -> None:
     assert asked.cost == Decimal("0.000021")
 
 
+async def test_what_was_answered_before_a_second_try_is_paid_for_too() -> None:
+    asked_for = 0
+
+    def answer(body: dict[str, Any]) -> Any:
+        nonlocal asked_for
+        asked_for += 1
+        return failed(500) if asked_for == 2 else titan(body)
+
+    bench, transport = held(2, answer, info={"input_cost_per_token": 1e-6})
+    asked = call(["4", "3"])
+    asked.options = Options(retries=1)
+    transport.left = 2
+    running = asyncio.ensure_future(bench.run(asked))
+    while asked.attempts < 2:
+        await asyncio.sleep(0)
+    transport.left = 2 - len(transport.waiting)
+    await running
+    (leg,) = asked.legs
+    assert (leg.input, leg.cost) == (3, Decimal("0.000003"))  # the last was answered first
+    assert asked.usage is not None
+    assert (asked.usage.input, asked.cost) == (7, Decimal("0.000007"))
+
+
 async def test_a_call_that_nobody_waits_for_lets_all_go() -> None:
     bench, transport = held(1000, titan)
     task = asyncio.ensure_future(bench.run(call(["1", "2", "3"])))

@@ -237,6 +237,13 @@ class Call:
         self.model = model
         self.request = None
 
+    def passed_over(self) -> None:
+        """The last attempt was answered in part, and failed: that is paid for, and another attempt begins anew."""
+        usage = self.usage
+        if isinstance(usage, ir.Usage):
+            self.legs[-1] = self.legs[-1]._replace(input=usage.input, output=usage.output, cost=self.cost)
+        self.usage = self.cost = None
+
     def fork(self) -> "Call":
         """The same call for another attempt at the same time."""
         made = copy(self)

@@ -271,6 +271,8 @@ class Engine:
         return answer
 
     async def _attempt(self, call: Call, group: Group, deployment: Deployment) -> Answer:
+        if call.usage is not None and call.legs:
+            call.passed_over()
         call.deployment = deployment
         call.attempts += 1
         on_break = call.options.on_break or group.routing.on_break
