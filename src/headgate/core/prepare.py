@@ -17,6 +17,7 @@ from headgate.errors import BadRequestError, UnsupportedParamsError
 from headgate.ports import Outgoing
 from headgate.providers.quirks import run
 from headgate.wire import free_tools
+from headgate.wire.allowed import narrowed
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
 
@@ -120,6 +121,7 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     request.model = deployment.body_model
     if isinstance(request, Request):
         request.stream = call.stream
+        request = narrowed(request, route.dialect.family)
     written = route.dialect.write_request(request, deployment.target)
     if written.dropped and not remote:  # with the media in it, it is written once more
         report(written.dropped, call, deployment)

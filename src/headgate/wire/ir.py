@@ -203,10 +203,12 @@ class HostedTool(Struct, kw_only=True):
 
 
 class ToolChoice(Node):
-    """auto: the model decides · required: some tool · none: no tool · named: the tool `name`."""
+    """auto: the model decides · required: some tool · none: no tool · named: the tool `name`. `allowed` are the names
+    of those that may be used, or the types of hosted ones; () for all."""
 
     mode: Literal["auto", "required", "none", "named"]
     name: str | None = None
+    allowed: tuple[str, ...] = ()
     legacy: bool = False
 
 

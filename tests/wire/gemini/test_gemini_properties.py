@@ -140,7 +140,11 @@ choices = st.one_of(
     st.builds(ir.ToolChoice, mode=st.sampled_from(["auto", "none", "required"])),
     st.builds(ir.ToolChoice, mode=st.just("named"), name=word),
     st.just(ir.ToolChoice(mode="auto", extra={"gemini": {"mode": "VALIDATED"}})),
-    st.just(ir.ToolChoice(mode="required", extra={"gemini": {"allowedFunctionNames": ["a", "b"]}})),
+    st.just(
+        ir.ToolChoice(
+            mode="required", allowed=("a", "b"), extra={"gemini": {"allowedFunctionNames": ["a", "b"]}}
+        )
+    ),
 )
 
 

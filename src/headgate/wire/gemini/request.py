@@ -200,6 +200,7 @@ def _tool_config(left: dict[str, Any], request: ir.Request) -> None:
         choice.mode, choice.name = "named", names[0]
     elif names:
         native["allowedFunctionNames"] = names
+        choice.allowed = tuple(names)
     choice.extra = kept(native)
     request.tool_choice = choice
     remaining = {key: item for key, item in config.items() if key != "functionCallingConfig"}

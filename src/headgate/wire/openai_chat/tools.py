@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from headgate.wire import ir
+from headgate.wire.allowed import names_of
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import cache_mark, own
 from headgate.wire.shape import Malformed, at, difference, expect, optional, required, restore
@@ -141,9 +142,10 @@ def _read_choice(value: Any) -> ir.ToolChoice:
 def _named(node: dict[str, Any]) -> ir.ToolChoice:
     kind = node.get("type", "function")
     if kind == "allowed_tools":
-        allowed = node.get("allowed_tools")
-        mode = allowed.get("mode") if isinstance(allowed, dict) else node.get("mode")
-        return ir.ToolChoice(mode="required" if mode == "required" else "auto")
+        inner = node.get("allowed_tools")
+        said = inner if isinstance(inner, dict) else node
+        required_ = said.get("mode") == "required"
+        return ir.ToolChoice(mode="required" if required_ else "auto", allowed=names_of(said.get("tools")))
     inner = node.get(kind) if isinstance(kind, str) else None
     name = inner.get("name") if isinstance(inner, dict) else node.get("name")
     if isinstance(name, str):

@@ -5,9 +5,10 @@ the answer is in `spelling`; what another format can't express is in `extra`, so
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from headgate.wire import ir
+from headgate.wire.allowed import names_of
 from headgate.wire.dialect import Target
 from headgate.wire.neutral import NEUTRAL
 from headgate.wire.responses.items import CALLS, read_input, write_input
@@ -145,7 +146,8 @@ def _read_choice(value: Any) -> ir.ToolChoice | None:
     kept: ir.Extra = {FAMILY: {"tool_choice": node}}
     if isinstance(node.get("name"), str) and node.get("type") in ("function", "custom"):
         return ir.ToolChoice(mode="named", name=node["name"], extra=kept)
-    return ir.ToolChoice(mode="required" if node.get("mode") == "required" else "auto", extra=kept)
+    mode: Literal["required", "auto"] = "required" if node.get("mode") == "required" else "auto"
+    return ir.ToolChoice(mode=mode, allowed=names_of(node.get("tools")), extra=kept)
 
 
 # --- writing ---------------------------------------------------------------------------------------------
