@@ -40,6 +40,7 @@ $(VENV)/bin/python:
 $(VENV)/serve.stamp: pyproject.toml | $(VENV)/bin/python
 	@echo "installing …"
 	@$(BIN)/pip install --quiet --disable-pip-version-check -e ".[all]"
+	@$(BIN)/python -m compileall -q src  # or the first start would
 	@touch $@
 
 $(VENV)/test.stamp: pyproject.toml | $(VENV)/bin/python
