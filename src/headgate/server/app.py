@@ -27,7 +27,7 @@ from headgate.net.outbox import Outbox
 from headgate.net.pool import Pool
 from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
-from headgate.server import uploads
+from headgate.server import stored, uploads
 from headgate.server.access import Access
 from headgate.server.arriving import Arriving, body_of, is_form
 from headgate.server.asgi import AsgiExchange, path_of
@@ -267,6 +267,7 @@ def build(
     client_secrets = ClientSecrets(environment, config.general.master_key)
     database = _database(config, environment, data_dir)
     if database is None:
+        config = _alone(config, environment)
         alone = Snapshot(config, engine, catalog, environment, _master_only(config), tracks)
         return Gateway(alone, clock, body_limit=limit, client_secrets=client_secrets)
     ledger = _ledger(config, database, data_dir)
@@ -304,6 +305,15 @@ def build(
     reloader.swap = gateway.swap
     gateway.swap(gateway.snapshot)
     return gateway
+
+
+def _alone(config: Config, env: Mapping[str, str]) -> Config:
+    """Without the models that wait for a credential of a database."""
+    left_out: stored.LeftOut = {}
+    found = stored.joined(config, stored.NOTHING, Vault([]), env, left_out)
+    for what, why in left_out.items():
+        logging.getLogger("headgate").error("%s is left out: %s", what, why)
+    return found
 
 
 def _engine(config: Config, pool: Pool, clock: SystemClock) -> Engine:

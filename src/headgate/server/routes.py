@@ -12,6 +12,7 @@ from headgate.server.admin import (
     access_groups,
     activity,
     audit,
+    credentials,
     keys,
     models,
     organizations,
@@ -221,6 +222,14 @@ MODELS: Final = (
     Page("POST", "/model/block", models.block, ADMIN, True),
     Page("POST", "/model/unblock", models.unblock, ADMIN, True),
 )
+CREDENTIALS: Final = (
+    Page("POST", "/credentials", credentials.new, ADMIN, True),
+    Page("GET", "/credentials", credentials.listed, VIEWER, True),
+    Page("GET", "/credentials/by_name/{credential_name:path}", credentials.one, VIEWER, True),
+    Page("GET", "/credentials/by_model/{model_id:path}", credentials.of_model, VIEWER, True),
+    Page("PATCH", "/credentials/{credential_name:path}", credentials.update, ADMIN, True),
+    Page("DELETE", "/credentials/{credential_name:path}", credentials.delete, ADMIN, True),
+)
 SPEND: Final = (
     Page("GET", "/spend/logs", spend.logs, KEY),
     Page("GET", "/spend/logs/v2", spend.logs_paged, KEY),
@@ -309,6 +318,7 @@ PAGES: Final = (
         if page.path not in {own.path for own in ACCESS_GROUPS}
     ),
     *MODELS,
+    *CREDENTIALS,
     *SPEND,
 )
 

@@ -97,7 +97,7 @@ CREDENTIAL: Final = _block(
     "",
     ("credential_name", "name", "required", "The name that `litellm_credential_name` gives."),
     ("credential_values", "mapping", "required", "`api_key`, `api_base` and any other of `litellm_params`."),
-    ("credential_info", "mapping", "—", "A description. It is kept nowhere."),
+    ("credential_info", "mapping", "—", "A description, which `/credentials` shows."),
 )
 
 PARAMS: Final = _block(
