@@ -267,8 +267,7 @@ def build(
     client_secrets = ClientSecrets(environment, config.general.master_key)
     database = _database(config, environment, data_dir)
     if database is None:
-        config = _alone(config, environment)
-        alone = Snapshot(config, engine, catalog, environment, _master_only(config), tracks)
+        alone = _alone(config, engine, catalog, environment, tracks)
         return Gateway(alone, clock, body_limit=limit, client_secrets=client_secrets)
     ledger = _ledger(config, database, data_dir)
     shared = workers > 1 or not database.is_sqlite
@@ -307,13 +306,15 @@ def build(
     return gateway
 
 
-def _alone(config: Config, env: Mapping[str, str]) -> Config:
-    """Without the models that wait for a credential of a database."""
+def _alone(
+    config: Config, engine: Engine, catalog: Catalog, env: Mapping[str, str], tracks: Tracks
+) -> Snapshot:
+    """Without a database, and without the models that wait for a credential of one."""
     left_out: stored.LeftOut = {}
     found = stored.joined(config, stored.NOTHING, Vault([]), env, left_out)
     for what, why in left_out.items():
         logging.getLogger("headgate").error("%s is left out: %s", what, why)
-    return found
+    return Snapshot(found, engine, catalog, env, _master_only(config), tracks)
 
 
 def _engine(config: Config, pool: Pool, clock: SystemClock) -> Engine:
