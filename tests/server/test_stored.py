@@ -108,6 +108,14 @@ def test_what_can_not_be_used_is_left_out_and_the_rest_goes_on() -> None:
     assert "another salt" in left_out["the credential 'c'"]
 
 
+@pytest.mark.parametrize(
+    "text", ["\x7f", "a\u2028  b", "\x85", "\uffff", "\U0001f600", "\0", "#: - {[&*!|>'\"%@`"]
+)
+def test_a_value_is_what_was_given(text: str) -> None:
+    kept = Stored((), (_credential("c", organization=text, api_key="k-1"),))
+    assert _joined(_file("c"), kept)[0]["file-c"]["organization"] == text
+
+
 def test_who_names_a_credential_is_known() -> None:
     rows = (
         _model("m", litellm_credential_name="c"),

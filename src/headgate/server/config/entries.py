@@ -1,20 +1,24 @@
 """Rows of a model list and of a credential list that do not come out of a file: the same checks, the same words."""
 
+import re
 from collections.abc import Callable
 from collections.abc import Mapping as Table
-from typing import Any, TypeVar
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from headgate.errors import BadRequestError
 from headgate.server.config.blocks import Reader
-from headgate.server.config.document import Mapping, Node, parse
+from headgate.server.config.document import Mapping, Node, Unreadable, parse
 from headgate.server.config.models import read_credentials, read_models
 from headgate.server.config.report import Report
 from headgate.server.config.schema import Config, ModelEntry
 from headgate.server.config.secrets import References
 
 T = TypeVar("T")
+_YAML_READS_ANEW: Final = re.compile("[\x7f-\uffff]")
+"""Among these are characters that YAML forbids, and some that it takes for the end of a line."""
 
 
 def read_entry(row: Table[str, Any], env: Table[str, str], config: Config) -> ModelEntry:
@@ -44,10 +48,14 @@ def _read(
     block: str, row: Table[str, Any], env: Table[str, str], read: Callable[[Reader, Node], T | None]
 ) -> T:
     report = Report()
-    document = parse(msgspec.json.encode({block: [dict(row)]}).decode(), "request", report)
     found = None
-    if isinstance(document, Mapping):
-        found = read(Reader(References(env, report), report), document.entries[block])
+    text = _YAML_READS_ANEW.sub(
+        lambda match: f"\\u{ord(match[0]):04x}", msgspec.json.encode({block: [dict(row)]}).decode()
+    )
+    with suppress(Unreadable):  # it is reported
+        document = parse(text, "request", report)
+        if isinstance(document, Mapping):
+            found = read(Reader(References(env, report), report), document.entries[block])
     errors = [problem for problem in report.problems if problem.severity == "error"]
     if found is None or errors:
         first = errors[0] if errors else report.problems[0]
