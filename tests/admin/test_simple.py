@@ -168,9 +168,11 @@ def test_the_settings_of_a_budget(api: Api) -> None:
 
 
 def test_models_are_added_changed_and_taken_away_while_the_gateway_runs(api: Api) -> None:
-    params = {"model": "mock/echo", "api_key": "hush-hush", "output_cost_per_token": 0.5}
+    secret = {"api_key": "hush-hush", "extra_headers": {"x-auth": "hush-hush"}}
+    params = {"model": "mock/echo", "output_cost_per_token": 0.5, **secret}
     made = api.made("/model/new", model_name="late", litellm_params=params)
     assert (made["model_name"], made["litellm_params"]["api_key"]) == ("late", "***")
+    assert "hush-hush" not in str(made)
     name, key = made["model_info"]["id"], api.key(models=["late", "later"])
     assert api.call(key, "late") == 200
     assert api.get("/spend/logs", key)[0]["spend"] == 1.0

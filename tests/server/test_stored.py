@@ -160,6 +160,13 @@ def _write(gateway: Gateway, **values: Any) -> None:
     gateway.database.write(work)
 
 
+def _close(gateway: Gateway) -> None:
+    assert gateway.ledger is not None
+    gateway.ledger.close()
+    assert gateway.database is not None
+    gateway.database.close()
+
+
 async def test_another_replica_hears_of_a_credential(
     config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -181,10 +188,10 @@ async def test_another_replica_hears_of_a_credential(
         await swapped.wait()
     assert there.snapshot.lookup("waiting").deployments[0].params["api_key"] == "sk-heard"
     await works.close()
-    assert here.ledger is not None
-    here.ledger.close()
-    assert here.database is not None
-    here.database.close()
+    begun = _replica(config, tmp_path / "begun later")
+    assert begun.snapshot.lookup("waiting").deployments[0].params["api_key"] == "sk-heard"
+    _close(begun)
+    _close(here)
 
 
 def test_a_rehearsal_names_who_would_be_lost(config: Path, tmp_path: Path) -> None:
@@ -195,7 +202,4 @@ def test_a_rehearsal_names_who_would_be_lost(config: Path, tmp_path: Path) -> No
     reloader.rehearse(_credential("c", reloader.vault, api_key="sk-2"))
     with pytest.raises(BadRequestError, match="'waiting' of the file could not be served with this"):
         reloader.rehearse(_credential("c", reloader.vault, custom_llm_provider="nobody"))
-    assert gateway.ledger is not None
-    gateway.ledger.close()
-    assert gateway.database is not None
-    gateway.database.close()
+    _close(gateway)

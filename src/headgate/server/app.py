@@ -309,9 +309,9 @@ def build(
 def _alone(
     config: Config, engine: Engine, catalog: Catalog, env: Mapping[str, str], tracks: Tracks
 ) -> Snapshot:
-    """Without a database, and without the models that wait for a credential of one."""
+    """Without a database."""
     left_out: stored.LeftOut = {}
-    found = stored.joined(config, stored.NOTHING, Vault([]), env, left_out)
+    found = stored.alone(config, env, left_out)
     for what, why in left_out.items():
         logging.getLogger("headgate").error("%s is left out: %s", what, why)
     return Snapshot(found, engine, catalog, env, _master_only(config), tracks)

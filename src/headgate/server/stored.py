@@ -3,7 +3,7 @@ row must not stop the others. Knows no request."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec import Struct
@@ -35,9 +35,6 @@ class Stored(Struct, frozen=True):
         return Stored(self.models, (*others, row))
 
 
-NOTHING: Final = Stored()
-
-
 def read(connection: Connection) -> Stored:
     models, credentials = (
         tuple(dict(row) for row in connection.execute(select(table)).mappings())
@@ -63,6 +60,11 @@ def joined(config: Config, stored: Stored, vault: Vault, env: Mapping[str, str],
             with _noting(left_out, f"the model {row['model_id']} of the database"):
                 models.append(_entry(row, whole, vault, env))
     return msgspec.structs.replace(whole, models=tuple(models))
+
+
+def alone(config: Config, env: Mapping[str, str], left_out: LeftOut) -> Config:
+    """The file's, without the rows that wait for a credential of a database."""
+    return joined(config, Stored(), Vault(()), env, left_out)
 
 
 def values_of(row: Mapping[str, Any], vault: Vault, env: Mapping[str, str]) -> dict[str, Any]:
