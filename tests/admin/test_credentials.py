@@ -202,6 +202,20 @@ def test_what_is_shown_may_be_given_back(api: Api, made: str) -> None:
             "credential_name",
             "exists already",
         ),
+        (
+            "POST",
+            "",
+            {"credential_name": "x", "credential_values": {"api_key": "***"}},
+            "credential_values.api_key",
+            "there is none yet",
+        ),
+        (
+            "PATCH",
+            "/made",
+            {"credential_values": {"token": "***"}},
+            "credential_values.token",
+            "there is none yet",
+        ),
         ("PATCH", "/made", {"credential_name": "other"}, "credential_name", "keeps its name"),
         (
             "PATCH",

@@ -36,7 +36,7 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
     fields.required(values, "credential_name")
     reloader, desk, name = reloader_of(gateway), rows.desk(gateway, caller), values["credential_name"]
     _not_of_the_file(reloader, name)
-    given = _values(gateway, values)
+    given = _unmasked(_values(gateway, values), {})
     if not given:
         raise BadRequestError(
             "'credential_values' is missing: give it, or the 'model_id' of a model to take them of",
@@ -69,8 +69,7 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
         known = rows.get(connection, "credential", name)
         kept = reloader.vault.open(known["credential_values"])
         _must_have(kept, gone)
-        shown = {key: value for key, value in given.items() if value != MASK or key not in kept}
-        whole = merged(kept, {**shown, **dict.fromkeys(gone)})
+        whole = merged(kept, {**_unmasked(given, kept), **dict.fromkeys(gone)})
         row = {
             "credential_values": _sealed(reloader, name, whole),
             "credential_info": merged(known["credential_info"] or {}, values.get("credential_info")),
@@ -181,6 +180,17 @@ def _values(gateway: Gateway, given: Mapping[str, Any]) -> dict[str, Any]:
     if values:
         raise BadRequestError("give 'credential_values' or 'model_id', not both", param="model_id")
     return {name: _literal(value) for name, value in _of_model(gateway, model)[1].items()}
+
+
+def _unmasked(given: Mapping[str, Any], kept: Mapping[str, Any]) -> dict[str, Any]:
+    """Without what is given as it was shown: that stays what it is. Raises BadRequestError where there is nothing."""
+    for name, value in given.items():
+        if value == MASK and name not in kept:
+            raise BadRequestError(
+                f"credential_values.{name}: {MASK} stands for a value that is not shown, and there is none yet",
+                param=f"credential_values.{name}",
+            )
+    return {name: value for name, value in given.items() if value != MASK}
 
 
 def _literal(value: Any) -> Any:
