@@ -36,7 +36,7 @@ async def new(request: Request, gateway: Gateway, caller: Caller) -> Response:
     fields.required(values, "credential_name")
     reloader, desk, name = reloader_of(gateway), rows.desk(gateway, caller), values["credential_name"]
     _not_of_the_file(reloader, name)
-    given = _unmasked(_values(gateway, values), {})
+    given = merged({}, _unmasked(_values(gateway, values), {}))
     if not given:
         raise BadRequestError(
             "'credential_values' is missing: give it, or the 'model_id' of a model to take them of",
