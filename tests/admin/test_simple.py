@@ -156,10 +156,23 @@ def test_ids_are_given_once_and_unknown_ones_are_not_found(
         assert api.get(f"/{name}/list", page=99, size=100) == []
 
 
+def test_the_settings_of_a_budget(api: Api) -> None:
+    api.made("/budget/new", budget_id="set", max_budget=2.5, budget_duration="1d", rpm_limit=0)
+    found = {row["field_name"]: row for row in api.get("/budget/settings", budget_id="set")}
+    values = {name: row["field_value"] for name, row in found.items() if row["stored_in_db"]}
+    assert values == {"max_budget": 2.5, "budget_duration": "1d", "rpm_limit": 0}
+    assert (found["tpm_limit"]["field_type"], found["tpm_limit"]["field_value"]) == ("Integer", None)
+    assert api.look("/budget/settings", budget_id=NOBODY)[0] == 404
+    assert api.look("/budget/settings")[1]["error"]["param"] == "budget_id"
+    assert api.look("/budget/settings", budget="set")[0] == 400
+
+
 def test_models_are_added_changed_and_taken_away_while_the_gateway_runs(api: Api) -> None:
-    params = {"model": "mock/echo", "api_key": "hush-hush", "output_cost_per_token": 0.5}
+    secret = {"api_key": "hush-hush", "extra_headers": {"x-auth": "hush-hush"}}
+    params = {"model": "mock/echo", "output_cost_per_token": 0.5, **secret}
     made = api.made("/model/new", model_name="late", litellm_params=params)
     assert (made["model_name"], made["litellm_params"]["api_key"]) == ("late", "***")
+    assert "hush-hush" not in str(made)
     name, key = made["model_info"]["id"], api.key(models=["late", "later"])
     assert api.call(key, "late") == 200
     assert api.get("/spend/logs", key)[0]["spend"] == 1.0

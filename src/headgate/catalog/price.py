@@ -135,7 +135,7 @@ class PriceSheet(Struct, frozen=True):
 
     def total(self, usage: Usage, tier: str = "standard") -> Decimal:
         """The whole cost. Input, output and perhaps cached input alone take the short way."""
-        rates = self._rates(usage.input, tier)
+        rates = self.rates(usage.input, tier)
         read = usage.cache_read or 0
         if (
             usage.cache_write
@@ -157,7 +157,7 @@ class PriceSheet(Struct, frozen=True):
 
     def cost(self, usage: Usage, tier: str = "standard") -> Cost:
         """The cost by part. Parts that claim more than the whole leave nothing of it, and no negative cost."""
-        rates = self._rates(usage.input, tier)
+        rates = self.rates(usage.input, tier)
         long = usage.cache_write_long or 0
         written = max(usage.cache_write or 0, long)
         long_price = rates.cache_write if rates.cache_write_long is None else rates.cache_write_long
@@ -198,7 +198,8 @@ class PriceSheet(Struct, frozen=True):
             counts.pop("images", None)  # rows price pictures both ways, of which one is meant
         return sum((number * prices[name] for name, number in counts.items()), _ZERO)
 
-    def _rates(self, size: int, tier: str) -> Rates:
+    def rates(self, size: int, tier: str = "standard") -> Rates:
+        """Of tokens, where the input has so many."""
         steps = self.tiers.get(tier) or self.tiers["standard"]
         if len(steps) == 1:
             return steps[0][1]

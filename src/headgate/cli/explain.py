@@ -15,6 +15,7 @@ from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.track import Tracks
 from headgate.errors import AuthenticationError, HeadgateError
+from headgate.server import stored
 from headgate.server.access import Access, token_of
 from headgate.server.app import SystemClock
 from headgate.server.callers import MASTER, Caller, Callers
@@ -63,6 +64,10 @@ def _decided(given: Mapping[str, Any], env: Mapping[str, str]) -> dict[str, Any]
     config = load.load(start.config, env) if start.config else load.empty(env)
     clock = SystemClock()
     around = {**env, **config.environment}
+    left_out: stored.LeftOut = {}
+    config = stored.alone(config, around, left_out)
+    for what, why in left_out.items():
+        click.echo(f"{what} is left out: {why}", err=True)
     snapshot = Snapshot(config, Engine({}, clock), Catalog(), around, Access(None), Tracks())
     caller = _caller(given, env) if given["key"] else MASTER
     caller.check(clock.time())

@@ -154,15 +154,16 @@ def _show(report: Report, name: str, dry: bool) -> None:
     for note in report.notes:
         who = ", ".join(note.examples) + (", …" if 0 < len(note.examples) < note.count else "")
         click.echo(f"  {note.count:,} {note.what}: {note.reason}" + (f" ({who})" if who else ""))
-    models = sum(line.brought + line.unchanged for line in report.lines if line.what == "models")
-    if models and not dry:
+    sealed = sum(line.brought + line.unchanged for line in report.lines if line.what in _SEALED)
+    if sealed and not dry:
         click.echo(_MODELS)
     if not dry and any(line.brought for line in report.lines):
         click.echo(_RESTART)
 
 
+_SEALED: Final = ("credentials", "models")
 _MODELS: Final = """
-Models are served beside those of the configuration. The salt that was set now (HEADGATE_SALT_KEY, LITELLM_SALT_KEY,
-else the master key) opens their credentials: keep it set."""
+Models and credentials stand beside those of the configuration. The salt that was set now (HEADGATE_SALT_KEY,
+LITELLM_SALT_KEY, else the master key) opens them: keep it set."""
 _RESTART: Final = """
 Restart a gateway that runs on this database: what it counts itself it has in memory."""

@@ -27,7 +27,7 @@ from headgate.net.outbox import Outbox
 from headgate.net.pool import Pool
 from headgate.ports import Transport
 from headgate.providers.mock import MockTransport
-from headgate.server import uploads
+from headgate.server import stored, uploads
 from headgate.server.access import Access
 from headgate.server.arriving import Arriving, body_of, is_form
 from headgate.server.asgi import AsgiExchange, path_of
@@ -267,7 +267,7 @@ def build(
     client_secrets = ClientSecrets(environment, config.general.master_key)
     database = _database(config, environment, data_dir)
     if database is None:
-        alone = Snapshot(config, engine, catalog, environment, _master_only(config), tracks)
+        alone = _alone(config, engine, catalog, environment, tracks)
         return Gateway(alone, clock, body_limit=limit, client_secrets=client_secrets)
     ledger = _ledger(config, database, data_dir)
     shared = workers > 1 or not database.is_sqlite
@@ -304,6 +304,17 @@ def build(
     reloader.swap = gateway.swap
     gateway.swap(gateway.snapshot)
     return gateway
+
+
+def _alone(
+    config: Config, engine: Engine, catalog: Catalog, env: Mapping[str, str], tracks: Tracks
+) -> Snapshot:
+    """Without a database."""
+    left_out: stored.LeftOut = {}
+    found = stored.alone(config, env, left_out)
+    for what, why in left_out.items():
+        logging.getLogger("headgate").error("%s is left out: %s", what, why)
+    return Snapshot(found, engine, catalog, env, _master_only(config), tracks)
 
 
 def _engine(config: Config, pool: Pool, clock: SystemClock) -> Engine:

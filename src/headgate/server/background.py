@@ -110,7 +110,9 @@ class Background:
             dropped = {token for kind, name in news for token in callers.forget(kind, name)}
             for token in list(dropped)[:RELOADED]:  # at once, while the database is there: it may go away
                 await callers.load(token)
-            if self._gateway.reloader is not None and any(kind == "model" for kind, _ in news):
+            if self._gateway.reloader is not None and any(
+                kind in ("model", "credential") for kind, _ in news
+            ):
                 await self._gateway.reloader.reload(file=False)
 
     async def _check(self) -> None:

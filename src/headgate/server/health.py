@@ -4,6 +4,7 @@ Costs a few tokens for each; what it finds is used for routing only where `enabl
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Final
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 PROBE_SECONDS: Final = 30.0
 PROBES_AT_ONCE: Final = 20
+REMEMBERED: Final = 1_000
+"""Answers that are kept to be looked at."""
 PASSING: Final = (RateLimitError, Timeout)
 """Failures that say little about the next call."""
 _PROBES: Final[Mapping[Operation, bytes]] = {
@@ -49,7 +52,7 @@ _DIALECTS: Final[Mapping[str, str]] = {
     "transcriptions": SOUND["transcriptions"],
     "images": "openai_images",
 }
-_MODES: Final[Mapping[str, Operation]] = {
+MODES: Final[Mapping[str, Operation]] = {
     "embedding": "embeddings",
     "completion": "completions",
     "rerank": "rerank",
@@ -64,11 +67,15 @@ _SILENCE: Final = wav(bytes(16000), 8000)
 
 
 class Found(Struct, frozen=True):
-    """What a deployment said: `problem` is "" where it answered, `at` Unix seconds."""
+    """What a deployment said: `problem` is "" where it answered, `at` Unix seconds, `seconds` how long it took."""
 
+    deployment: str
+    group: str
+    model: str
     problem: str
     passing: bool
     at: float
+    seconds: float
 
 
 class Health:
@@ -77,13 +84,19 @@ class Health:
     def __init__(self, gateway: "Gateway") -> None:
         self._gateway = gateway
         self.found: dict[str, Found] = {}
+        self.history: deque[Found] = deque(maxlen=REMEMBERED)
 
     async def check(self, targets: Sequence[Deployment]) -> list[Found]:
         """Asks them now."""
         gate = asyncio.Semaphore(self._settings.health_check_concurrency or PROBES_AT_ONCE)
         found = await asyncio.gather(*(self._probe(target, gate) for target in targets))
         self.found.update({target.id: one for target, one in zip(targets, found, strict=True)})
+        self.history.extend(found)
         return list(found)
+
+    async def try_out(self, target: Deployment) -> Found:
+        """Asks one that is in no list, and remembers nothing."""
+        return await self._probe(target, asyncio.Semaphore())
 
     async def watch(self) -> None:
         """One round in the background."""
@@ -114,6 +127,7 @@ class Health:
             _sound(call, deployment)
         seconds = float(deployment.info.get("health_check_timeout") or PROBE_SECONDS)
         problem: HeadgateError | None = None
+        begun = gateway.clock.monotonic()
         try:
             async with gate, asyncio.timeout(seconds):
                 answer = await gateway.snapshot.engine.run(
@@ -126,12 +140,20 @@ class Health:
         except TimeoutError:
             problem = Timeout(f"no answer within {seconds:g} s")
         text = "" if problem is None else str(problem)[:500]
-        return Found(text, isinstance(problem, PASSING), gateway.clock.time())
+        return Found(
+            deployment=deployment.id,
+            group=deployment.group,
+            model=f"{deployment.provider.id}/{deployment.model}",
+            problem=text,
+            passing=isinstance(problem, PASSING),
+            at=gateway.clock.time(),
+            seconds=gateway.clock.monotonic() - begun,
+        )
 
 
 def operation_of(deployment: Deployment) -> Operation:
     """What it is asked: by its mode, else the first that its provider has."""
-    mode = _MODES.get(str(deployment.facts.get("mode")))
+    mode = MODES.get(str(deployment.facts.get("mode")))
     if mode is not None:
         return mode
     return next((name for name in _PROBES if name in deployment.provider.paths), "chat")

@@ -5,19 +5,15 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
-import msgspec
-from sqlalchemy import select
-
-from headgate.errors import HeadgateError
-from headgate.server.config.entries import read_entry
+from headgate.errors import BadRequestError, HeadgateError
+from headgate.server import stored
 from headgate.server.config.report import ConfigError
-from headgate.server.config.schema import Config, ModelEntry
+from headgate.server.config.schema import Config
 from headgate.server.snapshot import Snapshot
-from headgate.store import tables
 from headgate.store.crypto import Vault
 from headgate.store.database import Database
+from headgate.store.directory import Row
 
 _logger = logging.getLogger("headgate")
 Swap = Callable[[Snapshot], None]
@@ -25,7 +21,7 @@ Swap = Callable[[Snapshot], None]
 
 class Reloader:
     """`read` gives the file's configuration anew, None where there is no file. `make` builds a snapshot of a
-    configuration and the database's models; `swap` puts it in place."""
+    configuration with what the database has; `swap` puts it in place."""
 
     def __init__(
         self,
@@ -46,13 +42,33 @@ class Reloader:
         self._lock = asyncio.Lock()
         self._seen = self._stamp()
 
+    @property
+    def file(self) -> Config:
+        """The file's configuration, without what the database has."""
+        return self._config
+
     def build(self) -> Snapshot:
-        """Of the file's configuration and the database's models. Blocks; raises HeadgateError."""
-        rows = self._database.read(
-            lambda c: [dict(row) for row in c.execute(select(tables.models)).mappings()]
-        )
-        found = [entry for entry in map(self._entry, rows) if entry is not None]
-        return self._make(_with_models(self._config, tuple(found)))
+        """Of the file's configuration and what the database has. Blocks; raises HeadgateError."""
+        left_out: stored.LeftOut = {}
+        made = self._make(self._joined(self._database.read(stored.read), left_out))
+        for what, why in left_out.items():
+            _logger.error("%s is left out: %s", what, why)
+        return made
+
+    def rehearse(self, credential: Row) -> None:
+        """What comes of this row of a credential. Blocks; raises BadRequestError where a model that is served now
+        could not be any more, HeadgateError where nothing could."""
+        before: stored.LeftOut = {}
+        after: stored.LeftOut = {}
+        found = self._database.read(stored.read)
+        self._joined(found, before)
+        config = self._joined(found.having(credential), after)
+        for what in after.keys() - before.keys():
+            raise BadRequestError(f"{what} could not be served with this: {after[what]}")
+        self._make(config)
+
+    def _joined(self, found: stored.Stored, left_out: stored.LeftOut) -> Config:
+        return stored.joined(self._config, found, self.vault, self.env, left_out)
 
     async def reload(self, *, file: bool = True) -> None:
         """Raises ConfigError, HeadgateError: nothing has changed then."""
@@ -89,21 +105,3 @@ class Reloader:
                 status = path.stat()
                 found[name] = (status.st_mtime_ns, status.st_size)
         return found
-
-    def _entry(self, row: Mapping[str, Any]) -> ModelEntry | None:
-        """None for a row that can't be used: one model must not stop the others."""
-        if row["blocked"]:
-            return None
-        try:
-            params = self.vault.open(row["litellm_params"] or {})
-            info = {**(row["model_info"] or {}), "id": row["model_id"]}
-            given = {"model_name": row["model_name"], "litellm_params": params, "model_info": info}
-            entry = read_entry(given, self.env, self._config)
-            return msgspec.structs.replace(entry, info={**entry.info, "db_model": True})
-        except HeadgateError as error:
-            _logger.error("the model %s of the database is left out: %s", row["model_id"], error.message)
-            return None
-
-
-def _with_models(config: Config, models: tuple[ModelEntry, ...]) -> Config:
-    return msgspec.structs.replace(config, models=(*config.models, *models)) if models else config

@@ -12,6 +12,7 @@ from headgate.server.admin import (
     access_groups,
     activity,
     audit,
+    credentials,
     keys,
     models,
     organizations,
@@ -27,6 +28,8 @@ from headgate.server.callers import ANYBODY, Caller
 from headgate.server.endpoints import (
     client_secrets,
     count_tokens,
+    estimates,
+    health_pages,
     info,
     jobs,
     message_batches,
@@ -128,6 +131,13 @@ OWN: Final = (
     ),
     Page("GET", "/health", info.health, VIEWER),
     Page("GET", "/health/services", info.services, VIEWER),
+    Page("GET", "/health/latest", health_pages.latest, VIEWER),
+    Page("GET", "/health/history", health_pages.history, VIEWER),
+    Page("GET", "/health/readiness/details", health_pages.readiness, VIEWER),
+    Page("POST", "/health/test_connection", health_pages.test_connection, ADMIN, True),
+    Page("POST", "/cost/estimate", estimates.cost, KEY),
+    Page("POST", "/utils/transform_request", estimates.transformed, VIEWER),
+    Page("GET", "/fallback/{model:path}", estimates.fallbacks, VIEWER),
     Page("GET", "/metrics", info.metrics, VIEWER),
     Page("GET", "/router/state", info.router_state, VIEWER),
 )
@@ -221,6 +231,14 @@ MODELS: Final = (
     Page("POST", "/model/block", models.block, ADMIN, True),
     Page("POST", "/model/unblock", models.unblock, ADMIN, True),
 )
+CREDENTIALS: Final = (
+    Page("POST", "/credentials", credentials.new, ADMIN, True),
+    Page("GET", "/credentials", credentials.listed, VIEWER, True),
+    Page("GET", "/credentials/by_name/{credential_name:path}", credentials.one, VIEWER, True),
+    Page("GET", "/credentials/by_model/{model_id:path}", credentials.of_model, VIEWER, True),
+    Page("PATCH", "/credentials/{credential_name:path}", credentials.update, ADMIN, True),
+    Page("DELETE", "/credentials/{credential_name:path}", credentials.delete, ADMIN, True),
+)
 SPEND: Final = (
     Page("GET", "/spend/logs", spend.logs, KEY),
     Page("GET", "/spend/logs/v2", spend.logs_paged, KEY),
@@ -299,6 +317,7 @@ PAGES: Final = (
     *KEYS,
     *PEOPLE,
     *_rows(simple.Pages(simple.BUDGET), "budget"),
+    Page("GET", "/budget/settings", simple.budget_settings, VIEWER, True),
     *_rows(simple.Pages(simple.CUSTOMER), "customer", blocks=True),
     *_rows(simple.Pages(simple.CUSTOMER), "end_user", blocks=True),
     *_rows(simple.Pages(simple.TAG), "tag"),
@@ -309,6 +328,7 @@ PAGES: Final = (
         if page.path not in {own.path for own in ACCESS_GROUPS}
     ),
     *MODELS,
+    *CREDENTIALS,
     *SPEND,
 )
 

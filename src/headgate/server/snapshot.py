@@ -19,7 +19,7 @@ from headgate.core.route import Group, Routing
 from headgate.core.track import Tracks
 from headgate.server.access import Access
 from headgate.server.ceiling import Ceiling
-from headgate.server.config.schema import Config
+from headgate.server.config.schema import Config, ModelEntry
 from headgate.server.drain import drain_of
 from headgate.server.headers import identity
 
@@ -137,7 +137,20 @@ class Snapshot:
                 del self._identities[next(iter(self._identities))]
         return found
 
+    def trial(self, entry: ModelEntry) -> Deployment:
+        """As a row of the list would be, and in none: what comes of it counts for no other."""
+        return self._made(entry.name, entry.params, entry.info)
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        return self._env
+
     def _deployment(self, name: str, params: Mapping[str, Any], info: Mapping[str, Any]) -> Deployment:
+        made = self._made(name, params, info)
+        made.track = self.tracks.of(made.id)
+        return made
+
+    def _made(self, name: str, params: Mapping[str, Any], info: Mapping[str, Any]) -> Deployment:
         settings = self.config.litellm
         merged: dict[str, Any] = {
             "drop_params": settings.drop_params,
@@ -155,11 +168,9 @@ class Snapshot:
         }
         merged.update({key: value for key, value in general.items() if value is not None})
         merged.update(params)
-        made = Deployment(
+        return Deployment(
             name, merged, info, catalog=self.catalog, env=self._env, providers=self.config.providers
         )
-        made.track = self.tracks.of(made.id)
-        return made
 
 
 def _options(config: Config) -> Options:

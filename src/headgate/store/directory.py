@@ -46,6 +46,7 @@ TABLES: Final[Mapping[str, Table]] = {
     "budget": tables.budgets,
     "access_group": tables.access_groups,
     "model": tables.models,
+    "credential": tables.credentials,
 }
 """Kinds of rows that have one primary key."""
 

@@ -223,6 +223,16 @@ models: Final = _table(
     *_history(),
 )
 
+credentials: Final = _table(
+    "credentials",
+    _text("credential_name", primary_key=True),
+    _text("display_name"),
+    _json("credential_values"),
+    _json("credential_info"),
+    *_history(),
+    comment="What rows name with `litellm_credential_name`: the values are sealed",
+)
+
 spend: Final = _table(
     "spend",
     _text("kind", primary_key=True),

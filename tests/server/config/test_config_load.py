@@ -248,6 +248,19 @@ def test_an_unknown_credential_is_an_error_with_the_nearest(only):
     assert (problem.severity, problem.near, problem.line) == ("error", "east", 2)
 
 
+def test_a_credential_that_the_database_may_have_is_a_warning(loaded, only):
+    """Its row is looked at when it has its values."""
+    text = """\
+        model_list: [{model_name: a, litellm_params: {model: mine, litellm_credential_name: eest}}]
+        credential_list: [{credential_name: east, credential_values: {api_key: abcdefgh}}]
+        general_settings: {store_model_in_db: true}
+        """
+    problem = only(text)
+    assert (problem.severity, problem.near, problem.line) == ("warning", "east", 1)
+    (entry,) = loaded(text).models
+    assert entry.params == {"model": "mine", "litellm_credential_name": "eest"}
+
+
 def test_two_credentials_of_one_name(only):
     row = "{credential_name: east, credential_values: {api_key: abcdefgh}}"
     assert "second credential" in only(f"{ROW}credential_list: [{row}, {row}]").text

@@ -1,7 +1,8 @@
-"""Models of LiteLLM come decrypted and are sealed here."""
+"""Models and credentials of LiteLLM come decrypted and are sealed here."""
 
 import base64
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -28,6 +29,10 @@ def params(here: Database, model: str) -> dict[str, Any]:
     return VAULT.open(row(here, "model", model)["litellm_params"])
 
 
+def credential(here: Database, name: str) -> dict[str, Any]:
+    return VAULT.open(row(here, "credential", name)["credential_values"])
+
+
 def test_a_models_parameters_are_decrypted_and_sealed_here(there: LiteLLM, here: Database) -> None:
     fill(there)
     brought(there, here)
@@ -39,24 +44,36 @@ def test_a_models_parameters_are_decrypted_and_sealed_here(there: LiteLLM, here:
     assert params(here, "model-1") == {"model": "openai/gpt-5"}
 
 
-def test_a_credential_that_a_model_names_is_brought_with_it(there: LiteLLM, here: Database) -> None:
+def test_credentials_are_brought_and_models_go_on_naming_them(there: LiteLLM, here: Database) -> None:
     kept = {"api_key": seal("sk-shared"), "api_base": seal("https://example.com")}
-    there.add("CredentialsTable", credential_id="1", credential_name="shared", credential_values=kept)
-    given = {
-        "model": seal("openai/m"),
-        "litellm_credential_name": seal("shared"),
-        "api_base": "https://own.com",
-    }
-    there.add("ProxyModelTable", model_id="m", model_name="m", litellm_params=given)
     there.add(
-        "ProxyModelTable",
-        model_id="n",
-        model_name="n",
-        litellm_params=given | {"litellm_credential_name": "?"},
+        "CredentialsTable",
+        credential_id="1",
+        credential_name="shared",
+        credential_values=kept,
+        credential_info={"description": "all"},
     )
-    brought(there, here)
-    assert params(here, "m") == {"model": "openai/m", "api_key": "sk-shared", "api_base": "https://own.com"}
-    assert params(here, "n")["litellm_credential_name"] == "?"
+    given = {"model": seal("openai/m"), "litellm_credential_name": seal("shared")}
+    there.add("ProxyModelTable", model_id="m", model_name="m", litellm_params=given)
+    assert lines(brought(there, here))["credentials"] == (1, 0, 0)
+    assert params(here, "m") == {"model": "openai/m", "litellm_credential_name": "shared"}
+    values = {"api_key": "sk-shared", "api_base": "https://example.com"}
+    assert credential(here, "shared") == values
+    assert row(here, "credential", "shared")["credential_info"] == {"description": "all"}
+    assert "sk-shared" not in str(row(here, "credential", "shared"))
+    assert lines(brought(there, here))["credentials"] == (0, 1, 0)
+    kept = {"api_key": seal("sk-newer")}
+    there.run(f"""UPDATE "LiteLLM_CredentialsTable" SET credential_values = '{json.dumps(kept)}'""")
+    assert lines(brought(there, here))["credentials"] == (1, 0, 0)
+    assert credential(here, "shared") == {"api_key": "sk-newer"}
+
+
+def test_a_credential_that_the_salt_key_does_not_open_is_not_brought(there: LiteLLM, here: Database) -> None:
+    values = {"api_key": seal("sk-shared", "another")}
+    there.add("CredentialsTable", credential_id="1", credential_name="shared", credential_values=values)
+    report = brought(there, here)
+    assert lines(report)["credentials"] == (0, 0, 1)
+    assert reasons(report, "credentials")[0].startswith("credential_values: can't be decrypted")
 
 
 def test_models_that_the_salt_key_does_not_open_are_not_brought(there: LiteLLM, here: Database) -> None:

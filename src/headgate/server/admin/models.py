@@ -12,13 +12,14 @@ from headgate.errors import BadRequestError, ServiceUnavailableError
 from headgate.server.admin import fields, rows
 from headgate.server.callers import Caller
 from headgate.server.config.entries import read_entry
+from headgate.server.config.models import NAMED
 from headgate.server.gateway import Gateway
 from headgate.server.reload import Reloader
 from headgate.store import tables
 from headgate.store.directory import Row
 
 _NEW: Final = fields.table("model_name:name litellm_params:mapping model_info:mapping blocked:flag")
-_HIDDEN: Final = ("key", "token", "secret", "password", "credential")
+_HIDDEN: Final = ("key", "token", "secret", "password", "credential", "header")
 
 
 def reloader_of(gateway: Gateway) -> Reloader:
@@ -57,8 +58,8 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
 
     def work(connection: Connection) -> tuple[Row, dict[str, Any]]:
         known = rows.get(connection, "model", name)
-        params = _merged(reloader.vault.open(known["litellm_params"]), values.get("litellm_params"))
-        info = _merged(known["model_info"] or {}, values.get("model_info"))
+        params = merged(reloader.vault.open(known["litellm_params"]), values.get("litellm_params"))
+        info = merged(known["model_info"] or {}, values.get("model_info"))
         row = {
             "model_name": values.get("model_name") or known["model_name"],
             "litellm_params": params,
@@ -75,7 +76,7 @@ async def update(request: Request, gateway: Gateway, caller: Caller) -> Response
     return JSONResponse(_shown(made, params))
 
 
-def _merged(known: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
+def merged(known: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
     found = {**known, **(given or {})}
     return {name: value for name, value in found.items() if value is not None}
 
@@ -113,7 +114,8 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
 
 def _shown(row: Row, params: Mapping[str, Any]) -> dict[str, Any]:
     open_params = {
-        name: "***" if any(word in name for word in _HIDDEN) else value for name, value in params.items()
+        name: "***" if name != NAMED and any(word in name for word in _HIDDEN) else value
+        for name, value in params.items()
     }
     info = {**(row["model_info"] or {}), "id": row["model_id"], "db_model": True}
     plain = rows.plain(tables.models, row)

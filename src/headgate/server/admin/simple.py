@@ -202,5 +202,36 @@ class Pages:
             rows.get(connection, "budget", name)
 
 
+_SETTINGS: Final = (
+    ("max_parallel_requests", "Integer", "Calls at the same time."),
+    ("tpm_limit", "Integer", "Tokens in any 60 seconds."),
+    ("rpm_limit", "Integer", "Requests in any 60 seconds."),
+    ("budget_duration", "String", "After which time the budget begins anew: 30s, 30m, 30h, 30d, 1mo."),
+    ("max_budget", "Float", "US dollars that may be spent."),
+    ("soft_budget", "Float", "US dollars from which on a warning is given."),
+)
+
+
+async def budget_settings(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """/budget/settings: each limit that a budget may have, and what it is set to."""
+    asked = fields.query(request, "budget_id")
+    fields.required(asked, "budget_id")
+    row = await rows.look(gateway, lambda connection: rows.get(connection, "budget", asked["budget_id"]))
+    shown = rows.plain(TABLES["budget"], row)
+    return JSONResponse(
+        [
+            {
+                "field_name": name,
+                "field_type": kind,
+                "field_description": told,
+                "field_value": shown[name],
+                "stored_in_db": shown[name] is not None,
+                "field_default_value": None,
+            }
+            for name, kind, told in _SETTINGS
+        ]
+    )
+
+
 def _unblocked(found: list[Shown]) -> dict[str, Any]:
     return {"blocked_users": [], "unblocked_users": found}

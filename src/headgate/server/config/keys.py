@@ -97,7 +97,7 @@ CREDENTIAL: Final = _block(
     "",
     ("credential_name", "name", "required", "The name that `litellm_credential_name` gives."),
     ("credential_values", "mapping", "required", "`api_key`, `api_base` and any other of `litellm_params`."),
-    ("credential_info", "mapping", "—", "A description. It is kept nowhere."),
+    ("credential_info", "mapping", "—", "A description, which `/credentials` shows."),
 )
 
 PARAMS: Final = _block(
@@ -117,7 +117,7 @@ PARAMS: Final = _block(
         "litellm_credential_name",
         "name",
         "—",
-        "A row of `credential_list`; keys given here go over its values.",
+        "A row of `credential_list`, or of `/credentials`; keys given here go over its values.",
     ),
     ("extra_headers", "headers", "—", "Headers sent to the provider."),
     ("headers", "headers", "—", "Another name for `extra_headers`, which goes over it."),
@@ -384,7 +384,7 @@ GENERAL: Final = _block(
         "store_model_in_db",
         "flag",
         "false",
-        "Models of the database count: names that only it may have are let pass.",
+        "Models and credentials of the database count: names that only it may have are let pass.",
     ),
     (
         "pass_through_endpoints",

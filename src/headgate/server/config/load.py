@@ -83,12 +83,14 @@ def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report]:
     references.over = _environment(reader, root)
     settings = _settings(reader, root)
     reader.providers = read_providers(reader, root.entries.get("custom_providers"))
-    credentials = read_credentials(reader, root.entries.get("credential_list"))
+    rows = read_credentials(reader, root.entries.get("credential_list"))
+    credentials = {name: row["credential_values"] for name, row in rows.items()}
     models = read_models(
         reader,
         root.entries.get("model_list"),
         credentials,
         leave_out_invalid=bool(settings["router_settings"].get("ignore_invalid_deployments")),
+        later=bool(settings["general_settings"].get("store_model_in_db")),
     )
     _add_from_environment(settings, references.env, report)
     names = {*public_names(root.entries.get("model_list")), *(entry.name for entry in models)}
@@ -100,6 +102,7 @@ def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report]:
         models=models,
         environment=references.over,
         credentials=credentials,
+        credential_infos={name: row.get("credential_info") or {} for name, row in rows.items()},
         providers=reader.providers,
         warnings=tuple(ordered(report.problems)),
         files=tuple(files.read),

@@ -25,6 +25,7 @@ from headgate.server.config.report import Place, shown, shown_name
 from headgate.server.config.schema import ModelEntry
 
 Credentials = dict[str, dict[str, Any]]
+NAMED: Final = "litellm_credential_name"
 
 
 class _Row(Struct, frozen=True):
@@ -33,7 +34,7 @@ class _Row(Struct, frozen=True):
 
 
 def read_credentials(reader: Reader, node: Node | None) -> Credentials:
-    """The values of each credential by its name."""
+    """The rows by their names; each has `credential_values`."""
     credentials: Credentials = {}
     for index, item in enumerate(_items(reader, node, "credential_list")):
         path = f"credential_list[{index}]"
@@ -43,13 +44,20 @@ def read_credentials(reader: Reader, node: Node | None) -> Credentials:
         name = values["credential_name"]
         if name in credentials:
             reader.report.error(item.place, path, f"a second credential is called {shown(name, 'name')}")
-        credentials[name] = values["credential_values"]
+        credentials[name] = values
     return credentials
 
 
 def read_models(
-    reader: Reader, node: Node | None, credentials: Credentials, *, leave_out_invalid: bool
+    reader: Reader,
+    node: Node | None,
+    credentials: Credentials,
+    *,
+    leave_out_invalid: bool,
+    later: bool = False,
 ) -> tuple[ModelEntry, ...]:
+    """`credentials` are values by name. `later`: the database may have more, so that a row that names one of those is
+    looked at when it gets its values."""
     entries: list[ModelEntry] = []
     ids: dict[str, int] = {}
     for index, item in enumerate(_items(reader, node, "model_list")):
@@ -57,9 +65,10 @@ def read_models(
         values = _checked_row(reader, item, row.path, ("model_name", "litellm_params"))
         if values is None:
             continue
-        params = _with_credential(reader, row, values["litellm_params"], credentials)
+        params = _with_credential(reader, row, values["litellm_params"], credentials, later)
         info = values.get("model_info", {})
-        if not _model_is_fine(reader, row, values["model_name"], params, leave_out_invalid):
+        waits = later and params.get(NAMED, "") not in ("", *credentials)
+        if not _model_is_fine(reader, row, values["model_name"], params, leave_out_invalid, waits):
             continue
         _check_id(reader, row, info.get("id"), ids)
         entries.append(
@@ -113,19 +122,18 @@ def _checked_row(reader: Reader, node: Node, path: str, required: tuple[str, str
 
 
 def _with_credential(
-    reader: Reader, row: _Row, params: dict[str, Any], credentials: Credentials
+    reader: Reader, row: _Row, params: dict[str, Any], credentials: Credentials, later: bool
 ) -> dict[str, Any]:
     """The credential's values under the row's own."""
-    name = params.get("litellm_credential_name")
+    name = params.get(NAMED)
     if name is None:
         return params
     if name not in credentials:
-        path = f"{row.path}.litellm_params.litellm_credential_name"
-        message = f"credential_list has no credential {shown(name, 'name')}"
+        path = f"{row.path}.litellm_params.{NAMED}"
+        message = f"no credential is called {shown(name, 'name')}"
         near = nearest(name, credentials)
-        reader.report.error(
-            reader.places.get(path, row.place), path, message, near=shown_name(near) if near else None
-        )
+        tell = reader.report.warning if later else reader.report.error
+        tell(reader.places.get(path, row.place), path, message, near=shown_name(near) if near else None)
         return params
     return {**credentials[name], **params}
 
@@ -141,9 +149,10 @@ def _check_id(reader: Reader, row: _Row, name: str | None, ids: dict[str, int]) 
 
 
 def _model_is_fine(
-    reader: Reader, row: _Row, name: str, params: dict[str, Any], leave_out_invalid: bool
+    reader: Reader, row: _Row, name: str, params: dict[str, Any], leave_out_invalid: bool, waits: bool
 ) -> bool:
-    """False where the row is left out, with a warning; errors are reported and True."""
+    """False where the row is left out, with a warning; errors are reported and True. `waits` for a credential, which
+    may say who the provider is."""
     path = f"{row.path}.litellm_params.model"
     place = reader.places.get(path, row.place)
     model = params.get("model")
@@ -155,7 +164,7 @@ def _model_is_fine(
     if message := _wildcard_problem(name, model):
         reader.report.error(place, path, message)
         return True
-    if model == "*":
+    if model == "*" or waits:
         return True
     base = params.get("api_base") or params.get("base_url")
     try:

@@ -160,8 +160,8 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
 
 class Config(Discreet, frozen=True, kw_only=True):
     """`environment` is the file's `environment_variables`: it goes over the process's own. `credentials` are
-    the values of `credential_list` by name, `providers` the rows of `custom_providers`. `files` are all files
-    that were read, the first one first.
+    the values of `credential_list` by name, `credential_infos` their descriptions, `providers` the rows of
+    `custom_providers`. `files` are all files that were read, the first one first.
     """
 
     models: tuple[ModelEntry, ...] = ()
@@ -170,6 +170,7 @@ class Config(Discreet, frozen=True, kw_only=True):
     router: RouterSettings = msgspec.field(default_factory=RouterSettings)
     environment: dict[str, str] = {}
     credentials: dict[str, dict[str, Any]] = {}
+    credential_infos: dict[str, dict[str, Any]] = {}
     providers: Mapping[str, Provider] = NO_OWN
     warnings: tuple[Problem, ...] = ()
     files: tuple[str, ...] = ()

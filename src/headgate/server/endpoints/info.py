@@ -129,15 +129,7 @@ async def health(request: Request, gateway: Gateway, caller: Caller) -> Response
 
 async def services(request: Request, gateway: Gateway, caller: Caller) -> Response:
     """What the gateway itself leans on: database, Redis, the journal. `?service=` names one."""
-    found = {}
-    if gateway.database is not None:
-        found["database"] = await _answers(
-            gateway.database.ask(lambda connection: connection.exec_driver_sql("SELECT 1"))
-        )
-    if gateway.pace is not None:
-        found["redis"] = await _answers(gateway.pace.ping())
-    if gateway.ledger is not None:
-        found["journal"] = "healthy" if gateway.ledger.writable else "full"
+    found = await serving(gateway)
     wanted = request.query_params.get("service")
     if wanted is not None and wanted not in found:
         raise NotFoundError(
@@ -148,6 +140,20 @@ async def services(request: Request, gateway: Gateway, caller: Caller) -> Respon
     return JSONResponse(
         {"status": "healthy" if good else "unhealthy", "services": shown}, 200 if good else 503
     )
+
+
+async def serving(gateway: Gateway) -> dict[str, str]:
+    """How it is with what the gateway leans on: "healthy", or what is wrong."""
+    found = {}
+    if gateway.database is not None:
+        found["database"] = await _answers(
+            gateway.database.ask(lambda connection: connection.exec_driver_sql("SELECT 1"))
+        )
+    if gateway.pace is not None:
+        found["redis"] = await _answers(gateway.pace.ping())
+    if gateway.ledger is not None:
+        found["journal"] = "healthy" if gateway.ledger.writable else "full"
+    return found
 
 
 async def _answers(asked: Awaitable[object]) -> str:

@@ -17,7 +17,7 @@ from headgate.store import changes, tables, totals
 from headgate.store.crypto import Vault
 from headgate.store.database import Database
 from headgate.store.directory import TABLES
-from headgate.store.litellm.kinds import DASHBOARD, INSIDE, NOT_SUPPORTED, PRIVATE, WHOLE, Kind
+from headgate.store.litellm.kinds import DASHBOARD, INSIDE, NOT_SUPPORTED, PRIVATE, SEALED, WHOLE, Kind
 from headgate.store.litellm.report import Report
 from headgate.store.litellm.source import KEYS, Row, Source
 from headgate.store.litellm.values import READERS, ROLES, is_set, mapping, moment
@@ -31,8 +31,9 @@ DELETED: Final = "deleted here later: it stays deleted"
 
 
 class Work(Struct, kw_only=True):
-    """One import. `salt` opens LiteLLM's models, `vault` seals ours. `dry`: nothing is written. `replaced` are keys
-    that LiteLLM has made anew: the new token → the old ones. `progress` is told what is going on."""
+    """One import. `salt` opens what LiteLLM has encrypted, `vault` seals it here. `dry`: nothing is written.
+    `replaced` are keys that LiteLLM has made anew: the new token → the old ones. `progress` is told what is going
+    on."""
 
     source: Source
     target: Database
@@ -115,7 +116,7 @@ def _read(name: str, reader: str, value: Any) -> Any:
         return READERS[reader](value)
     except (ValueError, TypeError) as error:
         if reader == "params":
-            raise ValueError(f"litellm_params: {error}") from None
+            raise ValueError(f"{name}: {error}") from None
         raise ValueError(f"{name} is {str(value)[:40]!r}: {error}") from None
 
 
@@ -135,7 +136,7 @@ def _metadata(work: Work, kind: Kind, called: str, given: Any) -> Row:
 
 
 def _unwanted(work: Work, kind: Kind, row: Row) -> str | None:
-    if kind.kind == "model":
+    if kind.kind in SEALED:
         try:
             work.vault.seal({})
         except BadRequestError as error:
@@ -207,7 +208,8 @@ def _row(work: Work, kind: Kind, one: Ready) -> Row:
 
 
 def _sealed(work: Work, kind: Kind, row: Row) -> Row:
-    return {**row, "litellm_params": work.vault.seal(row["litellm_params"])} if kind.kind == "model" else row
+    column = SEALED.get(kind.kind)
+    return row if column is None else {**row, column: work.vault.seal(row[column])}
 
 
 def _history(work: Work, one: Ready) -> Row:
@@ -239,9 +241,9 @@ def _known(connection: Connection, work: Work, kind: Kind, ready: Sequence[Ready
         return _known_keys(connection, work, ready)
     (column,) = TABLES[kind.kind].primary_key.columns
     found = {row[column.name]: row for row in where_in(connection, column, [one.id for one in ready])}
-    if kind.kind == "model":
+    if (sealed := SEALED.get(kind.kind)) is not None:
         for row in found.values():
-            row["litellm_params"] = _unsealed(work, row["litellm_params"])
+            row[sealed] = _unsealed(work, row[sealed])
     return found
 
 
@@ -357,6 +359,6 @@ def each(
 
 
 def tell(connection: Connection, kind: str = "") -> None:
-    """A word to gateways that run: a changed budget makes them read all anew, whatever it was that changed; models
-    are another matter."""
-    changes.note(connection, kind if kind == "model" else "budget", "")
+    """A word to gateways that run: a changed budget makes them read all anew, whatever it was that changed; what
+    is sealed is another matter."""
+    changes.note(connection, kind if kind in SEALED else "budget", "")

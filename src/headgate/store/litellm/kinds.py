@@ -15,10 +15,8 @@ Enrich = Callable[[Source, list[Row], str], None]
 """Adds to rows what stands elsewhere; the text is the salt key."""
 
 BUDGETS: Final = "LiteLLM_BudgetTable"
-CREDENTIALS: Final = "LiteLLM_CredentialsTable"
 TEAMS: Final = "LiteLLM_TeamTable"
 ORGANIZATIONS: Final = "LiteLLM_OrganizationTable"
-_CREDENTIAL: Final = "litellm_credential_name"
 DASHBOARD: Final = "litellm-dashboard"
 """The team of the keys that LiteLLM's dashboard makes for each who logs in."""
 WHOLE: Final = "litellm-proxy-budget"
@@ -148,21 +146,14 @@ def _metadata(row: Row) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _models(source: Source, rows: list[Row], salt: str) -> None:
-    """Parameters in plain. A credential that they name is put into them: it is kept in another table."""
-    for row in rows:
-        row["opened"] = _open(row["litellm_params"], salt)
-    wanted: dict[str, list[Row]] = {}
-    for row in rows:
-        if isinstance(params := row["opened"], dict) and isinstance(name := params.get(_CREDENTIAL), str):
-            wanted.setdefault(name, []).append(row)
-    columns = ["credential_name", "credential_values"]
-    found = source.all(CREDENTIALS, columns, {"credential_name": list(wanted)}) if wanted else []
-    for credential in found:
-        values = _open(credential["credential_values"], salt)
-        for row in wanted[credential["credential_name"]]:
-            own = {name: value for name, value in row["opened"].items() if name != _CREDENTIAL}
-            row["opened"] = {**values, **own} if isinstance(values, dict) else values
+def _opening(column: str) -> Enrich:
+    """Puts a column in plain, or why it can't be."""
+
+    def enrich(source: Source, rows: list[Row], salt: str) -> None:
+        for row in rows:
+            row[column] = _open(row[column], salt)
+
+    return enrich
 
 
 def _open(given: Any, salt: str) -> dict[str, Any] | Exception:
@@ -299,16 +290,25 @@ TAG: Final = Kind(
     shown=("tag_name",),
     also=("models",),
 )
+CREDENTIAL: Final = Kind(
+    what="credentials",
+    kind="credential",
+    source="LiteLLM_CredentialsTable",
+    id="credential_name",
+    columns=columns("display_name:text credential_values:params credential_info:mapping"),
+    shown=("credential_name",),
+    enrich=_opening("credential_values"),
+)
 MODEL: Final = Kind(
     what="models",
     kind="model",
     source="LiteLLM_ProxyModelTable",
     id="model_id",
-    columns=columns("model_name:name litellm_params=opened:params model_info:mapping blocked:flag"),
+    columns=columns("model_name:name litellm_params:params model_info:mapping blocked:flag"),
     shown=("model_name", "model_id"),
-    also=("litellm_params",),
-    made=("opened",),
-    enrich=_models,
+    enrich=_opening("litellm_params"),
 )
-KINDS: Final = (BUDGET, ACCESS_GROUP, ORGANIZATION, USER, TEAM, KEY, CUSTOMER, TAG, MODEL)
+SEALED: Final[Mapping[str, str]] = {"credential": "credential_values", "model": "litellm_params"}
+"""The column of a kind that is encrypted there, and sealed here."""
+KINDS: Final = (BUDGET, ACCESS_GROUP, ORGANIZATION, USER, TEAM, KEY, CUSTOMER, TAG, CREDENTIAL, MODEL)
 """In the order in which they are brought."""

@@ -12,10 +12,6 @@ TABLES: Final[Mapping[str, tuple[str, str]]] = {
     ),
     "LiteLLM_AgentsTable": ("agents", "there are no agents"),
     "LiteLLM_MCPServerTable": ("MCP servers", "there is no MCP gateway"),
-    "LiteLLM_CredentialsTable": (
-        "credentials",
-        "those that models name are in them; others go into credential_list",
-    ),
     "LiteLLM_Config": (
         "settings",
         "write them into the configuration: settings are not read from a database",

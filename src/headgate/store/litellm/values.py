@@ -180,7 +180,7 @@ def key_type(value: Any) -> str | None:
 
 
 def params(value: Any) -> dict[str, Any]:
-    """A model's parameters, or why they are not there."""
+    """Parameters or values in plain, or why they are not there."""
     if isinstance(value, SealedError):
         raise ValueError(str(value) or "can't be decrypted: LITELLM_SALT_KEY must be that of LiteLLM")
     if not isinstance(value, dict):

@@ -14,7 +14,7 @@ from headgate.errors import ConflictError
 from headgate.store.database import Database
 from headgate.store.tables import PREFIX, metadata
 
-HEAD: Final = "0002"
+HEAD: Final = "0003"
 VERSION_TABLE: Final = PREFIX + "version"
 _LOCK: Final = 7_236_871_043
 """PostgreSQL's advisory lock: any number that nobody else uses."""
