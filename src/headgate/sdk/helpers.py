@@ -14,9 +14,10 @@ from headgate.core.supported import supported
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError
 from headgate.providers.registry import providers, resolve
 from headgate.sdk.functions import default_client
-from headgate.sdk.objects import ModelResponse, TextCompletionResponse, View
+from headgate.sdk.objects import ModelResponse, TextCompletionResponse
 from headgate.sdk.openai_bases import adopt
 from headgate.sdk.params import encoded
+from headgate.sdk.view import View
 from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat.fields import read_usage
