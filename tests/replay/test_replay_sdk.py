@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 
 import pytest
@@ -56,11 +57,29 @@ def said(record: dict[str, Any], stream: bool) -> recorded.Said:
     if record["api"] == "cohere_chat":
         return recorded.said_by_cohere(documents, stream)
     heard = recorded.said_by_chat(documents)
+    for document in documents:
+        add_told_elsewhere(heard, document, stream)
     heard.finish = "tool_calls" if heard.calls and heard.finish in ("stop", "", None) else heard.finish
     heard.finish = "stop" if heard.finish in ("eos", "eos_token") else heard.finish
     if not (stream or heard.finish):
         heard.finish = "stop"
     return heard
+
+
+THOUGHT = re.compile("<think>(.*?)</think>", re.DOTALL)
+
+
+def add_told_elsewhere(heard: recorded.Said, document: dict[str, Any], stream: bool) -> None:
+    """Where some servers have what the SDK's objects show under LiteLLM's names."""
+    usage = (document.get("x_groq") or {}).get("usage")
+    if usage and heard.tokens is None:
+        heard.tokens = (usage["prompt_tokens"], usage["completion_tokens"])
+    message = (document.get("choices") or [{}])[0].get("message") or {}
+    if not stream and not heard.reasoning:
+        details = message.get("reasoning_details") or ()
+        heard.reasoning = "".join(one.get("text") or one.get("summary") or "" for one in details)
+    if not stream and not heard.reasoning and (thought := THOUGHT.match(heard.text)):
+        heard.reasoning, heard.text = thought[1], heard.text[thought.end() :]
 
 
 def is_stream(record: dict[str, Any]) -> bool:

@@ -5,13 +5,13 @@ decoded JSON of an answer's parts, in place, and takes nothing away: what is rep
 `provider_specific_fields`. A second look changes nothing. Knows no stream: `chunks.py`.
 """
 
+import json
 import re
 import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
 from headgate.wire.openai_chat.assistant import thought_of
-from headgate.wire.openai_chat.calls import arguments_of
 from headgate.wire.openai_chat.fields import REASONS, read_usage, write_usage
 
 _OWN: Final = "provider_specific_fields"
@@ -32,8 +32,8 @@ def answer(node: dict[str, Any], told: Mapping[str, Any], kind: str) -> None:
     for at, one in enumerate(choices):
         if isinstance(one, dict) and type(one.get("index")) is not int:
             one["index"] = at
-    if not isinstance(node.get("usage"), dict):
-        node["usage"] = usage_in(node) or {}
+    if node.get("usage") is None and (counts := usage_in(node)) is not None:
+        node["usage"] = counts
     if isinstance(node.get("citations"), list):
         _annotate(node, choices)
 
@@ -132,7 +132,7 @@ def message(node: dict[str, Any]) -> None:
     content = node["content"]
     if isinstance(content, dict):  # Cloudflare's, where a schema was asked for
         _keep(node, "content", content)
-        node["content"] = arguments_of(content)
+        node["content"] = json.dumps(content)
     piece(node)
     if isinstance(content, str) and content[:1] == "<" and node.get("reasoning_content") is None:
         _think(node, content)
@@ -247,7 +247,7 @@ def function(node: dict[str, Any], none: str) -> None:
     """`arguments` are a text, also where a server has an object; `none` is that of no arguments."""
     arguments = node.get("arguments")
     if not arguments or not isinstance(arguments, str):
-        node["arguments"] = none if arguments in (None, "") else arguments_of(arguments)
+        node["arguments"] = none if arguments in (None, "") else json.dumps(arguments)
 
 
 # --- usage -------------------------------------------------------------------------------------------------
@@ -286,8 +286,6 @@ def vectors(node: dict[str, Any], told: Mapping[str, Any]) -> None:
     if not node.get("model"):
         node["model"] = told["model"]
     node.setdefault("object", "list")
-    if not isinstance(node.get("usage"), dict):
-        node["usage"] = {}
     for at, row in enumerate(_list(node.get("data"))):
         if isinstance(row, dict):
             row.setdefault("index", at)

@@ -102,7 +102,7 @@ class ServerToolUse(View):
 
 
 class Usage(View):
-    """Counts of caches have Anthropic's names, too, and are 0 there where the answer tells none: programs add them."""
+    """Counts of caches have Anthropic's names, too, and are 0 there where the answer tells none."""
 
     _known = names(
         """prompt_tokens completion_tokens total_tokens prompt_tokens_details completion_tokens_details
@@ -213,7 +213,14 @@ class Response(View):
         return self._hidden_params.get("additional_headers")
 
 
-class ModelResponse(Response):
+class Counted(Response):
+    """A whole answer whose tokens count: 0 of them where it doesn't say."""
+
+    def _lacking(self, name: str) -> Any:
+        return Usage() if name == "usage" else None
+
+
+class ModelResponse(Counted):
     _views = {"choices": Choices, "usage": Usage}
     _start = {"object": "chat.completion", "choices": list}
 
@@ -237,16 +244,21 @@ class TextChoices(View):
         return super().of(data)
 
 
-class TextCompletionResponse(Response):
+class TextCompletionResponse(Counted):
     _views = {"choices": TextChoices, "usage": Usage}
     _start = {"object": "text_completion", "choices": list}
+
+
+class TextCompletionChunk(TextCompletionResponse):
+    def _lacking(self, name: str) -> Any:
+        return None
 
 
 class Embedding(View):
     _known = names("embedding index object")
 
 
-class EmbeddingResponse(Response):
+class EmbeddingResponse(Counted):
     _known = names("model data object usage")
     _views = {"usage": Usage}
     _start = {"object": "list", "data": list}

@@ -16,7 +16,7 @@ from headgate.sdk.objects import (
     ModelResponseStream,
     Response,
     ResponsesEvent,
-    TextCompletionResponse,
+    TextCompletionChunk,
     TranscriptionEvent,
     Usage,
 )
@@ -27,7 +27,7 @@ from headgate.wire.sse import Decoder
 
 _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
     "chat": ModelResponseStream,
-    "completions": TextCompletionResponse,
+    "completions": TextCompletionChunk,
     "fim": ModelResponseStream,
     "responses": ResponsesEvent,
     "images": ImageEvent,
