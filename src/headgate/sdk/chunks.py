@@ -14,8 +14,8 @@ _USAGE: Final = b'"usage"'
 
 
 class Chunks:
-    """The chunks of one stream. `told`: `id`, `created` and `model`, for those that lack them; `empty` makes a choice
-    that says nothing."""
+    """The chunks of one stream. `told`: `id`, `created` and `model`, for those that lack them, and what their
+    `object` is; `empty` makes a choice that says nothing."""
 
     __slots__ = ("_begun", "_calls", "_empty", "_told")
 
@@ -28,7 +28,8 @@ class Chunks:
 
     def mend(self, chunk: dict[str, Any], raw: bytes) -> None:
         """`raw` is the chunk's JSON, which a search finds less in than a walk would, but at once."""
-        if not (chunk.get("id") and chunk.get("model") and type(chunk.get("created")) is int):
+        named = chunk.get("id") and chunk.get("model") and chunk.get("object") == self._told["object"]
+        if not named or type(chunk.get("created")) is not int:
             familiar.tops(chunk, self._told)
         choices = chunk.get("choices")
         if not choices or type(choices) is not list:
@@ -81,7 +82,7 @@ class Calls:
 
     def place(self, piece: dict[str, Any]) -> None:
         """Some servers give no index, and some give all calls the same: another id with a name is another call."""
-        kind = "custom" if isinstance(piece.get("custom"), dict) else "function"
+        kind = familiar.kind_of(piece)
         if not isinstance(inner := piece.get(kind), dict):
             inner = piece[kind] = {"arguments": ""}
         given, known = piece.get("index"), piece.get("id")

@@ -351,14 +351,20 @@ def _shown(answer: Answer, hidden: dict[str, Any]) -> Any:
     fields = msgspec.json.decode(answer.body or b"{}")
     mend = _LACKING.get(operation)
     if mend is not None and isinstance(fields, dict):
-        mend(fields, told(answer))
+        mend(fields, told(answer, _OBJECTS[operation]))
     return _RESPONSES[operation].of(fields, hidden)
 
 
+_OBJECTS: Final[Mapping[Operation, str]] = {
+    "chat": "chat.completion",
+    "fim": "chat.completion",
+    "completions": "text_completion",
+    "embeddings": "list",
+}
 _LACKING: Final[Mapping[Operation, Callable[[dict[str, Any], Mapping[str, Any]], None]]] = {
-    "chat": partial(familiar.answer, kind="chat.completion"),
-    "fim": partial(familiar.answer, kind="chat.completion"),
-    "completions": partial(familiar.answer, kind="text_completion"),
+    "chat": familiar.answer,
+    "fim": familiar.answer,
+    "completions": familiar.answer,
     "embeddings": familiar.vectors,
 }
 """Operation → what adds to an answer what none of its kind may lack."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from headgate.wire.openai_chat.assistant import thought_of
+from headgate.wire.openai_chat.calls import CUSTOM
 from headgate.wire.openai_chat.fields import REASONS, read_usage, write_usage
 
 _OWN: Final = "provider_specific_fields"
@@ -21,11 +22,10 @@ _WORDS: Final = frozenset(("stop", "length", "tool_calls", "content_filter", "fu
 # --- the whole ---------------------------------------------------------------------------------------------
 
 
-def answer(node: dict[str, Any], told: Mapping[str, Any], kind: str) -> None:
-    """A whole answer, of chat or of text. `told`: `id`, `created` and `model`, for one that lacks them; `kind`: its
-    `object`."""
+def answer(node: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """A whole answer, of chat or of text. `told`: `id`, `created` and `model`, for one that lacks them, and what its
+    `object` is."""
     tops(node, told)
-    node.setdefault("object", kind)
     choices = node.get("choices")
     if not isinstance(choices, list):
         choices = node["choices"] = []
@@ -39,11 +39,13 @@ def answer(node: dict[str, Any], told: Mapping[str, Any], kind: str) -> None:
 
 
 def tops(node: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """Some servers word chat as "text_completion", which would be another class of answer."""
     for name, value in told.items():
         if not node.get(name):
             node[name] = value
     if type(created := node["created"]) is not int:
         node["created"] = int(created) if _is_number(created) else told["created"]
+    node["object"] = told["object"]
 
 
 def _is_number(value: Any) -> bool:
@@ -240,7 +242,12 @@ def call(node: dict[str, Any]) -> None:
     if not isinstance(node.get("id"), str) or not node["id"]:
         node["id"] = new_id()
     if not node.get("type"):
-        node["type"] = "custom" if isinstance(node.get("custom"), dict) else "function"
+        node["type"] = kind_of(node)
+
+
+def kind_of(node: dict[str, Any]) -> str:
+    """Of a call: where its name is, and its `type`."""
+    return CUSTOM if isinstance(node.get(CUSTOM), dict) else "function"
 
 
 def function(node: dict[str, Any], none: str) -> None:
@@ -283,9 +290,9 @@ def usage(node: dict[str, Any]) -> None:
 
 def vectors(node: dict[str, Any], told: Mapping[str, Any]) -> None:
     """An answer of embeddings."""
-    if not node.get("model"):
-        node["model"] = told["model"]
-    node.setdefault("object", "list")
+    for name in ("model", "object"):
+        if not node.get(name):
+            node[name] = told[name]
     for at, row in enumerate(_list(node.get("data"))):
         if isinstance(row, dict):
             row.setdefault("index", at)

@@ -9,6 +9,7 @@ from typing import Any, Final, Self
 
 from headgate.sdk import familiar
 from headgate.sdk.view import View, names, plain
+from headgate.wire.openai_chat.calls import CUSTOM
 
 
 class Function(View):
@@ -27,7 +28,7 @@ class DeltaFunction(Function):
 
 class ChatCompletionMessageToolCall(View):
     _known = names("id type function index")
-    _views = {"function": Function, "custom": View}
+    _views = {"function": Function, CUSTOM: View}
 
     @classmethod
     def of(cls, data: dict[str, Any]) -> Self:
@@ -37,7 +38,7 @@ class ChatCompletionMessageToolCall(View):
 
 class ChatCompletionDeltaToolCall(View):
     _known = names("id type function index")
-    _views = {"function": DeltaFunction, "custom": View}
+    _views = {"function": DeltaFunction, CUSTOM: View}
 
 
 class ChatCompletionAudioResponse(View):

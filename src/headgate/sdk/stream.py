@@ -36,12 +36,12 @@ _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
     "transcriptions": TranscriptionEvent,
     "translations": TranscriptionEvent,
 }
-_EMPTY: Final[Mapping[Operation, Callable[[], dict[str, Any]]]] = {
-    "chat": lambda: {"index": 0, "delta": {}, "finish_reason": None},
-    "fim": lambda: {"index": 0, "delta": {}, "finish_reason": None},
-    "completions": lambda: {"index": 0, "text": "", "finish_reason": None},
+_EMPTY: Final[Mapping[Operation, tuple[str, Callable[[], dict[str, Any]]]]] = {
+    "chat": ("chat.completion.chunk", lambda: {"index": 0, "delta": {}, "finish_reason": None}),
+    "fim": ("chat.completion.chunk", lambda: {"index": 0, "delta": {}, "finish_reason": None}),
+    "completions": ("text_completion", lambda: {"index": 0, "text": "", "finish_reason": None}),
 }
-"""Operations whose chunks hold choices → one that says nothing."""
+"""Operations whose chunks hold choices → their `object`, and a choice that says nothing."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -135,8 +135,8 @@ class CustomStreamWrapper(Stream):
         super().__init__(answer, hidden)
         self._kind = _CHUNKS[operation]
         self._sse = Decoder()
-        empty = _EMPTY.get(operation)
-        self._lacking = None if empty is None else Chunks(told(answer), empty)
+        kind, empty = _EMPTY.get(operation, ("", None))
+        self._lacking = None if empty is None else Chunks(told(answer, kind), empty)
 
     def _read(self, piece: bytes) -> Iterable[Response]:
         return self._chunks(self._sse.feed(piece))
@@ -171,10 +171,15 @@ class CustomStreamWrapper(Stream):
         super()._finish()
 
 
-def told(answer: Answer) -> dict[str, Any]:
-    """What every answer and every chunk says of itself, for those that don't."""
+def told(answer: Answer, kind: str) -> dict[str, Any]:
+    """What every answer and every chunk says of itself, for those that don't. `kind` is its `object`."""
     call = answer.call
-    return {"id": f"chatcmpl-{call.id}", "created": call.created, "model": answer.deployment.model}
+    return {
+        "id": f"chatcmpl-{call.id}",
+        "created": call.created,
+        "model": answer.deployment.model,
+        "object": kind,
+    }
 
 
 def _no_object(data: bytes) -> APIResponseValidationError:
