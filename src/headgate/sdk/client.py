@@ -351,7 +351,7 @@ def _shown(answer: Answer, hidden: dict[str, Any]) -> Any:
     fields = msgspec.json.decode(answer.body or b"{}")
     mend = _LACKING.get(operation)
     if mend is not None and isinstance(fields, dict):
-        mend(fields, told(answer, _OBJECTS[operation]))
+        mend(fields, told(answer, _OBJECTS.get(operation, "")))
     return _RESPONSES[operation].of(fields, hidden)
 
 
@@ -366,6 +366,9 @@ _LACKING: Final[Mapping[Operation, Callable[[dict[str, Any], Mapping[str, Any]],
     "fim": familiar.answer,
     "completions": familiar.answer,
     "embeddings": familiar.vectors,
+    "images": familiar.pictures,
+    "image_edits": familiar.pictures,
+    "image_variations": familiar.pictures,
 }
 """Operation → what adds to an answer what none of its kind may lack."""
 _CREDENTIALS: Final = (

@@ -273,7 +273,7 @@ def usage(node: dict[str, Any]) -> None:
         read.input = max(0, read.total - read.output)
     written = write_usage(read)
     for name in _COUNTS:
-        if node.get(name) is None:
+        if type(node.get(name)) is not int:
             node[name] = written[name]
     for name in _DETAILS:
         if (counts := written.get(name)) is not None:
@@ -297,6 +297,14 @@ def vectors(node: dict[str, Any], told: Mapping[str, Any]) -> None:
         if isinstance(row, dict):
             row.setdefault("index", at)
             row.setdefault("object", "embedding")
+
+
+def pictures(node: dict[str, Any], told: Mapping[str, Any]) -> None:
+    """An answer of pictures."""
+    if not node.get("created"):
+        node["created"] = told["created"]
+    if node.get("data") is None:
+        node["data"] = []
 
 
 def rank(node: dict[str, Any]) -> None:

@@ -4,6 +4,8 @@ Fields that LiteLLM's classes have are None where the answer lacks them; other n
 servers name or spell in their own ways is found under LiteLLM's names, too (`familiar.py`).
 """
 
+import time
+import uuid
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -190,7 +192,7 @@ class Response(View):
 
     _known = names(
         """id created model object system_fingerprint choices usage service_tier citations
-        provider_specific_fields"""
+        search_results provider_specific_fields"""
     )
 
     @classmethod
@@ -214,6 +216,10 @@ class Response(View):
         return self._hidden_params.get("additional_headers")
 
 
+_NEW: Final = {"id": lambda: f"chatcmpl-{uuid.uuid4()}", "created": lambda: int(time.time())}
+"""Of an answer that an application makes itself."""
+
+
 class Counted(Response):
     """A whole answer whose tokens count: 0 of them where it doesn't say."""
 
@@ -223,12 +229,12 @@ class Counted(Response):
 
 class ModelResponse(Counted):
     _views = {"choices": Choices, "usage": Usage}
-    _start = {"object": "chat.completion", "choices": list}
+    _start = {**_NEW, "object": "chat.completion", "choices": lambda: [Choices()]}
 
 
 class ModelResponseStream(Response):
     _views = {"choices": StreamingChoices, "usage": Usage}
-    _start = {"object": "chat.completion.chunk", "choices": list}
+    _start = {**_NEW, "object": "chat.completion.chunk", "choices": lambda: [StreamingChoices()]}
 
 
 class Logprobs(View):
@@ -237,6 +243,7 @@ class Logprobs(View):
 
 class TextChoices(View):
     _known = names("index text finish_reason logprobs")
+    _start = {"index": 0, "text": None, "finish_reason": None}
     _views = {"logprobs": Logprobs}
 
     @classmethod
@@ -247,7 +254,7 @@ class TextChoices(View):
 
 class TextCompletionResponse(Counted):
     _views = {"choices": TextChoices, "usage": Usage}
-    _start = {"object": "text_completion", "choices": list}
+    _start = {**_NEW, "object": "text_completion", "choices": lambda: [TextChoices()]}
 
 
 class TextCompletionChunk(TextCompletionResponse):
