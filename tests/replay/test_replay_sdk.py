@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pickle
 import re
 from typing import Any
 
@@ -39,9 +40,39 @@ async def hear(upstream: Upstream, record: dict[str, Any], stream: bool) -> reco
         stream_options={"include_usage": True} if stream else None,
         drop_params=True,
     )
-    if not stream:
-        return recorded.said_by_chat([answer.model_dump()])
-    return recorded.said_by_chat([chunk.model_dump() async for chunk in answer])
+    heard = [chunk async for chunk in answer] if stream else [answer]
+    for one in heard:
+        look(one, stream)
+    return recorded.said_by_chat([one.model_dump() for one in heard])
+
+
+FINISHES = ("stop", "length", "tool_calls", "content_filter", "function_call")
+
+
+def look(one: Any, stream: bool) -> None:
+    """What programs written for LiteLLM rely on in every answer and every chunk."""
+    assert one.id
+    assert one.model
+    assert type(one.created) is int
+    assert one.object == ("chat.completion.chunk" if stream else "chat.completion")
+    assert one.choices
+    for choice in one.choices:
+        assert choice.finish_reason in FINISHES or (stream and choice.finish_reason is None)
+        message = choice.delta if stream else choice.message
+        assert isinstance(message.content, str) or message.content is None
+        for call in message.tool_calls or ():
+            assert call.type == "function"
+            assert call.id or stream
+            assert type(call.index) is int or not stream
+            assert isinstance(call.function.arguments, str)
+            if not stream:
+                json.loads(call.function.arguments)
+    if one.usage is not None:
+        counts = (one.usage.prompt_tokens, one.usage.completion_tokens, one.usage.total_tokens)
+        assert all(type(count) is int for count in counts)
+        details = one.usage.prompt_tokens_details
+        assert one.usage.cache_read_input_tokens == ((details and details.cached_tokens) or 0)
+    assert one == pickle.loads(pickle.dumps(one))
 
 
 def said(record: dict[str, Any], stream: bool) -> recorded.Said:

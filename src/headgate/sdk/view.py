@@ -97,12 +97,14 @@ class View:
         return f"{type(self).__name__}({inside})"
 
     def __copy__(self) -> Self:
+        plain(self)  # as below
         made = type(self).__new__(type(self))
         made.__dict__.update(self.__dict__)
         made.__dict__["_data"] = self.__dict__["_data"].copy()
         return made
 
     def __reduce__(self) -> tuple[Any, ...]:
+        plain(self)  # looks at all of it: what views add, ids of calls, must be the same in both
         return _restored, (type(self), self.__dict__)
 
     def get(self, name: str, default: Any = None) -> Any:
