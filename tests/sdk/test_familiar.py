@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from headgate.sdk import familiar
 from headgate.sdk.objects import (
     EmbeddingResponse,
+    ImageResponse,
     ModelResponse,
     ModelResponseStream,
     RerankResponse,
@@ -201,6 +202,8 @@ def test_tokens_of_thoughts_and_written_ones_are_found_too() -> None:
     assert usage.completion_tokens_details.reasoning_tokens == 3
     assert usage.prompt_tokens_details.cache_creation_tokens == 2
     assert usage._cache_creation_input_tokens == 2
+    usage = Usage.of({**USUAL, "prompt_tokens_details": {"cache_write_tokens": 3}})
+    assert usage.prompt_tokens_details.cache_creation_tokens == usage.cache_creation_input_tokens == 3
 
 
 @pytest.mark.parametrize(
@@ -282,6 +285,16 @@ def test_a_ranked_document_has_a_text() -> None:
     (result,) = answer.results
     assert (result["relevance_score"], result.document["text"]) == (0.5, "a")
     assert answer.model_dump()["results"][0]["document"] == {"text": "a"}
+
+
+def test_pictures_have_a_time() -> None:
+    node: dict[str, Any] = {"data": None}
+    familiar.pictures(node, TOLD)
+    assert (ImageResponse.of(node).created, node["data"]) == (7, [])
+    node = {"created": 8, "data": [{"url": "https://a"}]}
+    familiar.pictures(node, TOLD)
+    (picture,) = ImageResponse.of(node).data
+    assert (node["created"], picture.url, picture.b64_json) == (8, "https://a", None)
 
 
 def test_vectors_say_which_they_are() -> None:

@@ -261,11 +261,16 @@ def function(node: dict[str, Any], none: str) -> None:
 
 _COUNTS: Final = ("prompt_tokens", "completion_tokens", "total_tokens")
 _DETAILS: Final = ("prompt_tokens_details", "completion_tokens_details")
+_USUAL: Final = frozenset((*_COUNTS, *_DETAILS))
 
 
 def usage(node: dict[str, Any]) -> None:
     """Counts are always there, and those of caches and thoughts under OpenAI's names, wherever a server has them: the
     table is in `wire/openai_chat/fields.py`."""
+    if node.keys() <= _USUAL and all(type(node.get(name)) is int for name in _COUNTS):
+        details = node.get(_DETAILS[0])
+        if not isinstance(details, dict) or "cache_write_tokens" not in details:
+            return  # as OpenAI has it: nothing is elsewhere
     read = read_usage(node)
     assert read is not None  # it is an object
     read.extra = None  # where the server has what
