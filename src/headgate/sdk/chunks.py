@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from headgate.sdk import familiar
 
-_SEEN: Final = b'"tool_calls"'
+_CALLS: Final = b'"tool_calls"'
 _USAGE: Final = b'"usage"'
 
 
@@ -23,11 +23,11 @@ class Chunks:
         self._told = told
         self._empty = empty
         self._begun = False
-        self._calls: dict[Any, Calls] = {}
+        self._calls: dict[str, Calls] = {}
         """Of choices that have called tools."""
 
     def mend(self, chunk: dict[str, Any], raw: bytes) -> None:
-        """`raw` is the chunk's JSON, which a search finds less in than a walk would, but at once."""
+        """`raw` is the chunk's JSON: a search in it says at once that there is nothing to do."""
         named = chunk.get("id") and chunk.get("model") and chunk.get("object") == self._told["object"]
         if not named or type(chunk.get("created")) is not int:
             familiar.tops(chunk, self._told)
@@ -39,7 +39,7 @@ class Chunks:
             self._begin(chunk, choices)
         if raw.count(_USAGE) > ("usage" in chunk) and chunk.get("usage") is None:
             chunk["usage"] = familiar.usage_in(chunk)
-        if self._calls or _SEEN in raw:
+        if self._calls or _CALLS in raw:
             self._called(choices)
 
     def _begin(self, chunk: dict[str, Any], choices: list[Any]) -> None:

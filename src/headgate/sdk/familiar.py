@@ -48,8 +48,13 @@ def tops(node: dict[str, Any], told: Mapping[str, Any]) -> None:
     node["object"] = told["object"]
 
 
+_DIGITS: Final = 15
+
+
 def _is_number(value: Any) -> bool:
-    return isinstance(value, float) or (isinstance(value, str) and value.isascii() and value.isdigit())
+    if isinstance(value, str):
+        return value.isascii() and value.isdigit() and len(value) <= _DIGITS
+    return isinstance(value, float)
 
 
 def usage_in(node: dict[str, Any]) -> dict[str, Any] | None:
