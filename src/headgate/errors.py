@@ -26,12 +26,52 @@
     │   └── JSONSchemaValidationError
     └── BudgetExceededError           422
 
-Names, bases and statuses are those that LiteLLM's users catch. This module imports nothing, so every layer
-may use it. A message never contains a secret: who raises is answerable for that.
+Names, bases and statuses are those that LiteLLM's users catch. This module imports nothing of ours, so every
+layer may use it. A message never contains a secret: who raises is answerable for that.
 """
 
+import json
 from collections.abc import Mapping
 from typing import Any
+
+
+class _Headers(dict[str, str]):
+    """Names in any case, as httpx's."""
+
+    def __init__(self, fields: Mapping[str, str]) -> None:
+        super().__init__({name.lower(): value for name, value in fields.items()})
+
+    def __getitem__(self, name: str) -> str:
+        return super().__getitem__(name.lower())
+
+    def __contains__(self, name: object) -> bool:
+        return isinstance(name, str) and super().__contains__(name.lower())
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(name.lower(), default)
+
+
+class FailedResponse:
+    """The answer that an error stands for, for programs that look at `error.response` as at httpx's."""
+
+    def __init__(self, status_code: int, headers: Mapping[str, str], body: Any) -> None:
+        self.status_code = status_code
+        self.headers = _Headers(headers)
+        self._body = body
+
+    def __repr__(self) -> str:
+        return f"<FailedResponse [{self.status_code}]>"
+
+    def json(self) -> Any:
+        return self._body
+
+    @property
+    def text(self) -> str:
+        return self._body if isinstance(self._body, str) else json.dumps(self._body)
+
+    @property
+    def content(self) -> bytes:
+        return self.text.encode()
 
 
 class HeadgateError(Exception):
@@ -88,8 +128,26 @@ class HeadgateError(Exception):
         self.num_retries = num_retries
         self.max_retries = max_retries
         self.litellm_debug_info = litellm_debug_info
-        self.response = response
+        self._response = response
         self.request = request
+
+    @property
+    def response(self) -> Any:
+        """What an application gave, else the upstream's answer as far as it is known; with no document of its own
+        the error in OpenAI's form."""
+        if self._response is not None:
+            return self._response
+        told = {"message": self.message, "type": self.type, "param": self.param, "code": self.code}
+        body = {"error": told} if self.body is None else self.body
+        return FailedResponse(self.status_code, self.headers, body)
+
+    @response.setter
+    def response(self, value: Any) -> None:
+        self._response = value
+
+    @property
+    def litellm_response_headers(self) -> Mapping[str, str]:
+        return self.headers
 
     def __str__(self) -> str:
         text = f"headgate.{self.__class__.__name__}: {self.message}"

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import pickle
+import re
 from typing import Any
 
 import pytest
@@ -38,9 +40,39 @@ async def hear(upstream: Upstream, record: dict[str, Any], stream: bool) -> reco
         stream_options={"include_usage": True} if stream else None,
         drop_params=True,
     )
-    if not stream:
-        return recorded.said_by_chat([answer.model_dump()])
-    return recorded.said_by_chat([chunk.model_dump() async for chunk in answer])
+    heard = [chunk async for chunk in answer] if stream else [answer]
+    for one in heard:
+        look(one, stream)
+    return recorded.said_by_chat([one.model_dump() for one in heard])
+
+
+FINISHES = ("stop", "length", "tool_calls", "content_filter", "function_call")
+
+
+def look(one: Any, stream: bool) -> None:
+    """What programs written for LiteLLM rely on in every answer and every chunk."""
+    assert one.id
+    assert one.model
+    assert type(one.created) is int
+    assert one.object == ("chat.completion.chunk" if stream else "chat.completion")
+    assert one.choices
+    for choice in one.choices:
+        assert choice.finish_reason in FINISHES or (stream and choice.finish_reason is None)
+        message = choice.delta if stream else choice.message
+        assert isinstance(message.content, str) or message.content is None
+        for call in message.tool_calls or ():
+            assert call.type == "function"
+            assert call.id or stream
+            assert type(call.index) is int or not stream
+            assert isinstance(call.function.arguments, str)
+            if not stream:
+                json.loads(call.function.arguments)
+    if one.usage is not None:
+        counts = (one.usage.prompt_tokens, one.usage.completion_tokens, one.usage.total_tokens)
+        assert all(type(count) is int for count in counts)
+        details = one.usage.prompt_tokens_details
+        assert one.usage.cache_read_input_tokens == ((details and details.cached_tokens) or 0)
+    assert one == pickle.loads(pickle.dumps(one))
 
 
 def said(record: dict[str, Any], stream: bool) -> recorded.Said:
@@ -56,11 +88,29 @@ def said(record: dict[str, Any], stream: bool) -> recorded.Said:
     if record["api"] == "cohere_chat":
         return recorded.said_by_cohere(documents, stream)
     heard = recorded.said_by_chat(documents)
+    for document in documents:
+        add_told_elsewhere(heard, document, stream)
     heard.finish = "tool_calls" if heard.calls and heard.finish in ("stop", "", None) else heard.finish
     heard.finish = "stop" if heard.finish in ("eos", "eos_token") else heard.finish
     if not (stream or heard.finish):
         heard.finish = "stop"
     return heard
+
+
+THOUGHT = re.compile("<think>(.*?)</think>", re.DOTALL)
+
+
+def add_told_elsewhere(heard: recorded.Said, document: dict[str, Any], stream: bool) -> None:
+    """Where some servers have what the SDK's objects show under LiteLLM's names."""
+    usage = (document.get("x_groq") or {}).get("usage")
+    if usage and heard.tokens is None:
+        heard.tokens = (usage["prompt_tokens"], usage["completion_tokens"])
+    message = (document.get("choices") or [{}])[0].get("message") or {}
+    if not stream and not heard.reasoning:
+        details = message.get("reasoning_details") or ()
+        heard.reasoning = "".join(one.get("text") or one.get("summary") or "" for one in details)
+    if not stream and not heard.reasoning and (thought := THOUGHT.match(heard.text)):
+        heard.reasoning, heard.text = thought[1], heard.text[thought.end() :]
 
 
 def is_stream(record: dict[str, Any]) -> bool:

@@ -19,8 +19,8 @@ from headgate.core.errand import Errand
 from headgate.core.files import File
 from headgate.errors import BadRequestError
 from headgate.sdk import files
-from headgate.sdk.objects import View
 from headgate.sdk.stream import CustomStreamWrapper, Stream
+from headgate.sdk.view import View
 from headgate.wire.audio.sound import HEAD, audio_seconds
 
 _CHUNK: Final = 64 * 1024

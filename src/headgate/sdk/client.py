@@ -28,7 +28,7 @@ from headgate.net.pool import Pool
 from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.providers.mock import MockTransport
 from headgate.providers.registry import resolve
-from headgate.sdk import params, pictures, settings
+from headgate.sdk import familiar, params, pictures, settings
 from headgate.sdk.objects import (
     EmbeddingResponse,
     ImageResponse,
@@ -41,7 +41,7 @@ from headgate.sdk.objects import (
     TextCompletionResponse,
 )
 from headgate.sdk.openai_bases import adopt
-from headgate.sdk.stream import CustomStreamWrapper
+from headgate.sdk.stream import CustomStreamWrapper, told
 
 _DIALECTS: Final[Mapping[str, str]] = {
     **OPERATIONS,
@@ -348,11 +348,29 @@ def _shown(answer: Answer, hidden: dict[str, Any]) -> Any:
     operation = answer.call.operation
     if answer.call.stream:
         return CustomStreamWrapper(answer, hidden, operation)
-    response = _RESPONSES[operation].of(msgspec.json.decode(answer.body or b"{}"))
-    response._hidden_params = hidden
-    return response
+    fields = msgspec.json.decode(answer.body or b"{}")
+    mend = _LACKING.get(operation)
+    if mend is not None and isinstance(fields, dict):
+        mend(fields, told(answer, _OBJECTS.get(operation, "")))
+    return _RESPONSES[operation].of(fields, hidden)
 
 
+_OBJECTS: Final[Mapping[Operation, str]] = {
+    "chat": "chat.completion",
+    "fim": "chat.completion",
+    "completions": "text_completion",
+    "embeddings": "list",
+}
+_LACKING: Final[Mapping[Operation, Callable[[dict[str, Any], Mapping[str, Any]], None]]] = {
+    "chat": familiar.answer,
+    "fim": familiar.answer,
+    "completions": familiar.answer,
+    "embeddings": familiar.vectors,
+    "images": familiar.pictures,
+    "image_edits": familiar.pictures,
+    "image_variations": familiar.pictures,
+}
+"""Operation → what adds to an answer what none of its kind may lack."""
 _CREDENTIALS: Final = (
     "api_key",
     "api_base",

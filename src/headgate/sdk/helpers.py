@@ -14,9 +14,10 @@ from headgate.core.supported import supported
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError
 from headgate.providers.registry import providers, resolve
 from headgate.sdk.functions import default_client
-from headgate.sdk.objects import ModelResponse, TextCompletionResponse, View
+from headgate.sdk.objects import ModelResponse, TextCompletionResponse
 from headgate.sdk.openai_bases import adopt
 from headgate.sdk.params import encoded
+from headgate.sdk.view import View, plain
 from headgate.wire import fold, ir
 from headgate.wire.dialect import Frame
 from headgate.wire.openai_chat.fields import read_usage
@@ -131,8 +132,7 @@ def completion_cost(
     provider = custom_llm_provider
     if provider is None and _prefix(base_model or model or "") not in providers():
         provider = hidden.get("custom_llm_provider")
-    tier_served = _field(completion_response, "service_tier")
-    usage = read_usage(_dumped(_field(completion_response, "usage")), tier_served)
+    usage = _usage_of(completion_response)
     if usage is None:
         asked = token_counter(model=name, messages=messages) if messages else tokens.estimate(prompt)
         answer = completion or "".join(_texts(completion_response))
@@ -366,4 +366,15 @@ def _field(response: Any, name: str) -> Any:
 
 
 def _dumped(usage: Any) -> Any:
-    return usage.model_dump() if hasattr(usage, "model_dump") else usage
+    return usage.model_dump() if hasattr(usage, "model_dump") else plain(usage)
+
+
+def _usage_of(response: Any) -> ir.Usage | None:
+    """None for an answer that tells nothing of its tokens. The Responses API has names of its own."""
+    told = _dumped(_field(response, "usage"))
+    if isinstance(told, dict) and "prompt_tokens" not in told and "input_tokens" in told:
+        from headgate.wire.responses import reply  # only who counts such answers needs it
+
+        return reply.read_usage(told, _field(response, "service_tier"))
+    usage = read_usage(told, _field(response, "service_tier"))
+    return usage if usage is not None and (usage.input or usage.output or usage.total) else None

@@ -22,9 +22,10 @@ from headgate.errors import BadRequestError, RequestTooLargeError
 from headgate.ports import Incoming, Outgoing
 from headgate.sdk.bulk import Bucket
 from headgate.sdk.functions import default_client
-from headgate.sdk.objects import Response, View
+from headgate.sdk.objects import Response
 from headgate.sdk.openai_bases import adopt
 from headgate.sdk.portal import blocking
+from headgate.sdk.view import View
 
 PIECE = 256 * 1024
 OPENAI = "openai"

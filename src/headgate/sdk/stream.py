@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from typing import Any, Final, Self
 
 import msgspec
@@ -10,13 +10,13 @@ import msgspec
 from headgate.core.answer import Answer
 from headgate.core.call import Operation
 from headgate.errors import APIResponseValidationError
-from headgate.sdk import familiar
+from headgate.sdk.chunks import Chunks
 from headgate.sdk.objects import (
     ImageEvent,
     ModelResponseStream,
     Response,
     ResponsesEvent,
-    TextCompletionResponse,
+    TextCompletionChunk,
     TranscriptionEvent,
     Usage,
 )
@@ -27,7 +27,7 @@ from headgate.wire.sse import Decoder
 
 _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
     "chat": ModelResponseStream,
-    "completions": TextCompletionResponse,
+    "completions": TextCompletionChunk,
     "fim": ModelResponseStream,
     "responses": ResponsesEvent,
     "images": ImageEvent,
@@ -36,6 +36,12 @@ _CHUNKS: Final[Mapping[Operation, type[Response]]] = {
     "transcriptions": TranscriptionEvent,
     "translations": TranscriptionEvent,
 }
+_EMPTY: Final[Mapping[Operation, tuple[str, Callable[[], dict[str, Any]]]]] = {
+    "chat": ("chat.completion.chunk", lambda: {"index": 0, "delta": {}, "finish_reason": None}),
+    "fim": ("chat.completion.chunk", lambda: {"index": 0, "delta": {}, "finish_reason": None}),
+    "completions": ("text_completion", lambda: {"index": 0, "text": "", "finish_reason": None}),
+}
+"""Operations whose chunks hold choices → their `object`, and a choice that says nothing."""
 _decode: Final = msgspec.json.Decoder(dict[str, Any]).decode
 
 
@@ -129,8 +135,8 @@ class CustomStreamWrapper(Stream):
         super().__init__(answer, hidden)
         self._kind = _CHUNKS[operation]
         self._sse = Decoder()
-        self._calls: set[str] = set()
-        """Choices that have called tools."""
+        kind, empty = _EMPTY.get(operation, ("", None))
+        self._lacking = None if empty is None else Chunks(told(answer, kind), empty)
 
     def _read(self, piece: bytes) -> Iterable[Response]:
         return self._chunks(self._sse.feed(piece))
@@ -141,7 +147,8 @@ class CustomStreamWrapper(Stream):
 
     def _chunks(self, events: Iterable[tuple[str, bytes]]) -> Iterable[Response]:
         """Raises APIResponseValidationError for what is no JSON object."""
-        kind, hidden = self._kind, self._hidden_params
+        make, hidden = self._kind.of, self._hidden_params
+        mend = None if self._lacking is None else self._lacking.mend
         for name, data in events:
             if not data.strip() or data.startswith(b"[DONE]"):
                 continue
@@ -153,17 +160,26 @@ class CustomStreamWrapper(Stream):
                 raise _no_object(data) from None
             if name == "error" or fields.get("error"):
                 continue  # raised at the end, with its class
-            if b'"tool_calls"' in data or self._calls:
-                familiar.calls(fields, self._calls)
-            chunk = kind.of(fields)
-            chunk._hidden_params = hidden
-            yield chunk
+            if mend is not None:
+                mend(fields, data)
+            yield make(fields, hidden)
 
     def _finish(self) -> None:
         usage = self._answer.call.usage
         if usage is not None:
             self._hidden_params["usage"] = Usage.of(write_usage(usage))
         super()._finish()
+
+
+def told(answer: Answer, kind: str) -> dict[str, Any]:
+    """What every answer and every chunk says of itself, for those that don't. `kind` is its `object`."""
+    call = answer.call
+    return {
+        "id": f"chatcmpl-{call.id}",
+        "created": call.created,
+        "model": answer.deployment.model,
+        "object": kind,
+    }
 
 
 def _no_object(data: bytes) -> APIResponseValidationError:

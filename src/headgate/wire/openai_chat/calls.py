@@ -15,6 +15,8 @@ from headgate.wire.shape import at, difference, expect, optional, required, rest
 
 SIGNATURE: Final = "thought_signature"
 FIELDS: Final = "provider_specific_fields"
+CUSTOM: Final = "custom"
+"""Where a call of a tool without a schema has its name and its text."""
 
 _PLAIN: Final = frozenset({"id", "type", "function"})
 _PLAIN_FUNCTION: Final = frozenset({"name", "arguments"})
