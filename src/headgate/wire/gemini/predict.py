@@ -2,9 +2,9 @@
 
 https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. `predict` has one instance
 for each text. Models on an endpoint of one's own, named by its number, or of the BGE family call the text something
-else; gemini-embedding-001 takes one text in a call. Newer models of Gemini's are served by `embedContent` alone, which
-takes one text, too. Answers are read by the base, which knows all of Google's forms; those in results of batches may
-have a `tokenCount`. Knows no project and no address.
+else; gemini-embedding-001 takes one text in a call. Newer models of Gemini's are served by `embedContent` alone,
+which takes one text, too. Answers are read by the base, which knows all of Google's forms; those in results of
+batches may have a `tokenCount`. Knows no project and no address.
 """
 
 from typing import Any, ClassVar, Final
