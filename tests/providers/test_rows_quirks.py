@@ -43,6 +43,7 @@ def test_roles_are_renamed() -> None:
         ("mistral/mistral-medium-3-5", {"reasoning_effort": "none"}, {"reasoning_effort": "none"}),
         ("mistral/zai-glm-5-3", {"reasoning_effort": "medium"}, {"reasoning_effort": "high"}),
         ("zai/GLM-5.3-Flash", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "max"}),
+        ("moonshot/kimi-k3.1-pro", {"reasoning_effort": "medium"}, {"reasoning_effort": "high"}),
         ("openai/gpt-6-luna", {"max_tokens": 5}, {"max_completion_tokens": 5}),
         ("groq/qwen/qwen3-32b", {"reasoning_effort": "low"}, {"reasoning_effort": "default"}),
         ("groq/openai/gpt-oss-20b", {"reasoning_effort": "max"}, {"reasoning_effort": "high"}),

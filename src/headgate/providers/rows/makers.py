@@ -23,6 +23,8 @@ def _minimax(site: Site) -> str:
     return site.base.removesuffix("/v1") + path if beside else path
 
 
+_THREE = {'"minimal"': "low", '"medium"': "high", '"xhigh"': "max"}
+"""Efforts of models that know low, high and max: https://platform.kimi.ai/docs/guide/use-reasoning-effort."""
 _FIXED = {"top_p": (0.95,), "n": (1,), "presence_penalty": (0,), "frequency_penalty": (0,)}
 """What Kimi takes from K2.5 on, https://platform.kimi.ai/docs/api/models-overview."""
 
@@ -181,7 +183,10 @@ ROWS: tuple[Provider, ...] = (
         model_rules=(
             # 0.6 where thinking is disabled, which K3 takes no more
             ModelRule(match=r"kimi-k2\.[5-9]", quirks=Quirks(only={**_FIXED, "temperature": (1, 0.6)})),
-            ModelRule(match=r"kimi-k[3-9]", quirks=Quirks(only={**_FIXED, "temperature": (1,)})),
+            ModelRule(
+                match=r"kimi-k[3-9]",
+                quirks=Quirks(only={**_FIXED, "temperature": (1,)}, values={"reasoning_effort": _THREE}),
+            ),
         ),
     ),
     Provider(
@@ -271,9 +276,7 @@ ROWS: tuple[Provider, ...] = (
             # https://docs.z.ai/guides/overview/concept-param: it thinks always, with one of three efforts
             ModelRule(
                 match=r"(?i)glm-5\.[3-9]",
-                quirks=Quirks(
-                    values={"reasoning_effort": {'"minimal"': "low", '"medium"': "high", '"xhigh"': "max"}}
-                ),
+                quirks=Quirks(values={"reasoning_effort": _THREE}),
             ),
         ),
     ),
