@@ -241,7 +241,6 @@ BY_STATUS: dict[int, type[HeadgateError]] = {
     413: RequestTooLargeError,
     422: UnprocessableEntityError,
     429: RateLimitError,
-    498: ServiceUnavailableError,  # of Groq's: https://console.groq.com/docs/errors
     500: InternalServerError,
     502: BadGatewayError,
     503: ServiceUnavailableError,

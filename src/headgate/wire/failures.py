@@ -309,6 +309,9 @@ _TEXTS_TIMEOUT = (
 )
 
 _CLIENT = frozenset({400, 413, 422})
+_FULL = frozenset({498})
+"""The flex tier's: with other providers it is a wrong token."""
+_TEXTS_FULL = (("capacity exceeded",),)
 
 # class · statuses under which it applies (none: all) · codes or types · phrases: parts that must all occur
 _RULES: Final[tuple[_Rule, ...]] = (
@@ -324,6 +327,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
         frozenset({"timeout_error", "deadline_exceeded"}),
         _TEXTS_TIMEOUT,
     ),
+    (errors.ServiceUnavailableError, _FULL, frozenset({"capacity_exceeded"}), _TEXTS_FULL),
 )
 
 _STATUS_OF_TYPE: Final[dict[str, int]] = {
