@@ -141,7 +141,7 @@ def test_statuses_have_their_classes(status: int) -> None:
             errors.PaymentRequiredError,
         ),
         (400, {"error": {"code": "billing_hard_limit_reached", "message": "m"}}, errors.PaymentRequiredError),
-        (400, {"error": {"code": "model_decommissioned", "message": "m"}}, errors.NotFoundError),
+        (400, {"error": {"code": "model_decommissioned", "message": "m"}}, errors.BadRequestError),
         (400, {"error": {"code": "cyber_policy", "message": "m"}}, errors.ContentPolicyViolationError),
         (520, {"message": "odd"}, errors.APIError),
     ],

@@ -292,14 +292,7 @@ _TEXTS_AUTH = (
     ("the api_key client option must be set",),
 )
 _CODES_NOT_FOUND = frozenset(
-    {
-        "model_not_found",
-        "not_found_error",
-        "deploymentnotfound",
-        "not_found",
-        "modelnotfound",
-        "model_decommissioned",
-    }
+    {"model_not_found", "not_found_error", "deploymentnotfound", "not_found", "modelnotfound"}
 )
 _TEXTS_TIMEOUT = (
     ("request timeout error",),
