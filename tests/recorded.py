@@ -187,6 +187,11 @@ def is_ollama(record: dict[str, Any]) -> bool:
     return record["provider"].startswith("ollama") and "/api/" in record["request"]["url"]
 
 
+def is_filtered(record: dict[str, Any]) -> bool:
+    """Whether it is a 403 of xAI's, which is about what was said and no matter of keys."""
+    return "Content violates usage guidelines" in json.dumps(record["response"].get("body"))
+
+
 _SPEAKS = {"messages": "chat", "generateContent": "chat", "cohere_chat": "chat"}
 
 

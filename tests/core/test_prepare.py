@@ -197,3 +197,48 @@ def test_tools_of_free_text_are_remembered_for_the_answer() -> None:
     assert prepared.echo is not None
     assert prepared.echo.free == ["sh"]
     assert prepare(call({"tools": [tool]}), deployment()).echo is None
+
+
+FUNCTION = [
+    {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
+]
+
+
+@pytest.mark.parametrize(
+    ("model", "asked", "responses"),
+    [
+        ("openai/gpt-5.6-luna", {"tools": FUNCTION}, True),
+        ("openai/gpt-6-astra", {"tools": FUNCTION, "reasoning_effort": "low"}, True),
+        ("openai/gpt-6-luna", {"tools": FUNCTION, "reasoning_effort": "none"}, False),
+        ("openai/gpt-6-luna", {"tools": []}, False),
+        ("openai/gpt-5.4", {"tools": FUNCTION}, False),
+        ("openai/gpt-5.4", {"tools": FUNCTION, "reasoning_effort": "high"}, True),
+        ("openai/gpt-5.1", {"tools": FUNCTION, "reasoning_effort": "high"}, False),
+        ("openai/gpt-5.1-codex", {}, True),
+        ("openai/gpt-5.2-pro", {}, True),
+        ("openai/gpt-4o", {"tools": FUNCTION}, False),
+    ],
+)
+def test_what_chat_refuses_goes_to_responses(model: str, asked: dict[str, object], responses: bool) -> None:
+    prepared = prepare(call(asked), deployment(model))
+    assert prepared.route.url.endswith("/responses" if responses else "/chat/completions")
+    assert prepared.route.dialect.name == ("responses" if responses else "openai_chat")
+    assert ("input" in body(prepared)) is responses
+
+
+def test_the_tools_of_another_format_go_to_responses_too() -> None:
+    thinking: dict[str, object] = {"type": "enabled", "budget_tokens": 4096}
+    tools = [{"name": "f", "input_schema": {"type": "object", "properties": {}}}]
+    for asked, path in (
+        ({"tools": tools}, "/chat/completions"),
+        ({"tools": tools, "thinking": thinking}, "/responses"),
+        ({"tools": tools, "thinking": {"type": "disabled"}}, "/chat/completions"),
+        ({"thinking": thinking}, "/chat/completions"),
+    ):
+        asked_in = call({"max_tokens": 5000, **asked}, dialect_name="anthropic")
+        assert prepare(asked_in, deployment("openai/gpt-5.4")).route.url.endswith(path)
+
+
+def test_other_servers_under_the_name_are_asked_as_they_are() -> None:
+    target = deployment("openai/gpt-6-luna", api_base="http://localhost:1/v1")
+    assert prepare(call({"tools": FUNCTION}), target).route.url == "http://localhost:1/v1/chat/completions"

@@ -15,7 +15,10 @@ from headgate.providers.base import Provider, Quirks
 from headgate.providers.quirks import plan, run
 from servers import KEY, RunningGateway, Upstream, running
 
-KEYS = ("n", "messages", "tools", "tool_choice", "temperature", "response_format", "stop", "seed", "user")
+KEYS = (
+    *("n", "messages", "tools", "tool_choice", "temperature", "response_format"),
+    *("stop", "seed", "user", "top_p", "stream", "reasoning_effort"),
+)
 ROW = Provider(
     id="own",
     name="Own",
@@ -33,6 +36,9 @@ ROW = Provider(
         tool_strict=False,
         strip_schema=("strict", "name"),
         rename_text={"response_format": "format"},
+        unstreamed={"enable_thinking": False},
+        effort="medium",
+        reasoning={"top_p": 1},
     ),
 )
 PLAN = plan(ROW, "m")
@@ -96,6 +102,8 @@ def test_what_was_edited_stays_as_it_is_when_it_is_edited_again(body: dict[str, 
 def test_what_the_scan_does_not_notice_is_the_providers_to_refuse(key: str, raw: bytes) -> None:
     envelope = {key: Raw(raw)}
     run(PLAN, envelope, ROW, True)
+    added = envelope.pop("enable_thinking")
+    assert bytes(added) == b"false"
     assert all(bytes(value) in (raw, b"1.0") for value in envelope.values())
 
 

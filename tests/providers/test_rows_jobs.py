@@ -129,6 +129,7 @@ def test_a_jobs_model(model: str, named: str) -> None:
         ("vertex_ai/textembedding-gecko@003", "embeddings"),
         ("vertex_ai/text-multilingual-embedding-002", "embeddings"),
         ("vertex_ai/gemini-embedding-001", "embeddings"),
+        ("vertex_ai/gemini-embedding-2", "embeddings"),
         ("vertex_ai/gemini-2.5-flash", "chat"),
         ("vertex_ai/multimodalembedding@001", "chat"),
     ],
@@ -138,7 +139,8 @@ def test_what_a_models_batches_ask(model: str, operation: str) -> None:
     found = Deployment("group", own, catalog=CATALOG, env={})
     assert found.provider.bulk is not None
     assert found.provider.bulk.operation == operation
-    assert found.route("embeddings", False).dialect.name in ("bedrock_embeddings", "vertex_embeddings")
+    speaks = found.route("embeddings", False).dialect.name
+    assert speaks in ("bedrock_embeddings", "vertex_embeddings", "vertex_embed_content")
 
 
 def test_models_of_a_cloud_that_have_no_batches() -> None:

@@ -39,6 +39,18 @@ def test_roles_are_renamed() -> None:
         ("mistral/m", {"seed": 1, "user": "u"}, {"random_seed": 1}),
         ("mistral/m", {"tool_choice": "required"}, {"tool_choice": "any"}),
         ("mistral/m", {"tool_choice": "auto"}, {"tool_choice": "auto"}),
+        ("mistral/mistral-small-2603", {"reasoning_effort": "low"}, {"reasoning_effort": "high"}),
+        ("mistral/mistral-medium-3-5", {"reasoning_effort": "none"}, {"reasoning_effort": "none"}),
+        ("mistral/zai-glm-5-3", {"reasoning_effort": "medium"}, {"reasoning_effort": "high"}),
+        ("zai/GLM-5.3-Flash", {"reasoning_effort": "xhigh"}, {"reasoning_effort": "max"}),
+        ("moonshot/kimi-k3.1-pro", {"reasoning_effort": "medium"}, {"reasoning_effort": "high"}),
+        ("openai/gpt-6-luna", {"max_tokens": 5}, {"max_completion_tokens": 5}),
+        ("groq/qwen/qwen3-32b", {"reasoning_effort": "low"}, {"reasoning_effort": "default"}),
+        ("groq/openai/gpt-oss-20b", {"reasoning_effort": "max"}, {"reasoning_effort": "high"}),
+        ("dashscope/qwen3-32b", {"n": 1}, {"n": 1, "enable_thinking": False}),
+        ("dashscope/qwen3-235b-a22b", {"enable_thinking": True}, {"enable_thinking": True}),
+        ("dashscope/qwen3-32b", {"stream": True}, {"stream": True}),
+        ("dashscope/qwen-plus", {"n": 1}, {"n": 1}),
     ],
 )
 def test_keys_and_values_by_the_providers_name(model: str, given: Any, sent: Any) -> None:
@@ -53,6 +65,12 @@ def test_keys_and_values_by_the_providers_name(model: str, given: Any, sent: Any
         ("mistral/m", "logprobs", True),
         ("perplexity/m", "tools", [{"type": "function"}]),
         ("xai/grok-4", "stop", ["a"]),
+        ("xai/grok-4.6", "presence_penalty", 1),
+        ("xai/grok-4-0709", "reasoning_effort", "high"),
+        ("xai/grok-4.20-0309-reasoning", "reasoning_effort", "high"),
+        ("mistral/devstral-2512", "reasoning_effort", "high"),
+        ("openai/gpt-6-astra", "stop", ["a"]),
+        ("openai/gpt-5.6-sol", "frequency_penalty", 1),
     ],
 )
 def test_a_refused_key_is_an_error_or_left_out(model: str, key: str, value: Any) -> None:
@@ -103,6 +121,11 @@ def test_malformed_values_never_break_a_quirk(row: Any, key: str, value: Any) ->
         ("lm_studio/m", {"response_format": {"type": "json_object"}}, "'response_format.type'"),
         ("openai/o3", {"temperature": 0.5}, "only 1"),
         ("azure/gpt-5-mini", {"temperature": 0}, "only 1"),
+        ("openai/gpt-5.6-luna", {"temperature": 0}, "while it reasons"),
+        ("azure/gpt-6-astra", {"top_p": 0.5}, "while it reasons"),
+        ("openai/gpt-5.1-codex", {"logprobs": True}, "while it reasons"),
+        ("moonshot/kimi-k3", {"temperature": 0.6}, "only 1"),
+        ("moonshot/kimi-k2.6", {"top_p": 1}, "only 0.95"),
     ],
 )
 def test_a_refused_value_is_an_error_or_left_out(model: str, given: dict[str, Any], shown: str) -> None:
@@ -119,6 +142,16 @@ def test_a_refused_value_is_an_error_or_left_out(model: str, given: dict[str, An
         ("groq/m", {"n": 1}),
         ("openai/o3", {"temperature": 1.0}),
         ("openai/gpt-5.1", {"temperature": 0.2}),
+        ("openai/gpt-5.4-mini", {"temperature": 0.2, "reasoning_effort": "none"}),
+        ("openai/gpt-6-luna", {"temperature": 0.2, "reasoning_effort": "none"}),
+        ("openai/gpt-6-luna", {"temperature": 0.2, "reasoning": {"effort": "none"}}),
+        ("openai/gpt-5.6-sol", {"temperature": 1.0, "top_p": 1, "logprobs": False}),
+        ("openai/gpt-5.3-chat-latest", {"temperature": 0.2}),
+        ("moonshot/kimi-k2.6", {"temperature": 0.6}),
+        ("moonshot/kimi-k2-thinking", {"temperature": 0.3}),
+        ("xai/grok-4-1-fast-non-reasoning", {"stop": ["a"], "presence_penalty": 1}),
+        ("xai/grok-4.3", {"reasoning_effort": "low"}),
+        ("xai/grok-3-mini", {"reasoning_effort": "low"}),
         ("openai/gpt-5-chat-latest", {"temperature": 0.2, "stop": ["a"]}),
         ("lm_studio/m", {"response_format": {"type": "json_schema"}}),
         ("lm_studio/m", {"response_format": "odd"}),
@@ -134,3 +167,11 @@ def test_an_allowed_value_is_sent_whatever_the_row_says() -> None:
     envelope = {"n": Raw(b"3")}
     assert run(plan(row, name, ["n"]), envelope, row, False) == []
     assert bytes(envelope["n"]) == b"3"
+
+
+@pytest.mark.parametrize("asked", [{"reasoning_effort": "low"}, {"reasoning": {"effort": "low"}}])
+def test_sampling_is_refused_once_a_model_is_asked_to_reason(asked: dict[str, Any]) -> None:
+    body = {"temperature": 0.2, **asked}
+    with pytest.raises(UnsupportedParamsError, match="'temperature' while it reasons"):
+        quirked("openai/gpt-5.2", body)
+    assert quirked("openai/gpt-5.2", body, drop=True) == (asked, ["temperature"])

@@ -53,6 +53,24 @@ def test_addresses(model: str, stream: bool, url: str, dialect: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "method", "dialect"),
+    [
+        ("text-embedding-005", "predict", "vertex_embeddings"),
+        ("text-multilingual-embedding-002", "predict", "vertex_embeddings"),
+        ("gemini-embedding-001", "predict", "vertex_embeddings"),
+        ("gemini-embedding-2", "embedContent", "vertex_embed_content"),
+        ("gemini-embedding-2-preview", "embedContent", "vertex_embed_content"),
+    ],
+)
+def test_models_of_embeddings_are_asked_as_each_is_served(model: str, method: str, dialect: str) -> None:
+    route = made(model, **PLACE).route("embeddings", False)
+    assert (route.url, route.dialect.name) == (
+        f"{ROOT}/publishers/google/models/{model}:{method}",
+        dialect,
+    )
+
+
+@pytest.mark.parametrize(
     ("location", "host"),
     [
         ("global", "aiplatform.googleapis.com"),

@@ -434,6 +434,22 @@ def test_supported_parameters_are_those_that_a_call_may_have(upstream: Upstream,
 
 
 @pytest.mark.parametrize(
+    ("model", "missing", "there"),
+    [
+        ("anthropic/claude-opus-4-8", {"temperature", "top_p"}, {"reasoning_effort", "thinking"}),
+        ("anthropic/claude-3-opus-20240229", {"reasoning_effort", "thinking"}, {"temperature", "top_p"}),
+        ("bedrock/anthropic.claude-opus-4-8", {"temperature", "top_p"}, {"reasoning_effort"}),
+        ("gemini/gemini-2.0-flash", {"reasoning_effort"}, {"presence_penalty", "temperature"}),
+        ("gemini/gemini-2.5-pro", set[str](), {"reasoning_effort", "temperature"}),
+    ],
+)
+def test_supported_parameters_are_those_of_the_model(model: str, missing: set[str], there: set[str]) -> None:
+    listed = set(headgate.get_supported_openai_params(model) or ())
+    assert there <= listed
+    assert not missing & listed
+
+
+@pytest.mark.parametrize(
     ("model", "kind", "expected"),
     [
         ("openai/text-embedding-3-small", "embeddings", ["dimensions", "encoding_format", "user"]),

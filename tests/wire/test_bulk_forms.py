@@ -334,21 +334,26 @@ def test_a_line_of_geminis_embeddings() -> None:
     request = {"content": {"parts": [{"text": "Hi"}]}, "embed_content_config": config}
     assert json.loads(record.line) == {"key": "r1", "request": request}
     assert record.shared == {}
-    plain = VERTEX.line(asked(predict("Hi"), "vertex_embeddings", "r1", "gemini-embedding-2"))
-    assert json.loads(plain.line) == {"key": "r1", "request": {"content": {"parts": [{"text": "Hi"}]}}}
+
+
+@pytest.mark.parametrize(
+    "told, config",
+    [
+        ({}, {}),
+        ({"outputDimensionality": 8}, {"embed_content_config": {"output_dimensionality": 8}}),
+    ],
+)
+def test_a_line_of_models_that_embed_one_content(told: dict[str, Any], config: dict[str, Any]) -> None:
+    content = {"parts": [{"text": "Hi"}]}
+    body = msgspec.json.encode({"content": content, **told})
+    record = VERTEX.line(asked(body, "vertex_embed_content", "r1", "gemini-embedding-2"))
+    assert json.loads(record.line) == {"key": "r1", "request": {"content": content, **config}}
+    assert record.shared == {}
 
 
 def test_what_a_line_of_embeddings_can_not_say() -> None:
     with pytest.raises(BadRequestError, match="has 2 texts"):
         VERTEX.line(asked(predict("a", "b"), "vertex_embeddings", model="text-embedding-005"))
-    with pytest.raises(BadRequestError, match="takes no task_type and no title"):
-        VERTEX.line(
-            asked(
-                predict("a", task_type="CLUSTERING", title="t"),
-                "vertex_embeddings",
-                model="gemini-embedding-2",
-            )
-        )
 
 
 def test_what_a_job_says_of_all_its_instances() -> None:

@@ -271,3 +271,10 @@ def test_every_recorded_exchange(provider: str) -> None:
             again.flat = request.flat
             assert again == request
     assert seen
+
+
+def test_geminis_settings_are_read_in_their_newer_place() -> None:
+    config = {"outputDimensionality": 8, "task_type": "CLUSTERING", "title": "T", "documentOcr": True}
+    request = GEMINI.read_request({"content": {"parts": [{"text": "a"}]}, "embedContentConfig": config})
+    assert (request.dimensions, request.input_type) == (8, "CLUSTERING")
+    assert request.extra == {"gemini": {"title": "T", "embedContentConfig": {"documentOcr": True}}}

@@ -128,6 +128,21 @@ def test_statuses_have_their_classes(status: int) -> None:
         (403, {"message": "your api key may not do that"}, errors.PermissionDeniedError),
         (500, {"message": "Request timed out."}, errors.Timeout),
         (418, {"message": "teapot"}, errors.BadRequestError),
+        (498, {"error": {"message": "Flex tier capacity exceeded"}}, errors.ServiceUnavailableError),
+        (529, {"error": {"type": "overloaded_error", "message": "Overloaded"}}, errors.InternalServerError),
+        (
+            400,
+            {
+                "error": {
+                    "type": "invalid_request_error",
+                    "message": "Your credit balance is too low to access",
+                }
+            },
+            errors.PaymentRequiredError,
+        ),
+        (400, {"error": {"code": "billing_hard_limit_reached", "message": "m"}}, errors.PaymentRequiredError),
+        (400, {"error": {"code": "model_decommissioned", "message": "m"}}, errors.BadRequestError),
+        (400, {"error": {"code": "cyber_policy", "message": "m"}}, errors.ContentPolicyViolationError),
         (520, {"message": "odd"}, errors.APIError),
     ],
 )
@@ -149,6 +164,11 @@ def test_words_and_codes_say_more_than_the_status(status: int, body: Any, kind: 
         "Total tokens of image and text exceed max message tokens",
         "Try to load the model with a larger context length, or provide a shorter input",
         "The number of tokens to keep from the initial prompt is greater than the context length",
+        "Failed to start sampling: [input_too_large] Current message (9 tokens) exceeds budget (8 tokens)",
+        "The decoder prompt (length 5000) is longer than the maximum model length of 4096.",
+        "Requested input length 131073 exceeds maximum input length 131072",
+        "Input token length too long",
+        "Prompt 超长",
     ],
 )
 def test_a_prompt_that_is_too_long_is_known_by_each_vendors_words(message: str) -> None:
@@ -163,6 +183,9 @@ def test_a_prompt_that_is_too_long_is_known_by_each_vendors_words(message: str) 
         (400, {"message": "This request has been blocked by our content filters."}),
         (400, {"message": "The API detected potentially unsafe or sensitive content in input or generation"}),
         (400, {"code": "InputTextSensitiveContentDetected", "message": "m"}),
+        (403, {"message": "Content violates usage guidelines. Failed check: SAFETY_CHECK_TYPE_BIO"}),
+        (400, {"message": "Invalid prompt: we've limited access to this content for safety reasons."}),
+        (400, {"message": "This prompt contains words that violate Google's Responsible AI practices."}),
     ],
 )
 def test_refused_content_is_known_by_each_vendors_words(status: int, error: dict[str, str]) -> None:
@@ -197,6 +220,7 @@ def test_codes_under_a_good_status_have_their_classes(code: int, words: str, kin
         ({"error": {"type": "invalid_request_error", "message": "m"}}, errors.BadRequestError),
         ({"error": {"code": 502, "message": "m"}}, errors.BadGatewayError),
         ({"error": {"status": "UNAVAILABLE", "message": "m"}}, errors.ServiceUnavailableError),
+        ({"type": "service_unavailable_error", "message": "m"}, errors.ServiceUnavailableError),
         ({"error": "m"}, errors.InternalServerError),
     ],
 )

@@ -27,6 +27,7 @@ MODULES: Final = {
     "ollama_embeddings": "headgate.wire.ollama.embeddings",
     "bedrock_prompt": "headgate.wire.invoke.prompt",
     "bedrock_embeddings": "headgate.wire.invoke.embeddings",
+    "vertex_embed_content": "headgate.wire.gemini.predict:EMBED_CONTENT",
     "vertex_embeddings": "headgate.wire.gemini.predict",
     "fim": "headgate.wire.fim",
     "moderations": "headgate.wire.moderations",

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import urlencode, urlsplit
 
 import msgspec
 from msgspec import Raw, Struct
@@ -15,7 +15,7 @@ from headgate.core.dialects import dialect
 from headgate.core.params import OURS, take_ours
 from headgate.errors import BadRequestError, UnsupportedParamsError
 from headgate.ports import Outgoing
-from headgate.providers.quirks import run
+from headgate.providers.quirks import effort_of, run
 from headgate.wire import free_tools
 from headgate.wire.allowed import narrowed
 from headgate.wire.envelope import UNREADABLE
@@ -62,11 +62,31 @@ def prepare(call: Call, deployment: Deployment, request: Request | None = None) 
     Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
     expressed."""
     operation = deployment.operation_for(call.operation, call.dialect.name)
+    if operation == "chat" and deployment.plan.to_responses and _to_responses(call, deployment):
+        operation = "responses"
     route = deployment.route(operation, call.stream)
     fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
     if route.dialect is call.dialect and fits and call.files is None:
         return _same(call, deployment, route)
     return _translate(call, deployment, route, request)
+
+
+def _to_responses(call: Call, deployment: Deployment) -> bool:
+    """Whether the model takes this chat in the format of Responses only. At an address of somebody else's nobody
+    knows."""
+    own = urlsplit(deployment.provider.base_url or "").hostname or ""
+    if not (urlsplit(deployment.address).hostname or "").endswith(own):
+        return False
+    if deployment.plan.to_responses == "all":
+        return True
+    if bytes(call.envelope.get("tools", b"null")) in (b"null", b"[]"):
+        return False
+    if call.dialect.name == CHAT:
+        return effort_of(deployment.plan, {**deployment.defaults, **call.envelope}) != "none"
+    wish = call.meaning().reasoning
+    if wish is None or (wish.effort is None and wish.budget is None and not wish.adaptive):
+        return deployment.plan.effort != "none"
+    return wish.budget != 0 and wish.effort != "none"
 
 
 def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:

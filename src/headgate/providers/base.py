@@ -44,6 +44,10 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     only            key → the values it takes; with another one the key is refused. "key.inner" looks into an object
     clamp           key → (least, most): numbers beyond are set to the bound
     roles           role of a message → the role this API knows
+    unstreamed      key → its value in a body that is no stream, where the caller says nothing of it
+    effort          the effort of its reasoning where `reasoning_effort` names none: "none" for not at all
+    reasoning       keys that are refused while it reasons → the value that they may have even then
+    to_responses    chats that go to the operation "responses": all, or those with tools while it reasons
     """
 
     rename: dict[str, str] = {}
@@ -59,6 +63,10 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     only: dict[str, tuple[Any, ...]] = {}
     clamp: dict[str, tuple[float, float]] = {}
     roles: dict[str, str] = {}
+    unstreamed: dict[str, Any] = {}
+    effort: str = ""
+    reasoning: dict[str, Any] = {}
+    to_responses: Literal["", "all", "tools"] = ""
 
 
 class ModelRule(Struct, frozen=True, kw_only=True):

@@ -40,6 +40,10 @@ class Plan(Struct, frozen=True, kw_only=True):
     rename_text: tuple[tuple[str, str], ...]
     clamp: tuple[tuple[str, float, float], ...]
     roles: dict[bytes, Raw]
+    unstreamed: dict[str, Raw]
+    effort: str
+    reasoning: dict[str, Any]
+    to_responses: str
 
 
 def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
@@ -75,6 +79,14 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
         rename_text=tuple(
             (old, new) for quirks in layers for old, new in quirks.rename_text.items() if old not in allowed
         ),
+        unstreamed={
+            key: Raw(_encode(value)) for quirks in layers for key, value in quirks.unstreamed.items()
+        },
+        effort=next((quirks.effort for quirks in reversed(layers) if quirks.effort), ""),
+        reasoning={
+            key: usual for quirks in layers for key, usual in quirks.reasoning.items() if key not in allowed
+        },
+        to_responses=next((quirks.to_responses for quirks in reversed(layers) if quirks.to_responses), ""),
     )
     return msgspec.structs.replace(made, idle=all(quirks == Quirks() for quirks in layers))
 
@@ -105,6 +117,9 @@ def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: b
     for key, table in plan.values:
         if key in envelope and (substitute := table.get(bytes(envelope[key]).strip())) is not None:
             envelope[key] = substitute
+    if plan.unstreamed and bytes(envelope.get("stream", b"")) != b"true":
+        for key, value in plan.unstreamed.items():
+            envelope.setdefault(key, value)
     for key, least, most in plan.clamp:
         if key in envelope:
             envelope[key] = _clamped(envelope[key], least, most)
@@ -122,7 +137,19 @@ def refused(plan: Plan, envelope: Mapping[str, Raw]) -> dict[str, str]:
         if key in envelope and (value := _value(envelope[key], inner)) is not None and value not in taken:
             named = " or ".join(_encode(value).decode() for value in taken)
             found[key] = f"this value of {key + '.' * bool(inner) + inner!r}, only {named}"
+    if plan.reasoning and effort_of(plan, envelope) != "none":
+        for key, usual in plan.reasoning.items():
+            if key in envelope and _value(envelope[key], "") not in (None, usual):
+                found[key] = f"{key!r} while it reasons (reasoning_effort other than 'none')"
     return found
+
+
+def effort_of(plan: Plan, envelope: Mapping[str, Raw]) -> str:
+    """The effort that a chat, or a request in the format of Responses, asks for; else the model's own."""
+    told = _value(envelope["reasoning_effort"], "") if "reasoning_effort" in envelope else None
+    if told is None and "reasoning" in envelope:
+        told = _value(envelope["reasoning"], "effort")
+    return told if isinstance(told, str) else plan.effort
 
 
 def _value(raw: Raw, inner: str) -> Any:

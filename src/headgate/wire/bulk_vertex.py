@@ -56,8 +56,6 @@ _MOST: Final = 512
 _KEY: Final = "key"
 _EMBEDDINGS: Final = "vertex_embeddings"
 _GEMINI: Final = "gemini-embedding"
-_IN_TEXT: Final = "gemini-embedding-2"
-"""Models that read what a text is for in the text itself."""
 _CONFIG: Final = {"outputDimensionality": "output_dimensionality", "autoTruncate": "auto_truncate"}
 _NONE: Final = Raw(b"null")
 
@@ -131,18 +129,27 @@ def _embedded(asked: Asked) -> Record:
     (instance,) = body.instances
     if _GEMINI not in asked.model:
         return Record(encode({_KEY: asked.custom_id, **instance}), body.parameters)
-    text = instance.pop("content", "")
-    if _IN_TEXT in asked.model and instance:
-        raise BadRequestError(
-            f"{asked.model} takes no {' and no '.join(instance)}: write what the text is for into it",
-            param="input_type",
-        )
-    config = {_CONFIG.get(name, name): value for name, value in {**instance, **body.parameters}.items()}
-    told = {"content": {"parts": [{"text": text}]}, **({"embed_content_config": config} if config else {})}
+    content = {"parts": [{"text": instance.pop("content", "")}]}
+    return _configured(asked, content, {**instance, **body.parameters})
+
+
+def _embed_content(asked: Asked) -> Record:
+    fields = _fields(asked.body)
+    return _configured(asked, fields.pop("content", _NONE), fields)
+
+
+def _configured(asked: Asked, content: Any, settings: Mapping[str, Any]) -> Record:
+    config = {_CONFIG.get(name, name): value for name, value in settings.items()}
+    told = {"content": content, **({"embed_content_config": config} if config else {})}
     return Record(encode({_KEY: asked.custom_id, "request": told}))
 
 
-_LINES: Final = {"gemini": _gemini, "anthropic": _claude, _EMBEDDINGS: _embedded}
+_LINES: Final = {
+    "gemini": _gemini,
+    "anthropic": _claude,
+    _EMBEDDINGS: _embedded,
+    "vertex_embed_content": _embed_content,
+}
 """By the format of the body; all others are as OpenAI's."""
 
 

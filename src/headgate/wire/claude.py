@@ -21,6 +21,11 @@ https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking#thinking-
 Thinks: TypeAlias = Literal["none", "budget", "both", "adaptive"]
 """What a model takes as `thinking`: nothing · `enabled` with a budget · that and `adaptive` · `adaptive` only."""
 
+Off: TypeAlias = Literal["disabled", "between_tools", ""]
+"""What a model takes as `thinking` where it shall not think; "" where it always does.
+https://platform.claude.com/docs/en/models/sonnet-5-5/migration-guide"""
+OFF: Final = ("disabled", "between_tools")
+
 LEVELS: Final = ("low", "medium", "high", "xhigh", "max")
 """Levels of effort, weakest first."""
 

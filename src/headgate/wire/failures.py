@@ -186,7 +186,7 @@ _CODES_POLICY = frozenset({
     "content_filter", "content_policy_violation", "responsibleaipolicyviolation", "datainspectionfailed",
     "data_inspection_failed", "content_filter_error", "moderation_blocked", "image_content_policy_violation",
     "sensitivecontentdetected", "inputtextsensitivecontentdetected", "outputtextsensitivecontentdetected",
-    "inputimagesensitivecontentdetected", "outputimagesensitivecontentdetected",
+    "inputimagesensitivecontentdetected", "outputimagesensitivecontentdetected", "cyber_policy",
 })  # fmt: skip
 _TEXTS_POLICY = (
     ("your request was rejected as a result of our safety system",),
@@ -205,6 +205,9 @@ _TEXTS_POLICY = (
     ("可能包含不安全或敏感内容",),
     ("request failed because", "may contain sensitive information"),
     ("new_sensitive",),
+    ("content violates usage guidelines",),
+    ("limited access to this content for safety reasons",),
+    ("violate", "responsible ai practices"),
 )
 _CODES_CONTEXT = frozenset({
     "context_length_exceeded", "context_window_exceeded", "max_context_length_exceeded",
@@ -219,6 +222,7 @@ _TEXTS_CONTEXT = (
     ("exceed", "context window"),
     ("exceed", "context length"),
     ("longer than the model's context length",),
+    ("longer than the maximum model length",),
     ("exceeds the available context size",),
     ("exceeds the maximum number of tokens allowed",),
     ("input tokens exceed the configured limit",),
@@ -236,6 +240,10 @@ _TEXTS_CONTEXT = (
     ("range of input length should be",),
     ("`inputs` must have less than", "tokens"),
     ("prompt exceeds max length",),
+    ("prompt 超长",),
+    ("input token length too long",),
+    ("[input_too_large]",),
+    ("input length", "exceeds maximum input length"),
     ("prompt is too long",),
     ("prompt too long",),
     ("prompt: length",),
@@ -269,6 +277,8 @@ _TEXTS_RATE = (
     ("resource has been exhausted",),
     ("request too large for", "tokens per m"),
 )
+_CODES_PAID = frozenset({"billing_hard_limit_reached"})
+_TEXTS_PAID = (("credit balance is too low",),)
 _CODES_AUTH = frozenset(
     {"invalid_api_key", "authentication_error", "unauthenticated", "invalidapikey", "missing_api_key"}
 )
@@ -292,12 +302,16 @@ _TEXTS_TIMEOUT = (
 )
 
 _CLIENT = frozenset({400, 413, 422})
+_FULL = frozenset({498})
+"""The flex tier's: with other providers it is a wrong token."""
+_TEXTS_FULL = (("capacity exceeded",),)
 
 # class · statuses under which it applies (none: all) · codes or types · phrases: parts that must all occur
 _RULES: Final[tuple[_Rule, ...]] = (
     (errors.ContentPolicyViolationError, _ANY, _CODES_POLICY, _TEXTS_POLICY),
     (errors.ContextWindowExceededError, _CLIENT | {500}, _CODES_CONTEXT, _TEXTS_CONTEXT),
     (errors.RateLimitError, _CLIENT | {500, 502, 503}, _CODES_RATE, _TEXTS_RATE),
+    (errors.PaymentRequiredError, _CLIENT, _CODES_PAID, _TEXTS_PAID),
     (errors.AuthenticationError, _CLIENT, _CODES_AUTH, _TEXTS_AUTH),
     (errors.NotFoundError, _CLIENT, _CODES_NOT_FOUND, ()),
     (
@@ -306,6 +320,7 @@ _RULES: Final[tuple[_Rule, ...]] = (
         frozenset({"timeout_error", "deadline_exceeded"}),
         _TEXTS_TIMEOUT,
     ),
+    (errors.ServiceUnavailableError, _FULL, frozenset({"capacity_exceeded"}), _TEXTS_FULL),
 )
 
 _STATUS_OF_TYPE: Final[dict[str, int]] = {
@@ -329,6 +344,7 @@ _STATUS_OF_TYPE: Final[dict[str, int]] = {
     "overloaded_error": 529,
     "unavailable": 503,
     "service_unavailable": 503,
+    "service_unavailable_error": 503,
 }
 """The status that a type stands for, where the error came under a status that says nothing."""
 

@@ -106,6 +106,14 @@ def test_features_by_model(model: str, structured: bool, mid_system: bool) -> No
         ("claude-opus-5", R(effort="none"), {"type": "disabled"}, None),
         ("claude-sonnet-4-5", R(budget=0), {"type": "disabled"}, None),
         ("claude-3-opus", R(budget=0), None, None),
+        ("claude-haiku-5-5", R(budget=0), {"type": "disabled"}, None),
+        ("claude-sonnet-5-20260630", R(budget=0), {"type": "disabled"}, None),
+        ("claude-sonnet-5-5", R(effort="none"), {"type": "between_tools"}, None),
+        ("claude-sonnet-5-5", R(budget=0, effort="high"), {"type": "between_tools"}, "high"),
+        # they always think
+        ("claude-fable-5", R(effort="none"), None, "low"),
+        ("claude-opus-5-5", R(budget=0), None, "low"),
+        ("claude-opus-5-5", R(budget=0, effort="medium"), None, "medium"),
         # nothing was asked
         ("claude-opus-5", R(visible=True), None, None),
         ("claude-opus-5", None, None, None),

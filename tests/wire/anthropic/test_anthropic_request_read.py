@@ -160,6 +160,7 @@ def test_tool_choice(choice: dict[str, Any], mode: str, parallel: bool | None) -
             ir.Reasoning(adaptive=True, visible=False),
         ),
         ({"thinking": {"type": "disabled"}}, ir.Reasoning(budget=0)),
+        ({"thinking": {"type": "between_tools"}}, ir.Reasoning(budget=0)),
         ({"output_config": {"effort": "low"}}, ir.Reasoning(effort="low", adaptive=False)),
     ],
 )
@@ -182,7 +183,7 @@ def test_parameters_and_unknown_keys() -> None:
     request = read(
         temperature=1, top_p=0.5, top_k=4, stop_sequences=["a"], metadata={"user_id": "u", "more": 1},
         service_tier="auto", stream=True, cache_control={"type": "ephemeral"}, container="c",
-        output_config={"effort": "low", "task_budget": {}}, thinking={"type": "between_tools"},
+        output_config={"effort": "low", "task_budget": {}}, thinking={"type": "odd"},
     )  # fmt: skip
     assert (request.temperature, request.top_p, request.top_k, request.max_tokens) == (1, 0.5, 4, 5)
     assert (request.stop, request.user, request.service_tier, request.stream) == (["a"], "u", "auto", True)
@@ -192,7 +193,7 @@ def test_parameters_and_unknown_keys() -> None:
             "metadata": {"more": 1},
             "container": "c",
             "output_config": {"task_budget": {}},
-            "thinking": {"type": "between_tools"},
+            "thinking": {"type": "odd"},
         }
     }
 

@@ -95,6 +95,24 @@ def test_parallel_calls_switched_off_make_a_choice_but_not_with_none() -> None:
     assert "tool_choice" not in write(tools=tools, parallel_tools=True).body
 
 
+@pytest.mark.parametrize(
+    ("model", "forced"),
+    [
+        ("claude-opus-5", True),
+        ("claude-haiku-5-5", True),
+        ("claude-fable-5", True),
+        ("claude-fable-5-1", False),
+        ("claude-opus-5-5", False),
+        ("claude-sonnet-5-5@20260928", False),
+    ],
+)
+def test_newer_models_can_not_be_forced(model: str, forced: bool) -> None:
+    choice = ir.ToolChoice(mode="required")
+    written = write(model, tools=[ir.Tool(name="f")], tool_choice=choice)
+    assert written.body["tool_choice"] == {"type": "any" if forced else "auto"}
+    assert written.dropped == ([] if forced else ["tool_choice"])
+
+
 def test_a_forced_tool_and_a_thinking_budget_exclude_each_other() -> None:
     written = write(
         tools=[ir.Tool(name="f")],

@@ -331,6 +331,9 @@ def test_a_tool_that_stands_in_is_never_forced_beside_thinking() -> None:
         (CLAUDE, {"budget": 10}, {"thinking": {"type": "enabled", "budget_tokens": 1024}}),
         (CLAUDE, {"effort": "high"}, {"thinking": {"type": "enabled", "budget_tokens": 4096}}),
         (CLAUDE, {"budget": 0}, {"thinking": {"type": "disabled"}}),
+        ("us.anthropic.claude-sonnet-5-5", {"budget": 0}, {"thinking": {"type": "between_tools"}}),
+        ("anthropic.claude-haiku-5-5", {"effort": "none"}, {"thinking": {"type": "disabled"}}),
+        ("anthropic.claude-opus-5-5", {"effort": "none"}, {"output_config": {"effort": "low"}}),
         (
             "anthropic.claude-opus-4-5-20251101-v1:0",
             {"effort": "low", "adaptive": False},

@@ -165,6 +165,11 @@ def test_modalities_and_voice() -> None:
         (THIRD, "high", {"includeThoughts": True, "thinkingLevel": "high"}),
         ("gemini-3-flash-preview", "none", {"includeThoughts": False, "thinkingLevel": "minimal"}),
         ("gemini-3-flash-preview", "minimal", {"includeThoughts": True, "thinkingLevel": "minimal"}),
+        ("gemini-3.6-flash", "none", {"includeThoughts": False, "thinkingLevel": "minimal"}),
+        ("gemini-3.5-flash-lite", "minimal", {"includeThoughts": True, "thinkingLevel": "minimal"}),
+        ("gemini-3.8-flash", "none", {"includeThoughts": False, "thinkingLevel": "low"}),
+        ("gemini-flash-latest", "minimal", {"includeThoughts": True, "thinkingLevel": "low"}),
+        ("gemini-4-argon", "minimal", {"includeThoughts": True, "thinkingLevel": "low"}),
         (NEW, "medium", {"includeThoughts": True, "thinkingLevel": "medium"}),
     ],
 )

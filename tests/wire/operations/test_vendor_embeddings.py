@@ -174,6 +174,11 @@ def test_a_glance_at_googles_error() -> None:
                 "parameters": {"outputDimensionality": 8, "autoTruncate": False},
             },
         ),
+        (
+            "vertex_embed_content",
+            {"input": ["a"], "dimensions": 8, "auto_truncate": False},
+            {"content": {"parts": [{"text": "a"}]}, "outputDimensionality": 8, "autoTruncate": False},
+        ),
     ],
 )
 def test_documented_requests(name: str, body: dict[str, Any], written: dict[str, Any]) -> None:
@@ -181,7 +186,30 @@ def test_documented_requests(name: str, body: dict[str, Any], written: dict[str,
     assert sent(name, **body).dropped == []
 
 
-@pytest.mark.parametrize("name", [*sorted(DIALECTS), "vertex_embeddings"])
+@pytest.mark.parametrize("name", ["vertex_embed_content", "gemini_embeddings"])
+def test_models_that_read_their_task_in_the_text_are_told_no_other(name: str) -> None:
+    request = OPENAI.read_request({"input": ["a"], "input_type": "query", "title": "T", "dimensions": 8})
+    written = dialect(name).write_request(request, target("gemini-embedding-2"))
+    assert written.dropped == ["input_type", "title"]
+    entry = (written.body.get("requests") or [written.body])[0]
+    assert not {"taskType", "title"} & entry.keys()
+    assert entry["outputDimensionality"] == 8
+
+
+def test_models_that_embed_one_content_are_asked_for_each_text() -> None:
+    upstream = dialect("vertex_embed_content")
+    request = OPENAI.read_request({"input": ["a", "b"]})
+    written = upstream.write_request(request, target("gemini-embedding-2"))
+    assert [written.body, *written.more] == [{"content": {"parts": [{"text": text}]}} for text in "ab"]
+    answers = [
+        {"embedding": {"values": [float(at)]}, "usageMetadata": {"promptTokenCount": 2}, "truncated": False}
+        for at in (1, 2)
+    ]
+    reply = upstream.join([upstream.read_reply(json.dumps(answer).encode()) for answer in answers])
+    assert (reply.vectors, reply.usage) == ([[1.0], [2.0]], ir.Usage(input=4))
+
+
+@pytest.mark.parametrize("name", [*sorted(DIALECTS), "vertex_embeddings", "vertex_embed_content"])
 def test_token_ids_are_refused_with_words(name: str) -> None:
     with pytest.raises(errors.BadRequestError, match="token ids") as caught:
         sent(name, input=[[1, 2]])

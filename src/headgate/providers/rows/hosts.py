@@ -264,10 +264,10 @@ ROWS: tuple[Provider, ...] = (
     Provider(
         id="github",
         name="GitHub Models",
-        base_url="https://models.inference.ai.azure.com",
+        base_url="https://models.github.ai/inference",
         base_url_env=("GITHUB_API_BASE",),
         api_key_env=("GITHUB_API_KEY", "GITHUB_TOKEN"),
-        paths=_paths("chat", "embeddings", "models"),
+        paths={**_paths("chat", "embeddings"), "models": "https://models.github.ai/catalog/models"},
     ),
     Provider(
         id="gmi",
@@ -347,8 +347,8 @@ ROWS: tuple[Provider, ...] = (
     ),
     Provider(
         id="nebius",
-        name="Nebius AI Studio",
-        base_url="https://api.studio.nebius.ai/v1",
+        name="Nebius Token Factory",
+        base_url="https://api.tokenfactory.nebius.com/v1",
         base_url_env=("NEBIUS_API_BASE",),
         api_key_env=("NEBIUS_API_KEY",),
         dialects={"images": "nebius_images"},

@@ -2,7 +2,7 @@
 each as its row: address, variables, what is renamed or refused."""
 
 from headgate.providers.base import TO_MAX_TOKENS as _TO_MAX_TOKENS
-from headgate.providers.base import Auth, Provider, Quirks, Site
+from headgate.providers.base import Auth, ModelRule, Provider, Quirks, Site
 from headgate.providers.base import paths as _paths
 
 
@@ -21,6 +21,12 @@ def _minimax(site: Site) -> str:
     path = site.provider.paths[site.operation]
     beside = site.operation == "messages" and site.base.endswith("/v1")
     return site.base.removesuffix("/v1") + path if beside else path
+
+
+_THREE = {'"minimal"': "low", '"medium"': "high", '"xhigh"': "max"}
+"""Efforts of models that know low, high and max: https://platform.kimi.ai/docs/guide/use-reasoning-effort."""
+_FIXED = {"top_p": (0.95,), "n": (1,), "presence_penalty": (0,), "frequency_penalty": (0,)}
+"""What Kimi takes from K2.5 on, https://platform.kimi.ai/docs/api/models-overview."""
 
 
 ROWS: tuple[Provider, ...] = (
@@ -103,6 +109,10 @@ ROWS: tuple[Provider, ...] = (
         path_of=_dashscope,
         dialects={"images": "dashscope_images", "image_edits": "dashscope_images"},
         quirks=Quirks(roles={"developer": "system"}),
+        model_rules=(
+            # they think unless told not to, and only in streams: https://help.aliyun.com/zh/model-studio/deep-thinking
+            ModelRule(match=r"qwen3-[\d.]+b(-a\d+b)?$", quirks=Quirks(unstreamed={"enable_thinking": False})),
+        ),
         cache_marks=True,
     ),
     Provider(
@@ -169,6 +179,14 @@ ROWS: tuple[Provider, ...] = (
             refuse=("functions", "function_call"),
             clamp={"temperature": (0.0, 1.0)},
             roles={"developer": "system"},
+        ),
+        model_rules=(
+            # 0.6 where thinking is disabled, which K3 takes no more
+            ModelRule(match=r"kimi-k2\.[5-9]", quirks=Quirks(only={**_FIXED, "temperature": (1, 0.6)})),
+            ModelRule(
+                match=r"kimi-k[3-9]",
+                quirks=Quirks(only={**_FIXED, "temperature": (1,)}, values={"reasoning_effort": _THREE}),
+            ),
         ),
     ),
     Provider(
@@ -253,6 +271,13 @@ ROWS: tuple[Provider, ...] = (
             only={"n": (1,), "tool_choice": ("auto",)},
             clamp={"temperature": (0.0, 1.0)},
             roles={"developer": "system"},
+        ),
+        model_rules=(
+            # https://docs.z.ai/guides/overview/concept-param: it thinks always, with one of three efforts
+            ModelRule(
+                match=r"(?i)glm-5\.[3-9]",
+                quirks=Quirks(values={"reasoning_effort": _THREE}),
+            ),
         ),
     ),
 )

@@ -5,6 +5,8 @@ Realtime: https://platform.openai.com/docs/guides/realtime-websocket"""
 from headgate.providers.base import ModelRule, Provider, Quirks, paths
 
 _SAMPLING = ("top_p", "logprobs", "top_logprobs")
+_WHOLE = r"(o1-pro|o3-pro|o\d.*deep-research|gpt-5(\.\d)?-(pro|codex)|codex-|computer-use)"
+"""Models that only Responses serves: https://developers.openai.com/api/docs/models"""
 REASONING = (
     ModelRule(match=r"o\d|gpt-[5-9]", quirks=Quirks(rename={"max_tokens": "max_completion_tokens"})),
     ModelRule(
@@ -14,15 +16,27 @@ REASONING = (
         ),
     ),
     ModelRule(
-        match=r"gpt-5(?!.*chat)",
+        match=r"gpt-[5-9](?!.*chat)",
         quirks=Quirks(refuse=("presence_penalty", "frequency_penalty", "stop", "logit_bias")),
     ),
-    # from gpt-5.1 on they are free where no effort is asked for
     ModelRule(match=r"gpt-5(?!\.|.*chat)", quirks=Quirks(refuse=_SAMPLING, only={"temperature": (1,)})),
+    # from gpt-5.1 on they are free where it does not reason: unasked till gpt-5.4, then only where it is told so
+    ModelRule(
+        match=r"gpt-(5\.|[6-9])(?!.*chat)",
+        quirks=Quirks(
+            reasoning={"temperature": 1, "top_p": 1, "logprobs": False, "top_logprobs": 0}, effort="medium"
+        ),
+    ),
+    ModelRule(match=r"gpt-5\.[1-4](?!.*(chat|pro|codex))", quirks=Quirks(effort="none")),
+    # "Function tools with reasoning_effort are not supported … use /v1/responses", also where none is given:
+    # https://github.com/openai/openai-openapi/issues/541, https://github.com/BerriAI/litellm/pull/34569
+    ModelRule(match=r"gpt-(5\.[4-9]|[6-9])(?!.*chat)", quirks=Quirks(to_responses="tools")),
+    ModelRule(match=_WHOLE, quirks=Quirks(to_responses="all")),
     # they answer with data, always
     ModelRule(match=r"gpt-image|chatgpt-image", quirks=Quirks(drop=("response_format",))),
 )
-"""What models that reason reject, https://platform.openai.com/docs/guides/reasoning, and those that draw,
+"""What models that reason reject, https://platform.openai.com/docs/guides/reasoning,
+https://developers.openai.com/api/docs/guides/latest-model, and those that draw,
 https://platform.openai.com/docs/api-reference/images."""
 
 ROW = Provider(

@@ -265,9 +265,16 @@ EMBEDDING = replace(
     bulk=replace(_bulk("google"), operation="embeddings"),
     batch_price="0.8",  # https://cloud.google.com/vertex-ai/generative-ai/pricing#embedding-models
 )
+_NEWER = {**GOOGLE.paths, "embeddings": ":embedContent"}
+NEWER_EMBEDDING = replace(
+    EMBEDDING, path_of=_of("google", _NEWER), paths=_NEWER, embeddings="vertex_embed_content"
+)
+"""`predict` of gemini-embedding-2 is a 400 (FAILED_PRECONDITION), `embedContent` of gemini-embedding-001, too:
+https://github.com/vercel/ai/issues/15853, https://github.com/quarkiverse/quarkus-langchain4j/issues/2376"""
 ROW = replace(
     GOOGLE,
     variants=(
+        Variant(match=r"gemini-embedding-[2-9]", row=NEWER_EMBEDDING),
         Variant(match=r"gemini-embedding|text-?embedding|text-multilingual-embedding", row=EMBEDDING),
         Variant(match=r"gemini-.*tts", row=SPEAKING),
         Variant(match=r"claude", row=CLAUDE),

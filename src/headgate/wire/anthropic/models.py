@@ -7,6 +7,7 @@ knows behaves as the newest generation. This module knows nothing of requests.
 https://docs.anthropic.com/en/docs/about-claude/models/overview
 https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking
 https://docs.anthropic.com/en/docs/build-with-claude/effort
+https://platform.claude.com/docs/en/models/opus-5-5/migration-guide, …/fable-5-1/… and those of the others
 """
 
 import re
@@ -15,13 +16,15 @@ from typing import Final
 
 from msgspec import Struct
 
-from headgate.wire.claude import LEVELS, Thinks
+from headgate.wire.claude import LEVELS, Off, Thinks
 
 
 class Facts(Struct, frozen=True, kw_only=True):
     """
     thinking     none · budget: `enabled` only · both: `enabled` and `adaptive` · adaptive: `adaptive` only
     default_on   the model thinks unless told not to
+    off          the `thinking` that tells it not to
+    forced       a tool can be forced (`tool_choice` any and tool), but never beside a budget
     efforts      levels that `output_config.effort` takes, weakest first
     sampling     temperature, top_p and top_k are accepted
     pair         temperature and top_p may come together
@@ -32,6 +35,8 @@ class Facts(Struct, frozen=True, kw_only=True):
 
     thinking: Thinks = "adaptive"
     default_on: bool = True
+    off: Off = ""
+    forced: bool = True
     efforts: tuple[str, ...] = LEVELS
     sampling: bool = False
     pair: bool = False
@@ -51,6 +56,7 @@ def _older(
     return Facts(
         thinking=thinking,
         default_on=False,
+        off="disabled",
         efforts=efforts,
         sampling=True,
         pair=pair,
@@ -71,8 +77,11 @@ _ROWS: Final[tuple[tuple[re.Pattern[str], Facts], ...]] = tuple(
         (r"opus-4[.-]5(?!\d)|claude-4[.-]5-opus", _older("budget", ("low", "medium", "high"))),
         (r"-4[.-]5(?!\d)", _older("budget")),
         (r"-4[.-]6(?!\d)", _older("both", ("low", "medium", "high", "max"), prefill=False)),
-        (r"-4[.-]7(?!\d)", Facts(default_on=False, mid_system=False)),
-        (r"-4[.-][89](?!\d)", Facts(default_on=False)),
+        (r"-4[.-]7(?!\d)", Facts(default_on=False, off="disabled", mid_system=False)),
+        (r"-4[.-][89](?!\d)", Facts(default_on=False, off="disabled")),
+        (r"(?:opus|fable|mythos)-5[.-][1-9](?!\d)", Facts(forced=False)),
+        (r"sonnet-5[.-][1-9](?!\d)", Facts(off="between_tools", forced=False)),
+        (r"(?:opus|sonnet|haiku)-5(?!\d)", Facts(off="disabled")),
         (
             r"(?:opus|sonnet|haiku)-4(?:[.-]0)?(?![.\d])(?!-\d{1,2}(?!\d))|claude-4-(?:opus|sonnet)",
             _older("budget", pair=True, structured=False),

@@ -73,9 +73,14 @@ def sampling(request: ir.Request, facts: Facts, thinking: bool) -> tuple[dict[st
 
 
 def _off(out: Plan, wish: ir.Reasoning, facts: Facts) -> Plan:
-    if facts.thinking != "none" and (wish.budget == 0 or facts.default_on):
-        out.thinking = {"type": "disabled", **own(wish.extra)}
+    """A model that always thinks is asked for the least."""
     out.effort = fit_effort(wish, facts)
+    if facts.thinking == "none":
+        return out
+    if not facts.off:
+        out.effort = out.effort or facts.efforts[0]
+    elif wish.budget == 0 or facts.default_on:
+        out.thinking = {"type": facts.off, **own(wish.extra)}
     return out
 
 

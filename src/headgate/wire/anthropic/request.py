@@ -10,6 +10,7 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.anthropic.blocks import read_blocks
 from headgate.wire.anthropic.check import FAMILY, cache_mark, rest
+from headgate.wire.claude import OFF
 from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
 
 _TOP: Final = frozenset(
@@ -175,7 +176,7 @@ def _reasoning(left: dict[str, Any]) -> ir.Reasoning | None:
     if node is not None and kind in _THINKING_FIELDS:
         del left["thinking"]
         reasoning.adaptive = True if kind == "adaptive" else None
-        reasoning.budget = 0 if kind == "disabled" else None
+        reasoning.budget = 0 if kind in OFF else None
         if kind == "enabled":
             reasoning.budget = required(node, "budget_tokens", int, "thinking")
             if reasoning.budget <= 0:
@@ -190,6 +191,7 @@ _THINKING_FIELDS: Final[dict[str | None, frozenset[str]]] = {
     "enabled": frozenset({"type", "budget_tokens", "display"}),
     "adaptive": frozenset({"type", "display"}),
     "disabled": frozenset({"type", "display"}),
+    "between_tools": frozenset({"type", "display"}),
 }
 
 

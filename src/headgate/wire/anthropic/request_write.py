@@ -19,6 +19,7 @@ from headgate.wire.anthropic.check import FAMILY
 from headgate.wire.anthropic.models import Facts, facts_of
 from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
 from headgate.wire.anthropic.turns import Conversation
+from headgate.wire.claude import OFF
 from headgate.wire.dialect import Target
 from headgate.wire.neutral import NEUTRAL
 from headgate.wire.shape import says_bad_request
@@ -85,7 +86,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["thinking"] = plan.thinking
     if tools.mcp_servers:
         body["mcp_servers"] = tools.mcp_servers
-    thinks = plan.thinking is not None and plan.thinking["type"] != "disabled"
+    thinks = plan.thinking is not None and plan.thinking["type"] not in OFF
     kept, refused = reasoning.sampling(request, facts, thinks)
     body.update(kept)
     dropped += refused
@@ -117,7 +118,7 @@ def _repair(talk: Conversation, tools: Tools, plan: reasoning.Plan, facts: Facts
     enabled = plan.thinking is not None and plan.thinking["type"] == "enabled"
     if enabled and talk.loops_without_thinking():
         plan.thinking = None
-    thinks = plan.thinking is not None and plan.thinking["type"] != "disabled"
+    thinks = plan.thinking is not None and plan.thinking["type"] not in OFF
     if talk.messages[-1].role == "assistant" and (thinks or not facts.prefill):
         talk.insert_placeholder(len(talk.messages))
     if not tools.tools and talk.has_calls():

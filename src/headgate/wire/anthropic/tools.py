@@ -39,7 +39,8 @@ class Tools(Struct):
 
 
 def write_tools(request: ir.Request, facts: Facts, names: Fitter, thinking: bool) -> Tools:
-    """`thinking` says that a thinking budget is set, beside which the API lets no tool be forced."""
+    """`thinking` says that a thinking budget is set, beside which the API lets no tool be forced; newer models let
+    none be forced at all."""
     out = Tools()
     for at, tool in enumerate(request.tools or ()):
         if isinstance(tool, ir.Tool):
@@ -50,7 +51,8 @@ def write_tools(request: ir.Request, facts: Facts, names: Fitter, thinking: bool
         out.choice = _choice(request.tool_choice, names)
     if request.output is not None and request.output.kind == "schema":
         _schema(request.output, facts, names, out)
-    if thinking and out.choice is not None and out.choice["type"] in ("any", "tool"):
+    forced = out.choice is not None and out.choice["type"] in ("any", "tool")
+    if forced and (thinking or not facts.forced):
         if out.json_tool is None:
             out.dropped.append("tool_choice")
         out.choice = {"type": "auto"}

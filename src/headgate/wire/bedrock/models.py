@@ -7,6 +7,7 @@ which is what most of them are. Knows nothing of requests.
 https://docs.aws.amazon.com/bedrock/latest/userguide/conversation-inference-supported-models-features.html
 https://docs.aws.amazon.com/bedrock/latest/userguide/structured-output.html
 https://docs.aws.amazon.com/bedrock/latest/userguide/prompt-caching.html
+https://docs.aws.amazon.com/bedrock/latest/userguide/claude-messages-adaptive-thinking.html
 """
 
 import re
@@ -15,7 +16,7 @@ from typing import Final, Literal
 
 from msgspec import Struct
 
-from headgate.wire.claude import LEVELS, Thinks
+from headgate.wire.claude import LEVELS, Off, Thinks
 
 _ALL: Final = ("system", "messages", "tools")
 
@@ -25,6 +26,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     claude       it takes what Anthropic's models take, and signs its reasoning
     thinking     of Claude: none · budget: `enabled` only · both: also `adaptive` · adaptive: only that
     default_on   of Claude: it thinks unless told not to
+    off          of Claude: the `thinking` that tells it not to
     efforts      levels of effort that it takes, weakest first
     effort_key   where the effort stands in additionalModelRequestFields, "" for nowhere
     sampling     temperature, topP and top_k are accepted
@@ -40,6 +42,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     claude: bool = False
     thinking: Thinks = "none"
     default_on: bool = False
+    off: Off = "disabled"
     efforts: tuple[str, ...] = ()
     effort_key: str = ""
     sampling: bool = True
@@ -61,12 +64,16 @@ def _claude(
     newer: bool = True,
     sampling: bool = True,
     default_on: bool = False,
+    off: Off = "disabled",
+    forced: bool = True,
 ) -> Facts:
     """`newer`: of generation 4.5 or later."""
     return Facts(
         claude=True,
         thinking=thinking,
         default_on=default_on,
+        off=off,
+        forced=forced,
         efforts=efforts,
         effort_key="output_config" if efforts else "",
         sampling=sampling,
@@ -77,6 +84,10 @@ def _claude(
         cache_ttl=newer,
         single=newer,
     )
+
+
+def _fifth(off: Off = "", *, forced: bool = True) -> Facts:
+    return _claude("adaptive", LEVELS, sampling=False, default_on=True, off=off, forced=forced)
 
 
 _NOVA: Final = Facts(top_k="nested", cache=("system", "messages"))
@@ -107,7 +118,10 @@ _ROWS: Final[tuple[tuple[re.Pattern[str], Facts], ...]] = tuple(
             r"claude-(?:opus|sonnet|haiku)-4(?:[.-]0)?(?![.\d])(?!-\d{1,2}(?!\d))",
             _claude("budget", pair=True, newer=False),
         ),
-        (r"claude", _claude("adaptive", LEVELS, sampling=False, default_on=True)),
+        (r"claude-(?:opus|fable|mythos)-5[.-][1-9](?!\d)", _fifth(forced=False)),
+        (r"claude-sonnet-5[.-][1-9](?!\d)", _fifth("between_tools", forced=False)),
+        (r"claude-(?:opus|sonnet|haiku)-5(?!\d)", _fifth("disabled")),
+        (r"claude", _fifth()),
         (
             r"nova-2",
             Facts(

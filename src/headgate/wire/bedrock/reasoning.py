@@ -22,7 +22,7 @@ _PLACE: Final = "additionalModelRequestFields"
 _DISPLAY: Final = {"summarized": True, "omitted": False}
 _THINKING: Final = ("thinking", "reasoning_config")
 """Two names of the same object."""
-_KINDS: Final = ("enabled", "adaptive", "disabled")
+_KINDS: Final = ("enabled", "adaptive", *claude.OFF)
 _SAMPLING: Final = {"temperature": "temperature", "top_p": "topP"}
 
 
@@ -40,7 +40,7 @@ def read_reasoning(left: dict[str, Any]) -> ir.Reasoning | None:
     kind = node["type"]
     reasoning = ir.Reasoning(effort=effort, adaptive=True if kind == "adaptive" else None)
     known = {"type"}
-    if kind == "disabled":
+    if kind in claude.OFF:
         reasoning.budget = 0
     elif kind == "enabled":
         reasoning.budget = optional(node, "budget_tokens", int, f"{_PLACE}.{key}")
@@ -153,8 +153,10 @@ def _fit(wish: ir.Reasoning, facts: Facts) -> str | None:
 def _claude(out: Plan, wish: ir.Reasoning, facts: Facts) -> None:
     effort = _fit(wish, facts)
     if claude.is_off(wish):
-        if wish.budget == 0 or facts.default_on:
-            out.fields["thinking"] = {"type": "disabled", **own(wish.extra)}
+        if not facts.off:
+            effort = effort or facts.efforts[0]
+        elif wish.budget == 0 or facts.default_on:
+            out.fields["thinking"] = {"type": facts.off, **own(wish.extra)}
     elif wish.adaptive is False and wish.budget is None and facts.effort_key:
         pass  # an effort alone: no thinking was asked for
     elif (budget := claude.budget_of(wish, facts.thinking)) is not None:
@@ -167,7 +169,7 @@ def _claude(out: Plan, wish: ir.Reasoning, facts: Facts) -> None:
         out.fields[facts.effort_key] = {"effort": effort}
         if facts.thinking == "budget":
             out.fields["anthropic_beta"] = [EFFORT_BETA]
-    out.thinks = out.fields.get("thinking", {}).get("type", "disabled") != "disabled"
+    out.thinks = out.fields.get("thinking", {}).get("type", "disabled") not in claude.OFF
 
 
 def _enable(out: Plan, wish: ir.Reasoning, facts: Facts, budget: int) -> None:

@@ -4,6 +4,7 @@ https://ai.google.dev/api/embeddings. Requests are written as `batchEmbedContent
 and read in any of the three forms; replies likewise. Replies name no model, and usage only for newer models.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Literal
 
@@ -49,6 +50,16 @@ _PER_ENTRY: Final = {
 }
 """Keys that a caller of any format may give, and what each entry of the batch calls it."""
 
+_IN_TEXT: Final = re.compile(r"gemini-embedding-[2-9]")
+"""Models that read what a text is for, and its title, in the text itself: the fields change nothing in their vectors.
+https://ai.google.dev/gemini-api/docs/embeddings"""
+_PURPOSE: Final = frozenset({"task_type", "taskType", "title"})
+
+_CONFIG: Final = "embedContentConfig"
+"""The newer place of the settings, which stood beside the content before.
+https://docs.cloud.google.com/python/docs/reference/aiplatform/latest/google.cloud.aiplatform_v1beta1.types.EmbedContentRequest"""
+_MOVED: Final = frozenset({"outputDimensionality", "output_dimensionality", *_PER_ENTRY})
+
 _HARMLESS: Final = frozenset({"metadata", "stream", "safety_identifier"})
 """Keys of other formats that change nothing in the vectors."""
 
@@ -70,7 +81,7 @@ class GeminiEmbeddings(NoStream):
         if not isinstance(entries, list) or not entries:
             raise _bad(where, "expected a non-empty array")
         texts = [_text(entry, f"{where}[{at}]" if where else "") for at, entry in enumerate(entries)]
-        first = entries[0]
+        first = _settled(entries[0])
         size = first.get("outputDimensionality", first.get("output_dimensionality"))
         if size is not None and (not isinstance(size, int) or isinstance(size, bool)):
             raise _bad("outputDimensionality", "expected an integer")
@@ -91,14 +102,19 @@ class GeminiEmbeddings(NoStream):
         if request.tokens:
             raise _bad("input", f"{target.model} takes text, not token ids: send strings")
         settings: dict[str, Any] = {}
+        dropped: list[str] = []
+        in_text = _IN_TEXT.search(target.model) is not None
         if request.dimensions is not None:
             settings["outputDimensionality"] = request.dimensions
-        if request.input_type is not None:
+        if request.input_type is not None and in_text:
+            dropped.append("input_type")
+        elif request.input_type is not None:
             settings["taskType"] = _TASKS.get(request.input_type.lower(), request.input_type.upper())
-        dropped: list[str] = []
         for family, fields in (request.extra or {}).items():
             for key, value in fields.items():
-                if key in _PER_ENTRY:
+                if in_text and key in _PURPOSE:
+                    dropped.append(key)
+                elif key in _PER_ENTRY:
                     settings[_PER_ENTRY[key]] = value
                 elif family == FAMILY:
                     settings[key] = value
@@ -150,6 +166,20 @@ class GeminiEmbeddings(NoStream):
 
 def _bad(where: str, problem: str) -> BadRequestError:
     return BadRequestError(f"{where}: {problem}" if where else problem, param=where or None)
+
+
+def _settled(entry: dict[str, Any]) -> dict[str, Any]:
+    """An entry with the settings beside its content, wherever they stood."""
+    config = entry.get(_CONFIG)
+    if not isinstance(config, dict):
+        return entry
+    kept = {key: value for key, value in config.items() if key not in _MOVED}
+    beside = {key: value for key, value in entry.items() if key != _CONFIG}
+    return {
+        **beside,
+        **{key: config[key] for key in config.keys() & _MOVED},
+        **({_CONFIG: kept} if kept else {}),
+    }
 
 
 def _text(entry: Any, where: str) -> str:

@@ -40,7 +40,7 @@ class Facts(Struct, frozen=True, kw_only=True):
     least: int = 0
     most: int = 24576
     can_stop: bool = True
-    levels: tuple[str, ...] = LEVELS
+    levels: tuple[str, ...] = LEVELS[1:]
     json_schema: bool = True
     system: bool = True
     penalties: bool = False
@@ -86,7 +86,9 @@ _ROWS: Final[tuple[tuple[re.Pattern[str], Facts], ...]] = tuple(
         ),
         (r"gemini-2[.-]5-pro", _second(least=128, most=32768, can_stop=False)),
         (r"gemini-2(?!\d)", _second()),
-        (r"gemini-[\d.]*-?pro", Facts(levels=LEVELS[1:])),
+        # https://docs.cloud.google.com/gemini-enterprise-agent-platform/models/guides/gemini-3-8-flash: the last to
+        # know `minimal` is 3.6, but for those that are lite
+        (r"gemini-(?:3[\d.]*-)?flash-lite|gemini-3(?:[.-][0-6](?!\d))?-flash|gemma", Facts(levels=LEVELS)),
     )
 )
 

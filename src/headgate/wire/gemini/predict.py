@@ -1,9 +1,10 @@
-"""Vertex's `predict` for embeddings: one instance for each text, written for upstreams.
+"""Vertex's `predict` and `embedContent` for embeddings, written for upstreams.
 
-https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. Models on an endpoint of
-one's own, named by its number, or of the BGE family call the text something else; gemini-embedding-001 takes one text
-in a call. Answers are read by the base, which knows all of Google's forms; those in results of batches may have a
-`tokenCount`. Knows no project and no address.
+https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/text-embeddings-api. `predict` has one instance
+for each text. Models on an endpoint of one's own, named by its number, or of the BGE family call the text something
+else; gemini-embedding-001 takes one text in a call. Newer models of Gemini's are served by `embedContent` alone,
+which takes one text, too. Answers are read by the base, which knows all of Google's forms; those in results of
+batches may have a `tokenCount`. Knows no project and no address.
 """
 
 from typing import Any, ClassVar, Final
@@ -39,6 +40,7 @@ class VertexPredict(GeminiEmbeddings):
         return written
 
     def join(self, replies: list[EmbeddingsReply]) -> EmbeddingsReply:
+        """Of the parts of a request that was more than a call takes."""
         return joined(replies)
 
     def read_reply(self, body: bytes, echo: ir.Echo | None = None) -> EmbeddingsReply:
@@ -52,6 +54,21 @@ class VertexPredict(GeminiEmbeddings):
         if glance.error is None:
             glance.usage = _used(body, glance.usage)
         return glance
+
+
+class VertexEmbedContent(VertexPredict):
+    """The settings stand beside the content: those in `embedContentConfig` are newer, and not read everywhere.
+    https://docs.cloud.google.com/python/docs/reference/aiplatform/latest/google.cloud.aiplatform_v1beta1.types.EmbedContentRequest"""
+
+    name: ClassVar[str] = "vertex_embed_content"
+
+    def write_request(self, request: EmbeddingsRequest, target: Target) -> ir.Written:
+        """Raises BadRequestError for token ids."""
+        written = GeminiEmbeddings.write_request(self, request, target)
+        for entry in written.body["requests"]:
+            del entry["model"]
+        written.body, *written.more = written.body["requests"]
+        return written
 
 
 class _Statistics(Struct, frozen=True):
@@ -110,3 +127,4 @@ def _named(model: str) -> str:
 
 
 DIALECT: Final = VertexPredict()
+EMBED_CONTENT: Final = VertexEmbedContent()
