@@ -38,6 +38,51 @@ def test_a_provider_with_quirks_patches() -> None:
     assert body(prepared)["max_tokens"] == 5
 
 
+CLAUDES = {
+    "role": "assistant",
+    "content": "4",
+    "reasoning_content": "2 and 2",
+    "thinking_blocks": [{"type": "thinking", "thinking": "2 and 2", "signature": "s"}],
+}
+GEMINIS = {
+    "role": "assistant",
+    "content": None,
+    "tool_calls": [{"id": "c", "type": "function", "provider_specific_fields": {"thought_signature": "s"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("model", "params"), [("openai/gpt-4o", {}), ("azure/gpt-4o", {"api_base": "https://a.openai.azure.com"})]
+)
+def test_thoughts_that_others_signed_stay_with_us(model: str, params: dict[str, str]) -> None:
+    asked = call({"messages": [{"role": "user", "content": "2 and 2?"}, CLAUDES, GEMINIS]})
+    prepared = prepare(asked, deployment(model, **params))
+    assert prepared.path is PATCH
+    _, claudes, geminis = body(prepared)["messages"]  # type: ignore[misc]  # a list
+    assert claudes == {"role": "assistant", "content": "4"}
+    assert geminis == {
+        "role": "assistant",
+        "content": None,
+        "tool_calls": [{"id": "c", "type": "function"}],
+    }
+    assert asked.dropped == ["messages.thinking_blocks"]
+
+
+def test_another_server_under_the_same_name_may_take_them() -> None:
+    asked = call({"messages": [CLAUDES, GEMINIS]})
+    prepared = prepare(asked, deployment(api_base="https://gateway.example/v1"))
+    assert (prepared.path, asked.dropped) == (PASS, [])
+    assert body(prepared)["messages"] == [CLAUDES, GEMINIS]
+
+
+def test_where_nothing_is_to_be_taken_out_messages_are_not_read() -> None:
+    odd = b'[{"role":"user","content":"Hi",  "n":1.50}]'
+    asked = call({})
+    asked.envelope["messages"] = Raw(odd)
+    prepared = prepare(asked, deployment("deepseek/deepseek-chat"))
+    assert odd in prepared.body
+
+
 def test_another_format_is_translated() -> None:
     prepared = prepare(call({"max_tokens": 9}), deployment(CLAUDE))
     assert prepared.path is TRANSLATE

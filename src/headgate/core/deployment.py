@@ -104,7 +104,9 @@ class Deployment:
             name: Raw(msgspec.json.encode(value))
             for name, value in {**self.provider.body, **self._body_vars()}.items()
         }
-        self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or ())
+        away = self._elsewhere and self.provider.base_url is not None
+        allowed, rejected = params.get("allowed_openai_params") or (), () if away else self.provider.rejects
+        self.plan: Plan = plan(self.provider, self.model, allowed, rejected)
         self.drop_params: bool | None = params.get("drop_params")
         self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
         self.retries: int | None = params.get("num_retries", params.get("max_retries"))

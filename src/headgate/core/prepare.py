@@ -15,7 +15,7 @@ from headgate.core.dialects import dialect
 from headgate.core.params import OURS, take_ours
 from headgate.errors import BadRequestError, UnsupportedParamsError
 from headgate.ports import Outgoing
-from headgate.providers.quirks import effort_of, run
+from headgate.providers.quirks import effort_of, marked, run
 from headgate.wire import free_tools
 from headgate.wire.allowed import narrowed
 from headgate.wire.envelope import UNREADABLE
@@ -108,7 +108,7 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
     if call.stream and call.dialect.name in _ASKED and deployment.provider.stream_usage == "ask":
         strip = _ask_for_usage(envelope) and not call.options.show_usage
     path = PASS
-    if not deployment.plan.idle:
+    if not deployment.plan.idle or marked(deployment.plan, envelope):
         path = PATCH
         call.dropped = run(deployment.plan, envelope, deployment.provider, drops(call, deployment))
     if deployment.extra or deployment.fixed:

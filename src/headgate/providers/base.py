@@ -157,6 +157,9 @@ class Provider(Struct, frozen=True, kw_only=True):
     template where it depends on more than the operation; `model_of` the name of the model in the frames of a realtime
     connection, where it is more than the model's own.
 
+    `rejects` are keys that its own servers reject in messages; those that are reached by this row at another address
+    may take them.
+
     `bare` is a regular expression of model names that mean this provider without its prefix.
     `model_prefix` is put before a model name that holds no "/". `stream_usage` says how usage comes in a
     stream: "ask" by stream_options, "always" unasked, "refused" when asking is an error. `header_env` maps
@@ -199,6 +202,7 @@ class Provider(Struct, frozen=True, kw_only=True):
     header_env: dict[str, str] = {}
     header_params: dict[str, str] = {}
     quirks: Quirks = Quirks()
+    rejects: tuple[str, ...] = ()
     model_rules: tuple[ModelRule, ...] = ()
     model_prefix: str = ""
     bare: str = ""

@@ -23,10 +23,16 @@ _NULLS = frozenset((b"null",))
 _HARMLESS = frozenset((b"null", b"false", b"[]", b"{}", b'""'))
 
 
+SIGNED = "thinking_blocks"
+"""Where chat's messages have the thoughts that a vendor signed, as LiteLLM names them."""
+
+
 class Plan(Struct, frozen=True, kw_only=True):
-    """The quirks of one model at one provider, ready to run. `idle` says that there are none."""
+    """The quirks of one model at one provider, ready to run. `idle` says that there are none but keys that are taken
+    out of messages: `marks` are those in quotation marks, by which they are looked for."""
 
     idle: bool
+    marks: tuple[bytes, ...]
     rename: tuple[tuple[str, str], ...]
     refuse: frozenset[str]
     drop: frozenset[str]
@@ -46,10 +52,14 @@ class Plan(Struct, frozen=True, kw_only=True):
     to_responses: str
 
 
-def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
-    """All quirks that apply to `model`. Keys in `allowed` are sent whatever the row says."""
+def plan(
+    provider: Provider, model: str, allowed: Collection[str] = (), rejected: Collection[str] = ()
+) -> Plan:
+    """All quirks that apply to `model`. Keys in `allowed` are sent whatever the row says, those in `rejected` are
+    further ones that messages may not have."""
     layers = [provider.quirks]
     layers += [rule.quirks for rule in provider.model_rules if re.match(rule.match, model)]
+    stripped = frozenset(rejected).union(*(quirks.strip_message for quirks in layers))
     rename: dict[str, str] = {}
     values: dict[str, dict[bytes, Raw]] = {}
     only: dict[str, tuple[Any, ...]] = {}
@@ -71,7 +81,8 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
         values=tuple(values.items()),
         flatten=any(quirks.flatten for quirks in layers),
         drop_null=any(quirks.drop_null for quirks in layers),
-        strip_message=frozenset(key for quirks in layers for key in quirks.strip_message),
+        strip_message=stripped,
+        marks=tuple(_encode(key) for key in sorted(stripped)),
         clamp=tuple((key, *bounds) for quirks in layers for key, bounds in quirks.clamp.items()),
         roles={_encode(old): Raw(_encode(new)) for quirks in layers for old, new in quirks.roles.items()},
         strip_strict=not all(quirks.tool_strict for quirks in layers),
@@ -88,7 +99,18 @@ def plan(provider: Provider, model: str, allowed: Collection[str] = ()) -> Plan:
         },
         to_responses=next((quirks.to_responses for quirks in reversed(layers) if quirks.to_responses), ""),
     )
-    return msgspec.structs.replace(made, idle=all(quirks == Quirks() for quirks in layers))
+    idle = all(msgspec.structs.replace(quirks, strip_message=()) == Quirks() for quirks in layers)
+    return msgspec.structs.replace(made, idle=idle)
+
+
+def marked(plan: Plan, envelope: Mapping[str, Raw]) -> bool:
+    """Whether a message may have one of the keys that are taken out. Searched from the end: the faster way in
+    CPython."""
+    messages = bytes(envelope.get("messages", b""))
+    for mark in plan.marks:  # noqa: SIM110 -- a generator would cost more than the loop
+        if messages.rfind(mark) >= 0:
+            return True
+    return False
 
 
 def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: bool) -> list[str]:
@@ -123,11 +145,12 @@ def run(plan: Plan, envelope: dict[str, Raw], provider: Provider, drop_params: b
     for key, least, most in plan.clamp:
         if key in envelope:
             envelope[key] = _clamped(envelope[key], least, most)
-    if plan.flatten or plan.drop_null or plan.strip_message or _has_roles(plan, envelope):
-        _edit_messages(plan, envelope)
+    left_out = list(dropped)
+    if marked(plan, envelope) or _may_have(plan, envelope):
+        left_out += _edit_messages(plan, envelope)
     if (plan.strip_strict or plan.strip_schema) and "tools" in envelope:
         _edit_tools(plan, envelope)
-    return list(dropped)
+    return left_out
 
 
 def refused(plan: Plan, envelope: Mapping[str, Raw]) -> dict[str, str]:
@@ -171,19 +194,23 @@ def _clamped(raw: Raw, least: float, most: float) -> Raw:
     return raw if least <= number <= most else Raw(_encode(min(most, max(least, number))))
 
 
-def _has_roles(plan: Plan, envelope: dict[str, Raw]) -> bool:
-    """Whether a message may have one of the roles: nothing is decoded where none is named."""
-    if not plan.roles:
+def _may_have(plan: Plan, envelope: dict[str, Raw]) -> bool:
+    """Whether a message may have a null, a list or a role that is changed: else none is decoded."""
+    if not (plan.roles or plan.drop_null or plan.flatten):
         return False
     messages = bytes(envelope.get("messages", b""))
+    if (plan.drop_null and messages.rfind(b"null") >= 0) or (plan.flatten and messages.rfind(b"[") > 0):
+        return True
     return any(role in messages for role in plan.roles)
 
 
-def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> None:
+def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> list[str]:
+    """What is to be told of it: thoughts that another vendor signed stay with us."""
     try:
         messages = _messages.decode(envelope.get("messages", b"[]"))
     except UNREADABLE:
-        return  # not a list of objects: the provider's own answer says it best
+        return []  # not a list of objects: the provider's own answer says it best
+    told = SIGNED in plan.strip_message and any(SIGNED in message for message in messages)
     for message in messages:
         for key in [
             key
@@ -191,12 +218,28 @@ def _edit_messages(plan: Plan, envelope: dict[str, Raw]) -> None:
             if key in plan.strip_message or (plan.drop_null and bytes(value) in _NULLS and key != "content")
         ]:
             del message[key]
+        if plan.marks and "tool_calls" in message:
+            message["tool_calls"] = _bare(plan, message["tool_calls"])
         if plan.roles and (role := plan.roles.get(bytes(message.get("role", b"")).strip())) is not None:
             message["role"] = role
         if plan.flatten and bytes(message.get("content", b"")).startswith(b"["):
             message["content"] = _flat(message["content"])
     if messages:
         envelope["messages"] = Raw(_encode(messages))
+    return [f"messages.{SIGNED}"] if told else []
+
+
+def _bare(plan: Plan, calls: Raw) -> Raw:
+    """Calls of tools without those keys: Gemini's signatures stand there."""
+    if not any(mark in bytes(calls) for mark in plan.marks):
+        return calls
+    try:
+        nodes = _messages.decode(calls)
+    except UNREADABLE:
+        return calls
+    return Raw(
+        _encode([{key: v for key, v in node.items() if key not in plan.strip_message} for node in nodes])
+    )
 
 
 def _flat(content: Raw) -> Raw:

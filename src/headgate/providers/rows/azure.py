@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from headgate.providers.base import Auth, Provider, Site, Variant
 from headgate.providers.rows import speech
-from headgate.providers.rows.openai import REASONING
+from headgate.providers.rows.openai import REASONING, STRANGE
 
 _V1 = ("v1", "latest", "preview")
 _NAMES = {
@@ -66,6 +66,7 @@ ROW = Provider(
     path_of=_path,
     api_version_env="AZURE_API_VERSION",
     api_version="2025-02-01-preview",
+    rejects=STRANGE,
     model_rules=REASONING,
     batch_price="0.5",  # https://learn.microsoft.com/azure/ai-services/openai/how-to/batch
     variants=(Variant(match=r"speech/", row=SPEAKING, cut="speech/"),),

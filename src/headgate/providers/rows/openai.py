@@ -39,6 +39,9 @@ REASONING = (
 https://developers.openai.com/api/docs/guides/latest-model, and those that draw,
 https://platform.openai.com/docs/api-reference/images."""
 
+STRANGE = ("thinking_blocks", "reasoning_content", "provider_specific_fields")
+"""What messages of other vendors have, and theirs may not: thoughts that somebody else signed never go there."""
+
 ROW = Provider(
     id="openai",
     name="OpenAI",
@@ -72,6 +75,7 @@ ROW = Provider(
         r"(ft:)?(gpt-|chatgpt-|o\d|text-embedding-|davinci|babbage|codex-|computer-use|dall-e-|tts-|whisper-"
         r"|(omni|text)-moderation-)"
     ),
+    rejects=STRANGE,
     model_rules=REASONING,
     batch_price="0.5",  # https://platform.openai.com/docs/guides/batch
 )
