@@ -30,7 +30,6 @@ Names, bases and statuses are those that LiteLLM's users catch. This module impo
 layer may use it. A message never contains a secret: who raises is answerable for that.
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -67,7 +66,11 @@ class FailedResponse:
 
     @property
     def text(self) -> str:
-        return self._body if isinstance(self._body, str) else json.dumps(self._body)
+        if isinstance(self._body, str):
+            return self._body
+        import json  # takes long to import, and few ask for it
+
+        return json.dumps(self._body)
 
     @property
     def content(self) -> bytes:

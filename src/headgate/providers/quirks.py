@@ -106,6 +106,8 @@ def plan(
 def marked(plan: Plan, envelope: Mapping[str, Raw]) -> bool:
     """Whether a message may have one of the keys that are taken out. Searched from the end: the faster way in
     CPython."""
+    if not plan.marks:
+        return False
     messages = bytes(envelope.get("messages", b""))
     for mark in plan.marks:  # noqa: SIM110 -- a generator would cost more than the loop
         if messages.rfind(mark) >= 0:

@@ -5,16 +5,18 @@ decoded JSON of an answer's parts, in place, and takes nothing away: what is rep
 `provider_specific_fields`. A second look changes nothing. Knows no stream: `chunks.py`.
 """
 
-import json
+import os
 import re
-import uuid
 from collections.abc import Mapping
 from typing import Any, Final
+
+import msgspec
 
 from headgate.wire.openai_chat.assistant import thought_of
 from headgate.wire.openai_chat.calls import CUSTOM
 from headgate.wire.openai_chat.fields import REASONS, read_usage, write_usage
 
+_encode: Final = msgspec.json.encode
 _OWN: Final = "provider_specific_fields"
 _WORDS: Final = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
 """OpenAI's finish reasons: https://platform.openai.com/docs/api-reference/chat/object"""
@@ -139,7 +141,7 @@ def message(node: dict[str, Any]) -> None:
     content = node["content"]
     if isinstance(content, dict):  # Cloudflare's, where a schema was asked for
         _keep(node, "content", content)
-        node["content"] = json.dumps(content)
+        node["content"] = _encode(content).decode()
     piece(node)
     if isinstance(content, str) and content[:1] == "<" and node.get("reasoning_content") is None:
         _think(node, content)
@@ -239,7 +241,7 @@ def _keep(node: dict[str, Any], name: str, value: Any) -> None:
 
 def new_id() -> str:
     """For a call whose server gave it none: its result must name it, and some vendors want it unique."""
-    return f"call_{uuid.uuid4().hex[:24]}"
+    return f"call_{os.urandom(12).hex()}"
 
 
 def call(node: dict[str, Any]) -> None:
@@ -259,7 +261,7 @@ def function(node: dict[str, Any], none: str) -> None:
     """`arguments` are a text, also where a server has an object; `none` is that of no arguments."""
     arguments = node.get("arguments")
     if not arguments or not isinstance(arguments, str):
-        node["arguments"] = none if arguments in (None, "") else json.dumps(arguments)
+        node["arguments"] = none if arguments in (None, "") else _encode(arguments).decode()
 
 
 # --- usage -------------------------------------------------------------------------------------------------
