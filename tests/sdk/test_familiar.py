@@ -86,7 +86,7 @@ def test_a_message_has_a_content_and_a_role() -> None:
 
 @pytest.mark.parametrize(
     ("came", "told"),
-    [('{"a": 1}', '{"a": 1}'), ({"a": 1}, '{"a":1}'), ([1], "[1]"), (None, "{}"), ("", "{}"), ({}, "{}")],
+    [('{"a": 1}', '{"a": 1}'), ({"a": 1}, '{"a": 1}'), ([1], "[1]"), (None, "{}"), ("", "{}"), ({}, "{}")],
 )
 def test_arguments_are_a_text_that_can_be_read(came: Any, told: str) -> None:
     call = {"id": "c", "function": {"name": "f", "arguments": came}}

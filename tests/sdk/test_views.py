@@ -184,7 +184,7 @@ def test_a_message_is_sent_back_as_it_is(upstream: Upstream) -> None:
     assert sent["tool_calls"][0] == {
         "id": result["tool_call_id"],
         "type": "function",
-        "function": {"name": "f", "arguments": '{"a":1}'},
+        "function": {"name": "f", "arguments": '{"a": 1}'},
     }
 
 

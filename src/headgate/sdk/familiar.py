@@ -10,13 +10,10 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-import msgspec
-
 from headgate.wire.openai_chat.assistant import thought_of
 from headgate.wire.openai_chat.calls import CUSTOM
 from headgate.wire.openai_chat.fields import REASONS, read_usage, write_usage
 
-_encode: Final = msgspec.json.encode
 _OWN: Final = "provider_specific_fields"
 _WORDS: Final = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))
 """OpenAI's finish reasons: https://platform.openai.com/docs/api-reference/chat/object"""
@@ -141,7 +138,7 @@ def message(node: dict[str, Any]) -> None:
     content = node["content"]
     if isinstance(content, dict):  # Cloudflare's, where a schema was asked for
         _keep(node, "content", content)
-        node["content"] = _encode(content).decode()
+        node["content"] = _dumped(content)
     piece(node)
     if isinstance(content, str) and content[:1] == "<" and node.get("reasoning_content") is None:
         _think(node, content)
@@ -252,6 +249,13 @@ def call(node: dict[str, Any]) -> None:
         node["type"] = kind_of(node)
 
 
+def _dumped(value: Any) -> str:
+    """As LiteLLM's users know it, with spaces."""
+    import json  # takes long to import, and few servers send objects
+
+    return json.dumps(value)
+
+
 def kind_of(node: dict[str, Any]) -> str:
     """Of a call: where its name is, and its `type`."""
     return CUSTOM if isinstance(node.get(CUSTOM), dict) else "function"
@@ -261,7 +265,7 @@ def function(node: dict[str, Any], none: str) -> None:
     """`arguments` are a text, also where a server has an object; `none` is that of no arguments."""
     arguments = node.get("arguments")
     if not arguments or not isinstance(arguments, str):
-        node["arguments"] = none if arguments in (None, "") else _encode(arguments).decode()
+        node["arguments"] = none if arguments in (None, "") else _dumped(arguments)
 
 
 # --- usage -------------------------------------------------------------------------------------------------
