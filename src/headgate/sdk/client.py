@@ -4,6 +4,7 @@ import asyncio
 import os
 import random
 import time
+import uuid
 import weakref
 from collections.abc import AsyncIterator, Callable, Mapping
 from functools import partial
@@ -249,7 +250,7 @@ class Client:
         body["model"] = Raw(msgspec.json.encode(model))
         stream = given.get("stream") is True
         call = Call(
-            id=str(fields.get("litellm_call_id") or _new_id()),
+            id=str(fields.get("litellm_call_id") or uuid.uuid4()),
             operation=operation,
             dialect=dialect(_DIALECTS[operation]),
             envelope=body,
@@ -406,12 +407,6 @@ _MAGIC: Final = (
     "InternalServerError",
     "ServiceUnavailableError",
 )
-
-
-def _new_id() -> str:
-    """A random UUID, without the module uuid: it takes longer to import than most of ours."""
-    text = os.urandom(16).hex()
-    return f"{text[:8]}-{text[8:12]}-4{text[13:16]}-a{text[17:20]}-{text[20:]}"
 
 
 def _stood_for(name: str, fields: Mapping[str, Any]) -> tuple[str, str]:

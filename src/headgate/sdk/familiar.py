@@ -5,8 +5,8 @@ decoded JSON of an answer's parts, in place, and takes nothing away: what is rep
 `provider_specific_fields`. A second look changes nothing. Knows no stream: `chunks.py`.
 """
 
-import os
 import re
+import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -238,7 +238,7 @@ def _keep(node: dict[str, Any], name: str, value: Any) -> None:
 
 def new_id() -> str:
     """For a call whose server gave it none: its result must name it, and some vendors want it unique."""
-    return f"call_{os.urandom(12).hex()}"
+    return f"call_{uuid.uuid4().hex[:24]}"
 
 
 def call(node: dict[str, Any]) -> None:

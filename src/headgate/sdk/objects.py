@@ -4,8 +4,8 @@ Fields that LiteLLM's classes have are None where the answer lacks them; other n
 servers name or spell in their own ways is found under LiteLLM's names, too (`familiar.py`).
 """
 
-import os
 import time
+import uuid
 from functools import cached_property
 from typing import Any, Final, Self
 
@@ -216,7 +216,7 @@ class Response(View):
         return self._hidden_params.get("additional_headers")
 
 
-_NEW: Final = {"id": lambda: f"chatcmpl-{os.urandom(16).hex()}", "created": lambda: int(time.time())}
+_NEW: Final = {"id": lambda: f"chatcmpl-{uuid.uuid4()}", "created": lambda: int(time.time())}
 """Of an answer that an application makes itself."""
 
 
