@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headgate.net.outbox import ALONE, DIRECT, LARGE, Outbox
+from headgate.net.outbox import ALONE, DIRECT, LARGE, MOST, Outbox
 
 
 class Turns:
@@ -76,6 +76,18 @@ def test_what_is_large_leaves_at_once_behind_what_waits() -> None:
     assert wire.writes == [b"a", b"b" * LARGE]
     turns.turn()
     assert wire.writes == [b"a", b"b" * LARGE, b"c"]
+
+
+def test_not_more_than_a_few_are_gathered() -> None:
+    turns, outbox = made()
+    wires = [Wire() for _ in range(MOST + 1)]
+    for wire in wires[:-1]:
+        outbox.write(wire, b"a")
+    assert [wire.writes for wire in wires[:-1]] == [[b"a"]] * MOST
+    outbox.write(wires[-1], b"a")
+    assert wires[-1].writes == []
+    turns.turn()
+    assert wires[-1].writes == [b"a"]
 
 
 def test_a_connection_that_has_gone_gets_nothing_and_costs_others_nothing() -> None:

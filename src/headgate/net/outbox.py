@@ -12,13 +12,15 @@ ALONE: Final = 3
 """Turns with a single write, one after the other, after which there is nothing to gather."""
 DIRECT: Final = 32
 """Writes that then leave at once, before it is tried again."""
+MOST: Final = 8
+"""Connections whose writes are gathered: all at once would all be answered at once, and nothing stay in a cache."""
 LARGE: Final = 16 * 1024
 """Bytes from which on a write is worth a wake-up, and a copy is not worth while."""
 
 
 class Outbox:
-    """Belongs to one event loop. What was put in leaves in order, at the end of the loop's turn, or at once while
-    nobody else writes. Flow control stays the transports' own."""
+    """Belongs to one event loop. What was put in leaves in order, at the end of the loop's turn at the latest, and at
+    once while nobody else writes. Flow control stays the transports' own."""
 
     __slots__ = ("_direct", "_loop", "_single", "_waiting")
 
@@ -43,6 +45,8 @@ class Outbox:
             if not waiting:
                 self._loop.call_soon(self._flush)
             waiting[transport] = [data]
+            if len(waiting) >= MOST:
+                self._flush()
 
     def push(self, transport: asyncio.WriteTransport) -> None:
         """What was put in for it leaves now: before anything else is done with it."""
