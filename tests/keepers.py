@@ -169,6 +169,12 @@ def client(gateway: RunningGateway, own: str = KEY, **more: Any) -> openai.OpenA
     return made
 
 
+@pytest.fixture(name="keeper")
+def fixture_keeper() -> Iterator[Keeper]:
+    with keeping() as keeper:
+        yield keeper
+
+
 @pytest.fixture(autouse=True)
 def fixture_closed() -> Iterator[None]:
     yield

@@ -123,7 +123,7 @@ def results(lines: bytes, cut: Any, kind: str = "output", **own: Any) -> list[An
 def test_requests_are_cut_anywhere(dice: Random) -> None:
     data = file_of([embed(n, text) for n, text in enumerate(TEXTS)])
     for cut in (bytewise, anywhere(dice)):
-        translator = Translator(Bucket(), Clock(), TITAN, TITAN)
+        translator = OfOne(Bucket(), Clock(), TITAN, TITAN)
         assert translated(translator, cut(data)) == [
             {"recordId": f"r{n}", "modelInput": {"inputText": text}} for n, text in enumerate(TEXTS)
         ]
@@ -138,7 +138,7 @@ def test_requests_are_cut_anywhere(dice: Random) -> None:
 def test_what_is_asked_stands_in_the_line(text: str, size: int | None, custom_id: str) -> None:
     body = {"dimensions": size} if size is not None else {}
     row = {**embed(1, text, **body), "custom_id": custom_id}
-    translator = Translator(Bucket(), Clock(), TEXT, TEXT)
+    translator = OfOne(Bucket(), Clock(), TEXT, TEXT)
     assert translated(translator, iter([file_of([row])])) == [{"key": custom_id, "content": text}]
     assert translator.kept.shared == ({"outputDimensionality": size} if size is not None else {})
 
@@ -153,7 +153,7 @@ def test_the_first_requests_model_is_that_of_all() -> None:
 def test_a_line_for_another_endpoint_is_named() -> None:
     rows = [embed(1, "a"), {**embed(2, "b"), "url": "/v1/responses"}]
     with pytest.raises(BadRequestError, match=r"line 2 .*'/v1/responses', .*must be /v1/embeddings"):
-        translated(Translator(Bucket(), Clock(), TEXT, TEXT), iter([file_of(rows)]))
+        translated(OfOne(Bucket(), Clock(), TEXT, TEXT), iter([file_of(rows)]))
 
 
 def test_notes_from_before_there_were_embeddings() -> None:

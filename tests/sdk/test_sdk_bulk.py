@@ -1,7 +1,7 @@
 """The SDK's functions of files and batches at clouds that keep them in a bucket, on a real socket."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,16 +10,12 @@ import pytest
 import headgate
 from clouds import ROLE, Amazon, Google, Line, aws, credentials, found, gcp
 from headgate.sdk.client import Client
-from keepers import Keeper, jsonl, keeping, line
+from keepers import Keeper, fixture_keeper, jsonl, line
+
+keeper = fixture_keeper
 
 NOVA, TITAN = "us.amazon.nova-lite-v1:0", "amazon.titan-embed-text-v2:0"
 FLASH, TEXT = "gemini-2.5-flash", "text-embedding-005"
-
-
-@pytest.fixture(name="keeper")
-def fixture_keeper() -> Iterator[Keeper]:
-    with keeping() as keeper:
-        yield keeper
 
 
 def bedrock(keeper: Keeper) -> dict[str, Any]:

@@ -14,10 +14,10 @@ import pytest
 
 from clouds import Amazon, Google, Line, aws, found, gcp
 from headgate.server import batches
-from keepers import Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
+from keepers import Keeper, client, fixture_closed, fixture_keeper, jsonl, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
-closed = fixture_closed
+closed, keeper = fixture_closed, fixture_keeper
 IN, OUT = "0.000002", "0.000008"
 PRICES = {"input_cost_per_token": float(IN), "output_cost_per_token": float(OUT)}
 BATCHED = {f"{name}_batches": price / 2 for name, price in PRICES.items()}
@@ -30,12 +30,6 @@ MODELS = {
     "sonnet": "vertex_ai/claude-sonnet-4-5@20250929",
     "llama": "vertex_ai/meta/llama-3.3-70b-instruct-maas",
 }
-
-
-@pytest.fixture(name="keeper")
-def fixture_keeper() -> Iterator[Keeper]:
-    with keeping() as keeper:
-        yield keeper
 
 
 @pytest.fixture(name="gateway")

@@ -16,10 +16,10 @@ from headgate.catalog.lookup import Catalog
 from headgate.core.deployment import Deployment
 from headgate.server.batches import Sum
 from headgate.wire.ir import Usage
-from keepers import Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
+from keepers import Keeper, client, fixture_closed, fixture_keeper, jsonl, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
-closed = fixture_closed
+closed, keeper = fixture_closed, fixture_keeper
 PRICE = Decimal("0.000002")
 TITAN, COHERE = "amazon.titan-embed-text-v2:0", "cohere.embed-english-v3"
 MODELS = {
@@ -30,12 +30,6 @@ MODELS = {
     "gemini": "vertex_ai/gemini-embedding-001",
     "flash": "vertex_ai/gemini-2.5-flash",
 }
-
-
-@pytest.fixture(name="keeper")
-def fixture_keeper() -> Iterator[Keeper]:
-    with keeping() as keeper:
-        yield keeper
 
 
 @pytest.fixture(name="gateway")

@@ -7,6 +7,7 @@ What must be remembered of a file (`Kept`) and of a job is handed to whoever ask
 import asyncio
 import hashlib
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import aclosing
 from pathlib import Path
@@ -124,7 +125,7 @@ async def fairly(lines: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 # the input file
 
 
-class Translator:
+class Translator(ABC):
     """Turns the requests of one file into the provider's: all for `meant` where it is given, whatever model they
     name; else the first one's model counts, which all must have.
 
@@ -142,11 +143,13 @@ class Translator:
         self.home = home
         self.kept = Kept()
 
+    @abstractmethod
     def found(self, named: str) -> Deployment:
         """Whom the model's name means. Raises what a caller is told."""
-        raise NotImplementedError
 
-    def noted(self, target: Deployment, envelope: dict[str, Raw], body: bytes) -> None:
+    def noted(  # noqa: B027 -- who notes nothing need not say so
+        self, target: Deployment, envelope: dict[str, Raw], body: bytes
+    ) -> None:
         """Each request comes by here before it is translated."""
 
     async def lines(self, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:

@@ -24,7 +24,7 @@ from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.net.proxy import proxy_for
 from headgate.ports import Credential, Origin, Timeouts
-from headgate.providers.address import own_base, url_of
+from headgate.providers.address import is_own, own_base, url_of
 from headgate.providers.auth import build, exchanges, taken
 from headgate.providers.base import Provider, Site
 from headgate.providers.quirks import Plan, plan, refused
@@ -104,9 +104,9 @@ class Deployment:
             name: Raw(msgspec.json.encode(value))
             for name, value in {**self.provider.body, **self._body_vars()}.items()
         }
-        away = self._elsewhere and self.provider.base_url is not None
-        allowed, rejected = params.get("allowed_openai_params") or (), () if away else self.provider.rejects
-        self.plan: Plan = plan(self.provider, self.model, allowed, rejected)
+        self.own = is_own(self.provider, self.base)
+        rejected = self.provider.rejects if self.own else ()
+        self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or (), rejected)
         self.drop_params: bool | None = params.get("drop_params")
         self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
         self.retries: int | None = params.get("num_retries", params.get("max_retries"))

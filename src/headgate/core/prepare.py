@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Any, Final
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 import msgspec
 from msgspec import Raw, Struct
@@ -72,10 +72,8 @@ def prepare(call: Call, deployment: Deployment, request: Request | None = None) 
 
 
 def _to_responses(call: Call, deployment: Deployment) -> bool:
-    """Whether the model takes this chat in the format of Responses only. At an address of somebody else's nobody
-    knows."""
-    own = urlsplit(deployment.provider.base_url or "").hostname or ""
-    if not (urlsplit(deployment.address).hostname or "").endswith(own):
+    """Whether the model takes this chat in the format of Responses only."""
+    if not deployment.own:
         return False
     if deployment.plan.to_responses == "all":
         return True

@@ -12,6 +12,19 @@ LABEL: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 """What may stand for a placeholder: it must not lead to another host or path."""
 
 
+def is_own(provider: Provider, base: str | None) -> bool:
+    """Whether the servers at this address are the provider's, as far as its row tells: nobody knows what others take
+    under its name."""
+    return base is None or _host(base).endswith(_host(provider.base_url or ""))
+
+
+def _host(url: str) -> str:
+    try:
+        return urlsplit(url).hostname or ""
+    except ValueError:  # no address: whoever makes a call of it says so
+        return ""
+
+
 def own_base(provider: Provider, params: Mapping[str, Any], env: Mapping[str, str]) -> str | None:
     """The row's address with its placeholders filled; None where it has none.
 
