@@ -66,7 +66,7 @@ def filled(database: Database) -> Database:
     given = [
         call(1, key="h1", team_id="t1", cost=1234 * UNITS, input_tokens=1_000_000, output_tokens=20),
         call(
-            2, key="h2", team_id="t2", cost=UNITS // 100 * 7, user_id="u1", tags=["a", "b"], customer="acme"
+            2, key="h2", team_id="t2", cost=UNITS // 100 * 7, user_id="u1", tags=("a", "b"), customer="acme"
         ),
         call(3, key="master", cost=1, status=500),
         call(4, key="h1", team_id="t3", cost=UNITS, ago=10 * DAY, model="claude"),

@@ -64,7 +64,7 @@ def anything(draw: st.DrawFn) -> Record:
         team_id=draw(maybe("t1", "t2")),
         organization_id=draw(maybe("o1")),
         customer=draw(maybe("c1", "c2", "ü", "")),
-        tags=draw(st.none() | st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3)),
+        tags=draw(st.none() | st.lists(st.sampled_from(["a", "b", "c"]), unique=True, max_size=3).map(tuple)),
         model=draw(st.sampled_from(["gpt", "claude"])),
         model_group=draw(maybe("gpt", "other")),
         deployment=draw(maybe("d1")),

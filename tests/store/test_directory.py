@@ -248,6 +248,6 @@ def test_a_customer_has_its_budget_s_limits_and_what_it_spent(database: Database
 
 
 def test_a_tag_that_nobody_made_may_have_spent(database: Database) -> None:
-    database.write(lambda c: ledger.book(c, [record(1, tags=["a"], cost=3)]))
+    database.write(lambda c: ledger.book(c, [record(1, tags=("a",), cost=3)]))
     assert database.read(lambda c: load_payer(c, "tag", "a", NOON)) == (None, (3, 3, 0.0))
     assert database.read(lambda c: load_payer(c, "tag", "b", NOON)) == (None, None)

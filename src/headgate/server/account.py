@@ -76,7 +76,7 @@ def _record(
         team_id=caller.team_id,
         organization_id=caller.organization_id,
         customer=booking.customer,
-        tags=list(booking.tags) if booking.tags else None,
+        tags=booking.tags or None,
         model=call.model,
         model_group=group,
         deployment=deployment.id if deployment else None,

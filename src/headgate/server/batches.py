@@ -341,7 +341,7 @@ def _record(
         team_id=job.team_id,
         organization_id=payer.get("organization_id"),
         customer=payer.get("customer"),
-        tags=payer.get("tags"),
+        tags=tuple(payer.get("tags") or ()) or None,
         model=group or f"{job.provider}/{model}",
         model_group=group,
         deployment=job.deployment,

@@ -1,13 +1,14 @@
 """The local write-ahead file of a process: a record is in it before its answer's last byte leaves.
 
-A segment is a file of records, each `crc32 length record`, in space that was taken from the disk beforehand, so
-that a full disk is noticed before a call and not after it. No fsync: what was written survives the end of the
-process, not the loss of power. A locked file beside them tells the living's segments from the dead's.
+A segment is a file of records, each its CRC-32, its length and itself, in space that was taken from the disk
+beforehand, so that a full disk is noticed before a call and not after it. No fsync: what was written survives the end
+of the process, not the loss of power. A locked file beside them tells the living's segments from the dead's.
 """
 
 import fcntl
 import mmap
 import os
+import struct
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -20,7 +21,8 @@ SEGMENT: Final = 1024 * 1024
 ENDING: Final = ".journal"
 LOCK: Final = ".lock"
 DAMAGED: Final = ".damaged"
-_HEAD: Final = len(b"01234567 01234567 ")
+_HEAD: Final = struct.Struct("<II")
+"""A record's CRC-32, and its length with that of this head: never two zeros, which is what unused space holds."""
 _PROBE_SECONDS: Final = 1.0
 
 
@@ -72,13 +74,13 @@ class Journal:
 
     def append(self, record: bytes) -> None:
         """Raises OSError where there is no room left."""
-        line = b"%08x %08x %b\n" % (crc32(record), len(record), record)
+        framed = _HEAD.pack(crc32(record), _HEAD.size + len(record)) + record
         current = self._current
-        end = current.used + len(line)
+        end = current.used + len(framed)
         if end > current.size:
-            current = self._next(len(line))
-            end = len(line)
-        current.map[current.used : end] = line
+            current = self._next(len(framed))
+            end = len(framed)
+        current.map[current.used : end] = framed
         current.used = end
 
     @property
@@ -190,18 +192,14 @@ def read(path: Path) -> tuple[list[bytes], bytes]:
     data = path.read_bytes()
     records: list[bytes] = []
     at = 0
-    while True:
-        start = at + _HEAD
-        head = data[at:start]
-        try:
-            end = start + int(head[9:17], 16)
-        except ValueError:
-            break
+    while (start := at + _HEAD.size) <= len(data):
+        crc, length = _HEAD.unpack_from(data, at)
+        end = at + length
         record = data[start:end]
-        if head != b"%08x %08x " % (crc32(record), len(record)) or data[end : end + 1] != b"\n":
+        if not start <= end <= len(data) or crc32(record) != crc:
             break
         records.append(record)
-        at = end + 1
+        at = end
     return records, data[at:].rstrip(b"\0")
 
 

@@ -4,9 +4,8 @@
 """
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
-from operator import itemgetter
 from typing import Any, Final
 
 import msgspec
@@ -29,6 +28,7 @@ __all__ = [
     "book_segment",
     "day",
     "decode",
+    "decoded",
     "encode",
     "forget",
     "payers",
@@ -53,7 +53,7 @@ class Record(Struct, array_like=True, kw_only=True):
     team_id: str | None = None
     organization_id: str | None = None
     customer: str | None = None
-    tags: list[str] | None = None
+    tags: tuple[str, ...] | None = None
     model: str = ""
     model_group: str | None = None
     deployment: str | None = None
@@ -90,16 +90,11 @@ class _Unread(Record, array_like=True, kw_only=True):
 
 encode: Final = msgspec.json.Encoder().encode
 decode: Final = msgspec.json.Decoder(Record).decode
+_all: Final = msgspec.json.Decoder(list[Record]).decode
 _unread: Final = msgspec.json.Decoder(_Unread).decode
 UNREADABLE: Final = (ValueError, RecursionError)
 _NAMES: Final = [field.name for field in msgspec.structs.fields(Record)]
-_JSON: Final = tuple(map(_NAMES.index, ("tags", "tokens", "legs", "metadata", "request", "response")))
-_json: Final = itemgetter(*_JSON)
-_NO_JSON: Final = (None,) * len(_JSON)
-_COST: Final = _NAMES.index("cost")
-_COLUMNS: Final = calls.name + " (" + ", ".join(f'"{name}"' for name in _NAMES) + ")"
-_COPY: Final = f"COPY {_COLUMNS} FROM STDIN"
-_INSERT: Final = f"INSERT INTO {_COLUMNS} VALUES "  # noqa: S608 -- a constant
+_JSON: Final = {"tags", "tokens", "legs", "metadata", "request", "response"}
 WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
 """What a database, or its driver, raises for a value that it does not take."""
 _MOST: Final = 2**53
@@ -109,6 +104,11 @@ _SIZES: Final = (256, 32, 4, 1)
 
 
 Paid = dict[Scope, int]
+
+
+def decoded(lines: Sequence[bytes]) -> list[Record]:
+    """All at once. Raises one of `UNREADABLE` where one of them can't be read."""
+    return _all(b"[" + b",".join(lines) + b"]")
 
 
 def salvaged(line: bytes) -> Record:
@@ -207,49 +207,61 @@ def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
 
 
 def _insert_calls(connection: Connection, records: Sequence[Record]) -> None:
-    postgres = connection.dialect.name == "postgresql"
-    rows = [_row(record, postgres) for record in records]
-    (_copy if postgres else _insert)(connection, rows)
+    """By column, without those that no record has anything in: a driver takes longer for None than for a text."""
+    postgres, count = connection.dialect.name == "postgresql", len(records)
+    columns: dict[str, Sequence[Any]] = {}
+    for name, column in zip(_NAMES, zip(*map(astuple, records), strict=True), strict=True):
+        if (nothing := column.count(None)) == count:
+            continue
+        shown = _shown_as(name, postgres)
+        if shown is None:
+            columns[name] = column
+        elif nothing:
+            columns[name] = [value if value is None else shown(value) for value in column]
+        else:
+            columns[name] = list(map(shown, column))
+    into = calls.name + " (" + ", ".join(f'"{name}"' for name in columns) + ")"
+    (_copy if postgres else _insert)(connection, into, list(zip(*columns.values(), strict=True)))
 
 
-def _copy(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def _shown_as(name: str, postgres: bool) -> Callable[[Any], Any] | None:
+    """What a driver is handed for a value of the column, None where that is the value itself."""
+    if name in _JSON:
+        return _text
+    return dollars if name == "cost" and postgres else None
+
+
+def _text(value: Any) -> str:
+    return encode(value).decode()
+
+
+def _copy(connection: Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """By COPY, which SQLAlchemy does not know: parameters would cost more than all the rest of a call."""
     from psycopg import Error  # an extra
 
+    command = f"COPY {into} FROM STDIN"
     cursor = connection.connection.cursor()
     try:
-        with cursor.copy(_COPY) as copy:
+        with cursor.copy(command) as copy:
             for row in rows:
                 copy.write_row(row)
     except Error as error:
-        raise DBAPIError.instance(_COPY, None, error, Error, dialect=connection.dialect) from None
+        raise DBAPIError.instance(command, None, error, Error, dialect=connection.dialect) from None
     finally:
         cursor.close()
 
 
-def _insert(connection: Connection, rows: Sequence[tuple[Any, ...]]) -> None:
+def _insert(connection: Connection, into: str, rows: Sequence[tuple[Any, ...]]) -> None:
     """By the driver itself, many rows to a statement: SQLite's gives the interpreter away between statements, and
     with one row to each, the two threads would do little else."""
-    row = f"({', '.join(['?'] * len(calls.columns))})"
+    row = f"({', '.join('?' * len(rows[0]))})"
     at = 0
     for size in _SIZES:
         while len(rows) - at >= size:
             values = tuple(chain.from_iterable(rows[at : at + size]))
-            connection.exec_driver_sql(_INSERT + ", ".join([row] * size), values)
+            statement = f"INSERT INTO {into} VALUES {', '.join([row] * size)}"  # noqa: S608 -- names of ours
+            connection.exec_driver_sql(statement, values)
             at += size
-
-
-def _row(record: Record, postgres: bool) -> tuple[Any, ...]:
-    row = astuple(record)
-    if not postgres and _json(row) == _NO_JSON:
-        return row
-    values = list(row)
-    for at in _JSON:
-        if values[at] is not None:
-            values[at] = encode(values[at]).decode()
-    if postgres and record.cost is not None:
-        values[_COST] = dollars(record.cost)
-    return tuple(values)
 
 
 def mended(record: Record) -> Record:
@@ -264,8 +276,8 @@ def _mended(value: Any) -> Any:
             return value.replace("\0", "")
         case int():
             return max(-_MOST, min(value, _MOST))
-        case list():
-            return [_mended(part) for part in value]
+        case list() | tuple():
+            return type(value)(map(_mended, value))
         case dict():
             return {_mended(name): _mended(part) for name, part in value.items()}
         case _:

@@ -8,6 +8,7 @@ import logging
 import threading
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -147,6 +148,8 @@ class Mover:
 
 def _decoded(lines: list[bytes]) -> tuple[list[Record], list[bytes]]:
     """The records, and what is none. Parts of requests are kept as they came, with what can't be read in them."""
+    with suppress(*ledger.UNREADABLE):
+        return ledger.decoded(lines), []
     records: list[Record] = []
     strange: list[bytes] = []
     for line in lines:

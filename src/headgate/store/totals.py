@@ -3,8 +3,10 @@
 Records that are alike are added up first, so that a batch of thousands is a handful of rows.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from sqlalchemy import func, select, tuple_
@@ -86,26 +88,22 @@ def add(connection: Connection, records: Sequence["Record"]) -> dict[Scope, int]
 
 
 def gathered(records: Sequence["Record"]) -> dict[Alike, list["Record"]]:
-    found: dict[Alike, list[Record]] = {}
-    for record in records:
-        alike = Alike(
-            int(record.ended // DAY),
-            record.key,
-            record.user_id,
-            record.team_id,
-            record.organization_id,
-            (record.model_group or "")[:MAX_NAME],
-            record.upstream_model and record.upstream_model[:MAX_NAME],
-            record.provider,
-            record.customer,
-            tuple(record.tags) if record.tags else (),
-        )
-        group = found.get(alike)
-        if group is None:
-            found[alike] = [record]
-        else:
-            group.append(record)
+    same: defaultdict[tuple[Any, ...], list[Record]] = defaultdict(list)
+    for shared, record in zip(map(_shared, records), records, strict=True):
+        same[record.ended // DAY, shared].append(record)
+    found: defaultdict[Alike, list[Record]] = defaultdict(list)
+    for (date, shared), group in same.items():
+        whose, (model_group, upstream_model, provider, customer, tags) = shared[:4], shared[4:]
+        names = (model_group or "")[:MAX_NAME], upstream_model and upstream_model[:MAX_NAME]
+        found[Alike._make((int(date), *whose, *names, provider, customer, tags or ()))] += group
     return found
+
+
+_shared: Final = attrgetter(
+    *("key", "user_id", "team_id", "organization_id"),
+    *("model_group", "upstream_model", "provider", "customer", "tags"),
+)
+"""In the order of `Alike`, behind its day."""
 
 
 def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -> dict[Scope, int]:

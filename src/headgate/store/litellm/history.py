@@ -81,7 +81,7 @@ def _read(row: Row) -> Record:
         team_id=text(row["team_id"]),
         organization_id=text(row["organization_id"]),
         customer=(text(row["end_user"]) or "")[:MAX_NAME] or None,
-        tags=[tag[:MAX_NAME] for tag in texts(row["request_tags"]) or ()][:MAX_TAGS] or None,
+        tags=tuple(tag[:MAX_NAME] for tag in texts(row["request_tags"]) or ())[:MAX_TAGS] or None,
         model=row["model_group"] or row["model"] or "",
         model_group=text(row["model_group"]),
         deployment=text(row["model_id"]),
