@@ -21,9 +21,9 @@ from typing import Any
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 
+from headgate.money import dollars
 from headgate.store import migrations, reports, tables
 from headgate.store.database import Database, connect, embedded
-from headgate.store.money import dollars
 from headgate.store.totals import day
 
 CALLS = 1_000_000

@@ -10,9 +10,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from headgate.cli.main import main
+from headgate.money import UNITS
 from headgate.store import ledger, migrations, reports
 from headgate.store.database import FILE, embedded
-from headgate.store.money import UNITS
 from headgate.store.tables import teams
 
 

@@ -18,10 +18,10 @@ from sqlalchemy.engine import Connection, make_url
 
 from databases import Postgres, new_database
 from headgate.cli.main import main
+from headgate.money import UNITS
 from headgate.store import ledger, migrations, reports, tables
 from headgate.store.database import Database, connect, embedded
 from headgate.store.ledger import Record
-from headgate.store.money import UNITS
 from headgate.store.totals import day
 
 NOW = time.time()

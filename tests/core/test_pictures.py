@@ -19,6 +19,7 @@ from headgate.core.dialects import dialect
 from headgate.core.pictures import HELD, WINDOW, Pictures
 from headgate.core.prepare import PASS, Prepared, prepare
 from headgate.errors import HeadgateError
+from headgate.money import UNITS, units
 from headgate.wire import envelope
 from headgate.wire.images.base import File
 from headgate.wire.ir_images import ImageUsage
@@ -85,7 +86,7 @@ async def test_usage_of_a_long_answer(after: bool, step: int) -> None:
     assert isinstance(usage, ImageUsage)
     assert (usage.input, usage.output, usage.image_input) == (50, 1000, 40)
     assert (usage.images, usage.size, usage.quality) == (2, "1024x1536", "low")
-    assert float(asked.cost or 0) == pytest.approx(10 * 5e-6 + 40 * 10e-6 + 1000 * 40e-6)
+    assert (asked.cost or 0) / UNITS == pytest.approx(10 * 5e-6 + 40 * 10e-6 + 1000 * 40e-6)
 
 
 async def test_an_answer_that_says_nothing_is_what_was_asked_for() -> None:
@@ -105,7 +106,7 @@ async def test_what_the_head_can_say_of_the_cost(info: dict[str, Any], known: fl
     target = Deployment("g", params, info, catalog=CATALOG, env={})
     found = Answer(asked, target, prepare(asked, target), incoming, Clock())
     await Pictures(None, None, {}, Clock(), None).take(found, incoming, ERROR)  # type: ignore[arg-type]
-    assert asked.cost == (None if known is None else pytest.approx(Decimal(str(known))))
+    assert asked.cost == (None if known is None else units(Decimal(str(known))))
 
 
 async def test_a_length_is_believed_before_a_byte_is_read() -> None:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from gateways import KEY, Process
+from headgate.money import dollars
 from headgate.store.database import embedded
-from headgate.store.money import dollars
 from headgate.store.tables import calls, spend
 
 ROUNDS = int(os.environ.get("HEADGATE_CRASHES", "3"))

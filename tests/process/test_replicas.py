@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from gateways import Process
+from headgate.money import UNITS
 from headgate.store.database import connect
-from headgate.store.money import UNITS
 from headgate.store.tables import calls, spend
 from process.conftest import Shared
 

@@ -15,6 +15,7 @@ from headgate.core.deployment import Deployment
 from headgate.core.dialects import COMPOSED, MODULES, OPERATIONS, TABLES, dialect
 from headgate.core.prepare import PASS, TRANSLATE, prepare
 from headgate.errors import BadRequestError
+from headgate.money import units
 from headgate.providers.rows import ROWS
 from headgate.wire.audio import SPEECH, TRANSCRIPTIONS
 
@@ -230,7 +231,7 @@ def test_what_a_call_costs(
     raw = json.dumps({rows: [], **answered}).encode()
     asked.usage = target.route(operation, stream=False).dialect.glance(raw).usage
     settle(asked, target)
-    assert asked.cost == (None if cost is None else Decimal(cost))
+    assert asked.cost == (None if cost is None else units(Decimal(cost)))
 
 
 LIVE = "ws/google.ai.generativelanguage.v1beta.GenerativeService.BidiGenerateContent"

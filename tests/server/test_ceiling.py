@@ -12,9 +12,9 @@ from msgspec import Raw
 
 from headgate.catalog.lookup import Catalog
 from headgate.core.deployment import Deployment
+from headgate.money import UNITS, units
 from headgate.server import ceiling as ceilings
 from headgate.server.ceiling import BYTES_PER_TOKEN, DEFAULT_INPUT, DEFAULT_OUTPUT, TOOLS, Ceiling
-from headgate.store.money import UNITS, units
 from headgate.wire.ir import Usage
 
 CATALOG = Catalog()

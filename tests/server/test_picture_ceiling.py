@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from headgate.catalog.lookup import Catalog
 from headgate.core.deployment import Deployment
+from headgate.money import UNITS, units
 from headgate.server.picture_ceiling import MOST_TOKENS, TOKENS, most
-from headgate.store.money import UNITS, units
 from headgate.wire import envelope
 from headgate.wire.ir_images import ImageUsage, measured
 

@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
+from headgate.money import UNITS
 from headgate.server import registry as registries
 from headgate.server.meters import Budget, Hold, Leased, SharedParallel, SharedWindow
 from headgate.server.registry import NOTHING, Registry
-from headgate.store.money import UNITS
 
 KEY = ("key", "k")
 NOON = 1_795_262_400.0

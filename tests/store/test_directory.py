@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Table
 
+from headgate.money import UNITS
 from headgate.store import ledger, tables
 from headgate.store.database import Database
 from headgate.store.directory import (
@@ -17,7 +18,6 @@ from headgate.store.directory import (
     scopes_of,
 )
 from headgate.store.ledger import GLOBAL
-from headgate.store.money import UNITS
 from records import DAY, NOON, record
 
 HISTORY = {"created_at": NOON - DAY, "created_by": "me", "updated_at": NOON, "updated_by": "me"}

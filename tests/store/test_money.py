@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from sqlalchemy import Column, Integer, MetaData, Table, func, select, update
 from sqlalchemy.engine import Connection
 
+from headgate.money import DIGITS, UNITS, dollars, units
 from headgate.store.database import Database
-from headgate.store.money import DIGITS, UNITS, Money, dollars, units
+from headgate.store.money import Money
 
 MOST = 2**63 - 1
 """Units that SQLite's numbers hold: nine million dollars."""

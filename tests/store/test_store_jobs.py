@@ -3,11 +3,11 @@
 from decimal import Decimal
 from typing import Any
 
+from headgate.money import units
 from headgate.store import jobs, ledger
 from headgate.store.database import Database
 from headgate.store.jobs import Job
 from headgate.store.ledger import GLOBAL, Record
-from headgate.store.money import units
 
 NOW = 1_700_000_000.0
 

@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, convert
+from msgspec.structs import replace
 
+from headgate.money import UNITS, units
 from headgate.wire.ir import Usage
 
 _ZERO: Final = Decimal(0)
@@ -74,6 +76,8 @@ class Rates(Struct, frozen=True):
     audio_output: Decimal | None = None
     image_input: Decimal | None = None
     image_output: Decimal | None = None
+    whole: tuple[int, int, int] | None = None
+    """Units of money per token of input, output and cached input, where they are whole numbers."""
 
 
 class Cost(Struct, frozen=True):
@@ -133,12 +137,13 @@ class PriceSheet(Struct, frozen=True):
         tokens = self.tokens and bool(usage.input or usage.output or not sound)
         return tokens or any(getattr(usage, name) is not None for name in self.units.get("standard", ()))
 
-    def total(self, usage: Usage, tier: str = "standard") -> Decimal:
-        """The whole cost. Input, output and perhaps cached input alone take the short way."""
+    def charge(self, usage: Usage, tier: str = "standard") -> int:
+        """The whole cost in units of money. Input, output and perhaps cached input alone take the short way."""
         rates = self.rates(usage.input, tier)
-        read = usage.cache_read or 0
+        whole, read = rates.whole, usage.cache_read or 0
         if (
-            usage.cache_write
+            whole is None
+            or usage.cache_write
             or usage.cache_write_long
             or usage.audio_input
             or usage.audio_output
@@ -150,10 +155,12 @@ class PriceSheet(Struct, frozen=True):
             or self.units
             or read > usage.input
         ):
-            return self.cost(usage, tier).total
-        if read and rates.cache_read is not None:
-            return (usage.input - read) * rates.input + read * rates.cache_read + usage.output * rates.output
-        return usage.input * rates.input + usage.output * rates.output
+            return units(self.total(usage, tier))
+        price, price_out, price_read = whole
+        return (usage.input - read) * price + read * price_read + usage.output * price_out
+
+    def total(self, usage: Usage, tier: str = "standard") -> Decimal:
+        return self.cost(usage, tier).total
 
     def cost(self, usage: Usage, tier: str = "standard") -> Cost:
         """The cost by part. Parts that claim more than the whole leave nothing of it, and no negative cost."""
@@ -300,15 +307,16 @@ def _steps(standard: Mapping[str, Curve], own: Mapping[str, Curve]) -> tuple[tup
     plain = {part: {0: curve[0]} for part, curve in standard.items() if 0 in curve}
     curves = {**standard, **{part: plain.get(part, {}) | curve for part, curve in own.items()}}
     sizes = sorted({0}.union(*curves.values()))
-    return tuple(
-        (
-            size,
-            Rates(
-                **{part: price for part, curve in curves.items() if (price := _at(curve, size)) is not None}
-            ),
-        )
-        for size in sizes
-    )
+    return tuple((size, _rates({part: _at(curve, size) for part, curve in curves.items()})) for size in sizes)
+
+
+def _rates(prices: Mapping[str, Decimal | None]) -> Rates:
+    known = {part: price for part, price in prices.items() if price is not None}
+    rates = convert(known, Rates)
+    read = rates.input if rates.cache_read is None else rates.cache_read
+    if any(price * UNITS % 1 for price in (rates.input, rates.output, read)):
+        return rates
+    return replace(rates, whole=(units(rates.input), units(rates.output), units(read)))
 
 
 def _at(curve: Curve, size: int) -> Decimal | None:

@@ -16,13 +16,14 @@ from headgate.core.engine import Engine
 from headgate.core.track import Tracks
 from headgate.errors import AuthenticationError, HeadgateError
 from headgate.server import stored
-from headgate.server.access import Access, token_of
+from headgate.server.access import Access
 from headgate.server.app import SystemClock
 from headgate.server.callers import MASTER, Caller, Callers
 from headgate.server.config import load
 from headgate.server.config.report import ConfigError, render
 from headgate.server.config.settings import start_settings
 from headgate.server.explain import decision
+from headgate.server.lines import token_of
 from headgate.server.registry import Registry
 from headgate.server.snapshot import Snapshot
 

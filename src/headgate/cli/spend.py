@@ -14,9 +14,9 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import Connection
 
 from headgate.cli import db, table
+from headgate.money import UNITS, dollars
 from headgate.store import reports, tables
 from headgate.store.database import Database
-from headgate.store.money import UNITS, dollars
 from headgate.store.periods import EXPECTED, seconds
 from headgate.store.totals import day
 

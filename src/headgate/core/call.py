@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from copy import copy
-from decimal import Decimal
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
 import msgspec
@@ -57,7 +56,7 @@ class Leg(NamedTuple):
     seconds: float
     input: int = 0
     output: int = 0
-    cost: Decimal | None = None
+    cost: int | None = None
 
 
 class Wish(Struct, frozen=True, kw_only=True):
@@ -102,7 +101,6 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_OPTIONS = Options()
-_NOTHING = Decimal(0)
 
 
 class Call:
@@ -112,9 +110,10 @@ class Call:
     none; `model` what was asked for; `forward` are request headers that go along when the dialects agree; `errand`
     does what is no single JSON request (errand.py). `relayed`: whoever asks takes a long answer piece by piece.
 
-    What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost`, `error`,
-    `dropped` (what could not be expressed); `estimated`: nobody counted the usage; `pieces` and `body_bytes` are what
-    a stream has brought until now; `said` is the text that the client has of a stream that broke and is gone on with.
+    What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost` in units of
+    money, `error`, `dropped` (what could not be expressed); `estimated`: nobody counted the usage; `pieces` and
+    `body_bytes` are what a stream has brought until now; `said` is the text that the client has of a stream that
+    broke and is gone on with.
     """
 
     __slots__ = (
@@ -208,7 +207,7 @@ class Call:
         self.pieces = 0
         self.upstream_model: str | None = None
         self.usage: ir.Usage | None = None
-        self.cost: Decimal | None = None
+        self.cost: int | None = None
         self.error: HeadgateError | None = None
 
     def meaning(self) -> ir.Request:
@@ -258,9 +257,15 @@ class Call:
         self.legs = legs + other.legs
 
     @property
-    def lost(self) -> Decimal:
+    def lost(self) -> int:
         """What attempts cost that came to nothing."""
-        return sum((leg.cost for leg in self.legs if leg.cost), Decimal(0)) if self.legs else _NOTHING
+        return sum(leg.cost for leg in self.legs if leg.cost)
+
+    @property
+    def retries(self) -> int:
+        """Of the deployments of one group; a fallback is none."""
+        count = self.attempts - 1 - self.hops
+        return max(0, count)
 
     @property
     def size(self) -> int:

@@ -22,6 +22,7 @@ from headgate.core import params as names
 from headgate.core.dialects import COUNTED, OPERATIONS, SOUND, dialect
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
+from headgate.money import units
 from headgate.net.proxy import proxy_for
 from headgate.ports import Credential, Origin, Timeouts
 from headgate.providers.address import is_own, own_base, url_of
@@ -232,14 +233,15 @@ class Deployment:
             cache_marks=self.provider.cache_marks,
         )
 
-    def cost(self, usage: ir.Usage) -> Decimal | None:
-        """US dollars, None where no price is known: never 0 for that."""
+    def cost(self, usage: ir.Usage) -> int | None:
+        """In units of money, None where no price is known: never 0 for that."""
         if isinstance(usage, ImageUsage):
-            return self.cost_of_pictures(usage)
+            drawn = self.cost_of_pictures(usage)
+            return None if drawn is None else units(drawn)
         sheet = self.sheet
         if sheet is None or not sheet.covers(usage):
             return None
-        return sheet.total(usage, usage.service_tier or "standard")
+        return sheet.charge(usage, usage.service_tier or "standard")
 
     def cost_of_pictures(self, usage: ImageUsage) -> Decimal | None:
         """US dollars, None where no price is known. The deployment's own prices go before the catalog's, and rows of

@@ -5,7 +5,9 @@ there. `ready` may be called for several deployments, at once or one after the o
 """
 
 from collections.abc import Awaitable, Callable
-from typing import NamedTuple, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
+
+from msgspec import Struct
 
 from headgate.core.answer import Answer
 from headgate.core.call import Call
@@ -17,7 +19,7 @@ from headgate.wire import ir
 Send: TypeAlias = Callable[[Deployment, Sending, Timeouts], Awaitable[Incoming]]
 
 
-class Means(NamedTuple):
+class Means(Struct, frozen=True):
     """What an attempt may use. `sleep` takes seconds; `timeouts` hold for the attempt as a whole."""
 
     send: Send

@@ -1,6 +1,5 @@
 """What an answer costs that was not delivered to its end: a stream that broke, or the loser of a hedge."""
 
-from decimal import Decimal
 from typing import TypedDict
 
 import msgspec
@@ -19,7 +18,7 @@ class Charged(TypedDict):
 
     input: int
     output: int
-    cost: Decimal | None
+    cost: int | None
 
 
 def estimated(call: Call) -> ir.Usage:

@@ -3,8 +3,10 @@ tokens. It opens no connection itself.
 """
 
 from collections.abc import AsyncIterator, Callable
-from typing import Final, NamedTuple
+from typing import Final
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from headgate.core.deployment import Deployment
 from headgate.errors import APIConnectionError
@@ -28,7 +30,7 @@ REFUSED: Final = (401, 403)
 ERROR_LIMIT: Final = 4 * 1024 * 1024
 
 
-class Sending(NamedTuple):
+class Sending(Struct, frozen=True):
     """A request but for its signature. `head` as the transport takes it."""
 
     method: str

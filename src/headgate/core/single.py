@@ -34,7 +34,7 @@ class Single:
         self._prepared = prepared
         self._on_break = on_break
         self._pictures = pictures
-        self.size = size_of(prepared.body) + sum(map(len, prepared.more))
+        self.size = size_of(prepared.body)
 
     async def make(self, means: Means) -> Answer:
         call, deployment, prepared = self._call, self._deployment, self._prepared

@@ -58,7 +58,7 @@ class Shuffled:
         if found is not self._of:
             self._of, self._steps = found, steps(found)
         at = bisect_right(self._steps, moment.dice() * self._steps[-1])
-        return found[min(at, len(found) - 1)]
+        return found[at] if at < len(found) else found[-1]
 
 
 def steps(found: Sequence[Deployment]) -> list[float]:

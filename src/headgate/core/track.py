@@ -43,7 +43,8 @@ class Latency:
         recent.append(value)
         self.lately.append(seconds)
         weight = exp((self.at - now) / DECAY_SECONDS) if self.score else 0.0
-        weight = min(weight, 0.9)  # a burst at one moment counts, too
+        if weight > 0.9:  # a burst at one moment counts, too
+            weight = 0.9
         self.score = self.score * weight + seconds * (1.0 - weight)
         self.at = now
 

@@ -24,6 +24,7 @@ from headgate.core.forward import JSON, LIMIT, failed, forward
 from headgate.core.params import UNNAMED, is_price
 from headgate.core.route import Group
 from headgate.errors import BadRequestError, HeadgateError
+from headgate.money import dollars
 from headgate.net.pool import Pool
 from headgate.ports import Incoming, Outgoing, Timeouts
 from headgate.providers.mock import MockTransport
@@ -340,7 +341,7 @@ class Client:
 
 
 def _dollars(call: Call) -> float | None:
-    return None if call.cost is None else float(call.cost)
+    return None if call.cost is None else float(dollars(call.cost))
 
 
 def _shown(answer: Answer, hidden: dict[str, Any]) -> Any:

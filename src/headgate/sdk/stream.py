@@ -10,6 +10,7 @@ import msgspec
 from headgate.core.answer import Answer
 from headgate.core.call import Operation
 from headgate.errors import APIResponseValidationError
+from headgate.money import dollars
 from headgate.sdk.chunks import Chunks
 from headgate.sdk.objects import (
     ImageEvent,
@@ -118,7 +119,7 @@ class Stream(ABC):
     def _finish(self) -> None:
         self._over()
         call = self._answer.call
-        self._hidden_params["response_cost"] = None if call.cost is None else float(call.cost)
+        self._hidden_params["response_cost"] = None if call.cost is None else float(dollars(call.cost))
         if call.error is not None:
             adopt()
             raise call.error

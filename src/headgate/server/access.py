@@ -1,24 +1,13 @@
 """Who is calling: from request headers to a caller, from memory where possible. Knows no HTTP beyond header names."""
 
-import hashlib
-from collections.abc import Mapping
-from typing import Final, Protocol
+from typing import Protocol
 
 import msgspec
 
 from headgate.errors import AuthenticationError
 from headgate.server.callers import ANYBODY, MASTER, Caller, Callers
+from headgate.server.lines import KEY_HEADERS, Lines, token_of
 from headgate.server.meters import NONE, Meters
-
-KEY_HEADERS: Final = (
-    b"x-litellm-api-key",
-    b"authorization",
-    b"api-key",
-    b"x-api-key",
-    b"x-goog-api-key",
-    b"ocp-apim-subscription-key",
-)
-"""In the order in which they are asked, LiteLLM's."""
 
 
 class Strangers(Protocol):
@@ -47,14 +36,14 @@ class Access:
     ) -> None:
         self._callers = callers
         self._tokens = tokens
-        self._master = hashlib.sha256(master_key.encode()).hexdigest() if master_key else None
+        self._master = token_of(master_key.encode()) if master_key else None
         self._open = self._master is None and tokens is None
         self.admin = msgspec.structs.replace(MASTER, meters=meters)
         self._anybody = msgspec.structs.replace(ANYBODY, meters=meters)
 
-    def identify(self, headers: Mapping[bytes, bytes]) -> Caller | None:
+    def identify(self, headers: Lines) -> Caller | None:
         """From memory; None where the key must be looked up. Raises AuthenticationError where there is none."""
-        token = _token(headers)
+        token = headers.token
         if token is None:
             if self._open:
                 return self._anybody
@@ -69,14 +58,14 @@ class Access:
             return self._stranger(headers)
         return self._callers.known(token)
 
-    async def find(self, headers: Mapping[bytes, bytes]) -> Caller:
+    async def find(self, headers: Lines) -> Caller:
         """The same, asking the database, and who knows strangers. Raises AuthenticationError, PermissionDeniedError,
         ServiceUnavailableError."""
-        token = _token(headers)
+        token = headers.token
         caller = self.identify(headers)
         if caller is None and self._callers is not None and token is not None:
             caller = await self._callers.load(token)
-            if caller is None and self._tokens is not None and self._tokens.takes(text := bearer_of(headers)):
+            if caller is None and self._tokens is not None and self._tokens.takes(text := headers.bearer):
                 caller = await self._tokens.caller(text, token)
         return caller or self._stranger(headers)
 
@@ -104,7 +93,7 @@ class Access:
             )
         return caller
 
-    def _stranger(self, headers: Mapping[bytes, bytes]) -> Caller:
+    def _stranger(self, headers: Lines) -> Caller:
         """Says nothing of the key that came."""
         if self._open:
             return self._anybody
@@ -114,21 +103,3 @@ class Access:
             type="token_not_found_in_db",
             code="401",
         )
-
-
-def _token(headers: Mapping[bytes, bytes]) -> str | None:
-    """The SHA-256 of the key in hex, as it is stored."""
-    for name in KEY_HEADERS:
-        if (value := headers.get(name)) is not None:
-            return token_of((value[7:] if value[:7].lower() == b"bearer " else value).strip())
-    return None
-
-
-def bearer_of(headers: Mapping[bytes, bytes]) -> bytes:
-    """The key itself, b"" where there is none."""
-    value = next((headers[name] for name in KEY_HEADERS if name in headers), b"")
-    return (value[7:] if value[:7].lower() == b"bearer " else value).strip()
-
-
-def token_of(key: bytes) -> str:
-    return hashlib.sha256(key).hexdigest()

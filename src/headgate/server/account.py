@@ -1,6 +1,7 @@
 """Step 8 of a call, once and before its answer's last byte: the hold is settled, the ledger written, metrics and the
 log line booked."""
 
+from operator import attrgetter
 from typing import Any, Final
 
 import msgspec
@@ -8,12 +9,9 @@ import msgspec
 from headgate.core.answer import settle
 from headgate.core.call import PICTURES, Call, Leg
 from headgate.core.partial import estimated
+from headgate.record import Finished, Record
 from headgate.server.booking import Booking
 from headgate.server.gateway import Gateway
-from headgate.server.headers import plain
-from headgate.store.ledger import Record
-from headgate.store.money import units
-from headgate.telemetry.logs import CallLine
 from headgate.wire import ir
 
 
@@ -31,39 +29,42 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
         settle(call, call.deployment)
     if call.legs and (lost := call.lost):
         call.cost = lost + (call.cost or 0)
-    cost = units(call.cost) if call.cost is not None else None
     now = gateway.clock.time()
-    kinds = kinds_of(usage) if usage is not None else {}
-    overhead = _overhead(call)
     if booking.hold is not None:
-        used = sum(leg.input + leg.output for leg in call.legs) + (usage.input + usage.output if usage else 0)
-        booking.hold.settle(used, cost or 0, now)
+        booking.hold.settle(_used(call, usage), call.cost or 0, now)
         if booking.ceiling is not None and usage is not None and call.error is None and not call.hops:
-            booking.ceiling.learn(usage.output, cost or 0)
+            booking.ceiling.learn(usage.output, call.cost or 0)
+    record = _record(gateway, call, booking, usage, source, now)
     if gateway.ledger is not None:
-        deployment = call.deployment
-        group = deployment.group if deployment is not None else _known(gateway, call)
         try:
-            gateway.ledger.add(_record(call, booking, usage, kinds, source, cost, group, now))
+            gateway.ledger.add(record)
         except OSError as error:
             gateway.lost_records += 1
             gateway.report(error, call.id)
-    _measure(gateway, call, usage, kinds, overhead)
+    record.metadata = record.request = record.response = None
+    message = call.error.message[:MOST_OF_MESSAGE] if call.error is not None else ""
+    finished = Finished(
+        record, booking.caller.name, call.path, call.stream, _overhead(call), call.dropped, message
+    )
+    gateway.metrics.add(finished)
     if gateway.log is not None:
-        gateway.log.add(_line(call, booking, usage, overhead, now))
+        gateway.log.add(finished)
+
+
+def _used(call: Call, usage: ir.Usage | None) -> int:
+    """Tokens, those of attempts that came to nothing among them."""
+    lost = sum(leg.input + leg.output for leg in call.legs) if call.legs else 0
+    return lost if usage is None else lost + usage.input + usage.output
 
 
 def _record(
+    gateway: Gateway,
     call: Call,
     booking: Booking,
     usage: ir.Usage | None,
-    kinds: dict[str, int],
     source: str | None,
-    cost: int | None,
-    group: str | None,
     now: float,
 ) -> Record:
-    """`group` None: nobody has configured such a model, and sums are not kept by what clients think up."""
     caller, deployment, error = booking.caller, call.deployment, call.error
     begun = now - (call.ended - call.started)
     return Record(
@@ -78,7 +79,7 @@ def _record(
         customer=booking.customer,
         tags=booking.tags or None,
         model=call.model,
-        model_group=group,
+        model_group=deployment.group if deployment else _known(gateway, call),
         deployment=deployment.id if deployment else None,
         provider=deployment.provider.id if deployment else None,
         upstream_model=call.upstream_model or (deployment.model if deployment else None),
@@ -88,9 +89,9 @@ def _record(
         error=type(error).__name__ if error is not None else None,
         input_tokens=usage.input if usage else 0,
         output_tokens=usage.output if usage else 0,
-        tokens=kinds or None,
+        tokens=kinds_of(usage) if usage else None,
         usage_from=source,
-        cost=cost,
+        cost=call.cost,
         cause=call.cause,
         attempts=call.attempts,
         fallbacks=call.hops,
@@ -105,7 +106,7 @@ def _record(
 
 def _leg(leg: Leg) -> list[Any]:
     known = [*leg[:3], round(leg.seconds * 1000, 3)]
-    return known if leg.cost is None else [*known, leg.input, leg.output, units(leg.cost)]
+    return known if leg.cost is None else [*known, leg.input, leg.output, leg.cost]
 
 
 def _shown(pieces: list[bytes]) -> Any:
@@ -115,74 +116,27 @@ def _shown(pieces: list[bytes]) -> Any:
 
 
 def _known(gateway: Gateway, call: Call) -> str | None:
+    """None where nobody has configured such a model: sums are not kept by what clients think up."""
     return call.model if call.model in gateway.snapshot.groups else None
-
-
-def _measure(
-    gateway: Gateway, call: Call, usage: ir.Usage | None, kinds: dict[str, int], overhead: float
-) -> None:
-    deployment, error = call.deployment, call.error
-    latency = call.ended - call.started
-    gateway.metrics.count(
-        (
-            deployment.group if deployment else "",
-            deployment.id if deployment else "",
-            deployment.provider.id if deployment else "",
-            call.operation,
-            str(call.status),
-        ),
-        latency=latency,
-        overhead=overhead,
-        first_token=call.first_byte - call.started if call.first_byte and call.stream else None,
-        tokens=(("input", usage.input), ("output", usage.output), *kinds.items()) if usage else (),
-        cost=call.cost,
-        retries=max(0, call.attempts - 1 - call.hops),
-        fallbacks=call.hops,
-        error=type(error).__name__ if error is not None and deployment is not None else None,
-    )
-
-
-def _line(call: Call, booking: Booking, usage: ir.Usage | None, overhead: float, now: float) -> CallLine:
-    deployment, error = call.deployment, call.error
-    return CallLine(
-        time=now,
-        call=call.id,
-        status=call.status,
-        operation=call.operation,
-        model=call.model,
-        client=booking.client,
-        key=booking.caller.name,
-        deployment=deployment.id if deployment else "",
-        provider=deployment.provider.id if deployment else "",
-        upstream_model=call.upstream_model or (deployment.model if deployment else ""),
-        path=call.path,
-        stream=call.stream,
-        ms=(call.ended - call.started) * 1000,
-        first_token_ms=(call.first_byte - call.started) * 1000 if call.first_byte else 0.0,
-        overhead_ms=overhead * 1000,
-        input_tokens=usage.input if usage else 0,
-        output_tokens=usage.output if usage else 0,
-        cached_tokens=(usage.cache_read or 0) if usage else 0,
-        cost=None if call.cost is None else plain(call.cost),
-        attempts=call.attempts,
-        fallbacks=call.hops,
-        dropped=tuple(call.dropped),
-        error=type(error).__name__ if error is not None else "",
-        message=error.message[:500] if error is not None else "",
-    )
 
 
 def _overhead(call: Call) -> float:
     """A stream's own time: until its first byte less what the upstream took for it."""
     until = call.ended if not call.stream else call.first_byte
-    return max(0.0, until - call.started - call.upstream_seconds) if until else 0.0
+    ours = until - call.started - call.upstream_seconds
+    return ours if until and ours > 0 else 0.0
 
 
-def kinds_of(usage: ir.Usage) -> dict[str, int]:
+def kinds_of(usage: ir.Usage) -> dict[str, int] | None:
     """Tokens of those kinds that not every call has."""
-    return {kind: amount for kind in _KINDS if (amount := getattr(usage, kind))}
+    amounts = _amounts(usage)
+    if not any(amounts):
+        return None
+    return {kind: amount for kind, amount in zip(_KINDS, amounts, strict=True) if amount}
 
 
 _NO_TEXT: Final = PICTURES | {"embeddings"}
 """Operations whose answers have no tokens in proportion to their length."""
 _KINDS: Final = ("cache_read", "cache_write", "reasoning", "audio_input", "audio_output")
+_amounts: Final = attrgetter(*_KINDS)
+MOST_OF_MESSAGE: Final = 500

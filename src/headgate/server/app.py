@@ -23,6 +23,7 @@ from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.track import Tracks
 from headgate.errors import BadRequestError, HeadgateError, InternalServerError, NotFoundError, for_status
+from headgate.money import units
 from headgate.net.outbox import Outbox
 from headgate.net.pool import Pool
 from headgate.ports import Transport
@@ -56,7 +57,6 @@ from headgate.store.directory import begun
 from headgate.store.journal import Journal
 from headgate.store.ledger import GLOBAL
 from headgate.store.ledger import spent as spent_by
-from headgate.store.money import units
 from headgate.store.mover import Mover
 from headgate.store.rates import Rates, settings_of
 from headgate.wire.dialect import Dialect

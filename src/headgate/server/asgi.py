@@ -1,10 +1,11 @@
 """The second door: one model call through ASGI, for other servers, tests, and paths off the lane."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any, Final, TypeAlias
 
 from headgate.server.arriving import Arriving, Message, Receive
+from headgate.server.lines import Lines
 
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 HIGH_WATER: Final = 256 * 1024
@@ -18,7 +19,7 @@ class AsgiExchange:
         self.method: str = scope["method"]
         self.path: str = path_of(scope)
         self.query: str = scope.get("query_string", b"").decode("latin-1")
-        self.headers: Mapping[bytes, bytes] = {k.lower(): v for k, v in scope["headers"]}
+        self.headers = Lines((name.lower(), value) for name, value in scope["headers"])
         self.body = body
         self.arriving: Arriving | None = None
         self.client: str = scope["client"][0] if scope.get("client") else ""

@@ -19,20 +19,17 @@ from headgate.server.headers import (
     TIMEOUT_HEADERS,
     number,
 )
-
-_NOTHING: Final = frozenset((*TIMEOUT_HEADERS, *STREAM_TIMEOUT_HEADERS, *RETRY_HEADERS))
+from headgate.server.lines import Lines
 
 _FALSE: Final = b"false"
 _NULL: Final = b"null"
 
 
-def options_of(
-    options: Options, envelope: Mapping[str, Raw], headers: Mapping[bytes, bytes], stream: bool
-) -> Options:
+def options_of(options: Options, envelope: Mapping[str, Raw], headers: Lines, stream: bool) -> Options:
     """The group's options with what the request says over them. Raises BadRequestError naming the key."""
     if not stream and bytes(envelope.get("stream", _FALSE)) not in (_FALSE, _NULL):
         raise BadRequestError("'stream' must be true or false", param="stream")
-    if OURS.isdisjoint(envelope) and _NOTHING.isdisjoint(headers):
+    if headers.plain and OURS.isdisjoint(envelope):
         return options
     changes: dict[str, Any] = {}
     lists = {

@@ -22,6 +22,7 @@ from headgate.core.engine import Engine
 from headgate.core.forward import LIMIT, asked, failed, forward
 from headgate.core.params import is_price
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.money import units
 from headgate.server.account import kinds_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
@@ -33,7 +34,6 @@ from headgate.server.snapshot import Snapshot
 from headgate.store import jobs
 from headgate.store.jobs import Job
 from headgate.store.ledger import Record
-from headgate.store.money import units
 from headgate.wire import batches
 from headgate.wire import envelope as envelopes
 from headgate.wire.batches import Line, Result

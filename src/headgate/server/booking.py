@@ -10,15 +10,16 @@ from msgspec import Raw
 
 from headgate.core.call import text_of
 from headgate.errors import BadRequestError
+from headgate.money import shown
 from headgate.server.callers import ANYBODY, Caller
 from headgate.server.ceiling import Ceiling
+from headgate.server.lines import Lines
 from headgate.server.meters import Hold, Window
-from headgate.store.money import UNITS
 
 CUSTOMER_HEADERS: Final = (b"x-litellm-end-user-id", b"x-litellm-customer-id")
 SESSION_HEADERS: Final = (b"x-litellm-session-id", b"x-litellm-trace-id")
 TAGS_HEADER: Final = b"x-litellm-tags"
-READ: Final = frozenset((*CUSTOMER_HEADERS, *SESSION_HEADERS, TAGS_HEADER))
+_READ: Final = (*CUSTOMER_HEADERS, *SESSION_HEADERS, TAGS_HEADER)
 MAX_NAME: Final = 256
 MAX_TAGS: Final = 50
 
@@ -80,12 +81,12 @@ class Booking:
         if meters.tokens:
             lines += _rate(b"tokens", meters.tokens, now)
         spent = (meters.budgets or meters.counted)[0]
-        lines += b"x-litellm-key-spend: %b\r\n" % _dollars(spent.spent)
+        lines += b"x-litellm-key-spend: %b\r\n" % shown(spent.spent).encode()
         return lines + _key_limits(
             spent.limit, caller.limits.get("rpm_limit"), caller.limits.get("tpm_limit")
         )
 
-    def read(self, envelope: Mapping[str, Raw], headers: Mapping[bytes, bytes]) -> None:
+    def read(self, envelope: Mapping[str, Raw], headers: Lines) -> None:
         """Customer, tags, session and metadata of a request. Raises BadRequestError for tags that are no list."""
         self.tags = self.caller.tags
         self.customer = self.caller.customer
@@ -94,7 +95,7 @@ class Booking:
             if name in envelope:
                 self.metadata = envelope[name]
                 metadata = {**metadata, **_object(envelope[name])}
-        if not headers.keys().isdisjoint(READ):
+        if not headers.plain:
             self._read_headers(headers)
         if "user" in envelope and self.customer is None:
             self.customer = text_of(envelope, "user")
@@ -107,8 +108,8 @@ class Booking:
         if self.session is None and "litellm_session_id" in envelope:
             self.session = text_of(envelope, "litellm_session_id")
 
-    def _read_headers(self, headers: Mapping[bytes, bytes]) -> None:
-        first = {name: headers[name].decode("utf-8", "replace") for name in READ if name in headers}
+    def _read_headers(self, headers: Lines) -> None:
+        first = {name: headers[name].decode("utf-8", "replace") for name in _READ if name in headers}
         self.customer = self.customer or next((first[n] for n in CUSTOMER_HEADERS if first.get(n)), None)
         self.session = next((first[name][:MAX_NAME] for name in SESSION_HEADERS if first.get(name)), None)
         if TAGS_HEADER in first:
@@ -133,7 +134,7 @@ class Booking:
 @lru_cache(maxsize=1024)
 def _key_limits(budget: int | None, requests: int | None, tokens: int | None) -> bytes:
     """The lines that are the same for every call of a key."""
-    lines = b"" if budget is None else b"x-litellm-key-max-budget: %b\r\n" % _dollars(budget)
+    lines = b"" if budget is None else b"x-litellm-key-max-budget: %b\r\n" % shown(budget).encode()
     for what, limit in ((b"rpm", requests), (b"tpm", tokens)):
         if limit is not None:
             lines += b"x-litellm-key-%b-limit: %d\r\n" % (what, limit)
@@ -151,10 +152,6 @@ def _rate(what: bytes, windows: tuple[Window, ...], now: float) -> bytes:
         b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %.1fs\r\n"
         % values
     )
-
-
-def _dollars(amount: int) -> bytes:
-    return (b"%d.%012d" % divmod(amount, UNITS)).rstrip(b"0").rstrip(b".")
 
 
 def _object(raw: Raw) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from msgspec import Raw, Struct
 
 from headgate.catalog.price import PriceSheet, Rates
 from headgate.core.deployment import Deployment
-from headgate.store.money import UNITS
+from headgate.money import UNITS
 
 BYTES_PER_TOKEN: Final = 4
 DEFAULT_OUTPUT: Final = 16_384

@@ -3,8 +3,10 @@
 Two doors implement it: the express lane (`lane.py`) and the ASGI app (`asgi.py`). Handlers know neither.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
+
+from headgate.server.lines import Lines
 
 if TYPE_CHECKING:
     from headgate.server.arriving import Arriving
@@ -29,9 +31,7 @@ class Exchange(Protocol):
         ...
 
     @property
-    def headers(self) -> Mapping[bytes, bytes]:
-        """By name; of several with one name the last counts. Whoever changes them changes a copy."""
-        ...
+    def headers(self) -> Lines: ...
 
     @property
     def body(self) -> bytes: ...

@@ -1,7 +1,6 @@
 """Headers both ways: what a request's headers ask of us, and what an answer's say. Pure."""
 
-from collections.abc import Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Final
 from urllib.parse import parse_qs
@@ -10,8 +9,9 @@ import headgate
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError
+from headgate.money import shown
 from headgate.ports import Headers
-from headgate.server.access import KEY_HEADERS
+from headgate.server.lines import KEY_HEADERS, Lines
 
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
 STREAM_TIMEOUT_HEADERS: Final = (b"x-headgate-stream-timeout", b"x-litellm-stream-timeout")
@@ -21,17 +21,12 @@ _VERSION: Final = f"x-litellm-version: headgate-{headgate.__version__}\r\n".enco
 _UPSTREAM: Final = frozenset(("x-request-id", "request-id", "retry-after", "openai-processing-ms"))
 
 
-def scan(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
-    """The request's headers by name; of several with one name the last counts."""
-    return dict(headers)
-
-
-def with_key(found: Mapping[bytes, bytes], query: str) -> Mapping[bytes, bytes]:
+def with_key(found: Lines, query: str) -> Lines:
     """Google's clients may send the key as `?key=`, where no header has one."""
     if "key=" in query and not any(name in found for name in KEY_HEADERS):
         keys = parse_qs(query).get("key")
         if keys:
-            return {**found, b"x-goog-api-key": keys[0].encode()}
+            return Lines({**found, b"x-goog-api-key": keys[0].encode()})
     return found
 
 
@@ -76,16 +71,16 @@ def lines(fields: Mapping[str, str]) -> bytes:
 def of_call(call: Call, now: float) -> bytes:
     """The lines that differ from call to call. Durations are milliseconds, cost is US dollars."""
     spent = (now - call.started) * 1000
-    overhead = max(0.0, spent - call.upstream_seconds * 1000)
+    ours = spent - call.upstream_seconds * 1000
     call_id = call.id.encode()
     text = (
         b"x-litellm-call-id: %b\r\nx-headgate-call-id: %b\r\nx-litellm-attempted-retries: %d\r\n"
         b"x-litellm-attempted-fallbacks: %d\r\nx-litellm-response-duration-ms: %.3f\r\n"
         b"x-litellm-overhead-duration-ms: %.3f\r\n"
-        % (call_id, call_id, max(0, call.attempts - 1 - call.hops), call.hops, spent, overhead)
+        % (call_id, call_id, call.retries, call.hops, spent, ours if ours > 0 else 0.0)
     )
     if call.cost is not None:
-        text += b"x-litellm-response-cost: %b\r\n" % plain(call.cost).encode()
+        text += b"x-litellm-response-cost: %b\r\n" % shown(call.cost).encode()
     if call.dropped:
         text += lines({"x-headgate-dropped-params": ", ".join(call.dropped)})
     return text
@@ -111,8 +106,3 @@ def _passed_on(names: tuple[str, ...]) -> list[tuple[int, bytes, bool]]:
         if limit:
             found.append((at, f"{name}: ".encode(), True))
     return found
-
-
-def plain(cost: Decimal) -> str:
-    """A cost without exponent: 0.0000015, not 1.5E-6."""
-    return format(cost.normalize(), "f")

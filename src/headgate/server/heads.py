@@ -3,10 +3,11 @@ every request but for the body's length. Pure; what a head means is found by the
 """
 
 import re
-from collections.abc import Mapping
 from typing import Final
 
 from msgspec import Struct
+
+from headgate.server.lines import Lines
 
 _LENGTH: Final = re.compile(rb"\r\ncontent-length: ?([0-9]{1,15})\r\n", re.IGNORECASE)
 _LONGEST: Final = 15
@@ -22,7 +23,7 @@ class Head(Struct, frozen=True):
     kind: bytes
     path: str
     query: str
-    headers: Mapping[bytes, bytes]
+    headers: Lines
 
     def body(self, data: bytes) -> bytes | None:
         """What follows this head in `data`, which begins with `before`; None unless the rest of it is the same, too,
@@ -36,12 +37,12 @@ class Head(Struct, frozen=True):
         return data[start:] if len(data) - start == int(length) else None
 
 
-def learned(data: bytes, path: str, query: str, headers: Mapping[bytes, bytes]) -> Head | None:
+def learned(data: bytes, path: str, query: str, headers: Lines) -> Head | None:
     """The head of a request that came in one piece; None for one whose body is framed in another way."""
     end = data.find(b"\r\n\r\n") + 4
     found = _LENGTH.search(data, 0, end)
     if found is None or len(data) - end != int(found[1]):
         return None
-    others = {name: value for name, value in headers.items() if name != b"content-length"}
+    others = Lines((name, value) for name, value in headers.items() if name != b"content-length")
     kind = headers.get(b"content-type", b"")
     return Head(data[: found.start(1)], data[found.end(1) : end], kind, path, query, others)

@@ -18,6 +18,7 @@ from headgate.server.arriving import BODY_SECONDS
 from headgate.server.exchange import Exchange
 from headgate.server.heads import Head, learned
 from headgate.server.lane_exchange import LaneExchange
+from headgate.server.lines import Lines
 
 HEAD_LIMIT: Final = 64 * 1024
 """Bytes of request line and headers."""
@@ -175,7 +176,7 @@ class Lane(HttpToolsProtocol):
             return
         path, _, query = self.url.decode("latin-1").partition("?")
         handler = None
-        lines = dict(self.headers)  # the parser has refused a length that is given twice
+        lines = Lines(self.headers)  # the parser has refused a length that is given twice
         if self.parser.get_method() == b"POST" and (self.cycle is None or self.cycle.response_complete):
             handler = self.doors.handler(path, lines.get(b"content-type", b""))
         self._limit = self.doors.body_limit if handler is not None else self.doors.limit(path)
@@ -371,7 +372,7 @@ class Lane(HttpToolsProtocol):
             self,
             path,
             "",
-            dict(self.headers) if hasattr(self, "headers") else {},
+            Lines(self.headers if hasattr(self, "headers") else ()),
             keep_alive=False,
             chunked=False,
         )

@@ -1,10 +1,12 @@
 """One request on the express lane and its answer, put on the wire as HTTP/1.1. Knows no handler and no bounds."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE
+
+from headgate.server.lines import Lines
 
 if TYPE_CHECKING:
     from headgate.server.lane import Lane
@@ -35,7 +37,7 @@ class LaneExchange:
         protocol: "Lane",
         path: str,
         query: str,
-        headers: Mapping[bytes, bytes],
+        headers: Lines,
         *,
         keep_alive: bool,
         chunked: bool,

@@ -22,14 +22,13 @@ from headgate.errors import (
     RateLimitError,
     ServiceUnavailableError,
 )
+from headgate.money import shown
 from headgate.server import picture_ceiling
 from headgate.server.allow import Allow
 from headgate.server.booking import Booking
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
-from headgate.server.headers import plain
 from headgate.server.meters import NONE, Hold, Leased, Meters, Refusal, SharedParallel, SharedWindow
-from headgate.store.money import dollars
 from headgate.telemetry.times import iso
 
 _NAMES: Final[Mapping[str, str]] = {
@@ -95,7 +94,8 @@ async def reserve(
             amount *= _answers(prices.lookup(call.model), call)
         elif meters.budgets:
             amount = _likely(ceiling, call, body, uploaded)
-    booking.hold = await hold(gateway, meters, tokens, amount)
+    taken = meters.reserve(tokens, amount, gateway.clock.time())
+    booking.hold = taken if isinstance(taken, Hold) else await hold(gateway, meters, tokens, amount)
 
 
 async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Hold:
@@ -185,9 +185,7 @@ def refused(refusal: Refusal, now: float, status: int = BudgetExceededError.stat
     whose = _NAMES.get(refusal.scope[0], f"the {refusal.scope[0]} {refusal.scope[1]!r}")
     model = f" for {refusal.model}" if refusal.model else ""
     if refusal.what == "budget":
-        left, limit, wanted = (
-            plain(dollars(amount)) for amount in (refusal.left, refusal.limit, refusal.wanted)
-        )
+        left, limit, wanted = (shown(amount) for amount in (refusal.left, refusal.limit, refusal.wanted))
         again = "" if refusal.wait is None else f", or come back at {iso(now + refusal.wait)}"
         return BudgetExceededError(
             f"Budget has been exceeded: {whose} has ${left} left of its budget of ${limit}{model}, and this call "

@@ -1,7 +1,7 @@
 """Meters: counters with a limit and a window, and the holds that calls take on them. Pure: no clock, no store.
 
 Everything is checked before anything is taken, between two awaits of one event loop, so that no number of
-concurrent calls gets past a limit. Times are seconds of one clock (Unix), money is in units of `store.money`.
+concurrent calls gets past a limit. Times are seconds of one clock (Unix), money is in units (`money.py`).
 """
 
 from collections import deque

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.deployment import Deployment
-from headgate.store.money import UNITS
+from headgate.money import UNITS
 from headgate.wire.ir_images import ImageUsage, measured
 
 TOKENS: Final = {"low": 2_520, "medium": 2_520}

@@ -7,7 +7,7 @@ them is making waits for its end.
 
 import asyncio
 import hashlib
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Final, TypeAlias
 
@@ -43,7 +43,7 @@ class Tape:
     def __init__(self, exchange: Exchange) -> None:
         self.method, self.path, self.client = exchange.method, exchange.path, exchange.client
         self.query = exchange.query
-        self.headers: Mapping[bytes, bytes] = exchange.headers
+        self.headers = exchange.headers
         self.body = exchange.body
         self.fingerprint = _fingerprint(exchange)
         self.arriving = None if exchange.arriving is None else exchange.arriving.handed_on()

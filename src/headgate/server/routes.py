@@ -38,7 +38,7 @@ from headgate.server.endpoints import (
     responses,
 )
 from headgate.server.gateway import Gateway
-from headgate.server.headers import scan
+from headgate.server.lines import Lines
 
 Serve: TypeAlias = Callable[[Request, Gateway, Caller], Awaitable[Response]]
 
@@ -337,7 +337,7 @@ async def identify(request: Request, gateway: Gateway, page: Page) -> Caller:
     """Raises AuthenticationError, and PermissionDeniedError that says nothing about what exists."""
     if page.roles is OPEN:
         return ANYBODY
-    caller = await gateway.snapshot.access.find(scan(request.headers.raw))
+    caller = await gateway.snapshot.access.find(Lines(request.headers.raw))
     caller.check(gateway.clock.time())
     if caller.routes or caller.addresses:
         caller.reach(request.url.path, request.client.host if request.client else "")

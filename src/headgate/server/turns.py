@@ -186,7 +186,7 @@ class Turns:
         call.usage, call.upstream_model = event.usage, event.model or None
         sheet = self._gateway.snapshot.catalog.sheet(event.model, self._deployment.provider.id, {})
         if sheet is not None and sheet.covers(event.usage):
-            call.cost = sheet.total(event.usage)
+            call.cost = sheet.charge(event.usage)
         call.status = 200
         account(self._gateway, call, turn.booking)
 

@@ -8,9 +8,9 @@ from msgspec import Struct
 from sqlalchemy import Table, select
 from sqlalchemy.engine import Connection
 
+from headgate.money import units
 from headgate.store import ledger, tables
 from headgate.store.ledger import Scope
-from headgate.store.money import units
 from headgate.store.periods import period
 
 Row: TypeAlias = dict[str, Any]

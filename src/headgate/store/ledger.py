@@ -9,14 +9,15 @@ from itertools import chain
 from typing import Any, Final
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Raw
 from msgspec.structs import asdict, astuple
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 
+from headgate.money import dollars
+from headgate.record import Record
 from headgate.store import leases, totals
-from headgate.store.money import dollars
 from headgate.store.tables import calls, segments
 from headgate.store.totals import GLOBAL, Scope, day, roll, spent
 
@@ -36,48 +37,6 @@ __all__ = [
     "salvaged",
     "spent",
 ]
-
-
-class Record(Struct, array_like=True, kw_only=True):
-    """One call: the columns of `calls`, in their order. Cost is in units, None where the price is unknown.
-    `usage_from` is provider, counted or estimated; `cause` why the money was spent: first, retry, fallback,
-    hedge, cache. `legs` are the attempts that failed: deployment, cause, class of error, milliseconds, and
-    where they had begun to answer their tokens of input and output and their cost, which is part of `cost`."""
-
-    id: str
-    started: float
-    first_token: float | None = None
-    ended: float
-    key: str = ""
-    user_id: str | None = None
-    team_id: str | None = None
-    organization_id: str | None = None
-    customer: str | None = None
-    tags: tuple[str, ...] | None = None
-    model: str = ""
-    model_group: str | None = None
-    deployment: str | None = None
-    provider: str | None = None
-    upstream_model: str | None = None
-    operation: str = ""
-    dialect: str = ""
-    status: int = 0
-    error: str | None = None
-    input_tokens: int = 0
-    output_tokens: int = 0
-    tokens: dict[str, int] | None = None
-    usage_from: str | None = None
-    cost: int | None = None
-    cause: str = "first"
-    attempts: int = 0
-    fallbacks: int = 0
-    legs: list[list[Any]] | None = None
-    cache: str | None = None
-    client: str | None = None
-    session: str | None = None
-    metadata: Any = None
-    request: Any = None
-    response: Any = None
 
 
 class _Unread(Record, array_like=True, kw_only=True):

@@ -1,28 +1,13 @@
-"""Money in exact units. In memory and in SQLite an amount is a whole number of `UNIT`s; PostgreSQL has NUMERIC.
+"""The column type of money: whole units in memory and in SQLite, NUMERIC in PostgreSQL."""
 
-A unit is a trillionth of a US dollar: finer than any price per token, and a 64-bit number of them still
-reaches nine million dollars.
-"""
-
-from decimal import ROUND_HALF_EVEN, Decimal
-from typing import Any, Final
+from decimal import Decimal
+from typing import Any
 
 from sqlalchemy import BigInteger, Numeric
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-DIGITS: Final = 12
-UNITS: Final = 10**DIGITS
-"""Units of a dollar."""
-
-
-def units(dollars: Decimal) -> int:
-    """Rounded once, half to even; every later sum is exact."""
-    return int(dollars.scaleb(DIGITS).to_integral_value(ROUND_HALF_EVEN))
-
-
-def dollars(amount: int) -> Decimal:
-    return Decimal(amount).scaleb(-DIGITS)
+from headgate.money import DIGITS, dollars, units
 
 
 class Money(TypeDecorator[int]):

@@ -14,24 +14,27 @@ from typing import BinaryIO, Final
 import msgspec
 from msgspec import Struct
 
+from headgate.money import shown
+from headgate.record import Finished
+
 MAX_BATCHES: Final = 64
 FLUSH_SECONDS: Final = 0.2
 MAX_LINES: Final = 50_000
 
 
-class CallLine(Struct, frozen=True, omit_defaults=True):
-    """What is logged of one call. `time` is Unix seconds; durations are milliseconds; cost is US dollars."""
+class _Line(Struct, frozen=True, omit_defaults=True):
+    """A call as JSON. `time` is Unix seconds; durations are milliseconds, cost is US dollars."""
 
     time: float
     call: str
     status: int
     operation: str
     model: str
-    client: str = ""
+    client: str | None = None
     key: str = ""
-    deployment: str = ""
-    provider: str = ""
-    upstream_model: str = ""
+    deployment: str | None = None
+    provider: str | None = None
+    upstream_model: str | None = None
     path: str = ""
     stream: bool = False
     ms: float = 0.0
@@ -43,43 +46,79 @@ class CallLine(Struct, frozen=True, omit_defaults=True):
     cost: str | None = None
     attempts: int = 0
     fallbacks: int = 0
-    dropped: tuple[str, ...] = ()
-    error: str = ""
+    dropped: list[str] = []
+    error: str | None = None
     message: str = ""
 
 
-def as_json(line: CallLine) -> bytes:
-    """Durations to a microsecond."""
-    return _encoder.encode(
-        msgspec.structs.replace(
-            line,
-            ms=round(line.ms, 3),
-            first_token_ms=round(line.first_token_ms, 3),
-            overhead_ms=round(line.overhead_ms, 3),
+def as_json(finished: Finished) -> bytes:
+    """What is nothing is left out."""
+    record = finished.record
+    return _encode(
+        _Line(
+            time=record.ended,
+            call=record.id,
+            status=record.status,
+            operation=record.operation,
+            model=record.model,
+            client=record.client,
+            key=finished.key,
+            deployment=record.deployment,
+            provider=record.provider,
+            upstream_model=record.upstream_model,
+            path=finished.path,
+            stream=finished.stream,
+            ms=_milliseconds(record.seconds),
+            first_token_ms=_milliseconds(record.seconds_to_first_token or 0.0),
+            overhead_ms=_milliseconds(finished.overhead),
+            input_tokens=record.input_tokens,
+            output_tokens=record.output_tokens,
+            cached_tokens=record.tokens.get("cache_read", 0) if record.tokens else 0,
+            cost=None if record.cost is None else shown(record.cost),
+            attempts=record.attempts,
+            fallbacks=record.fallbacks,
+            dropped=finished.dropped,
+            error=record.error,
+            message=finished.message,
         )
     )
 
 
-def as_text(line: CallLine) -> bytes:
+def _milliseconds(seconds: float) -> float:
+    """To a microsecond."""
+    return round(seconds * 1e6) / 1000
+
+
+def as_text(finished: Finished) -> bytes:
     """For a person at a terminal: time, status, what, where, how long, how much."""
-    head = f"{_clock(int(line.time))} {line.status} {line.operation} {line.model}"
-    where = f" → {line.provider}/{line.upstream_model}" if line.upstream_model else ""
-    took = f" {line.ms:.0f} ms"
-    if line.first_token_ms and line.stream:
-        took += f" (first token {line.first_token_ms:.0f} ms)"
-    used = f" {line.input_tokens}+{line.output_tokens} tokens" if line.input_tokens else ""
-    cost = f" ${line.cost}" if line.cost else ""
-    more = f" {line.attempts} tries" if line.attempts > 1 else ""
-    more += f" {line.fallbacks} fallbacks" if line.fallbacks else ""
-    more += f" dropped {','.join(line.dropped)}" if line.dropped else ""
-    fault = f" {line.error}: {line.message}" if line.error else ""
-    text = f"{head}{where}{took}{used}{cost}{more}{fault} [{line.call}]"
-    if not text.isprintable():
-        text = " ".join(text.split())
-    return text.encode("utf-8", "replace")
+    record = finished.record
+    model = f"{record.operation} {record.model}"
+    if record.upstream_model:
+        model += f" -> {record.provider}/{record.upstream_model}"
+    took = f"{record.seconds * 1000:.0f} ms"
+    if finished.stream and (first := record.seconds_to_first_token):
+        took += f" (first token {first * 1000:.0f} ms)"
+    used = f" {record.input_tokens}+{record.output_tokens} tokens" if record.input_tokens else ""
+    cost = f" ${shown(record.cost)}" if record.cost is not None else ""
+    more = ""
+    if record.attempts > 1:
+        more += f" {record.attempts} tries"
+    if record.fallbacks:
+        more += f" {record.fallbacks} fallbacks"
+    if finished.dropped:
+        more += f" dropped {_line(','.join(finished.dropped))}"
+    if record.error:
+        more += f" {record.error}: {_line(finished.message)}"
+    head = f"{_clock(int(record.ended))} {record.status} {_line(model)}"
+    return f"{head} {took}{used}{cost}{more} [{record.id}]".encode("utf-8", "replace")
 
 
-_encoder: Final = msgspec.json.Encoder()
+def _line(text: str) -> str:
+    """What clients and providers say stays on its line, and commands no terminal."""
+    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+
+
+_encode: Final = msgspec.json.Encoder().encode
 
 
 @lru_cache(maxsize=4)
@@ -93,19 +132,19 @@ class CallLog:
     def __init__(
         self,
         out: BinaryIO,
-        render: Callable[[CallLine], bytes],
+        render: Callable[[Finished], bytes],
         later: Callable[[float, Callable[[], None]], object],
     ) -> None:
         self._render = render
         self._later = later
-        self._lines: list[CallLine] = []
-        self._queue: queue.Queue[list[CallLine] | None] = queue.Queue(MAX_BATCHES)
+        self._lines: list[Finished] = []
+        self._queue: queue.Queue[list[Finished] | None] = queue.Queue(MAX_BATCHES)
         self._out = out
         self.lost = 0
         self._thread = threading.Thread(target=self._work, name="headgate-call-log", daemon=True)
         self._thread.start()
 
-    def add(self, line: CallLine) -> None:
+    def add(self, line: Finished) -> None:
         if not self._lines:
             self._later(FLUSH_SECONDS, self.flush)
         elif len(self._lines) >= MAX_LINES:

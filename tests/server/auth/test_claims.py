@@ -14,6 +14,7 @@ from headgate.server.app import build
 from headgate.server.auth.claims import NOWHERE, Principal, both_routes, principal
 from headgate.server.auth.settings import TEAM_ROUTES, settings_of
 from headgate.server.config.load import check, load
+from headgate.server.lines import Lines
 from servers import RunningGateway, Upstream
 from tokens import Start, call, config_of, made, manage, token
 from tokens import fixture_gateway as gateway
@@ -354,7 +355,7 @@ async def test_a_reload_that_takes_no_more_tokens_holds_for_known_ones(
 ) -> None:
     file = written(tmp_path, provider.base, master_key=None)
     gateway = build(load(file, {}), {}, tmp_path / "data", read=lambda: load(file, {}))
-    headers = {b"authorization": b"Bearer " + token().encode()}
+    headers = Lines({b"authorization": b"Bearer " + token().encode()})
     assert gateway.reloader is not None
     assert gateway.ledger is not None
     assert gateway.database is not None

@@ -6,12 +6,12 @@ from typing import Any
 
 from sqlalchemy import select
 
+from headgate.money import dollars
 from headgate.store import directory, ledger, litellm, reports, tables
 from headgate.store.crypto import Vault
 from headgate.store.database import Database
 from headgate.store.directory import find, load_key
 from headgate.store.litellm.report import Report
-from headgate.store.money import dollars
 from litellm_schema import ALICE, MASTER_KEY, SALT, LiteLLM
 
 NOW = datetime(2026, 3, 18, 12, tzinfo=UTC).timestamp()

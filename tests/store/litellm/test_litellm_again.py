@@ -8,11 +8,11 @@ from typing import Any
 from sqlalchemy.engine import Connection
 
 from bringing import COSTS, NOW, brought, contents, entry, lines, reasons, row, spend_of, sums
+from headgate.money import units
 from headgate.store import directory, ledger, tables
 from headgate.store.database import Database
 from headgate.store.directory import load_key
 from headgate.store.ledger import Record
-from headgate.store.money import units
 from headgate.store.periods import period
 from litellm_schema import ALICE, BLOCKED, OLD, LiteLLM, daily, fill, log
 

@@ -5,11 +5,11 @@ from datetime import UTC, datetime
 from decimal import Decimal
 
 from bringing import COSTS, NOW, brought, lines, spend_of, sums
+from headgate.money import units
 from headgate.server.callers import MASTER
 from headgate.store import ledger, reports
 from headgate.store.database import Database
 from headgate.store.ledger import Record
-from headgate.store.money import units
 from litellm_schema import ALICE, MASTER_KEY, LiteLLM, daily, fill, log
 
 

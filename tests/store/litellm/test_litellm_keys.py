@@ -6,10 +6,10 @@ from decimal import Decimal
 from sqlalchemy import select
 
 from bringing import MONTH, NOW, brought, entry, lines, reasons, row, spend_of
+from headgate.money import units
 from headgate.store import directory, tables
 from headgate.store.database import Database
 from headgate.store.directory import load_key
-from headgate.store.money import units
 from litellm_schema import ALICE, BLOCKED, EXPIRED, OLD, LiteLLM, fill
 
 

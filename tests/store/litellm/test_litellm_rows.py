@@ -10,11 +10,11 @@ from sqlalchemy import func, select
 
 from bringing import NOW, brought, entry, lines, reasons, spend_of, sums
 from headgate.errors import BadRequestError
+from headgate.money import units
 from headgate.store import directory, litellm, tables
 from headgate.store.database import Database, connect
 from headgate.store.directory import load_key
 from headgate.store.litellm import values
-from headgate.store.money import units
 from litellm_schema import ALICE, BAD, LiteLLM, fill, log
 
 

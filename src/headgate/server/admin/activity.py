@@ -8,12 +8,12 @@ from sqlalchemy.engine import Connection
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from headgate.money import dollars
 from headgate.server.admin import fields, rows
 from headgate.server.admin.spend import days, key_id, narrowed
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import reports, tables
-from headgate.store.money import dollars
 from headgate.store.totals import parts
 
 _PAGING: Final = ("page", "page_size")

@@ -10,9 +10,9 @@ import msgspec
 from starlette.requests import Request
 
 from headgate.errors import BadRequestError, RequestTooLargeError
+from headgate.money import units
 from headgate.server.config.nearest import nearest
 from headgate.store.directory import budget_of
-from headgate.store.money import units
 from headgate.store.periods import EXPECTED, parse
 
 MAX_BODY: Final = 1024 * 1024

@@ -11,11 +11,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headgate.errors import BadRequestError, HeadgateError, NotFoundError
-from headgate.server.access import token_of
 from headgate.server.admin import fields, policy, rights, rows
 from headgate.server.admin.rows import Desk
 from headgate.server.callers import LLM_API, Caller
 from headgate.server.gateway import Gateway
+from headgate.server.lines import token_of
 from headgate.store import changes, directory, tables
 from headgate.store.directory import Row
 from headgate.store.periods import seconds

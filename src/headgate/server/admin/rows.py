@@ -12,12 +12,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.money import dollars
 from headgate.server.callers import Caller
 from headgate.server.config.schema import LitellmSettings
 from headgate.server.gateway import Gateway
 from headgate.store import changes, ledger, tables, totals
 from headgate.store.directory import LIMITS, TABLES, Row, begun, find, merge_budgets
-from headgate.store.money import Money, dollars
+from headgate.store.money import Money
 from headgate.store.periods import period
 from headgate.telemetry.times import iso
 

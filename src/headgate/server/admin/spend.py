@@ -15,12 +15,12 @@ from starlette.responses import JSONResponse, Response
 
 from headgate.catalog import tokens
 from headgate.errors import BadRequestError, NotFoundError
+from headgate.money import dollars
 from headgate.server.admin import fields, keys, rights, rows
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import directory, reports, tables
 from headgate.store.ledger import day
-from headgate.store.money import dollars
 from headgate.store.totals import parts
 from headgate.wire import ir
 from headgate.wire.openai_chat.fields import read_usage

@@ -13,12 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from headgate.errors import BadRequestError
-from headgate.server import headers
-from headgate.server.access import bearer_of, token_of
 from headgate.server.admin.fields import body_of
 from headgate.server.callers import Caller
 from headgate.server.client_secrets import ClientSecret
 from headgate.server.gateway import Gateway
+from headgate.server.lines import Lines, token_of
 
 SECONDS: Final = 600
 LEAST: Final = 10
@@ -64,7 +63,7 @@ async def _made(
         found = caller.aliases.get(model, model)
         caller.admit(found)
         gateway.snapshot.lookup(found)
-    bearer = bearer_of(headers.scan(request.headers.raw))
+    bearer = Lines(request.headers.raw).bearer
     token = token_of(bearer) if bearer else ""
     known = not bearer or await gateway.snapshot.access.keeps(token)
     secret = ClientSecret(

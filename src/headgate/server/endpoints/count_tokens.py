@@ -22,7 +22,7 @@ from headgate.server.arriving import body_of
 from headgate.server.callers import Caller
 from headgate.server.endpoints.paths import MESSAGES
 from headgate.server.gateway import Gateway
-from headgate.server.headers import scan
+from headgate.server.lines import Lines
 from headgate.wire import envelope as envelopes
 from headgate.wire.dialect import Frame
 from headgate.wire.ir_operations import CountReply
@@ -112,7 +112,7 @@ async def _counted(
 
 
 def _call(spoken: str, request: Request, gateway: Gateway, model: str, envelope: dict[str, Raw]) -> Call:
-    asked = scan(request.scope["headers"])
+    asked = Lines(request.scope["headers"])
     names = MESSAGES.forward if spoken == ANTHROPIC else ()
     own = {**envelope, "model": Raw(msgspec.json.encode(model))}
     call = gateway.call("count_tokens", dialect(spoken), model, own, options=Options(drop_params=True))

@@ -20,8 +20,8 @@ from headgate.server.arriving import body_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
-from headgate.server.headers import scan
 from headgate.server.jobs import KINDS, choose
+from headgate.server.lines import Lines
 from headgate.store.jobs import Job
 from headgate.wire import envelope as envelopes
 
@@ -190,7 +190,7 @@ def booking_of(request: Request, caller: Caller, envelope: Mapping[str, Raw]) ->
     booking = Booking(request.client.host if request.client else "")
     booking.caller = caller
     own = {name: envelope[name] for name in ("litellm_metadata", "tags", "user") if name in envelope}
-    booking.read(own, scan(request.headers.raw))
+    booking.read(own, Lines(request.headers.raw))
     return booking
 
 

@@ -4,7 +4,7 @@ identify → envelope → access → reserve → engine → relay → account, e
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
@@ -29,6 +29,7 @@ from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
+from headgate.server.lines import Lines
 from headgate.server.listed import ListWriter
 from headgate.server.mirror import mirror
 from headgate.server.rename import renamed, renaming
@@ -86,7 +87,7 @@ async def _serve(
     exchange: Exchange,
 ) -> None:
     asked = exchange.headers
-    if endpoint.spoken.startswith("gemini"):
+    if exchange.query and endpoint.spoken.startswith("gemini"):
         asked = headers.with_key(asked, exchange.query)
     booking.caller = caller = snapshot.access.identify(asked) or await snapshot.access.find(asked)
     caller.check(gateway.clock.time())
@@ -100,7 +101,11 @@ async def _serve(
         booking.booked = True  # by the one call that answers all
         return
     named = call.model
-    call.envelope, body, uploaded = await _read(gateway, endpoint, call, asked, exchange)
+    body, uploaded = exchange.body, 0
+    if exchange.arriving is None:
+        call.envelope = envelopes.read(body)
+    else:
+        body, uploaded = await _read(gateway, endpoint, call, asked, exchange.arriving)
     booking.request = body
     _fill(snapshot, endpoint, call, booking, asked)
     if call.operation == "responses":
@@ -129,9 +134,7 @@ async def _serve(
         _send(gateway, snapshot, answer, booking, exchange)
 
 
-def _fill(
-    snapshot: Snapshot, endpoint: Endpoint, call: Call, booking: Booking, asked: Mapping[bytes, bytes]
-) -> None:
+def _fill(snapshot: Snapshot, endpoint: Endpoint, call: Call, booking: Booking, asked: Lines) -> None:
     """What is asked for, by whom it may be answered, and how. Raises HeadgateError for what may not be asked."""
     envelope, caller = call.envelope, booking.caller
     if call.model:
@@ -147,6 +150,8 @@ def _fill(
         envelope["stream"] = Raw(_TRUE)
     call.stream = bytes(envelope.get("stream", b"")) == _TRUE
     call.relayed = not snapshot.requested_name
+    if call.operation == "speech":
+        call.errand = Speech()
     call.options = options_of(snapshot.options, envelope, asked, call.stream)
     if endpoint.forward:
         call.forward = tuple(
@@ -158,28 +163,23 @@ def _fill(
 
 
 async def _read(
-    gateway: Gateway, endpoint: Endpoint, call: Call, asked: Mapping[bytes, bytes], exchange: Exchange
-) -> tuple[dict[str, Raw], bytes, int]:
-    """The envelope, the request as it is logged, and the bytes of a file that came with it."""
-    if exchange.arriving is None:
-        if call.operation == "speech":
-            call.errand = Speech()
-        return envelopes.read(exchange.body), exchange.body, 0
-    form = await _form(gateway, endpoint, asked, exchange.arriving)
+    gateway: Gateway, endpoint: Endpoint, call: Call, asked: Lines, arriving: Arriving
+) -> tuple[bytes, int]:
+    """The fields and the files of a form. The request as it is logged, and the bytes of a file that is sound."""
+    form = await _form(gateway, endpoint, asked, arriving)
+    call.envelope = form.envelope
     if endpoint.forms:
         from headgate.server.forms import by_field  # only who sends files needs it
 
         call.files = by_field(form.files)
-        return form.envelope, envelopes.write(form.envelope), 0  # files are no text to be counted or kept
+        return envelopes.write(form.envelope), 0  # files are no text to be counted or kept
     (file,) = form.files
     call.errand = Transcription(file, translate=call.operation == "translations")
     named = Raw(msgspec.json.encode(file.part.filename or "file"))
-    return form.envelope, msgspec.json.encode({**form.envelope, "file": named}), file.size
+    return msgspec.json.encode({**form.envelope, "file": named}), file.size
 
 
-async def _form(
-    gateway: Gateway, endpoint: Endpoint, asked: Mapping[bytes, bytes], arriving: Arriving
-) -> "Form":
+async def _form(gateway: Gateway, endpoint: Endpoint, asked: Lines, arriving: Arriving) -> "Form":
     """The upload, read once; whoever answers the exchange closes it."""
     if arriving.form is not None:
         return arriving.form

@@ -27,10 +27,10 @@ from headgate.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
+from headgate.money import units
 from headgate.ports import Incoming, Timeouts
 from headgate.providers.address import join
 from headgate.providers.registry import providers
-from headgate.server.access import KEY_HEADERS
 from headgate.server.account import account
 from headgate.server.booking import Booking
 from headgate.server.callers import ANYBODY
@@ -39,6 +39,7 @@ from headgate.server.exchange import Exchange
 from headgate.server.gateway import Gateway
 from headgate.server.headers import lines, of_call, with_key
 from headgate.server.limits import reserve
+from headgate.server.lines import KEY_HEADERS
 from headgate.server.snapshot import Snapshot
 from headgate.wire import envelope as envelopes
 from headgate.wire.dialect import Sniffer
@@ -75,8 +76,8 @@ TIMEOUTS: Final = Timeouts()
 
 class Passage(Struct, frozen=True, kw_only=True):
     """Where the requests of a path go. `name` is that of a configured path, "" for a provider's; `own` are header
-    lines in place of a credential; `open`: without a key; `cost` is what one costs in dollars, where nothing else
-    tells."""
+    lines in place of a credential; `open`: without a key; `cost` is what one costs in units of money, where nothing
+    else tells."""
 
     name: str = ""
 
@@ -84,7 +85,7 @@ class Passage(Struct, frozen=True, kw_only=True):
     url: str
     own: tuple[tuple[str, str], ...] = ()
     open: bool = False
-    cost: Decimal | None = None
+    cost: int | None = None
     seconds: float | None = None
     forwards: bool = True
 
@@ -121,7 +122,7 @@ def find(snapshot: Snapshot, method: str, path: str) -> Passage:
             url=endpoint.target.rstrip("/") + rest if rest else endpoint.target,
             own=tuple(endpoint.headers.items()),
             open=not endpoint.auth,
-            cost=Decimal(str(endpoint.cost_per_request)) if endpoint.cost_per_request else None,
+            cost=units(Decimal(str(endpoint.cost_per_request))) if endpoint.cost_per_request else None,
             seconds=endpoint.timeout,
             forwards=endpoint.forward_headers,
         )
@@ -258,7 +259,7 @@ def _finish(gateway: Gateway, to: Passage, call: Call, booking: Booking) -> None
     if booking.booked:
         return
     if call.usage is not None and call.deployment is not None and call.deployment.sheet is not None:
-        call.cost = call.deployment.sheet.total(call.usage, call.usage.service_tier or "standard")
+        call.cost = call.deployment.sheet.charge(call.usage, call.usage.service_tier or "standard")
     elif to.cost is not None and call.status < 300:
         call.cost = to.cost
     account(gateway, call, booking)

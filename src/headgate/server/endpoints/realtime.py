@@ -28,7 +28,6 @@ from headgate.errors import (
 from headgate.net.websocket import NotUpgraded, dial
 from headgate.ports import Clock
 from headgate.server import headers
-from headgate.server.access import KEY_HEADERS, bearer_of
 from headgate.server.account import account
 from headgate.server.arriving import Message, Receive
 from headgate.server.asgi import Send, pairs, path_of
@@ -38,6 +37,7 @@ from headgate.server.client_secrets import MARK, ClientSecret
 from headgate.server.endpoints import paths
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
+from headgate.server.lines import KEY_HEADERS, Lines
 from headgate.server.session import POLICY, Session, shortened
 from headgate.server.turns import Fixed, Turns
 from headgate.wire.dialect import Dialect
@@ -99,6 +99,8 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
     snapshot = gateway.snapshot
     asked = _asked(door.scope)
     secret = await _secret(gateway, door, asked)
+    if secret is not None and secret.bearer:
+        asked = _with_bearer(asked, secret.bearer)
     access = _Access(gateway, asked, door.path, door.client, secret)
     booking.caller = caller = await access.identify()
     model = snapshot.only_group or (secret and secret.model) or await _model(gateway, door, call)
@@ -214,7 +216,7 @@ class _Access:
     def __init__(
         self,
         gateway: Gateway,
-        asked: Mapping[bytes, bytes],
+        asked: Lines,
         path: str,
         client: str,
         secret: ClientSecret | None,
@@ -243,9 +245,9 @@ class _Access:
         return caller
 
 
-def _asked(scope: Message) -> dict[bytes, bytes]:
+def _asked(scope: Message) -> Lines:
     """The headers that are read. Raises PermissionDeniedError for another site's page without a key."""
-    came = headers.scan([(name.lower(), value) for name, value in scope["headers"]])
+    came = Lines((name.lower(), value) for name, value in scope["headers"])
     asked = dict(headers.with_key(came, scope.get("query_string", b"").decode("latin-1")))
     keyless = not any(name in asked for name in KEY_HEADERS)
     for offer in scope.get("subprotocols") or ():
@@ -261,13 +263,12 @@ def _asked(scope: Message) -> dict[bytes, bytes]:
         raise PermissionDeniedError(
             f"a page of {origin[:100]} may not connect without an API key", type="auth_error", code="403"
         )
-    return asked
+    return Lines(asked)
 
 
-async def _secret(gateway: Gateway, door: "_Door", asked: dict[bytes, bytes]) -> ClientSecret | None:
-    """Where the client has one in place of a key. Another's token that is behind it goes among the headers. Raises
-    AuthenticationError, PermissionDeniedError."""
-    text = bearer_of(asked).decode("latin-1")
+async def _secret(gateway: Gateway, door: "_Door", asked: Lines) -> ClientSecret | None:
+    """Where the client has one in place of a key. Raises AuthenticationError, PermissionDeniedError."""
+    text = asked.bearer.decode("latin-1")
     if not text.startswith(MARK):
         return None
     secret = await gateway.client_secrets.read(text, gateway.clock.time())
@@ -283,11 +284,13 @@ async def _secret(gateway: Gateway, door: "_Door", asked: dict[bytes, bytes]) ->
             param="model",
             code="403",
         )
-    if secret.bearer:
-        for name in KEY_HEADERS:
-            asked.pop(name, None)
-        asked[b"authorization"] = b"Bearer " + secret.bearer.encode("latin-1")
     return secret
+
+
+def _with_bearer(asked: Lines, bearer: str) -> Lines:
+    """Another's token that was behind a client secret."""
+    others = {name: value for name, value in asked.items() if name not in KEY_HEADERS}
+    return Lines({**others, b"authorization": b"Bearer " + bearer.encode("latin-1")})
 
 
 def _first(secret: ClientSecret | None, asked: Mapping[bytes, bytes]) -> list[Data]:

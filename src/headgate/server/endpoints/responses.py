@@ -147,7 +147,7 @@ class Quiet:
     def __init__(self, exchange: Exchange, body: bytes) -> None:
         self.method, self.path, self.query = exchange.method, exchange.path, exchange.query
         self.client = exchange.client
-        self.headers: Mapping[bytes, bytes] = exchange.headers
+        self.headers = exchange.headers
         self.body = body
         self.arriving = None
         self.answer = b""

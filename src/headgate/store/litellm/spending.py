@@ -10,6 +10,7 @@ from typing import Any, Final
 from msgspec import Struct
 from sqlalchemy.engine import Connection
 
+from headgate.money import units
 from headgate.store import ledger, tables, totals
 from headgate.store.directory import TABLES, begun, member_limits, merge_budgets
 from headgate.store.ledger import Scope
@@ -19,7 +20,6 @@ from headgate.store.litellm.kinds import BUDGETS, ORGANIZATIONS, TEAMS
 from headgate.store.litellm.members import MEMBERSHIPS
 from headgate.store.litellm.source import KEYS, Row
 from headgate.store.litellm.values import exact, moment, spent
-from headgate.store.money import units
 
 PREFIX: Final = "litellm_"
 WHAT: Final = "spend"

@@ -8,9 +8,9 @@ from typing import Any, Final
 
 import msgspec
 
+from headgate.money import units
 from headgate.store.directory import budget_of
 from headgate.store.litellm.secretbox import SealedError
-from headgate.store.money import units
 from headgate.store.periods import parse
 
 MOST: Final = Decimal(9_000_000)

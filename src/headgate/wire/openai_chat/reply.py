@@ -6,6 +6,7 @@ Knows no stream. Servers are read leniently: what can't be understood stays in `
 from typing import Annotated, Any, Final, TypeAlias
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir
@@ -197,27 +198,32 @@ class _Facts(msgspec.Struct):
 
 _GLANCE: Final = msgspec.json.Decoder(_Facts).decode
 Count: TypeAlias = Annotated[int, msgspec.Meta(ge=0)]
+_UNTOLD: Final = -1
 
 
 class _Input(msgspec.Struct, forbid_unknown_fields=True):
     cached_tokens: Count
-    audio_tokens: Count = -1
-    image_tokens: Count = -1
+    audio_tokens: Count = _UNTOLD
+    image_tokens: Count = _UNTOLD
 
 
 class _Output(msgspec.Struct, forbid_unknown_fields=True):
     reasoning_tokens: Count
-    audio_tokens: Count = -1
-    accepted_prediction_tokens: Count = -1
-    rejected_prediction_tokens: Count = -1
+    audio_tokens: Count = _UNTOLD
+    accepted_prediction_tokens: Count = _UNTOLD
+    rejected_prediction_tokens: Count = _UNTOLD
 
 
 class _Usage(msgspec.Struct, forbid_unknown_fields=True):
     prompt_tokens: Count
     completion_tokens: Count
     total_tokens: Count
-    prompt_tokens_details: _Input | msgspec.UnsetType = msgspec.UNSET
-    completion_tokens_details: _Output | msgspec.UnsetType = msgspec.UNSET
+    prompt_tokens_details: _Input | UnsetType = UNSET
+    completion_tokens_details: _Output | UnsetType = UNSET
+
+
+class _Choice(msgspec.Struct):
+    error: None = None
 
 
 class _Plain(msgspec.Struct):
@@ -226,6 +232,7 @@ class _Plain(msgspec.Struct):
     usage: _Usage
     model: str | None = None
     service_tier: str | None = None
+    choices: list[_Choice] = []
     error: None = None
     base_resp: None = None
 
@@ -239,22 +246,23 @@ def _glance_plain(body: bytes) -> Glance | None:
         facts = _PLAIN(body)
     except (msgspec.DecodeError, ValueError, RecursionError):
         return None
-    told, read, written = (
-        facts.usage,
-        facts.usage.prompt_tokens_details,
-        facts.usage.completion_tokens_details,
-    )
+    told = facts.usage
     usage = ir.Usage(told.prompt_tokens, told.completion_tokens, told.total_tokens)
     usage.service_tier = facts.service_tier
-    if isinstance(read, _Input):
+    if (read := told.prompt_tokens_details) is not UNSET:
         usage.cache_read = read.cached_tokens
-        usage.audio_input = _known(read.audio_tokens)
-        usage.image_input = _known(read.image_tokens)
-    if isinstance(written, _Output):
+        if read.audio_tokens != _UNTOLD:
+            usage.audio_input = read.audio_tokens
+        if read.image_tokens != _UNTOLD:
+            usage.image_input = read.image_tokens
+    if (written := told.completion_tokens_details) is not UNSET:
         usage.reasoning = written.reasoning_tokens
-        usage.audio_output = _known(written.audio_tokens)
-        usage.accepted_prediction = _known(written.accepted_prediction_tokens)
-        usage.rejected_prediction = _known(written.rejected_prediction_tokens)
+        if written.audio_tokens != _UNTOLD:
+            usage.audio_output = written.audio_tokens
+        if written.accepted_prediction_tokens != _UNTOLD:
+            usage.accepted_prediction = written.accepted_prediction_tokens
+        if written.rejected_prediction_tokens != _UNTOLD:
+            usage.rejected_prediction = written.rejected_prediction_tokens
     if usage.input + usage.output != usage.total or (usage.cache_read or 0) > usage.input:
         return None
     return Glance(usage=usage, model=facts.model or None)
@@ -262,12 +270,11 @@ def _glance_plain(body: bytes) -> Glance | None:
 
 def glance(body: bytes) -> Glance:
     """Usage and model of a whole answer. Never raises."""
-    suspect = b'"error"' in body
-    if not suspect and (plain := _glance_plain(body)) is not None:
+    if (plain := _glance_plain(body)) is not None:
         return plain
     try:
         facts = _GLANCE(body)
-        doubtful = suspect or facts.base_resp or facts.usage is None
+        doubtful = facts.base_resp or facts.usage is None or b'"error"' in body
         if doubtful and (error := _glance_error(body)) is not None:
             return Glance(error=error)
         return Glance(
@@ -277,10 +284,6 @@ def glance(body: bytes) -> Glance:
     except (msgspec.DecodeError, ValueError, RecursionError):
         shown = body[:80].decode("utf-8", "replace")
         return Glance(error=APIResponseValidationError(f"the upstream's answer is no JSON object: {shown!r}"))
-
-
-def _known(count: int) -> int | None:
-    return count if count >= 0 else None
 
 
 def _glance_error(body: bytes) -> HeadgateError | None:

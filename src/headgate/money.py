@@ -1,0 +1,29 @@
+"""Money in exact units: an amount is a whole number of them.
+
+A unit is a trillionth of a US dollar: finer than any price per token, and a 64-bit number of them still reaches nine
+million dollars.
+"""
+
+from decimal import Decimal
+from typing import Final
+
+DIGITS: Final = 12
+UNITS: Final = 10**DIGITS
+"""Units of a dollar."""
+
+
+def units(dollars: Decimal) -> int:
+    """Rounded once, half to even; every later sum is exact."""
+    return round(dollars * UNITS)
+
+
+def dollars(amount: int) -> Decimal:
+    return Decimal(amount).scaleb(-DIGITS)
+
+
+def shown(amount: int) -> str:
+    """In dollars, without exponent and trailing zeros: 0.0000015."""
+    if amount < 0:
+        return "-" + shown(-amount)
+    digits = str(amount).zfill(DIGITS + 1)
+    return f"{digits[:-DIGITS]}.{digits[-DIGITS:]}".rstrip("0").rstrip(".")
