@@ -25,5 +25,10 @@ def shown(amount: int) -> str:
     """In dollars, without exponent and trailing zeros: 0.0000015."""
     if amount < 0:
         return "-" + shown(-amount)
-    digits = str(amount).zfill(DIGITS + 1)
+    digits = str(amount)
+    if len(digits) <= DIGITS:
+        return (_BELOW_ONE[len(digits)] + digits).rstrip("0").rstrip(".")
     return f"{digits[:-DIGITS]}.{digits[-DIGITS:]}".rstrip("0").rstrip(".")
+
+
+_BELOW_ONE: Final = tuple("0." + "0" * (DIGITS - length) for length in range(DIGITS + 1))

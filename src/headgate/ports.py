@@ -62,12 +62,13 @@ class Headers:
 
     def get(self, name: str) -> str | None:
         """Of several lines with one name the last."""
-        at = _places(self.names).get(name)
+        at = places_of(self.names).get(name)
         return None if at is None else self.values[at].decode("latin-1")
 
 
 @lru_cache(maxsize=256)
-def _places(names: tuple[str, ...]) -> Mapping[str, int]:
+def places_of(names: tuple[str, ...]) -> Mapping[str, int]:
+    """Where each stands; of several with one name the last."""
     return {name: at for at, name in enumerate(names)}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from msgspec import Struct
 
 
-class Record(Struct, array_like=True, kw_only=True):
+class Record(Struct, array_like=True):
     """One call: the columns of the ledger's `calls`, in their order. Times are Unix seconds. Cost is in units
     (`money.py`), None where the price is unknown. `usage_from` is provider, counted or estimated; `cause` why the
     money was spent: first, retry, fallback, hedge, cache. `legs` are the attempts that failed: deployment, cause,
@@ -14,7 +14,7 @@ class Record(Struct, array_like=True, kw_only=True):
 
     id: str
     started: float
-    first_token: float | None = None
+    first_token: float | None
     ended: float
     key: str = ""
     user_id: str | None = None

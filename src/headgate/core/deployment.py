@@ -125,11 +125,6 @@ class Deployment:
         self.auth_headers = self._authorise()
         self._routes: dict[str, Route] = {}
         self._stores: dict[str, Deployment] = {}
-        self._sheet: PriceSheet | None = None
-        self._facts: Mapping[str, Any] | None = None
-        self._priced = False
-        self._named: tuple[str, str | None] = (self.model, None)
-        self._overrides: Mapping[str, Any] = {}
 
     def _read_timeouts(self, params: Mapping[str, Any]) -> None:
         self.timeouts = _timeouts(params.get("timeout"))
@@ -203,17 +198,15 @@ class Deployment:
             self._stores[bucket] = found
         return found
 
-    @property
+    @cached_property
     def facts(self) -> Mapping[str, Any]:
         """What the catalog knows of the model, with the user's `model_info` over it."""
-        self._price()
-        return self._facts or {}
+        return {**(self._catalog.find(*self._named) or {}), **self.info}
 
-    @property
+    @cached_property
     def sheet(self) -> PriceSheet | None:
         """Prices, None where unknown."""
-        self._price()
-        return self._sheet
+        return self._catalog.sheet(*self._named, self._own_prices)
 
     @cached_property
     def price(self) -> float:
@@ -246,9 +239,8 @@ class Deployment:
     def cost_of_pictures(self, usage: ImageUsage) -> Decimal | None:
         """US dollars, None where no price is known. The deployment's own prices go before the catalog's, and rows of
         a quality and a size before the model's own."""
-        self._price()
         name, provider = self._named
-        return image_cost(name, usage, lambda row: self._catalog.find(row, provider), self._overrides)
+        return image_cost(name, usage, lambda row: self._catalog.find(row, provider), self._own_prices)
 
     def is_in(self, region: str) -> bool:
         """Whether it is known to be there: "eu" holds eu-west-1, europe-west4, swedencentral …"""
@@ -276,20 +268,17 @@ class Deployment:
             text = text.replace(secret, "***")
         return text
 
-    def _price(self) -> None:
-        if self._priced:
-            return
-        self._priced = True
-        overrides = {**self.info}
-        overrides.update({key: value for key, value in self.params.items() if names.is_price(key)})
+    @cached_property
+    def _named(self) -> tuple[str, str | None]:
+        """What the catalog calls the model, and its provider: a base_model may be another's."""
         name = str(self.info.get("base_model") or self.params.get("base_model") or self.model)
-        provider: str | None = self.provider.id
-        known = self._catalog.find(name, provider)
-        if known is None and name != self.model:  # a base_model may be another provider's
-            provider, known = None, self._catalog.find(name)
-        self._facts = {**(known or {}), **self.info}
-        self._sheet = self._catalog.sheet(name, provider, overrides)
-        self._named, self._overrides = (name, provider), overrides
+        if name != self.model and self._catalog.find(name, self.provider.id) is None:
+            return name, None
+        return name, self.provider.id
+
+    @cached_property
+    def _own_prices(self) -> Mapping[str, Any]:
+        return {**self.info, **{key: value for key, value in self.params.items() if names.is_price(key)}}
 
     @property
     def body_model(self) -> str:

@@ -5,6 +5,7 @@ among the rest the group's strategy decides.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from zlib import crc32
 
@@ -238,15 +239,14 @@ class Group:
             prefix = bytes(call.envelope.get("messages", b""))[:PREFIX]
         elif self._named not in ("p2c", "simple-shuffle", "least-busy"):
             tokens = call.size // BYTES_PER_TOKEN
-        return Moment(
-            now=now,
-            dice=(lambda: crc32(call.wish.stick.encode()) / 2**32) if call.wish.stick else dice,
-            stream=call.stream,
-            tokens=tokens,
-            prefix=prefix,
-            arguments=self.routing.arguments,
-            limited=self._limited,
-        )
+        if call.wish.stick:
+            dice = partial(_draw, call.wish.stick)
+        return Moment(now, dice, call.stream, tokens, prefix, self.routing.arguments, self._limited)
+
+
+def _draw(stick: str) -> float:
+    """The same for all calls that share their luck."""
+    return crc32(stick.encode()) / 2**32
 
 
 def _unseen(deployment: Deployment, call: Call) -> str:

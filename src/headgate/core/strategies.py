@@ -29,7 +29,7 @@ ARGUMENTS: Final = ("ttl", "lowest_latency_buffer", "max_latency_list_size")
 """What `routing_strategy_args` may name."""
 
 
-class Moment(Struct, kw_only=True):
+class Moment(Struct):
     """`tokens` is how many the input may have, 0 where nobody needs to know; `prefix` how the conversation begins;
     `limited`: some of the group have an rpm or a tpm."""
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import Final, Protocol
 
 from headgate.errors import APIConnectionError, APIResponseValidationError
-from headgate.ports import Headers
+from headgate.ports import Headers, places_of
 
 HIGH_WATER: Final = 256 * 1024
 """Bytes held for a reader that is slower than the socket, before reading pauses."""
@@ -70,12 +70,13 @@ class Response:
         self._error: Exception | None = None
         self._inflate: zlib._Decompress | None = None
         self._deflate = False
-        if length := headers.get("content-length"):
-            self.length, self.sized = int(length), True
-        elif (framing := headers.get("transfer-encoding")) and "chunked" in framing.lower():
-            self.sized = True
-        if coding := headers.get("content-encoding"):
-            self._decode(coding.strip().lower())
+        places, values = places_of(headers.names), headers.values
+        if (at := places.get("content-length")) is not None and values[at]:
+            self.length, self.sized = int(values[at]), True
+        elif (at := places.get("transfer-encoding")) is not None:
+            self.sized = b"chunked" in values[at].lower()
+        if (at := places.get("content-encoding")) is not None:
+            self._decode(values[at].decode("latin-1").strip().lower())
 
     def _decode(self, coding: str) -> None:
         if bits := _CODINGS.get(coding):

@@ -114,43 +114,30 @@ class Connection(asyncio.Protocol):
     def usable(self) -> bool:
         return not self._closed and not self._transport.is_closing()
 
-    async def request(
+    def request(
         self, head: bytes, body: bytes | Outgoing, timeouts: Timeouts, owner: Owner
-    ) -> "Response":
-        """Sends and waits for the answer's head. Raises StaleError, APIConnectionError or Timeout."""
+    ) -> "asyncio.Future[Response]":
+        """Sends. The answer is there when its head is; else the future has a StaleError, APIConnectionError or
+        Timeout. Whoever stops waiting for it calls `close`."""
         now = self._loop.time()
         self._owner = owner
         self._timeouts = timeouts
         self._total = now + timeouts.total if timeouts.total is not None else 0.0
         self._expect(now, timeouts.first_byte, "first_byte")
         self._loose = 0
-        self._head = self._loop.create_future()
+        self._head = answered = self._loop.create_future()
         if isinstance(body, Outgoing):
-            return await self._request_in_pieces(head, body, self._head)
+            self._sending = True
+            sending = self._loop.create_task(self._send(head, body))
+            # an answer that comes before the body has gone ends the sending: it says what is wrong with it
+            answered.add_done_callback(lambda _: sending.cancel())
+            return answered
         framing = b"content-length: %d\r\n\r\n" % len(body)
         if len(body) < 65536:
             self._outbox.write(self._transport, head + framing + body)
         else:
             self._transport.writelines((head + framing, body))
-        try:
-            return await self._head
-        except asyncio.CancelledError:
-            self.close()
-            raise
-
-    async def _request_in_pieces(
-        self, head: bytes, body: Outgoing, answered: "asyncio.Future[Response]"
-    ) -> "Response":
-        """An answer that comes before the body has gone ends the sending: it says what is wrong with it."""
-        self._sending = True
-        sending = self._loop.create_task(self._send(head, body))
-        try:
-            return await answered
-        except asyncio.CancelledError:
-            self.close()
-            raise
-        finally:
-            sending.cancel()
+        return answered
 
     async def _send(self, head: bytes, body: Outgoing) -> None:
         """The upstream's time runs while it takes nothing, and once it has all; while a piece is waited for it does

@@ -105,6 +105,9 @@ class Pool:
                 connection = await self._connected(bucket, timeouts)
             try:
                 return await connection.request(head, body, timeouts, bucket)
+            except asyncio.CancelledError:
+                connection.close()
+                raise
             except StaleError:
                 if once:
                     raise APIConnectionError(

@@ -27,7 +27,7 @@ _NULL: Final = b"null"
 
 def options_of(options: Options, envelope: Mapping[str, Raw], headers: Lines, stream: bool) -> Options:
     """The group's options with what the request says over them. Raises BadRequestError naming the key."""
-    if not stream and bytes(envelope.get("stream", _FALSE)) not in (_FALSE, _NULL):
+    if not stream and "stream" in envelope and bytes(envelope["stream"]) not in (_FALSE, _NULL):
         raise BadRequestError("'stream' must be true or false", param="stream")
     if headers.plain and OURS.isdisjoint(envelope):
         return options

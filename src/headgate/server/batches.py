@@ -335,6 +335,7 @@ def _record(
     return Record(
         id=f"{job.id}:{model}",
         started=now,
+        first_token=None,
         ended=now,
         key=job.key,
         user_id=payer.get("user_id"),

@@ -115,7 +115,7 @@ class Gateway:
 
     def new_id(self) -> str:
         """Unique over processes and restarts, in the shape of a UUID as LiteLLM's call ids are."""
-        return f"{self._prefix}{next(self._numbers):012x}"
+        return self._prefix + next(self._numbers).to_bytes(6).hex()
 
     def report(self, bug: Exception, call_id: str) -> None:
         """A failure of our own: its traceback goes to the log, never to a client."""

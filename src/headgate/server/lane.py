@@ -110,7 +110,8 @@ class Lane(HttpToolsProtocol):
                 self._held = []
                 self._refuse(400, f"more than {HELD_LIMIT} bytes were sent ahead")
             return
-        self._unset_keepalive_if_required()
+        if self.timeout_keep_alive_task is not None:  # uvicorn has answered what was before
+            self._unset_keepalive_if_required()
         known, first = self._known, not (self._loose or self._reading)
         if first and known is not None and data.startswith(known.before) and self._known_again(known, data):
             return
@@ -258,10 +259,19 @@ class Lane(HttpToolsProtocol):
 
     def _start(self, exchange: LaneExchange, body: bytes) -> None:
         exchange.body = body
-        task = self.loop.create_task(self._handler(exchange))
-        self._task = task
+        self._task = task = self.loop.create_task(self._run(exchange))
         self.tasks.add(task)
-        task.add_done_callback(self._done)
+
+    async def _run(self, exchange: LaneExchange) -> None:
+        """A handler may leave its answer unfinished: the client must notice."""
+        task = self._task
+        try:
+            await self._handler(exchange)
+        finally:
+            self.tasks.discard(task)
+            if self._task is task:
+                self._exchange = self._task = None
+                self._close()
 
     # for the exchange
 
@@ -295,13 +305,6 @@ class Lane(HttpToolsProtocol):
         held, self._held = self._held, []
         if not self.transport.is_closing():
             self.data_received(b"".join(held))
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        """A handler that did not finish its answer: the client must notice."""
-        self.tasks.discard(task)
-        if self._task is task or task.cancelled() or task.exception() is not None:
-            self._exchange = self._task = None
-            self._close()
 
     # bounds
 

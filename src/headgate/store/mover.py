@@ -59,8 +59,9 @@ class Mover:
 
     def add(self, record: Record) -> None:
         """Before the answer's last byte. Raises OSError where the journal can't be written."""
-        self._journal.append(ledger.encode(record))
-        if self._journal.full:
+        journal = self._journal
+        journal.append(ledger.encode(record))
+        if journal.full:
             self.finish()
 
     def roll(self, scope: Scope, since: float) -> None:

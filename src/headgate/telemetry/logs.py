@@ -95,9 +95,9 @@ def as_text(finished: Finished) -> bytes:
     model = f"{record.operation} {record.model}"
     if record.upstream_model:
         model += f" -> {record.provider}/{record.upstream_model}"
-    took = f"{record.seconds * 1000:.0f} ms"
+    took = f"{round(record.seconds * 1000)} ms"
     if finished.stream and (first := record.seconds_to_first_token):
-        took += f" (first token {first * 1000:.0f} ms)"
+        took += f" (first token {round(first * 1000)} ms)"
     used = f" {record.input_tokens}+{record.output_tokens} tokens" if record.input_tokens else ""
     cost = f" ${shown(record.cost)}" if record.cost is not None else ""
     more = ""

@@ -362,7 +362,10 @@ async def test_a_reload_that_takes_no_more_tokens_holds_for_known_ones(
     try:
         first = await gateway.snapshot.access.find(headers)
         assert gateway.snapshot.access.identify(headers) is first
-        for stranger in ({}, {b"x-api-key": b"sk-x"}):  # with tokens nobody comes without, master key or not
+        for stranger in (
+            Lines(),
+            Lines({b"x-api-key": b"sk-x"}),
+        ):  # with tokens nobody comes without, master key or not
             with pytest.raises(AuthenticationError):
                 await gateway.snapshot.access.find(stranger)
         written(tmp_path, provider.base, enable_jwt_auth=False)

@@ -148,7 +148,7 @@ def _fill(snapshot: Snapshot, endpoint: Endpoint, call: Call, booking: Booking, 
     booking.read(envelope, asked)
     if endpoint.stream or (endpoint.unasked and bytes(envelope.get("stream", _NULL)) == _NULL):
         envelope["stream"] = Raw(_TRUE)
-    call.stream = bytes(envelope.get("stream", b"")) == _TRUE
+    call.stream = "stream" in envelope and bytes(envelope["stream"]) == _TRUE
     call.relayed = not snapshot.requested_name
     if call.operation == "speech":
         call.errand = Speech()
