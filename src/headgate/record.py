@@ -58,7 +58,7 @@ class Record(Struct, array_like=True):
     @property
     def retries(self) -> int:
         count = self.attempts - 1 - self.fallbacks
-        return max(0, count)
+        return count if count > 0 else 0
 
 
 class Finished(Struct):

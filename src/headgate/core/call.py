@@ -265,7 +265,7 @@ class Call:
     def retries(self) -> int:
         """Of the deployments of one group; a fallback is none."""
         count = self.attempts - 1 - self.hops
-        return max(0, count)
+        return count if count > 0 else 0
 
     @property
     def size(self) -> int:

@@ -77,9 +77,9 @@ class Booking:
             return b""
         lines = b""
         if meters.requests:
-            lines = _rate(b"requests", meters.requests, now)
+            lines = _REQUESTS % _rate(meters.requests, now)
         if meters.tokens:
-            lines += _rate(b"tokens", meters.tokens, now)
+            lines += _TOKENS % _rate(meters.tokens, now)
         spent = (meters.budgets or meters.counted)[0]
         lines += b"x-litellm-key-spend: %b\r\n" % shown(spent.spent).encode()
         return lines + _key_limits(
@@ -141,17 +141,20 @@ def _key_limits(budget: int | None, requests: int | None, tokens: int | None) ->
     return lines
 
 
-def _rate(what: bytes, windows: tuple[Window, ...], now: float) -> bytes:
-    """Of the tightest one."""
+_RATE: Final = (
+    b"x-ratelimit-limit-%b: %%d\r\nx-ratelimit-remaining-%b: %%d\r\nx-ratelimit-reset-%b: %%.1fs\r\n"
+)
+_REQUESTS: Final = _RATE % ((b"requests",) * 3)
+_TOKENS: Final = _RATE % ((b"tokens",) * 3)
+
+
+def _rate(windows: tuple[Window, ...], now: float) -> tuple[int, int, float]:
+    """Limit, rest and reset of the tightest one."""
     tightest, left = windows[0], windows[0].left(now)
     for window in windows[1:]:
         if (other := window.left(now)) < left:
             tightest, left = window, other
-    values = (what, tightest.limit or 0, what, left, what, tightest.reset(now))
-    return (
-        b"x-ratelimit-limit-%b: %d\r\nx-ratelimit-remaining-%b: %d\r\nx-ratelimit-reset-%b: %.1fs\r\n"
-        % values
-    )
+    return tightest.limit or 0, left, tightest.reset(now)
 
 
 def _object(raw: Raw) -> dict[str, Any]:

@@ -107,7 +107,7 @@ class Ceiling:
         most = _most(envelope)
         if most is None or self._dropped or _DROP in envelope:
             return None
-        return max(most, self._forced) * _answers(envelope)
+        return (most if most > self._forced else self._forced) * _answers(envelope)
 
     def cost(self, envelope: Mapping[str, Raw], body: bytes, uploaded: int = 0) -> int:
         """The most that the call can cost, in units; `uploaded` are the bytes of a file beside the body. 0 where no
@@ -211,20 +211,23 @@ def _most(parameters: Mapping[str, Raw]) -> int | None:
 
 
 def _answers(envelope: Mapping[str, Raw]) -> int:
+    if "n" not in envelope and "best_of" not in envelope:
+        return 1
     return _largest(envelope, _ANSWERS) or 1
 
 
 def _largest(parameters: Mapping[str, Raw], names: tuple[str, ...]) -> int:
     found = 0
     for name in names:
-        if name in parameters:
-            found = max(found, _whole(parameters[name]))
+        if name in parameters and (value := _whole(parameters[name])) > found:
+            found = value
     return found
 
 
 def _whole(raw: Raw) -> int:
     """0 for what is no number above it: -1 and the like are no limit to those who take them."""
     try:
-        return max(0, int(bytes(raw)))
+        value = int(bytes(raw))
     except ValueError:
         return 0
+    return value if value > 0 else 0

@@ -12,6 +12,7 @@ from headgate.core import breaks
 from headgate.core import fallback as fallbacks
 from headgate.core.call import PICTURES, Call
 from headgate.core.fallback import NONE as NO_FALLBACKS
+from headgate.core.fallback import Fallbacks
 from headgate.core.route import Group
 from headgate.errors import (
     BadRequestError,
@@ -87,11 +88,13 @@ async def reserve(
         booking.ceiling = ceiling = prices.ceiling(call.model)
         if meters.tokens:
             tokens = ceiling.tokens(call.envelope, body)
-        if any(budget.strict for budget in meters.budgets):
-            amount = max(
-                _most(ceiling, call, call.envelope, body, uploaded), _elsewhere(prices, call, body, uploaded)
-            )
-            amount *= _answers(prices.lookup(call.model), call)
+        if meters.strict:
+            group = prices.lookup(call.model)
+            amount = _most(ceiling, call, call.envelope, body, uploaded)
+            lists = call.options.fallbacks.over(group.fallbacks)
+            if lists is not NO_FALLBACKS:
+                amount = max(amount, _elsewhere(prices, lists, call, body, uploaded))
+            amount *= _answers(group, call)
         elif meters.budgets:
             amount = _likely(ceiling, call, body, uploaded)
     taken = meters.reserve(tokens, amount, gateway.clock.time())
@@ -133,11 +136,8 @@ def _answers(group: Group, call: Call) -> int:
     return 1 + (group.hedges is not None) + {"restart": breaks.MOST, "continue": 1}.get(way, 0)
 
 
-def _elsewhere(prices: Prices, call: Call, body: bytes, uploaded: int) -> int:
+def _elsewhere(prices: Prices, lists: Fallbacks, call: Call, body: bytes, uploaded: int) -> int:
     """The most that the call can cost where it comes to when its own model fails."""
-    lists = call.options.fallbacks.over(prices.lookup(call.model).fallbacks)
-    if lists is NO_FALLBACKS:
-        return 0
     amount, waiting, seen = 0, list(lists.all()), {call.model}
     while waiting:
         model, fields = fallbacks.target(waiting.pop(), call.model)

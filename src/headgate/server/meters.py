@@ -47,7 +47,7 @@ class Refusal(Struct, frozen=True):
 class Window:
     """A rate over the last minute: of requests or of tokens."""
 
-    __slots__ = ("_entries", "_total", "limit", "model", "scope", "what")
+    __slots__ = ("_entries", "_last", "_total", "limit", "model", "scope", "what")
 
     def __init__(self, what: What, scope: tuple[str, str], model: str = "") -> None:
         self.what: What = what
@@ -55,19 +55,23 @@ class Window:
         self.model = model
         self.limit: int | None = None
         self._entries: deque[Entry] = deque()
+        self._last = Entry(-WINDOW, 0, -WINDOW)
         self._total = 0
 
     def left(self, now: float) -> int:
         """What may still be taken. Without a limit there is nobody to ask."""
-        self._expire(now)
-        return max(0, (self.limit or 0) - self._total)
+        if self._entries and self._entries[0].time <= now - WINDOW:
+            self._expire(now)
+        left = (self.limit or 0) - self._total
+        return left if left > 0 else 0
 
     def refuse(self, amount: int, now: float) -> Refusal | None:
         """An amount over the whole limit is let in when the window is empty: else it never would be."""
         limit = self.limit
         if limit is None:
             return None
-        self._expire(now)
+        if self._entries and self._entries[0].time <= now - WINDOW:
+            self._expire(now)
         if self._total + amount <= limit or (not self._total and limit):
             return None
         left = max(0, limit - self._total)
@@ -75,15 +79,14 @@ class Window:
         return Refusal(self.what, self.scope, self.model, limit, left, amount, wait)
 
     def take(self, amount: int, now: float) -> Entry:
-        entries = self._entries
         self._total += amount
-        if entries and now - entries[-1].begun < GRAIN:
-            last = entries[-1]
+        last = self._last
+        if now - last.begun < GRAIN and self._entries:
             last.amount += amount
             last.time = now
             return last
-        entry = Entry(now, amount, now)
-        entries.append(entry)
+        self._last = entry = Entry(now, amount, now)
+        self._entries.append(entry)
         return entry
 
     def correct(self, entry: Entry, difference: int) -> None:
@@ -94,7 +97,8 @@ class Window:
 
     def reset(self, now: float) -> float:
         """Seconds until the window is empty."""
-        return max(0.0, self._entries[-1].time + WINDOW - now) if self._entries else 0.0
+        left = self._last.time + WINDOW - now
+        return left if left > 0.0 else 0.0
 
     def _expire(self, now: float) -> None:
         entries = self._entries
@@ -244,7 +248,7 @@ class Leased(Budget):
     def refuse(self, amount: int, now: float) -> Refusal | None:
         if self.ends and now >= self.ends:
             self.turn(now)
-        if self.limit is None or self.spare >= max(amount, 1):
+        if self.limit is None or self.spare >= (amount or 1):
             self.used = now
             return None
         wait = self.ends - now if self.ends else None
@@ -280,7 +284,8 @@ class SharedWindow(Window):
     def left(self, now: float) -> int:
         if now < self.alone:
             return super().left(now)
-        return max(0, (self.limit or 0) - self.known) + max(0, self.granted)
+        left = (self.limit or 0) - self.known
+        return (left if left > 0 else 0) + (self.granted if self.granted > 0 else 0)
 
     def refuse(self, amount: int, now: float) -> Refusal | None:
         if self.limit is None or now < self.alone:
@@ -381,6 +386,11 @@ class Meters(Struct, frozen=True):
     parallels: tuple[Parallel, ...] = ()
     budgets: tuple[Budget, ...] = ()
     counted: tuple[Budget, ...] = ()
+
+    @property
+    def strict(self) -> bool:
+        """Whether one of the budgets can't be overspent."""
+        return any(budget.strict for budget in self.budgets)
 
     def __add__(self, other: "Meters") -> "Meters":
         return Meters(
