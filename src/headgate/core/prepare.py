@@ -39,7 +39,7 @@ _encode = msgspec.json.encode
 _options = msgspec.json.Decoder(dict[str, Any])
 
 
-class Prepared(Struct, kw_only=True):
+class Prepared(Struct):
     """A body ready to send. `strip_usage`: we asked for usage in a stream, the client did not. `more` are further
     bodies for the same address (ir.Written). `remote` are media to fetch first, which belong to `request`: pictures
     to work on have no body until then. `uploads`: what it holds of media is to be uploaded first, and named."""
@@ -111,13 +111,7 @@ def _same(call: Call, deployment: Deployment, route: Route) -> Prepared:
         call.dropped = run(deployment.plan, envelope, deployment.provider, drops(call, deployment))
     if deployment.extra or deployment.fixed:
         envelope |= deployment.fixed | deployment.extra
-    return Prepared(
-        route=route,
-        head=_head(route, call.forward),
-        body=_encode(envelope),
-        path=path,
-        strip_usage=strip,
-    )
+    return Prepared(route, _head(route, call.forward), _encode(envelope), path, None, strip)
 
 
 def _translate(call: Call, deployment: Deployment, route: Route, request: Request | None) -> Prepared:

@@ -117,10 +117,12 @@ class Group:
         if call.wish is NO_WISH and not tried and self._quick:
             if self._only is not None and not self._only.track.ill:
                 return self.deployments
-            ill = [deployment for deployment in self._first if deployment.track.ill]
-            if not ill:
+            for deployment in self._first:
+                if deployment.track.ill:
+                    break
+            else:
                 return self._first
-            found = self._without(ill, call, now)
+            found = self._without([one for one in self._first if one.track.ill], call, now)
             if found:
                 return found
         reasons = {one: why for one in self.deployments if (why := self.why_not(one, call, now))}

@@ -166,14 +166,16 @@ class Response:
             error = APIConnectionError(f"{self._connection.name} broke off its compressed answer")
         self._done = True
         self._error = error
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def _hold(self, data: bytes) -> None:
         self._pieces.append(data)
         self._held += len(data)
         if self._held > HIGH_WATER:
             self._connection.pause()
-        self._wake()
+        if self._waiter is not None:
+            self._wake()
 
     def _unpack(self, data: bytes) -> None:
         """In bounded steps: a small packet may unpack to gigabytes."""
@@ -211,8 +213,9 @@ class Response:
             self._waiter = None
 
     def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done() and (self.sink is None or self._done):
-            self._waiter.set_result(None)
+        waiter = self._waiter
+        if waiter is not None and not waiter.done() and (self.sink is None or self._done):
+            waiter.set_result(None)
 
     def _raise(self) -> None:
         if self._error is not None:
