@@ -25,6 +25,7 @@ def folder(tmp_path: Path) -> Path:
         ledger.Record(
             id=f"call-{number}",
             started=now,
+            first_token=None,
             ended=now,
             key="key-1",
             team_id="team-1",

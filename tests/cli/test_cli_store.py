@@ -52,7 +52,7 @@ def call(number: int, **given: Any) -> Record:
     ended = NOW - given.pop("ago", 0.0)
     fields: dict[str, Any] = {"model": "gpt", "operation": "chat", "dialect": "openai_chat", "status": 200}
     fields["model_group"] = given.get("model", "gpt")
-    return Record(id=f"c{number}", started=ended - 1, ended=ended, **{**fields, **given})
+    return Record(id=f"c{number}", started=ended - 1, first_token=None, ended=ended, **{**fields, **given})
 
 
 @pytest.fixture

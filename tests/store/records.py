@@ -23,6 +23,7 @@ def record(number: int | str = 1, **given: Any) -> Record:
     fields: dict[str, Any] = {
         "id": f"call-{number}",
         "started": ended - 1,
+        "first_token": None,
         "ended": ended,
         "key": "k1",
         "model": "gpt",

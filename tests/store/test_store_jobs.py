@@ -59,7 +59,14 @@ def test_a_batch_is_paid_once(database: Database) -> None:
     batch = job("a", key="k")
     save(database, batch, job("old", created=NOW - jobs.WATCH_SECONDS - 1), job("f", kind="file"))
     record = Record(
-        id="a:m", started=NOW, ended=NOW, key="k", model="m\0", operation="batch", cost=units(Decimal("0.5"))
+        id="a:m",
+        started=NOW,
+        first_token=None,
+        ended=NOW,
+        key="k",
+        model="m\0",
+        operation="batch",
+        cost=units(Decimal("0.5")),
     )
     waiting = database.read(lambda connection: jobs.unpaid(connection, NOW))
     assert [row.id for row in waiting] == ["a"]

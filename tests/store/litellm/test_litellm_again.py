@@ -147,8 +147,8 @@ def test_spend_of_both_sides_adds_up(there: LiteLLM, database: Database) -> None
     fill(there)
     brought(there, database)
     own = Record(
-        id="ours", started=NOW, ended=NOW, key=ALICE, user_id="alice", team_id="team-1", model="m", status=200,
-        cost=units(Decimal("0.05")),
+        id="ours", started=NOW, first_token=None, ended=NOW, key=ALICE, user_id="alice", team_id="team-1", model="m",
+        status=200, cost=units(Decimal("0.05")),
     )  # fmt: skip
     database.write(lambda connection: ledger.book(connection, [own]))
     there.run("""UPDATE "LiteLLM_VerificationToken" SET spend = 0.3, total_spend = 2.9""")

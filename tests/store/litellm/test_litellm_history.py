@@ -133,7 +133,14 @@ def test_today_goes_on_from_where_it_was(there: LiteLLM, here: Database) -> None
     daily(there, "2026-03-18", 50.0, requests=50)  # not over: the calls count
     brought(there, here)
     own = Record(
-        id="ours", started=NOW, ended=NOW, key=ALICE, model="gpt-4o", status=200, cost=units(Decimal(3))
+        id="ours",
+        started=NOW,
+        first_token=None,
+        ended=NOW,
+        key=ALICE,
+        model="gpt-4o",
+        status=200,
+        cost=units(Decimal(3)),
     )
     here.write(lambda connection: ledger.book(connection, [own]))
     log(there, "two", 1.0, "2026-03-18")
