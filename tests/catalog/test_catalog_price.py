@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from headgate.catalog.price import PriceSheet, overridden, price_of
+from headgate.money import units
 from headgate.wire.ir import Usage
 
 ROW: dict[str, Any] = {
@@ -231,7 +232,23 @@ def test_the_total_is_the_sum_of_the_parts_and_never_negative(spent: Usage, tier
     parts = [getattr(cost, name) for name in cost.__struct_fields__ if name != "total"]
     assert cost.total == sum(parts) >= 0
     assert all(part >= 0 for part in parts)
-    assert sheet(output_cost_per_reasoning_token=1e-6).total(spent, tier) == cost.total
+
+
+FINER: dict[str, float] = {"input_cost_per_token": 1.23456789e-07, "cache_read_input_token_cost": 3.3e-13}
+"""Prices that are no whole numbers of units."""
+sizes = st.integers(0, 400_000)
+plain = st.builds(Usage, input=sizes, output=sizes, cache_read=st.none() | sizes)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    plain | usages,
+    st.sampled_from(["standard", "batch", "priority", "default"]),
+    st.sampled_from([{}, FINER]),
+)
+def test_what_is_charged_is_the_total_in_units(spent: Usage, tier: str, finer: dict[str, float]) -> None:
+    own = sheet(**finer)
+    assert own.charge(spent, tier) == units(own.total(spent, tier))
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headgate.server.heads import Head, learned
+from headgate.server.lines import Lines
 
 LINES = (b"host: x", b"authorization: Bearer sk-1", b"content-type: application/json")
 
@@ -17,7 +18,7 @@ def request(
 
 
 def known(data: bytes) -> Head:
-    headers = {b"content-type": b"application/json", b"content-length": b"2", b"host": b"x"}
+    headers = Lines({b"content-type": b"application/json", b"content-length": b"2", b"host": b"x"})
     head = learned(data, "/v1/x", "a=b", headers)
     assert head is not None
     return head
