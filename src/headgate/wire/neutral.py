@@ -1,6 +1,9 @@
-"""Parameters of OpenAI's chat that formats without a twin of them may leave out without a word. Data."""
+"""Parameters of OpenAI's chat that formats without a twin of them may leave out without a word."""
 
+from operator import attrgetter
 from typing import Any, Final
+
+from headgate.wire.ir import Request
 
 NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "n": (1,),
@@ -15,3 +18,13 @@ NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
     "verbosity": ("medium",),
 }
 """Parameters without a twin, and the values of each that ask for nothing special."""
+_values: Final = attrgetter(*NEUTRAL)
+
+
+def unsupported(request: Request) -> list[str]:
+    """Those of them that ask for something."""
+    return [
+        name
+        for (name, neutral), value in zip(NEUTRAL.items(), _values(request), strict=True)
+        if value is not None and value not in neutral
+    ]

@@ -1,6 +1,7 @@
 """Names and ids in the characters that an API takes. Knows no format."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 WORD: Final = "a-zA-Z0-9_-"
@@ -17,8 +18,7 @@ class Fitter:
         self.changed: dict[str, str] = {}
         self._limit = limit
         self._fallback = fallback
-        self._allowed = re.compile(f"[{allowed}]+")
-        self._refused = re.compile(f"[^{allowed}]")
+        self._characters = allowed
         self._written: dict[str, str] = {}
         self._used: set[str] = set()
 
@@ -39,13 +39,19 @@ class Fitter:
         return written
 
     def _fresh(self, word: str) -> str:
-        fits = len(word) <= self._limit and self._allowed.fullmatch(word)
-        base = word if fits else self._refused.sub("_", word)[: self._limit] or self._fallback
+        allowed, refused = _patterns(self._characters)
+        fits = len(word) <= self._limit and allowed.fullmatch(word)
+        base = word if fits else refused.sub("_", word)[: self._limit] or self._fallback
         candidate, count = base, 1
         while candidate in self._used:
             count += 1
             candidate = f"{base[: self._limit - 8]}_{count}"
         return candidate
+
+
+@lru_cache(maxsize=16)
+def _patterns(characters: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    return re.compile(f"[{characters}]+"), re.compile(f"[^{characters}]")
 
 
 class Ids:

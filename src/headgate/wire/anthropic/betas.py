@@ -27,13 +27,26 @@ _BY_TOOL: Final = {
     "advisor_20260301": "advisor-tool-2026-03-01",
     "mcp_toolset": _MCP_TOOLSET,
 }
+_SPECIAL: Final = frozenset((*_BY_KEY, "tools", "mcp_servers", "speed", "container", "output_config"))
+"""Keys without which only what is in the messages may need a beta."""
 _BY_TOOL_KEY: Final = ("defer_loading", "allowed_callers", "input_examples")
 _BY_BLOCK: Final = {"container_upload": _FILES, "tool_addition": _TOOL_CHANGES, "tool_removal": _TOOL_CHANGES}
 
 
 def needed(body: dict[str, Any], effort_beta: bool) -> list[str]:
     """Beta names for a written body, each once. `effort_beta`: effort is still a beta on this model."""
-    found: dict[str, None] = {name: None for key, name in _BY_KEY.items() if key in body}
+    found: dict[str, None] = {}
+    if not _SPECIAL.isdisjoint(body):
+        _named(body, effort_beta, found)
+    for message in body["messages"]:
+        if isinstance(message["content"], list):
+            _blocks(message["content"], found)
+    return list(found)
+
+
+def _named(body: dict[str, Any], effort_beta: bool, found: dict[str, None]) -> None:
+    """By the body's own keys."""
+    found.update((name, None) for key, name in _BY_KEY.items() if key in body)
     for tool in body.get("tools", ()):
         name = _BY_TOOL.get(tool.get("type", ""))
         if name:
@@ -43,16 +56,12 @@ def needed(body: dict[str, Any], effort_beta: bool) -> list[str]:
     if "mcp_servers" in body and _MCP_TOOLSET not in found:
         found[_MCP] = None
     _special(body, found)
-    for message in body["messages"]:
-        if isinstance(message["content"], list):
-            _blocks(message["content"], found)
     config = body.get("output_config")
     if isinstance(config, dict):
         if effort_beta and "effort" in config:
             found["effort-2025-11-24"] = None
         if "task_budget" in config:
             found["task-budgets-2026-03-13"] = None
-    return list(found)
 
 
 def _special(body: dict[str, Any], found: dict[str, None]) -> None:

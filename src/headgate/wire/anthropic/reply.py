@@ -40,15 +40,13 @@ def read_message(document: dict[str, Any], echo: ir.Echo | None = None) -> ir.Re
         blocks = [restore(block, echo) for block in blocks]
     usage = optional(document, "usage", dict, "")
     extra = {key: value for key, value in document.items() if key not in TOP}
-    choice = ir.Choice(
-        turn=ir.Turn(role="assistant", blocks=blocks),
-        finish=read_finish(
-            optional(document, "stop_reason", str, ""),
-            optional(document, "stop_sequence", str, ""),
-            calls=any(isinstance(block, ir.ToolCall) for block in blocks),
-            pending=bool(blocks) and isinstance(blocks[-1], ir.ToolCall),
-        ),
+    finish = read_finish(
+        optional(document, "stop_reason", str, ""),
+        optional(document, "stop_sequence", str, ""),
+        calls=ir.ToolCall in map(type, blocks),
+        pending=bool(blocks) and isinstance(blocks[-1], ir.ToolCall),
     )
+    choice = ir.Choice(ir.Turn("assistant", blocks), finish=finish)
     return ir.Reply(
         choices=[choice],
         id=optional(document, "id", str, ""),

@@ -21,7 +21,7 @@ from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
 from headgate.wire.anthropic.turns import Conversation
 from headgate.wire.claude import OFF
 from headgate.wire.dialect import Target
-from headgate.wire.neutral import NEUTRAL
+from headgate.wire.neutral import unsupported
 from headgate.wire.shape import says_bad_request
 from headgate.wire.words import Fitter
 
@@ -73,7 +73,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
     if target.modify_params:
         _repair(talk, tools, plan, facts)
 
-    dropped = [*plan.dropped, *tools.dropped, *talk.dropped, *_unsupported(request)]
+    dropped = [*plan.dropped, *tools.dropped, *talk.dropped, *unsupported(request)]
     body: dict[str, Any] = {"model": target.model, "max_tokens": plan.max_tokens}
     if talk.system:
         body["system"] = talk.written_system()
@@ -123,14 +123,6 @@ def _repair(talk: Conversation, tools: Tools, plan: reasoning.Plan, facts: Facts
         talk.insert_placeholder(len(talk.messages))
     if not tools.tools and talk.has_calls():
         tools.tools.append(dict(DUMMY_TOOL))
-
-
-def _unsupported(request: ir.Request) -> list[str]:
-    return [
-        name
-        for name, neutral in NEUTRAL.items()
-        if (value := getattr(request, name)) is not None and value not in neutral
-    ]
 
 
 def _scalars(request: ir.Request, body: dict[str, Any], dropped: list[str]) -> None:

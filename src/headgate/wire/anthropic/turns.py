@@ -244,6 +244,8 @@ def _order(message: Message) -> None:
     A turn that opens with thinking, or that holds blocks only Anthropic knows, is the model's own order.
     """
     content = message.content
+    if len(content) < 2:
+        return
     if message.role == "user":
         content.sort(key=lambda node: node["type"] != "tool_result")
     elif message.role == "assistant" and content[0]["type"] not in ("thinking", "redacted_thinking"):

@@ -19,7 +19,7 @@ from headgate.wire.bedrock.request import MODEL_FIELDS
 from headgate.wire.bedrock.tools import DUMMY_TOOL, JSON_ORDER, NAME_LIMIT, Tools, write_tools
 from headgate.wire.bedrock.turns import Conversation, limit_marks
 from headgate.wire.dialect import Target
-from headgate.wire.neutral import NEUTRAL
+from headgate.wire.neutral import unsupported
 from headgate.wire.shape import says_bad_request
 from headgate.wire.words import Fitter
 
@@ -77,7 +77,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         _put_back(fields, key, value)
     if fields:
         body[MODEL_FIELDS] = fields
-    dropped = [*planned.dropped, *tools.dropped, *talk.dropped, *_unsupported(request)]
+    dropped = [*planned.dropped, *tools.dropped, *talk.dropped, *unsupported(request)]
     _notes(request, body)
     _extras(request.extra or {}, facts, body, dropped)
     messages = [message["content"] for message in body["messages"]]
@@ -96,14 +96,6 @@ def _repair(talk: Conversation, tools: Tools) -> None:
         talk.insert_placeholder(0)
     if not tools.tools and talk.has_calls():
         tools.tools.append(dict(DUMMY_TOOL))
-
-
-def _unsupported(request: ir.Request) -> list[str]:
-    return [
-        name
-        for name, neutral in NEUTRAL.items()
-        if (value := getattr(request, name)) is not None and value not in neutral
-    ]
 
 
 def _notes(request: ir.Request, body: dict[str, Any]) -> None:

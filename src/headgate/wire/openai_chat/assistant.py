@@ -217,6 +217,9 @@ def write_assistant(turn: ir.Turn, answer: bool, dropped: list[str], where: str)
     return draft.message()
 
 
+_TEXT: Final = {"type", "text"}
+
+
 class Draft:
     """A message in the making: each kind of block knows its place."""
 
@@ -246,10 +249,12 @@ class Draft:
 
     def message(self) -> dict[str, Any]:
         node = self.node
-        plain = all(part.keys() == {"type", "text"} for part in self.parts)
         if self.parts:
-            whole = plain and not self.listed and (self.answer or self.turn.flat or len(self.parts) == 1)
-            node["content"] = "".join(part["text"] for part in self.parts) if whole else self.parts
+            whole = not self.listed and (self.answer or self.turn.flat or len(self.parts) == 1)
+            if whole and all(part.keys() == _TEXT for part in self.parts):
+                node["content"] = "".join([part["text"] for part in self.parts])
+            else:
+                node["content"] = self.parts
         if self.fields:
             node[FIELDS] = self.fields
         return restore(node, self.kept) if self.kept else node
@@ -267,16 +272,20 @@ class Draft:
         return self._part(block)
 
     def _annotate(self, block: ir.Text) -> None:
-        shown = [c for c in block.citations or () if c.url is None]
-        named = [c for c in block.citations or () if c.url is not None]
+        if block.citations:
+            self._cite(block, block.citations)
+        if block.signature is not None:
+            self.fields.setdefault("thought_signatures", []).append(block.signature)
+
+    def _cite(self, block: ir.Text, citations: list[ir.Citation]) -> None:
+        shown = [citation for citation in citations if citation.url is None]
+        named = [citation for citation in citations if citation.url is not None]
         if named:
             self.node.setdefault("annotations", []).extend(
                 write_citation(citation, self.length, len(block.text)) for citation in named
             )
         if shown:
             self.fields.setdefault("citations", []).append([show_citation(citation) for citation in shown])
-        if block.signature is not None:
-            self.fields.setdefault("thought_signatures", []).append(block.signature)
 
     def _thinking(self, block: ir.Thinking) -> bool:
         """A vendor's sealed reasoning is left out of a request without a word: nobody else can read it."""

@@ -8,6 +8,7 @@ https://docs.x.ai/docs/guides/reasoning (reasoning tokens are counted apart),
 https://api-docs.deepseek.com/guides/kv_cache (`prompt_cache_hit_tokens`).
 """
 
+from operator import attrgetter
 from typing import Any, Final
 
 from headgate.wire import ir
@@ -51,7 +52,8 @@ _PLACES: Final[dict[str, tuple[tuple[str, str], ...]]] = {
         ("", "num_search_queries"),
     ),
 }
-_FIRST: Final = [(field, *places[0]) for field, places in _PLACES.items()]
+_FIRST: Final = [places[0] for places in _PLACES.values()]
+_counts: Final = attrgetter(*_PLACES)
 _PLAIN: Final[dict[str, dict[str, str]]] = {
     "prompt_tokens": {},
     "completion_tokens": {},
@@ -153,8 +155,8 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output if usage.total is None else usage.total,
     }
-    for field, outer, key in _FIRST:
-        if (value := getattr(usage, field)) is not None:
+    for (outer, key), value in zip(_FIRST, _counts(usage), strict=True):
+        if value is not None:
             node.setdefault(outer, {})[key] = value
     if usage.cache_write is not None:
         node["cache_creation_input_tokens"] = usage.cache_write

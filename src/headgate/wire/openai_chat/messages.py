@@ -61,13 +61,12 @@ def _cacheable(block: ir.Block) -> bool:
 
 
 def _read_content(node: dict[str, Any], where: str) -> tuple[list[ir.Block], bool]:
-    place = at(where, "content")
     content = node.get("content")
     if isinstance(content, str):
         return [ir.Text(content)], True
     if isinstance(content, list):
-        return read_parts(content, place), False
-    raise Malformed(place, "required, expected a string or an array of parts")
+        return read_parts(content, at(where, "content")), False
+    raise Malformed(at(where, "content"), "required, expected a string or an array of parts")
 
 
 def _read_result(node: dict[str, Any], role: str, where: str) -> ir.ToolResult:
