@@ -159,7 +159,6 @@ class Call:
 
     def __init__(
         self,
-        *,
         id: str,  # noqa: A002 -- the field's name everywhere
         operation: Operation,
         dialect: Dialect,
@@ -282,10 +281,16 @@ class Call:
 
 def text_of(envelope: Mapping[str, Raw], key: str) -> str | None:
     """A top-level string, None where it is absent or no string."""
-    raw = bytes(envelope.get(key, b""))
-    if len(raw) < 2 or raw[:1] != b'"':
+    raw = envelope.get(key)
+    if raw is None:
         return None
-    return raw[1:-1].decode() if b"\\" not in raw else str(msgspec.json.decode(raw))
+    try:
+        return _text(raw)
+    except envelopes.UNREADABLE:
+        return None
+
+
+_text = msgspec.json.Decoder(str).decode
 
 
 def model_of(envelope: Mapping[str, Raw]) -> str:

@@ -101,17 +101,8 @@ class Gateway:
         options: Options = DEFAULT_OPTIONS,
     ) -> Call:
         """One that begins now."""
-        return Call(
-            id=self.new_id(),
-            operation=operation,
-            dialect=spoken,
-            envelope=envelope or {},
-            model=model,
-            stream=stream,
-            started=self.clock.monotonic(),
-            created=int(self.clock.time()),
-            options=options,
-        )
+        begun, now = self.clock.monotonic(), int(self.clock.time())
+        return Call(self.new_id(), operation, spoken, envelope or {}, model, stream, begun, now, options)
 
     def new_id(self) -> str:
         """Unique over processes and restarts, in the shape of a UUID as LiteLLM's call ids are."""

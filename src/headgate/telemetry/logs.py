@@ -92,15 +92,18 @@ def _milliseconds(seconds: float) -> float:
 def as_text(finished: Finished) -> bytes:
     """For a person at a terminal: time, status, what, where, how long, how much."""
     record = finished.record
-    model = f"{record.operation} {record.model}"
+    model = record.model
     if record.upstream_model:
-        model += f" -> {record.provider}/{record.upstream_model}"
-    took = f"{round(record.seconds * 1000)} ms"
-    if finished.stream and (first := record.seconds_to_first_token):
-        took += f" (first token {round(first * 1000)} ms)"
-    used = f" {record.input_tokens}+{record.output_tokens} tokens" if record.input_tokens else ""
-    cost = f" ${shown(record.cost)}" if record.cost is not None else ""
+        model = f"{model} -> {record.provider}/{record.upstream_model}"
+    if not model.isprintable():
+        model = _line(model)
     more = ""
+    if finished.stream and (first := record.seconds_to_first_token):
+        more = f" (first token {round(first * 1000)} ms)"
+    if record.input_tokens:
+        more += f" {record.input_tokens}+{record.output_tokens} tokens"
+    if record.cost is not None:
+        more += f" ${shown(record.cost)}"
     if record.attempts > 1:
         more += f" {record.attempts} tries"
     if record.fallbacks:
@@ -109,13 +112,14 @@ def as_text(finished: Finished) -> bytes:
         more += f" dropped {_line(','.join(finished.dropped))}"
     if record.error:
         more += f" {record.error}: {_line(finished.message)}"
-    head = f"{_clock(int(record.ended))} {record.status} {_line(model)}"
-    return f"{head} {took}{used}{cost}{more} [{record.id}]".encode("utf-8", "replace")
+    took = round((record.ended - record.started) * 1000)
+    head = f"{_clock(int(record.ended))} {record.status} {record.operation}"
+    return f"{head} {model} {took} ms{more} [{record.id}]".encode("utf-8", "replace")
 
 
 def _line(text: str) -> str:
     """What clients and providers say stays on its line, and commands no terminal."""
-    return text if text.isprintable() else "".join(char if char.isprintable() else " " for char in text)
+    return "".join(char if char.isprintable() else " " for char in text)
 
 
 _encode: Final = msgspec.json.Encoder().encode
