@@ -117,6 +117,7 @@ class Journal:
     def _retire(self, segment: Segment) -> None:
         segment.close()
         if segment.used:
+            os.truncate(segment.path, segment.used)
             self._finished.append(segment.path)
         else:
             segment.path.unlink(missing_ok=True)
@@ -200,7 +201,8 @@ def read(path: Path) -> tuple[list[bytes], bytes]:
             break
         records.append(record)
         at = end
-    return records, data[at:].rstrip(b"\0")
+    rest = data[at:]
+    return records, b"" if rest == bytes(len(rest)) else rest.rstrip(b"\0")
 
 
 def set_aside(path: Path, rest: bytes) -> Path:

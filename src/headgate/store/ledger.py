@@ -216,10 +216,9 @@ def _insert(connection: Connection, into: str, rows: Sequence[tuple[Any, ...]]) 
     row = f"({', '.join('?' * len(rows[0]))})"
     at = 0
     for size in _SIZES:
+        statement = f"INSERT INTO {into} VALUES {', '.join([row] * size)}"  # noqa: S608 -- names of ours
         while len(rows) - at >= size:
-            values = tuple(chain.from_iterable(rows[at : at + size]))
-            statement = f"INSERT INTO {into} VALUES {', '.join([row] * size)}"  # noqa: S608 -- names of ours
-            connection.exec_driver_sql(statement, values)
+            connection.exec_driver_sql(statement, tuple(chain.from_iterable(rows[at : at + size])))
             at += size
 
 

@@ -6,10 +6,11 @@ Records that are alike are added up first, so that a batch of thousands is a han
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from sqlalchemy import func, select, tuple_
+from sqlalchemy import Table, func, select, tuple_
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
@@ -107,7 +108,7 @@ _shared: Final = attrgetter(
 
 
 def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -> dict[Scope, int]:
-    paid = {alike: sum(record.cost or 0 for record in group) for alike, group in groups.items()}
+    paid = {alike: sum([record.cost or 0 for record in group]) for alike, group in groups.items()}
     payers = {alike: alike.payers() for alike, cost in paid.items() if cost}
     scopes = sorted({scope for found in payers.values() for scope in found})  # one order: no deadlocks
     if not scopes:
@@ -116,7 +117,7 @@ def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -
     sums: dict[Scope, list[int]] = {scope: [0, 0] for scope in scopes}
     for alike, found in payers.items():
         group, cost = groups[alike], paid[alike]
-        earliest = min(record.ended for record in group)
+        earliest = min([record.ended for record in group])
         for scope in found:
             row, since = sums[scope], begun.get(scope, 0.0)
             row[1] += cost
@@ -125,9 +126,7 @@ def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -
         {"kind": kind, "id": name, "spend": now, "total": ever, "since": begun.get((kind, name), 0.0)}
         for (kind, name), (now, ever) in sums.items()
     ]
-    made = insert(connection, spend)
-    changes = {name: spend.c[name] + made.excluded[name] for name in ("spend", "total")}
-    connection.execute(_upsert(made, ["kind", "id"], changes), rows)
+    connection.execute(_adding(connection.dialect.name, spend, ("spend", "total")), rows)
     return {scope: ever for scope, (_, ever) in sums.items()}
 
 
@@ -135,11 +134,11 @@ def _sums(group: Sequence["Record"]) -> list[int]:
     """In the order of `tables.sums`."""
     parts = [record.tokens for record in group if record.tokens]
     return [
-        sum(record.cost or 0 for record in group),
+        sum([record.cost or 0 for record in group]),
         len(group),
-        sum(record.status >= 400 for record in group),
-        sum(record.input_tokens for record in group),
-        sum(record.output_tokens for record in group),
+        sum([record.status >= 400 for record in group]),
+        sum([record.input_tokens for record in group]),
+        sum([record.output_tokens for record in group]),
         *(sum(part.get(name, 0) for part in parts) for name in ("cache_read", "cache_write", "reasoning")),
     ]
 
@@ -154,9 +153,7 @@ def _add_days(connection: Connection, table: Any, found: dict[tuple[str, ...], l
     rows = [
         dict(zip((*names, *tables.sums), (*at, *values), strict=True)) for at, values in sorted(found.items())
     ]
-    made = insert(connection, table)
-    changes = {name: table.c[name] + made.excluded[name] for name in tables.sums}
-    connection.execute(_upsert(made, names, changes), rows)
+    connection.execute(_adding(connection.dialect.name, table, tables.sums), rows)
 
 
 def _greet(connection: Connection, names: Sequence[str], now: float) -> None:
@@ -170,7 +167,19 @@ def _greet(connection: Connection, names: Sequence[str], now: float) -> None:
 
 def insert(connection: Connection, table: Any) -> Any:
     """An INSERT that may end in ON CONFLICT."""
-    if connection.dialect.name == "sqlite":
+    return _insert(connection.dialect.name, table)
+
+
+@cache
+def _adding(dialect: str, table: Table, names: tuple[str, ...]) -> Insert:
+    """Rows, or what is added to those that are there. Made once: to put it together takes longer than to run it."""
+    made = _insert(dialect, table)
+    keys = [column.name for column in table.primary_key.columns]
+    return _upsert(made, keys, {name: table.c[name] + made.excluded[name] for name in names})
+
+
+def _insert(dialect: str, table: Table) -> Any:
+    if dialect == "sqlite":
         return sqlite.insert(table)
     from sqlalchemy.dialects import postgresql  # 2 MB that an embedded database does not need
 
