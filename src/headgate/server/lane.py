@@ -99,6 +99,7 @@ class Lane(HttpToolsProtocol):
             self._timer = None
         if self._task is not None:
             self._task.cancel()
+            self.tasks.discard(self._task)  # one that had not begun has nothing to end
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
