@@ -159,6 +159,13 @@ class Opaque(Struct, tag="opaque", kw_only=True, omit_defaults=True):
 Block: TypeAlias = Text | Image | Audio | File | ToolCall | ToolResult | Thinking | Refusal | Opaque
 
 
+def bare_text(block: Block) -> str | None:
+    """The text of a block that is nothing else, as most are; None of any other."""
+    if type(block) is not Text or block.extra is not None or block.cache is not None:
+        return None
+    return block.text if block.citations is None and block.signature is None else None
+
+
 class Turn(Node):
     """One message. Tool results are blocks of user turns, as Anthropic and Gemini have it.
 

@@ -23,8 +23,11 @@ _values: Final = attrgetter(*NEUTRAL)
 
 def unsupported(request: Request) -> list[str]:
     """Those of them that ask for something."""
+    values = _values(request)
+    if values.count(None) == len(values):
+        return []
     return [
         name
-        for (name, neutral), value in zip(NEUTRAL.items(), _values(request), strict=True)
+        for (name, neutral), value in zip(NEUTRAL.items(), values, strict=True)
         if value is not None and value not in neutral
     ]

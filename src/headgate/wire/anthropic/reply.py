@@ -39,7 +39,9 @@ def read_message(document: dict[str, Any], echo: ir.Echo | None = None) -> ir.Re
     if echo is not None:
         blocks = [restore(block, echo) for block in blocks]
     usage = optional(document, "usage", dict, "")
-    extra = {key: value for key, value in document.items() if key not in TOP}
+    extra = {}
+    if not document.keys() <= TOP:
+        extra = {key: value for key, value in document.items() if key not in TOP}
     finish = read_finish(
         optional(document, "stop_reason", str, ""),
         optional(document, "stop_sequence", str, ""),

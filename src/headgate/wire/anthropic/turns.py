@@ -120,6 +120,10 @@ class Conversation:
     def _blocks(self, turn: ir.Turn, at: int) -> list[dict[str, Any]]:
         out: list[dict[str, Any]] = []
         for number, block in enumerate(turn.blocks):
+            if (text := ir.bare_text(block)) is not None:
+                if text.strip():
+                    out.append({"type": "text", "text": text})
+                continue
             node = self._block(block, f"messages[{at}].content[{number}]")
             if node is not None:
                 out.append(node)

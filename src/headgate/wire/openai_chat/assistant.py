@@ -211,10 +211,19 @@ def _read_function(node: dict[str, Any], where: str, answer: bool) -> list[ir.Bl
 
 def write_assistant(turn: ir.Turn, answer: bool, dropped: list[str], where: str) -> dict[str, Any]:
     """The message. `dropped` takes what a request can't say; a reply says everything."""
+    if (text := _only_text(turn)) is not None:
+        return {"role": "assistant", "content": text}
     draft = Draft(answer, dropped, where, turn)
     for index, block in enumerate(turn.blocks):
         draft.add(index, block)
     return draft.message()
+
+
+def _only_text(turn: ir.Turn) -> str | None:
+    """Of a turn that is one text and says nothing else, as most are."""
+    if len(turn.blocks) != 1 or turn.extra is not None or turn.name is not None:
+        return None
+    return ir.bare_text(turn.blocks[0])
 
 
 _TEXT: Final = {"type", "text"}

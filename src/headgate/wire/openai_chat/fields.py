@@ -155,9 +155,11 @@ def write_usage(usage: ir.Usage) -> dict[str, Any]:
         "completion_tokens": usage.output,
         "total_tokens": usage.input + usage.output if usage.total is None else usage.total,
     }
-    for (outer, key), value in zip(_FIRST, _counts(usage), strict=True):
-        if value is not None:
-            node.setdefault(outer, {})[key] = value
+    counts = _counts(usage)
+    if counts.count(None) < len(counts):
+        for (outer, key), value in zip(_FIRST, counts, strict=True):
+            if value is not None:
+                node.setdefault(outer, {})[key] = value
     if usage.cache_write is not None:
         node["cache_creation_input_tokens"] = usage.cache_write
         node["cache_read_input_tokens"] = usage.cache_read or 0

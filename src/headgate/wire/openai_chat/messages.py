@@ -43,9 +43,10 @@ def read_message(value: Any, where: str) -> ir.Turn:
 
 
 def _read_spoken(node: dict[str, Any], role: Any, where: str) -> ir.Turn:
+    text = node.get("content")
+    if type(text) is str and node.keys() == _PLAIN:
+        return ir.Turn(role, [ir.Text(text)], None, True)
     blocks, flat = _read_content(node, where)
-    if node.keys() == _PLAIN and flat:
-        return ir.Turn(role=role, blocks=blocks, flat=True)
     mark = cache_mark(node, where)
     if mark is not None and blocks and _cacheable(blocks[-1]):
         blocks[-1].cache = mark  # type: ignore[union-attr]  # _cacheable said so

@@ -45,6 +45,8 @@ _SCALARS: Final[dict[str, tuple[str, type]]] = {
     "metadata": ("metadata", dict),
     "service_tier": ("service_tier", str),
 }
+_SURE: Final = frozenset(("model", "messages", *_SCALARS))
+"""Keys of which all is said by the IR, where they hold anything."""
 _LIMIT: Final = "max_completion_tokens"
 _OTHERS: Final = frozenset(
     {
@@ -103,10 +105,12 @@ def read_request(body: Mapping[str, Any]) -> ir.Request:
         if options != {"include_usage": request.stream_usage} or request.stream_usage is None:
             spelling["stream_options"] = options
     request.spelling = {FAMILY: spelling}
-    spelling.update((key, value) for key, value in body.items() if _says_nothing(key, value, request))
-    extra = {key: value for key, value in body.items() if _unnamed(key, value, request)}
-    if extra:
-        request.extra = {FAMILY: extra}
+    odd = {key: value for key, value in body.items() if value is None or key not in _SURE}
+    if odd:
+        spelling.update((key, value) for key, value in odd.items() if _says_nothing(key, value, request))
+        extra = {key: value for key, value in odd.items() if _unnamed(key, value, request)}
+        if extra:
+            request.extra = {FAMILY: extra}
     return request
 
 
