@@ -57,8 +57,13 @@ class Record(Struct, array_like=True):
 
     @property
     def retries(self) -> int:
-        count = self.attempts - 1 - self.fallbacks
-        return count if count > 0 else 0
+        return retries(self.attempts, self.fallbacks)
+
+
+def retries(attempts: int, fallbacks: int) -> int:
+    """Of the deployments of one group: the first try is none, and the first of a fallback is none."""
+    count = attempts - 1 - fallbacks
+    return count if count > 0 else 0
 
 
 class Finished(Struct):

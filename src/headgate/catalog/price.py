@@ -160,6 +160,7 @@ class PriceSheet(Struct, frozen=True):
         return (usage.input - read) * price + read * price_read + usage.output * price_out
 
     def total(self, usage: Usage, tier: str = "standard") -> Decimal:
+        """The whole cost in US dollars, unrounded."""
         return self.cost(usage, tier).total
 
     def cost(self, usage: Usage, tier: str = "standard") -> Cost:

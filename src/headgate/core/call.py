@@ -101,6 +101,7 @@ class Options(Struct, frozen=True, kw_only=True):
 
 
 DEFAULT_OPTIONS = Options()
+_text: Final = msgspec.json.Decoder(str).decode
 
 
 class Call:
@@ -261,12 +262,6 @@ class Call:
         return sum(leg.cost for leg in self.legs if leg.cost)
 
     @property
-    def retries(self) -> int:
-        """Of the deployments of one group; a fallback is none."""
-        count = self.attempts - 1 - self.hops
-        return count if count > 0 else 0
-
-    @property
     def size(self) -> int:
         """Bytes of what is asked."""
         return sum(map(len, self.envelope.values()))
@@ -288,9 +283,6 @@ def text_of(envelope: Mapping[str, Raw], key: str) -> str | None:
         return _text(raw)
     except envelopes.UNREADABLE:
         return None
-
-
-_text = msgspec.json.Decoder(str).decode
 
 
 def model_of(envelope: Mapping[str, Raw]) -> str:

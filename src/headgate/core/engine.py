@@ -281,10 +281,7 @@ class Engine:
             await self._rare.locate(deployment)
         if call.errand is None:
             pictures = self._rare.pictures if call.operation in PICTURES else None
-            prepared = prepare(call, deployment)
-            if prepared.remote or prepared.uploads:
-                prepared = await self._with_media(call, deployment, prepared)
-            call.path = prepared.path
+            prepared = await self.prepared(call, deployment)
             kind = self._rare.several if prepared.more else Single
             attempt = kind(call, deployment, prepared, on_break, pictures)
         else:
@@ -327,19 +324,16 @@ class Engine:
         """The body, with the media in it that the target doesn't fetch itself. Raises as `prepare` does, and
         ImageFetchError."""
         prepared = prepare(call, deployment)
-        if prepared.remote or prepared.uploads:
-            prepared = await self._with_media(call, deployment, prepared)
-        call.path = prepared.path
-        return prepared
-
-    async def _with_media(self, call: Call, deployment: Deployment, prepared: Prepared) -> Prepared:
         if prepared.remote:
             transport = self._transports[prepared.route.origin.scheme]
             held = call.files.held if call.files else {}
             await inline(prepared.remote, transport, self._media_hosts, held)
         if prepared.uploads and prepared.request is not None:
             prepared.request = await self._rare.uploaded(prepared.request, deployment)
-        return prepare(call, deployment, prepared.request)
+        if prepared.remote or prepared.uploads:
+            prepared = prepare(call, deployment, prepared.request)
+        call.path = prepared.path
+        return prepared
 
     async def ask(self, call: Call, deployment: Deployment, timeouts: Timeouts) -> Answer:
         """A whole answer of this deployment, asked once; nothing is learned from it about its calls. Raises

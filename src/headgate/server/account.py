@@ -42,7 +42,7 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
             gateway.lost_records += 1
             gateway.report(error, call.id)
     record.metadata = record.request = record.response = None
-    message = call.error.message[:MOST_OF_MESSAGE] if call.error is not None else ""
+    message = call.error.message[:_MESSAGE] if call.error is not None else ""
     finished = Finished(
         record, booking.caller.name, call.path, call.stream, _overhead(call), call.dropped, message
     )
@@ -69,12 +69,10 @@ def _record(
     caller, deployment, error = booking.caller, call.deployment, call.error
     begun = now - (call.ended - call.started)
     group = row = provider = None
-    if deployment is None:
-        group = (
-            call.model if call.model in gateway.snapshot.groups else None
-        )  # nobody sums what clients think up
-    else:
+    if deployment is not None:
         group, row, provider = deployment.group, deployment.id, deployment.provider.id
+    elif call.model in gateway.snapshot.groups:  # sums are not kept by what clients think up
+        group = call.model
     model = call.upstream_model or (deployment.model if deployment is not None else None)
     request = None
     if booking.response is not None and booking.request:
@@ -123,4 +121,5 @@ _NO_TEXT: Final = PICTURES | {"embeddings"}
 """Operations whose answers have no tokens in proportion to their length."""
 _KINDS: Final = ("cache_read", "cache_write", "reasoning", "audio_input", "audio_output")
 _amounts: Final = attrgetter(*_KINDS)
-MOST_OF_MESSAGE: Final = 500
+_MESSAGE: Final = 500
+"""Characters of an error that the log shows."""

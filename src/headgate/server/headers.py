@@ -11,6 +11,7 @@ from headgate.core.deployment import Deployment
 from headgate.errors import BadRequestError
 from headgate.money import shown
 from headgate.ports import Headers
+from headgate.record import retries
 from headgate.server.lines import KEY_HEADERS, Lines
 
 TIMEOUT_HEADERS: Final = (b"x-headgate-timeout", b"x-litellm-timeout")
@@ -77,7 +78,7 @@ def of_call(call: Call, now: float) -> bytes:
         b"x-litellm-call-id: %b\r\nx-headgate-call-id: %b\r\nx-litellm-attempted-retries: %d\r\n"
         b"x-litellm-attempted-fallbacks: %d\r\nx-litellm-response-duration-ms: %.3f\r\n"
         b"x-litellm-overhead-duration-ms: %.3f\r\n"
-        % (call_id, call_id, call.retries, call.hops, spent, ours if ours > 0 else 0.0)
+        % (call_id, call_id, retries(call.attempts, call.hops), call.hops, spent, ours if ours > 0 else 0.0)
     )
     if call.cost is not None:
         text += b"x-litellm-response-cost: %b\r\n" % shown(call.cost).encode()

@@ -111,8 +111,7 @@ class Lane(HttpToolsProtocol):
                 self._held = []
                 self._refuse(400, f"more than {HELD_LIMIT} bytes were sent ahead")
             return
-        if self.timeout_keep_alive_task is not None:  # uvicorn has answered what was before
-            self._unset_keepalive_if_required()
+        self._unset_keepalive_if_required()
         known, first = self._known, not (self._loose or self._reading)
         if first and known is not None and data.startswith(known.before) and self._known_again(known, data):
             return

@@ -97,8 +97,7 @@ async def reserve(
             amount *= _answers(group, call)
         elif meters.budgets:
             amount = _likely(ceiling, call, body, uploaded)
-    taken = meters.reserve(tokens, amount, gateway.clock.time())
-    booking.hold = taken if isinstance(taken, Hold) else await hold(gateway, meters, tokens, amount)
+    booking.hold = await hold(gateway, meters, tokens, amount)
 
 
 async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Hold:

@@ -112,7 +112,7 @@ def as_text(finished: Finished) -> bytes:
         more += f" dropped {_line(','.join(finished.dropped))}"
     if record.error:
         more += f" {record.error}: {_line(finished.message)}"
-    took = round((record.ended - record.started) * 1000)
+    took = round(record.seconds * 1000)
     head = f"{_clock(int(record.ended))} {record.status} {record.operation}"
     return f"{head} {model} {took} ms{more} [{record.id}]".encode("utf-8", "replace")
 

@@ -100,8 +100,6 @@ def sampling(
     """
     given = {"temperature": request.temperature, "top_p": request.top_p, "top_k": request.top_k}
     wanted: dict[str, Any] = {key: value for key, value in given.items() if value is not None}
-    if not wanted:
-        return {}, []
     if wanted.get("temperature", 0) > hottest:
         wanted["temperature"] = hottest
     if takes and not thinking and (pair or len(wanted) < 2):

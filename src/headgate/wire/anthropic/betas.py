@@ -27,7 +27,7 @@ _BY_TOOL: Final = {
     "advisor_20260301": "advisor-tool-2026-03-01",
     "mcp_toolset": _MCP_TOOLSET,
 }
-_SPECIAL: Final = frozenset((*_BY_KEY, "tools", "mcp_servers", "speed", "container", "output_config"))
+_FEATURES: Final = frozenset((*_BY_KEY, "tools", "mcp_servers", "speed", "container", "output_config"))
 """Keys without which only what is in the messages may need a beta."""
 _BY_TOOL_KEY: Final = ("defer_loading", "allowed_callers", "input_examples")
 _BY_BLOCK: Final = {"container_upload": _FILES, "tool_addition": _TOOL_CHANGES, "tool_removal": _TOOL_CHANGES}
@@ -36,7 +36,7 @@ _BY_BLOCK: Final = {"container_upload": _FILES, "tool_addition": _TOOL_CHANGES, 
 def needed(body: dict[str, Any], effort_beta: bool) -> list[str]:
     """Beta names for a written body, each once. `effort_beta`: effort is still a beta on this model."""
     found: dict[str, None] = {}
-    if not _SPECIAL.isdisjoint(body):
+    if not _FEATURES.isdisjoint(body):
         _named(body, effort_beta, found)
     for message in body["messages"]:
         if isinstance(message["content"], list):

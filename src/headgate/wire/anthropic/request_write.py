@@ -21,7 +21,7 @@ from headgate.wire.anthropic.tools import JSON_ORDER, Tools, write_tools
 from headgate.wire.anthropic.turns import Conversation
 from headgate.wire.claude import OFF
 from headgate.wire.dialect import Target
-from headgate.wire.neutral import unsupported
+from headgate.wire.neutral import OPENAI
 from headgate.wire.shape import says_bad_request
 from headgate.wire.words import Fitter
 
@@ -73,7 +73,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
     if target.modify_params:
         _repair(talk, tools, plan, facts)
 
-    dropped = [*plan.dropped, *tools.dropped, *talk.dropped, *unsupported(request)]
+    dropped = [*plan.dropped, *tools.dropped, *talk.dropped, *OPENAI.asked(request)]
     body: dict[str, Any] = {"model": target.model, "max_tokens": plan.max_tokens}
     if talk.system:
         body["system"] = talk.written_system()

@@ -19,7 +19,7 @@ from headgate.wire.bedrock.request import MODEL_FIELDS
 from headgate.wire.bedrock.tools import DUMMY_TOOL, JSON_ORDER, NAME_LIMIT, Tools, write_tools
 from headgate.wire.bedrock.turns import Conversation, limit_marks
 from headgate.wire.dialect import Target
-from headgate.wire.neutral import unsupported
+from headgate.wire.neutral import OPENAI
 from headgate.wire.shape import says_bad_request
 from headgate.wire.words import Fitter
 
@@ -77,7 +77,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         _put_back(fields, key, value)
     if fields:
         body[MODEL_FIELDS] = fields
-    dropped = [*planned.dropped, *tools.dropped, *talk.dropped, *unsupported(request)]
+    dropped = [*planned.dropped, *tools.dropped, *talk.dropped, *OPENAI.asked(request)]
     _notes(request, body)
     _extras(request.extra or {}, facts, body, dropped)
     messages = [message["content"] for message in body["messages"]]

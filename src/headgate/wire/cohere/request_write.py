@@ -18,6 +18,7 @@ from headgate.wire.cohere.messages import Conversation
 from headgate.wire.cohere.parts import FAMILY, own
 from headgate.wire.cohere.request import SCALARS
 from headgate.wire.dialect import Target
+from headgate.wire.neutral import Neutral
 from headgate.wire.shape import says_bad_request
 
 _NATIVE: Final = frozenset(
@@ -32,16 +33,18 @@ _HARMLESS: Final = frozenset(
     }
 )  # fmt: skip
 """Keys of other formats that change nothing in the answer."""
-_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {
-    "parallel_tools": (True,),
-    "n": (1,),
-    "logit_bias": ({},),
-    "top_logprobs": (0,),
-    "modalities": (["text"],),
-    "audio": (),
-    "verbosity": ("medium",),
-    "service_tier": ("auto", "default", "standard_only"),
-}
+_NEUTRAL: Final = Neutral(
+    {
+        "parallel_tools": (True,),
+        "n": (1,),
+        "logit_bias": ({},),
+        "top_logprobs": (0,),
+        "modalities": (["text"],),
+        "audio": (),
+        "verbosity": ("medium",),
+        "service_tier": ("auto", "default", "standard_only"),
+    }
+)
 """Parameters without a twin, and the values of each that ask for nothing special."""
 _NAMES: Final = {"parallel_tools": "parallel_tool_calls"}
 _BUDGETS: Final = {"minimal": 128, "low": 1024, "medium": 2048}
@@ -67,11 +70,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["thinking"] = thinking
     if request.stream:
         body["stream"] = True
-    dropped += [
-        _NAMES.get(name, name)
-        for name, neutral in _NEUTRAL.items()
-        if (value := getattr(request, name)) is not None and value not in neutral
-    ]
+    dropped += [_NAMES.get(name, name) for name in _NEUTRAL.asked(request)]
     for family, fields in (request.extra or {}).items():
         for key, value in fields.items():
             if family == FAMILY or key in _NATIVE:

@@ -22,6 +22,7 @@ from headgate.wire.gemini.names import Names
 from headgate.wire.gemini.parts import DETAILS
 from headgate.wire.gemini.request import MADE_IDS, QUIET, TIERS
 from headgate.wire.gemini.tools_write import write_tools
+from headgate.wire.neutral import Neutral
 from headgate.wire.shape import says_bad_request
 
 _NATIVE: Final = frozenset(
@@ -39,7 +40,7 @@ _HARMLESS: Final = frozenset(
 
 _TIERS: Final = {ours: native for native, ours in TIERS.items()}
 _NO_TIER: Final = ("auto", "standard_only")
-_NEUTRAL: Final[dict[str, tuple[Any, ...]]] = {"logit_bias": ({},), "verbosity": ("medium",)}
+_NEUTRAL: Final = Neutral({"logit_bias": ({},), "verbosity": ("medium",)})
 """Parameters without a twin, and the values of each that ask for nothing special."""
 
 
@@ -71,11 +72,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["serviceTier"] = _TIERS[request.service_tier]
     elif request.service_tier is not None and request.service_tier not in _NO_TIER:
         dropped.append("service_tier")
-    dropped += [
-        name
-        for name, neutral in _NEUTRAL.items()
-        if (value := getattr(request, name)) is not None and value not in neutral
-    ]
+    dropped += _NEUTRAL.asked(request)
     _extras(request.extra or {}, body, dropped)
     echo = ir.Echo(tool_names=names.changed) if names.changed else None
     return ir.Written(body=body, dropped=dropped, echo=echo)

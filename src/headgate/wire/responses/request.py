@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 from headgate.wire import ir
 from headgate.wire.allowed import names_of
 from headgate.wire.dialect import Target
-from headgate.wire.neutral import NEUTRAL
+from headgate.wire.neutral import OPENAI
 from headgate.wire.responses.items import CALLS, read_input, write_input
 from headgate.wire.responses.parts import FAMILY, own, rest
 from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
@@ -201,7 +201,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
 
 
 def _asks(name: str, value: Any) -> bool:
-    return value is not None and value not in NEUTRAL.get(name, ())
+    return value is not None and value not in OPENAI.get(name, ())
 
 
 def _write_tool(
