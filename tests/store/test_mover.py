@@ -5,6 +5,7 @@ import logging
 import shutil
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -333,6 +334,19 @@ def test_what_is_no_record_stops_nobody(
     (aside,) = (tmp_path / "journal").glob("*" + journals.DAMAGED)
     assert aside.read_bytes() == b'not a record\n["too short"]'
     assert "set aside" in caplog.text
+
+
+def test_what_is_no_record_is_kept_where_its_segment_was_booked_before(
+    make: Callable[..., Mover], database: Database, tmp_path: Path
+) -> None:
+    """Whoever booked it may have died before it could set anything aside."""
+    _dead(tmp_path, _lines(1)[0], b"not a record")
+    (path,) = _segments(tmp_path)
+    database.write(partial(ledger.book_segment, name=path.stem, records=[record(0)]))
+    make().replay()
+    (aside,) = (tmp_path / "journal").glob("*" + journals.DAMAGED)
+    assert aside.read_bytes() == b"not a record"
+    assert _ids(database) == ["call-0"]
 
 
 @pytest.mark.parametrize(

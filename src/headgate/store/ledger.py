@@ -4,8 +4,8 @@
 """
 
 import time
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain, islice
 from typing import Any, Final
 
 import msgspec
@@ -32,7 +32,6 @@ __all__ = [
     "decoded",
     "encode",
     "forget",
-    "payers",
     "roll",
     "salvaged",
     "spent",
@@ -58,7 +57,8 @@ WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
 """What a database, or its driver, raises for a value that it does not take."""
 _MOST: Final = 2**53
 """No call has more tokens, or costs more."""
-_SIZES: Final = (256, 32, 4, 1)
+AT_ONCE: Final = 256
+_SIZES: Final = (AT_ONCE, 32, 4, 1)
 """Rows of a statement: few sizes, so that each is prepared once."""
 
 
@@ -87,26 +87,19 @@ def _part(raw: Raw) -> Any:
         return bytes(raw).decode("utf-8", "replace")
 
 
-def payers(record: Record) -> list[Scope]:
-    """Whose spend a call counts to."""
-    (alike,) = totals.gathered([record])
-    return alike.payers()
-
-
 def book(connection: Connection, records: Sequence[Record]) -> int:
     """How many were new: a record that is in the ledger already counts no more."""
     known = _known(connection, [record.id for record in records])
     fresh = list({record.id: record for record in records if record.id not in known}.values())
     if fresh:
-        _insert_calls(connection, fresh)
-        totals.add(connection, fresh)
+        _add(connection, fresh, rows=True)
     return len(fresh)
 
 
 def book_segment(
     connection: Connection,
     name: str,
-    records: Sequence[Record],
+    records: Iterable[Record],
     *,
     rows: bool = True,
     owner: str = "",
@@ -119,21 +112,26 @@ def book_segment(
     """
     marked = totals.insert(connection, segments).on_conflict_do_nothing(index_elements=["name"])
     marked = marked.values(name=name, booked=time.time()).execution_options(preserve_rowcount=True)
-    if not connection.execute(marked).rowcount or not records:
+    if not connection.execute(marked).rowcount:
         return {}
     if refused is None:
         paid = _add(connection, records, rows)
     else:
-        paid = _add_each(connection, records, rows, refused)
-    if owner:
+        paid = _add_each(connection, list(records), rows, refused)
+    if owner and paid:
         leases.booked(connection, owner, paid)
     return paid
 
 
-def _add(connection: Connection, records: Sequence[Record], rows: bool) -> Paid:
-    if rows:
-        _insert_calls(connection, records)
-    return totals.add(connection, records)
+def _add(connection: Connection, records: Iterable[Record], rows: bool) -> Paid:
+    """A few hundred at a time: thousands would drive all else out of the processor's caches."""
+    found: dict[totals.Alike, totals.Sums] = {}
+    left = iter(records)
+    while part := list(islice(left, AT_ONCE)):
+        if rows:
+            _insert_calls(connection, part)
+        totals.gather(part, found)
+    return totals.add(connection, found)
 
 
 def _add_each(connection: Connection, records: Sequence[Record], rows: bool, refused: list[Record]) -> Paid:

@@ -7,11 +7,13 @@ import asyncio
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
+
+from sqlalchemy.engine import Connection
 
 from headgate.errors import HeadgateError
 from headgate.store import journal as journals
@@ -131,28 +133,45 @@ class Mover:
     def _book_file(self, path: Path, owner: str) -> int:
         """Read back from the disk, or rather from its cache: to keep records in memory until then costs more."""
         lines, rest = journals.read(path)
-        records, strange = _decoded(lines)
+        strange: list[bytes] = []
         refused: list[Record] = []
-        work = partial(ledger.book_segment, name=path.stem, records=records, rows=self.rows, owner=owner)
+
+        def book(connection: Connection, refused: list[Record] | None = None) -> Paid:
+            strange.clear()
+            records = _decoded(lines, strange)
+            paid = ledger.book_segment(
+                connection, path.stem, records, rows=self.rows, owner=owner, refused=refused
+            )
+            deque(
+                records, maxlen=0
+            )  # where it was booked before, its strange lines are set aside all the same
+            return paid
+
         try:
-            paid = self._database.write(work)
+            paid = self._database.write(book)
         except ledger.WRONG:
-            paid = self._database.write(partial(work, refused=refused))
+            paid = self._database.write(partial(book, refused=refused))
         if owner:
             self.booked(paid)
+        count = len(lines) - len(strange) - len(refused)
         strange += [ledger.encode(record) for record in refused]
         if left := b"\n".join((*strange, *([rest] if rest else ()))):
             aside = journals.set_aside(path, left)
             _logger.error("%d bytes of the journal are damaged and were set aside: %s", len(left), aside)
-        return len(records) - len(refused)
+        return count
 
 
-def _decoded(lines: list[bytes]) -> tuple[list[Record], list[bytes]]:
-    """The records, and what is none. Parts of requests are kept as they came, with what can't be read in them."""
+def _decoded(lines: list[bytes], strange: list[bytes]) -> Iterator[Record]:
+    """The records, as they are asked for; what is none goes to `strange`."""
+    for at in range(0, len(lines), ledger.AT_ONCE):
+        yield from _part_decoded(lines[at : at + ledger.AT_ONCE], strange)
+
+
+def _part_decoded(lines: list[bytes], strange: list[bytes]) -> list[Record]:
+    """Parts of requests are kept as they came, with what can't be read in them."""
     with suppress(*ledger.UNREADABLE):
-        return ledger.decoded(lines), []
+        return ledger.decoded(lines)
     records: list[Record] = []
-    strange: list[bytes] = []
     for line in lines:
         try:
             records.append(ledger.decode(line))
@@ -161,7 +180,7 @@ def _decoded(lines: list[bytes]) -> tuple[list[Record], list[bytes]]:
                 records.append(ledger.salvaged(line))
             except ledger.UNREADABLE:
                 strange.append(line)
-    return records, strange
+    return records
 
 
 def _ignore(paid: Paid) -> None:

@@ -10,6 +10,7 @@ from functools import cache
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
+from msgspec import Struct
 from sqlalchemy import Table, func, select, tuple_
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
@@ -66,38 +67,51 @@ class Alike(NamedTuple):
         return found + [("tag", tag) for tag in self.tags]
 
 
-def add(connection: Connection, records: Sequence["Record"]) -> dict[Scope, int]:
-    """Adds new records to all sums. What each payer paid."""
-    groups = gathered(records)
-    paid = _add_spend(connection, groups)
-    days: dict[tuple[str, ...], list[int]] = {}
-    named: dict[tuple[str, ...], list[int]] = {}
-    for alike, group in groups.items():
-        date, values = day(alike.day * DAY), _sums(group)
-        whose = (alike.key, alike.user_id, alike.team_id, alike.organization_id)
-        where = (alike.group, alike.upstream_model, alike.provider)
-        _merge(days, (date, *(text or "" for text in (*whose, *where))), values)
-        for kind, name in (*(("tag", tag) for tag in alike.tags), ("customer", alike.customer)):
-            if name:
-                _merge(named, (date, kind, name, alike.key, alike.group, alike.provider or ""), values)
-    _add_days(connection, daily, days)
-    if named:
-        _add_days(connection, daily_named, named)
-    if seen := {alike.customer for alike in groups if alike.customer}:
-        _greet(connection, sorted(seen), records[-1].ended)
-    return paid
+class Sums(Struct):
+    """Of calls that are alike: when each ended, what each cost, and `counts` in the order of `tables.sums`."""
+
+    ended: list[float]
+    costs: list[int]
+    counts: list[int]
 
 
-def gathered(records: Sequence["Record"]) -> dict[Alike, list["Record"]]:
+def gather(records: Sequence["Record"], into: dict[Alike, Sums]) -> None:
+    """Adds records to the sums of those that are like them."""
     same: defaultdict[tuple[Any, ...], list[Record]] = defaultdict(list)
     for shared, record in zip(map(_shared, records), records, strict=True):
         same[record.ended // DAY, shared].append(record)
-    found: defaultdict[Alike, list[Record]] = defaultdict(list)
     for (date, shared), group in same.items():
         whose, (model_group, upstream_model, provider, customer, tags) = shared[:4], shared[4:]
         names = (model_group or "")[:MAX_NAME], upstream_model and upstream_model[:MAX_NAME]
-        found[Alike._make((int(date), *whose, *names, provider, customer, tags or ()))] += group
-    return found
+        alike = Alike._make((int(date), *whose, *names, provider, customer, tags or ()))
+        sums = into.setdefault(alike, Sums([], [], [0] * len(tables.sums)))
+        costs = [record.cost or 0 for record in group]
+        sums.ended += [record.ended for record in group]
+        sums.costs += costs
+        sums.counts = _plus(sums.counts, [sum(costs), *_counts(group)])
+
+
+def add(connection: Connection, found: Mapping[Alike, Sums]) -> dict[Scope, int]:
+    """Adds new records to all that is kept. What each payer paid."""
+    if not found:
+        return {}
+    paid = _add_spend(connection, found)
+    days: dict[tuple[str, ...], list[int]] = {}
+    named: dict[tuple[str, ...], list[int]] = {}
+    for alike, sums in found.items():
+        date = day(alike.day * DAY)
+        whose = (alike.key, alike.user_id, alike.team_id, alike.organization_id)
+        where = (alike.group, alike.upstream_model, alike.provider)
+        _merge(days, (date, *(text or "" for text in (*whose, *where))), sums.counts)
+        for kind, name in (*(("tag", tag) for tag in alike.tags), ("customer", alike.customer)):
+            if name:
+                _merge(named, (date, kind, name, alike.key, alike.group, alike.provider or ""), sums.counts)
+    _add_days(connection, daily, days)
+    if named:
+        _add_days(connection, daily_named, named)
+    if seen := {alike.customer for alike in found if alike.customer}:
+        _greet(connection, sorted(seen), max(sums.ended[-1] for sums in found.values()))
+    return paid
 
 
 _shared: Final = attrgetter(
@@ -107,34 +121,36 @@ _shared: Final = attrgetter(
 """In the order of `Alike`, behind its day."""
 
 
-def _add_spend(connection: Connection, groups: Mapping[Alike, list["Record"]]) -> dict[Scope, int]:
-    paid = {alike: sum([record.cost or 0 for record in group]) for alike, group in groups.items()}
-    payers = {alike: alike.payers() for alike, cost in paid.items() if cost}
-    scopes = sorted({scope for found in payers.values() for scope in found})  # one order: no deadlocks
+def _add_spend(connection: Connection, found: Mapping[Alike, Sums]) -> dict[Scope, int]:
+    payers = {alike: alike.payers() for alike, sums in found.items() if sums.counts[0]}
+    scopes = sorted({scope for of_one in payers.values() for scope in of_one})  # one order: no deadlocks
     if not scopes:
         return {}
     begun = {scope: row[2] for scope, row in rows_of(connection, scopes, lock=True).items()}
-    sums: dict[Scope, list[int]] = {scope: [0, 0] for scope in scopes}
-    for alike, found in payers.items():
-        group, cost = groups[alike], paid[alike]
-        earliest = min([record.ended for record in group])
-        for scope in found:
-            row, since = sums[scope], begun.get(scope, 0.0)
+    paid: dict[Scope, list[int]] = {scope: [0, 0] for scope in scopes}
+    for alike, of_one in payers.items():
+        sums = found[alike]
+        cost, earliest = sums.counts[0], min(sums.ended)
+        for scope in of_one:
+            row, since = paid[scope], begun.get(scope, 0.0)
             row[1] += cost
-            row[0] += cost if earliest >= since else sum(r.cost or 0 for r in group if r.ended >= since)
+            row[0] += cost if earliest >= since else _since(sums, since)
     rows = [
         {"kind": kind, "id": name, "spend": now, "total": ever, "since": begun.get((kind, name), 0.0)}
-        for (kind, name), (now, ever) in sums.items()
+        for (kind, name), (now, ever) in paid.items()
     ]
     connection.execute(_adding(connection.dialect.name, spend, ("spend", "total")), rows)
-    return {scope: ever for scope, (_, ever) in sums.items()}
+    return {scope: ever for scope, (_, ever) in paid.items()}
 
 
-def _sums(group: Sequence["Record"]) -> list[int]:
-    """In the order of `tables.sums`."""
+def _since(sums: Sums, since: float) -> int:
+    return sum(cost for ended, cost in zip(sums.ended, sums.costs, strict=True) if ended >= since)
+
+
+def _counts(group: Sequence["Record"]) -> list[int]:
+    """In the order of `tables.sums`, without its first, what was spent."""
     parts = [record.tokens for record in group if record.tokens]
     return [
-        sum([record.cost or 0 for record in group]),
         len(group),
         sum([record.status >= 400 for record in group]),
         sum([record.input_tokens for record in group]),
@@ -143,9 +159,13 @@ def _sums(group: Sequence["Record"]) -> list[int]:
     ]
 
 
-def _merge(found: dict[tuple[str, ...], list[int]], at: tuple[str, ...], values: list[int]) -> None:
+def _merge(found: dict[tuple[str, ...], list[int]], at: tuple[str, ...], counts: list[int]) -> None:
     known = found.get(at)
-    found[at] = values if known is None else [a + b for a, b in zip(known, values, strict=True)]
+    found[at] = counts if known is None else _plus(known, counts)
+
+
+def _plus(some: list[int], more: list[int]) -> list[int]:
+    return [a + b for a, b in zip(some, more, strict=True)]
 
 
 def _add_days(connection: Connection, table: Any, found: dict[tuple[str, ...], list[int]]) -> None:
