@@ -8,9 +8,12 @@ from core.played import HELLO, call, deployment
 from headgate import errors
 from headgate.core.call import Call
 from headgate.core.deployment import Deployment
+from headgate.core.dialects import dialect
 from headgate.core.prepare import PASS, PATCH, TRANSLATE, Prepared, prepare
+from headgate.wire.dialect import Frame
 
 CLAUDE = "anthropic/claude-sonnet-4-5"
+FRAME = Frame(id="ours", created=1, model="m")
 
 
 def body(prepared: Prepared) -> dict[str, object]:
@@ -262,6 +265,7 @@ FUNCTION = [
         ("openai/gpt-5.1-codex", {}, True),
         ("openai/gpt-5.2-pro", {}, True),
         ("openai/gpt-4o", {"tools": FUNCTION}, False),
+        ("openai/responses/gpt-4o", {}, True),
     ],
 )
 def test_what_chat_refuses_goes_to_responses(model: str, asked: dict[str, object], responses: bool) -> None:
@@ -269,6 +273,23 @@ def test_what_chat_refuses_goes_to_responses(model: str, asked: dict[str, object
     assert prepared.route.url.endswith("/responses" if responses else "/chat/completions")
     assert prepared.route.dialect.name == ("responses" if responses else "openai_chat")
     assert ("input" in body(prepared)) is responses
+
+
+@pytest.mark.parametrize(
+    ("model", "info", "url"),
+    [
+        ("openai/responses/o9", {}, "http://localhost:1/v1/responses"),
+        ("openai/o9", {"mode": "responses"}, "http://localhost:1/v1/responses"),
+        ("openai/o9", {"mode": "chat"}, "http://localhost:1/v1/chat/completions"),
+        ("azure/responses/o9", {}, "http://localhost:1/v1/openai/v1/responses"),
+        ("cerebras/responses/o9", {}, "http://localhost:1/v1/chat/completions"),
+    ],
+)
+def test_chats_go_to_responses_where_the_user_says_so(model: str, info: dict[str, str], url: str) -> None:
+    target = deployment(model, api_base="http://localhost:1/v1", info=info)
+    prepared = prepare(call(), target)
+    assert prepared.route.url.split("?")[0] == url
+    assert body(prepared)["model"] == ("responses/o9" if model.startswith("cerebras") else "o9")
 
 
 def test_the_tools_of_another_format_go_to_responses_too() -> None:
@@ -282,6 +303,85 @@ def test_the_tools_of_another_format_go_to_responses_too() -> None:
     ):
         asked_in = call({"max_tokens": 5000, **asked}, dialect_name="anthropic")
         assert prepare(asked_in, deployment("openai/gpt-5.4")).route.url.endswith(path)
+
+
+ITEM = {"type": "reasoning", "id": "rs_1", "summary": [], "encrypted_content": "gAAA"}
+CALLED = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+ANSWERED = {
+    "id": "resp_1",
+    "status": "completed",
+    "output": [ITEM, {"type": "function_call", "call_id": "c1", "name": "f", "arguments": "{}"}],
+}
+
+
+def _again(item: object) -> dict[str, object]:
+    said = {"role": "assistant", "content": None, "reasoning_items": [item], "tool_calls": [CALLED]}
+    result = {"role": "tool", "tool_call_id": "c1", "content": "4"}
+    return {"messages": [*HELLO, said, result], "tools": FUNCTION}
+
+
+def test_what_the_model_thought_comes_back_to_its_own_account_only() -> None:
+    target, same = (deployment("openai/gpt-6-luna", api_key="sk-one") for _ in range(2))
+    prepared = prepare(call({"tools": FUNCTION}), target)
+    assert body(prepared)["include"] == ["reasoning.encrypted_content"]
+    reply = prepared.route.dialect.read_reply(msgspec.json.encode(ANSWERED), prepared.echo)
+    told = msgspec.json.decode(dialect("openai_chat").write_reply(reply, FRAME))["choices"][0]["message"]
+    (item,) = told["reasoning_items"]
+    assert item == {**ITEM, "account": target.account}
+    assert "sk-one" not in str(item)
+    assert made(call(_again(item)), same)["input"][1] == ITEM  # type: ignore[index]
+    other = deployment("openai/gpt-6-luna", api_key="sk-two")
+    asked = call(_again(item))
+    kinds = [one.get("type") for one in made(asked, other)["input"]]  # type: ignore[attr-defined]
+    assert kinds == ["message", "function_call", "function_call_output"]
+    assert asked.dropped == ["reasoning sealed for another account"]
+    unknown = {name: value for name, value in item.items() if name != "account"}
+    assert made(call(_again(unknown)), other)["input"][1] == ITEM  # type: ignore[index]
+
+
+@pytest.mark.parametrize("model", ["openai/gpt-4o", "openai/gpt-5.1-chat-latest"])
+def test_models_that_do_not_reason_are_asked_for_no_thoughts(model: str) -> None:
+    assert deployment(model).account == ""
+
+
+def test_one_organisation_is_one_account() -> None:
+    one, two = (
+        deployment("openai/gpt-6-luna", api_key=key, organization="org-a") for key in ("sk-1", "sk-2")
+    )
+    assert one.account == two.account != ""
+
+
+@pytest.mark.parametrize(
+    ("model", "thought", "path"),
+    [
+        (CLAUDE, {"type": "thinking", "thinking": "Hm.", "signature": "own"}, PASS),
+        (CLAUDE, {"type": "thinking", "thinking": "Hm.", "signature": ""}, TRANSLATE),
+        (CLAUDE, {"type": "thinking", "thinking": "Hm.", "signature": "headgate.responses.s..g"}, TRANSLATE),
+        (CLAUDE, {"type": "redacted_thinking", "data": "headgate.gemini.r..g"}, TRANSLATE),
+    ],
+)
+def test_claude_gets_no_thoughts_of_others(model: str, thought: dict[str, str], path: str) -> None:
+    said = {"role": "assistant", "content": [thought, {"type": "text", "text": "Yes"}]}
+    asked = call({"messages": [*HELLO, said, *HELLO], "max_tokens": 5}, dialect_name="anthropic")
+    prepared = prepare(asked, deployment(model))
+    assert prepared.path == path
+    kept = body(prepared)["messages"][1]["content"]  # type: ignore[index]
+    kinds = [kept] if isinstance(kept, str) else [part["type"] for part in kept]
+    assert (thought["type"] in kinds) is (path == PASS)
+    elsewhere = deployment(model, api_base="http://localhost:1")
+    unsigned = thought.get("signature") == ""
+    assert (prepare(asked, elsewhere).path == PASS) is (path == PASS or unsigned)
+
+
+def test_responses_gets_no_seals_of_others() -> None:
+    sealed = {**ITEM, "encrypted_content": "headgate.anthropic.s..sig"}
+    for item, path, count in ((sealed, TRANSLATE, 1), (ITEM, PATCH, 2)):
+        asked = call({"input": [item, {"role": "user", "content": "Hi"}]}, dialect_name="responses")
+        asked.operation = "responses"
+        del asked.envelope["messages"]
+        prepared = prepare(asked, deployment("openai/gpt-6-luna"))
+        assert prepared.path == path
+        assert len(body(prepared)["input"]) == count  # type: ignore[arg-type]
 
 
 def test_other_servers_under_the_name_are_asked_as_they_are() -> None:

@@ -20,13 +20,14 @@ from headgate.catalog.lookup import Catalog
 from headgate.catalog.price import PriceSheet
 from headgate.core import params as names
 from headgate.core.dialects import COUNTED, OPERATIONS, SOUND, dialect
+from headgate.core.entry import by_responses, fingerprint, mocked, own_names
 from headgate.core.track import Track
 from headgate.errors import AuthenticationError, BadRequestError, HeadgateError
 from headgate.money import units
 from headgate.net.proxy import proxy_for
 from headgate.ports import Credential, Origin, Timeouts
 from headgate.providers.address import is_own, own_base, url_of
-from headgate.providers.auth import build, exchanges, taken
+from headgate.providers.auth import build, exchanges
 from headgate.providers.base import Provider, Site
 from headgate.providers.quirks import Plan, plan, refused
 from headgate.providers.registry import NO_OWN, resolve
@@ -82,7 +83,7 @@ class Deployment:
         providers: Mapping[str, Provider] = NO_OWN,
     ) -> None:
         info = info or {}
-        params = _mocked(params, providers)
+        params = mocked(params, providers)
         self.group = group
         self.params = params
         self.info = info
@@ -91,6 +92,7 @@ class Deployment:
         self.provider, self.model = resolve(
             str(params["model"]), params.get("custom_llm_provider"), self.base, providers
         )
+        self.model, answers = by_responses(self.provider, self.model, info)
         self._env = env
         self._catalog = catalog
         self.base = self.base or params.get(self.provider.base_url_param)
@@ -108,6 +110,8 @@ class Deployment:
         self.own = is_own(self.provider, self.base)
         rejected = self.provider.rejects if self.own else ()
         self.plan: Plan = plan(self.provider, self.model, params.get("allowed_openai_params") or (), rejected)
+        self.to_responses = "all" if answers else self.plan.to_responses if self.own else ""
+        """Chats that go to the operation "responses": all, or those with tools while it reasons."""
         self.drop_params: bool | None = params.get("drop_params")
         self.drop: tuple[str, ...] = tuple(params.get("additional_drop_params") or ())
         self.retries: int | None = params.get("num_retries", params.get("max_retries"))
@@ -224,7 +228,17 @@ class Deployment:
             max_output=int(output) if output else None,
             modify_params=bool(self.params.get("modify_params")),
             cache_marks=self.provider.cache_marks,
+            account=self.account,
         )
+
+    @property
+    def account(self) -> str:
+        """Names the key without telling it, "" where the model hands out no sealed reasoning: that of one
+        organisation is of no use to another."""
+        if not (self.own and self.plan.seals):
+            return ""
+        whose = self.params.get("organization") or "".join(self.secrets)
+        return hashlib.sha256(f"{self.address} {whose}".encode()).hexdigest()[:8]
 
     def cost(self, usage: ir.Usage) -> int | None:
         """In units of money, None where no price is known: never 0 for that."""
@@ -451,37 +465,3 @@ def _whole(value: Any) -> int | None:
 def _timeouts(value: Any) -> Timeouts:
     seconds = _number(value) or DEFAULT_SECONDS
     return Timeouts(connect=min(10.0, seconds), first_byte=seconds, between_chunks=seconds)
-
-
-def _mocked(params: Mapping[str, Any], providers: Mapping[str, Provider]) -> Mapping[str, Any]:
-    """A row that brings its own answer: the built-in provider's, with the price of the one that it stands for and
-    none of its keys."""
-    told = {name: params[name] for name in names.MOCKS if params.get(name) not in (None, False, [], ())}
-    if not told:
-        return params
-    base = params.get("api_base") or params.get("base_url")
-    row, model = resolve(str(params["model"]), params.get("custom_llm_provider"), base, providers)
-    kept = {name: value for name, value in params.items() if not names.leads(name) and name not in told}
-    return {
-        "base_model": f"{row.id}/{model}",
-        **kept,
-        "model": f"mock/{model}",
-        "extra_body": {**(params.get("extra_body") or {}), **told},
-    }
-
-
-def own_names(row: Provider) -> frozenset[str]:
-    """The parameters that a provider's row takes for itself: no request has them."""
-    stored = row.bulk.settings.values() if row.bulk is not None else ()
-    return taken(row.credential).union(
-        (name for name, *_ in row.base_vars.values()),
-        row.header_params.values(),
-        [row.auth.token_param],
-        (name for names in stored for name in names if not name.isupper()),
-    )
-
-
-def fingerprint(group: str, params: Mapping[str, Any]) -> str:
-    """An id that stays the same as long as the entry does, as LiteLLM's does."""
-    text = msgspec.json.encode([group, dict(params)], enc_hook=str, order="deterministic")
-    return hashlib.sha256(text).hexdigest()

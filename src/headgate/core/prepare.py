@@ -20,6 +20,7 @@ from headgate.wire import free_tools
 from headgate.wire.allowed import narrowed
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
+from headgate.wire.seals import MARK
 
 PASS: Final = "pass"  # noqa: S105 -- no password
 PATCH: Final = "patch"
@@ -30,6 +31,10 @@ _ASKED: Final = ("openai_chat", "completions")
 _NESTED: Final = ("gemini", "ollama", "ollama_embeddings", "anthropic_count", "responses_count")
 """Formats whose parameters stand inside another key, or that have few: settings of a deployment, which are flat,
 don't fit in as they are."""
+_SAID: Final = {"anthropic": "messages", "responses": "input"}
+"""Formats whose answers may hold what another vendor's model thought → where that comes back."""
+_SEALED: Final = f'"{MARK}'.encode()
+_UNSIGNED: Final = (b'"signature":""', b'"signature": ""')
 _ASK: Final = Raw(b'{"include_usage":true}')
 _TRUE: Final = Raw(b"true")
 _NO_MESSAGES: Final = Raw(b'[{"role":"user","content":""}]')
@@ -62,20 +67,31 @@ def prepare(call: Call, deployment: Deployment, request: Request | None = None) 
     Raises BadRequestError for a request that can't be read, UnsupportedParamsError for one that can't be
     expressed."""
     operation = deployment.operation_for(call.operation, call.dialect.name)
-    if operation == "chat" and deployment.plan.to_responses and _to_responses(call, deployment):
+    if operation == "chat" and deployment.to_responses and _to_responses(call, deployment):
         operation = "responses"
     route = deployment.route(operation, call.stream)
     fits = call.dialect.names_model != "parts" and not (deployment.defaults and call.dialect.name in _NESTED)
-    if route.dialect is call.dialect and fits and call.files is None:
+    if route.dialect is call.dialect and fits and call.files is None and not _others(call, deployment):
         return _same(call, deployment, route)
     return _translate(call, deployment, route, request)
 
 
+def _others(call: Call, deployment: Deployment) -> bool:
+    """Whether a message bears another vendor's thoughts: the format's own models refuse them, translation leaves
+    them out."""
+    key = _SAID.get(call.dialect.name)
+    if key is None:
+        return False
+    said = bytes(call.envelope.get(key, b""))
+    if said.rfind(_SEALED) >= 0:
+        return True
+    signs = deployment.own and deployment.provider.dialect == "anthropic"
+    return signs and any(said.rfind(mark) >= 0 for mark in _UNSIGNED)
+
+
 def _to_responses(call: Call, deployment: Deployment) -> bool:
     """Whether the model takes this chat in the format of Responses only."""
-    if not deployment.own:
-        return False
-    if deployment.plan.to_responses == "all":
+    if deployment.to_responses == "all":
         return True
     if bytes(call.envelope.get("tools", b"null")) in (b"null", b"[]"):
         return False
@@ -138,7 +154,7 @@ def _translate(call: Call, deployment: Deployment, route: Route, request: Reques
     if written.dropped and not remote:  # with the media in it, it is written once more
         report(written.dropped, call, deployment)
     if isinstance(request, Request):
-        call.dropped = [*call.dropped, *_others_thoughts(request, route.dialect.family)]
+        call.dropped = [*call.dropped, *_others_thoughts(request, deployment, route.dialect.family)]
         if free := free_tools.names_in(request):
             written.echo = written.echo or Echo()
             written.echo.free = free
@@ -219,15 +235,22 @@ def _form(body: Mapping[str, Raw]) -> bytes:
     ).encode()
 
 
-def _others_thoughts(request: Request, family: str) -> list[str]:
-    """Reasoning that another vendor signed stays with us: nobody else can read it."""
-    signers = {
-        block.family
+def _others_thoughts(request: Request, deployment: Deployment, family: str) -> list[str]:
+    """Reasoning that another vendor signed, or another account, stays with us: nobody else can read it."""
+    sealed = [
+        block
         for turn in request.turns
         for block in turn.blocks
         if isinstance(block, Thinking) and (block.signature or block.redacted) and block.family
-    }
-    return [f"reasoning signed by {signer}" for signer in sorted(signers - {family})]
+    ]
+    foreign = any(
+        block.family == family and block.account not in ("", deployment.account) for block in sealed
+    )
+    others = [
+        f"reasoning signed by {signer}"
+        for signer in sorted({block.family or "" for block in sealed} - {family})
+    ]
+    return [*others, *["reasoning sealed for another account"] * foreign]
 
 
 def drops(call: Call, deployment: Deployment) -> bool:

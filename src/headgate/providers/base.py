@@ -48,6 +48,7 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     effort          the effort of its reasoning where `reasoning_effort` names none: "none" for not at all
     reasoning       keys that are refused while it reasons → the value that they may have even then
     to_responses    chats that go to the operation "responses": all, or those with tools while it reasons
+    seals           the operation "responses" hands out its reasoning sealed, for the next call
     """
 
     rename: dict[str, str] = {}
@@ -67,6 +68,7 @@ class Quirks(Struct, frozen=True, kw_only=True, omit_defaults=True):
     effort: str = ""
     reasoning: dict[str, Any] = {}
     to_responses: Literal["", "all", "tools"] = ""
+    seals: bool = False
 
 
 class ModelRule(Struct, frozen=True, kw_only=True):

@@ -50,6 +50,7 @@ class Plan(Struct, frozen=True, kw_only=True):
     effort: str
     reasoning: dict[str, Any]
     to_responses: str
+    seals: bool
 
 
 def plan(
@@ -98,6 +99,7 @@ def plan(
             key: usual for quirks in layers for key, usual in quirks.reasoning.items() if key not in allowed
         },
         to_responses=next((quirks.to_responses for quirks in reversed(layers) if quirks.to_responses), ""),
+        seals=any(quirks.seals for quirks in layers),
     )
     idle = all(msgspec.structs.replace(quirks, strip_message=()) == Quirks() for quirks in layers)
     return msgspec.structs.replace(made, idle=idle)

@@ -10,9 +10,9 @@ import uuid
 from collections.abc import Mapping
 from typing import Any, Final
 
-from headgate.wire.openai_chat.assistant import thought_of
 from headgate.wire.openai_chat.calls import CUSTOM
 from headgate.wire.openai_chat.fields import REASONS, read_usage, write_usage
+from headgate.wire.openai_chat.thoughts import thought_of
 
 _OWN: Final = "provider_specific_fields"
 _WORDS: Final = frozenset(("stop", "length", "tool_calls", "content_filter", "function_call"))

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.call import Options
-from headgate.core.deployment import own_names
+from headgate.core.entry import own_names
 from headgate.core.fallback import PRETENDED, Fallback, Fallbacks
 from headgate.core.params import CLOUDS, CONNECTION, CREDENTIALS, OURS, is_price
 from headgate.errors import BadRequestError, UnknownProviderError

@@ -13,7 +13,8 @@ from msgspec.structs import replace
 from headgate.core import breaks, hedge
 from headgate.core.call import Call, Operation, Wish
 from headgate.core.cooldown import DEFAULT_SECONDS, Cooldown
-from headgate.core.deployment import Deployment, fingerprint
+from headgate.core.deployment import Deployment
+from headgate.core.entry import fingerprint
 from headgate.core.model_list import ModelList, Plan, fallback_table
 from headgate.core.retry import DEFAULT_RETRIES, Retries
 from headgate.core.route import Group, Routing

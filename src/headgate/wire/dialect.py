@@ -19,13 +19,15 @@ class Target(Struct, frozen=True, kw_only=True):
 
     `max_output` is the model's own limit in tokens, None where unknown. `modify_params` allows repairs that
     change the conversation (a dummy turn or tool where the format demands one). `cache_marks`: the server takes
-    cache marks that its format does not have.
+    cache marks that its format does not have. `account` names the key that opens the model's sealed reasoning,
+    "" where it hands out none.
     """
 
     model: str
     max_output: int | None = None
     modify_params: bool = False
     cache_marks: bool = False
+    account: str = ""
 
 
 class Frame(Struct, frozen=True, kw_only=True):

@@ -136,13 +136,15 @@ class Thinking(Node, tag="thinking"):
     """A model's reasoning. Signed or redacted reasoning belongs to `family` and goes back to nobody else.
 
     `redacted` is the vendor's sealed text, in which case `text` is "". `family` is None for reasoning that
-    is only shown (`reasoning_content`), never required back.
+    is only shown (`reasoning_content`), never required back. `account` is whose key alone opens the seal, "" where
+    any of the vendor's does, or where nobody knows.
     """
 
     text: str = ""
     signature: str | None = None
     redacted: str | None = None
     family: Family | None = None
+    account: str = ""
 
 
 class Refusal(Node, tag="refusal"):
@@ -466,13 +468,14 @@ class Echo(Struct, kw_only=True):
 
     `tool_names` maps a name as written to the caller's; `json_tool` is the tool that stands in for a JSON
     schema the model can't take: its input is the answer's text; `signs` is the family whose seal the model's
-    reasoning bears, where the format carries that of several; `free` are the caller's names of tools that take free
-    text, whom `free_tools.py` serves.
+    reasoning bears, where the format carries that of several; `account` whose key alone opens it (Thinking);
+    `free` are the caller's names of tools that take free text, whom `free_tools.py` serves.
     """
 
     tool_names: dict[str, str] = field(default_factory=dict)
     json_tool: str | None = None
     signs: Family | None = None
+    account: str = ""
     free: list[str] = field(default_factory=list)
 
 

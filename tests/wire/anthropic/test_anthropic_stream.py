@@ -364,12 +364,14 @@ def test_a_late_citation_has_its_own_block() -> None:
     assert events[-2]["delta"]["citation"]["url"] == "https://e"
 
 
-def test_signatures_of_other_vendors_are_not_passed_off_as_anthropics() -> None:
-    foreign = ir.Thinking(family="gemini")
-    events = of_blocks(
-        ir.BlockStart(0, 0, foreign), ir.BlockDelta(0, 0, "signature", "G"), ir.BlockStop(0, 0)
-    )
-    assert [event["type"] for event in events] == ["content_block_start", "content_block_stop"]
+@pytest.mark.parametrize("whole", [True, False])
+def test_signatures_of_other_vendors_are_not_passed_off_as_anthropics(whole: bool) -> None:
+    foreign = ir.Thinking(family="gemini", signature="G" if whole else None)
+    said: list[ir.Event] = [] if whole else [ir.BlockDelta(0, 0, "signature", "G")]
+    events = of_blocks(ir.BlockStart(0, 0, foreign), *said, ir.BlockStop(0, 0))
+    assert [event["delta"] for event in events if "delta" in event] == [
+        {"type": "signature_delta", "signature": "headgate.gemini.s..G"}
+    ]
 
 
 def test_custom_tools_are_wrapped_when_complete() -> None:

@@ -276,6 +276,26 @@ def test_anthropics_thoughts_are_where_litellms_users_look() -> None:
     }
 
 
+def test_sealed_thoughts_are_where_litellms_users_look() -> None:
+    block = ir.Thinking(
+        "Hm.", signature="gAAA", family="responses", account="cafe0001", extra={"responses": {"id": "rs_1"}}
+    )
+    assert message(block, ir.Text("Yes")) == {
+        "role": "assistant",
+        "content": "Yes",
+        "reasoning_content": "Hm.",
+        "reasoning_items": [
+            {
+                "type": "reasoning",
+                "id": "rs_1",
+                "summary": [{"type": "summary_text", "text": "Hm."}],
+                "encrypted_content": "gAAA",
+                "account": "cafe0001",
+            }
+        ],
+    }
+
+
 def test_citations_are_annotations() -> None:
     cited = ir.Citation(url="https://a", title="A", extra={"anthropic": {"encrypted_index": "e"}})
     told = ir.Citation(cited_text="said", title="Doc", extra={"anthropic": {"type": "page_location"}})

@@ -122,6 +122,35 @@ def test_cache_marks_of_messages_belong_to_their_last_block() -> None:
     assert (first.cache, last.cache) == (None, ir.Cache(ttl="1h"))
 
 
+def test_sealed_thoughts_come_back_with_whose_they_are() -> None:
+    item = {
+        "type": "reasoning",
+        "id": "rs_1",
+        "summary": [{"type": "summary_text", "text": "Hm."}],
+        "encrypted_content": "gAAA",
+        "account": "cafe0001",
+    }
+    theirs = {"id": "rs_2", "encrypted_content": "gAAB"}
+    message = turn(role="assistant", content="Yes", reasoning_content="Hm.", reasoning_items=[item, theirs])
+    assert message.blocks == [
+        ir.Thinking(
+            "Hm.",
+            signature="gAAA",
+            family="responses",
+            account="cafe0001",
+            extra={"responses": {"id": "rs_1"}},
+        ),
+        ir.Thinking(signature="gAAB", family="responses", extra={"responses": {"id": "rs_2"}}),
+        ir.Text("Yes"),
+    ]
+
+
+@pytest.mark.parametrize("odd", ["x", [1], [{"id": "rs_1"}], [{"encrypted_content": "a", "summary": 1}]])
+def test_sealed_thoughts_that_are_none_are_left_alone(odd: object) -> None:
+    message = turn(role="assistant", content="Yes", reasoning_content="Hm.", reasoning_items=odd)
+    assert message.blocks == [ir.Thinking("Hm."), ir.Text("Yes")]
+
+
 def test_an_assistants_message_has_thoughts_text_and_calls() -> None:
     message = turn(
         role="assistant",

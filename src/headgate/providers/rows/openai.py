@@ -32,6 +32,7 @@ REASONING = (
     # https://github.com/openai/openai-openapi/issues/541, https://github.com/BerriAI/litellm/pull/34569
     ModelRule(match=r"gpt-(5\.[4-9]|[6-9])(?!.*chat)", quirks=Quirks(to_responses="tools")),
     ModelRule(match=_WHOLE, quirks=Quirks(to_responses="all")),
+    ModelRule(match=r"o\d|codex-|gpt-[5-9](?!.*chat)", quirks=Quirks(seals=True)),
     # they answer with data, always
     ModelRule(match=r"gpt-image|chatgpt-image", quirks=Quirks(drop=("response_format",))),
 )
@@ -39,7 +40,7 @@ REASONING = (
 https://developers.openai.com/api/docs/guides/latest-model, and those that draw,
 https://platform.openai.com/docs/api-reference/images."""
 
-STRANGE = ("thinking_blocks", "reasoning_content", "provider_specific_fields")
+STRANGE = ("thinking_blocks", "reasoning_items", "reasoning_content", "provider_specific_fields")
 """What messages of other vendors have, and theirs may not: thoughts that somebody else signed never go there."""
 
 ROW = Provider(

@@ -10,6 +10,7 @@ import msgspec
 
 from headgate.wire import ir
 from headgate.wire.anthropic.check import FAMILY, cache_mark, rest
+from headgate.wire.seals import MARK, unsealed
 from headgate.wire.shape import expect, optional, required
 
 _Reader: TypeAlias = Callable[[dict[str, Any], str], ir.Block]
@@ -73,17 +74,18 @@ def read_citation(value: Any, where: str) -> ir.Citation:
 
 
 def _thinking(node: dict[str, Any], where: str) -> ir.Block:
-    return ir.Thinking(
-        text=required(node, "thinking", str, where),
-        signature=optional(node, "signature", str, where) or None,
-        family=FAMILY,
-        extra=rest(node, _THINKING),
-    )
+    signature = optional(node, "signature", str, where)
+    block = unsealed(signature, FAMILY) if signature else ir.Thinking(family=FAMILY)
+    block.text = required(node, "thinking", str, where)
+    block.extra = rest(node, _THINKING)
+    return block
 
 
 def _redacted(node: dict[str, Any], where: str) -> ir.Block:
     data = required(node, "data", str, where)
-    return ir.Thinking(redacted=data, family=FAMILY, extra=rest(node, _REDACTED))
+    block = unsealed(data, FAMILY) if data.startswith(MARK) else ir.Thinking(redacted=data, family=FAMILY)
+    block.extra = rest(node, _REDACTED)
+    return block
 
 
 def _tool_use(node: dict[str, Any], where: str) -> ir.Block:

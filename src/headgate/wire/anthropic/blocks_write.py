@@ -11,6 +11,7 @@ from typing import Any, Final
 from headgate.wire import ir
 from headgate.wire.anthropic.blocks import SEARCH_RESULT, TITLE_OF, URL_OF
 from headgate.wire.anthropic.check import FAMILY
+from headgate.wire.seals import sealed
 
 _MAGIC: Final = (
     ("iVBORw0KGgo", "image/png"),
@@ -71,11 +72,11 @@ def citable(node: dict[str, Any]) -> bool:
 
 
 def thinking(block: ir.Thinking) -> dict[str, Any]:
+    """What another vendor sealed bears its name."""
+    secret = sealed(block, FAMILY) or ""
     if block.redacted is not None:
-        return {"type": "redacted_thinking", "data": block.redacted, **own(block.extra)}
-    ours = block.family == FAMILY
-    node = {"type": "thinking", "thinking": block.text, "signature": (block.signature if ours else "") or ""}
-    return {**node, **own(block.extra)} if ours else node
+        return {"type": "redacted_thinking", "data": secret, **own(block.extra)}
+    return {"type": "thinking", "thinking": block.text, "signature": secret, **own(block.extra)}
 
 
 def image(block: ir.Image) -> dict[str, Any] | None:

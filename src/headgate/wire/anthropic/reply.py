@@ -92,8 +92,7 @@ def write_block(block: ir.Block, frame: Frame, at: int) -> dict[str, Any] | None
             }
             return write.finish(node, block.cache, block.extra)
         case ir.Thinking():
-            sealed = block.redacted is not None and block.family != FAMILY
-            return None if sealed else write.thinking(block)
+            return write.thinking(block)
         case ir.Opaque():
             return block.value if block.family == FAMILY else None
         case _:

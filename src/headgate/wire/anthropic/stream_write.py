@@ -17,6 +17,7 @@ from headgate.wire.anthropic.failure import write_stream_error
 from headgate.wire.anthropic.reply import write_block
 from headgate.wire.anthropic.usage import write_finish, write_usage
 from headgate.wire.dialect import Frame
+from headgate.wire.seals import sealed
 
 _ENCODE = msgspec.json.Encoder().encode
 
@@ -147,6 +148,15 @@ class StreamWriter:
             self._pieces.append(event.text)
         elif not self._skip and (prefix := self._prefixes.get(event.kind)) is not None:
             out.append(prefix + _ENCODE(event.text) + b"}}\n\n")
+        elif event.kind == "signature" and not self._skip:
+            self._seal(event.index, event.text, out)
+
+    def _seal(self, index: int, text: str, out: list[bytes]) -> None:
+        """Another vendor's, which always comes whole."""
+        block = self._blocks[index]
+        if isinstance(block, ir.Thinking):
+            secret = sealed(msgspec.structs.replace(block, signature=text), FAMILY)
+            out.append(_prefix(self._number, "signature") + _ENCODE(secret) + b"}}\n\n")
 
     def _on_citation(self, event: ir.CitationDelta, out: list[bytes]) -> None:
         if event.choice == 0 and (event.index == self._open or self._resume(event, out)):
@@ -199,6 +209,8 @@ class StreamWriter:
         for kind, text in _said(block):
             if text and kind in self._prefixes:
                 out.append(self._prefixes[kind] + _ENCODE(text) + b"}}\n\n")
+            elif text and kind == "signature":
+                self._seal(index, text, out)
 
     def _end_block(self, out: list[bytes]) -> None:
         """Stops the open block, then lets those that waited for it go on."""

@@ -2,7 +2,7 @@
 
 Blocks stand in the order thinking, content, refusal, pictures, sound, calls, for the message has no other.
 The format has no place for what other families know; in a reply it travels where LiteLLM's users look for it:
-`reasoning_content`, `thinking_blocks`, `annotations`, `images` and `provider_specific_fields`, which holds
+what a model thought (`thoughts.py`), `annotations`, `images` and `provider_specific_fields`, which holds
 
     thought_signatures  Gemini's proofs of texts and thoughts
     citations           those of documents, a list per text
@@ -27,10 +27,8 @@ from headgate.wire.openai_chat.calls import (
 from headgate.wire.openai_chat.citations import read_citation, show_citation, write_citation
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import PLACE, THINKER, cache_mark, own, read_part, read_parts, write_part
+from headgate.wire.openai_chat.thoughts import SEALER, THOUGHTS, read_thoughts, reasoning_item, thinking_block
 from headgate.wire.shape import Malformed, at, difference, optional, restore
-
-THOUGHTS: Final = ("reasoning_content", "reasoning")
-"""The two keys under which servers show a model's reasoning."""
 
 _PLAIN: Final = ("role", "content")
 
@@ -43,7 +41,7 @@ def read_assistant(node: dict[str, Any], where: str, answer: bool) -> ir.Turn:
         if not any(rest.values()):
             extra = {FAMILY: rest} if rest else None
             return ir.Turn(role="assistant", blocks=[ir.Text(content)], flat=True, extra=extra)
-    blocks: list[ir.Block] = _read_thinking(node)
+    blocks: list[ir.Block] = [*read_thoughts(node)]
     flat = isinstance(content, str)
     if isinstance(content, str):
         blocks += _read_text(content, node)
@@ -75,46 +73,6 @@ def _odd_content(content: Any) -> list[ir.Block]:
         return read_parts(content, "content")
     except Malformed:
         return [ir.Text(arguments_of(content))]
-
-
-def _read_thinking(node: dict[str, Any]) -> list[ir.Block]:
-    blocks = node.get("thinking_blocks")
-    if isinstance(blocks, list) and blocks and all(map(_is_thinking, blocks)):
-        return [
-            ir.Thinking(
-                text=block.get("thinking") or "",
-                signature=block.get("signature") or None,
-                redacted=block.get("data") if block["type"] == "redacted_thinking" else None,
-                family=block.get("family") or THINKER,
-            )
-            for block in blocks
-        ]
-    for key in THOUGHTS:
-        if isinstance(text := node.get(key), str) and text:
-            return [ir.Thinking(text=text, extra=thought_place(key))]
-    details = node.get("reasoning_details")
-    text = "".join(map(thought_of, details)) if isinstance(details, list) else ""
-    return [ir.Thinking(text=text)] if text else []
-
-
-def thought_of(detail: Any) -> str:
-    """The words of one of `reasoning_details`, which OpenRouter and MiniMax have."""
-    found = (detail.get(key) for key in ("text", "summary")) if isinstance(detail, dict) else ()
-    return next((text for text in found if isinstance(text, str)), "")
-
-
-def thought_place(key: str) -> ir.Extra | None:
-    return None if key == THOUGHTS[0] else {FAMILY: {PLACE: key}}
-
-
-def _is_thinking(block: Any) -> bool:
-    if not isinstance(block, dict):
-        return False
-    key = {"thinking": "thinking", "redacted_thinking": "data"}.get(str(block.get("type")))
-    words = (block.get("signature"), block.get("family"))
-    return (
-        key is not None and isinstance(block.get(key), str) and all(isinstance(w, str | None) for w in words)
-    )
 
 
 def _read_text(content: str, node: dict[str, Any]) -> list[ir.Block]:
@@ -306,6 +264,8 @@ class Draft:
             self.node[key] = self.node.get(key, "") + block.text
         if self.answer and (block.family == THINKER or block.redacted is not None):
             self.node.setdefault("thinking_blocks", []).append(thinking_block(block))
+        elif self.answer and block.family == SEALER and block.signature is not None:
+            self.node.setdefault("reasoning_items", []).append(reasoning_item(block))
         elif self.answer and block.signature is not None:
             self.fields.setdefault("thought_signatures", []).append(block.signature)
         return True
@@ -347,13 +307,6 @@ class Draft:
         if self.answer:
             self.fields.setdefault("opaque", []).append(opaque_field(block, self.length))
         return self.answer or FIELDS in self.kept
-
-
-def thinking_block(block: ir.Thinking) -> dict[str, Any]:
-    family = {} if block.family in (None, THINKER) else {"family": block.family}
-    if block.redacted is not None:
-        return {"type": "redacted_thinking", "data": block.redacted, **family}
-    return {"type": "thinking", "thinking": block.text, "signature": block.signature or "", **family}
 
 
 def opaque_field(block: ir.Opaque, length: int) -> dict[str, Any]:

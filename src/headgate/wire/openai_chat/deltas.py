@@ -6,11 +6,12 @@ from typing import Any, Final, Literal
 from msgspec import Struct
 
 from headgate.wire import ir
-from headgate.wire.openai_chat.assistant import THOUGHTS, read_audio, thought_of, thought_place
+from headgate.wire.openai_chat.assistant import read_audio
 from headgate.wire.openai_chat.calls import FIELDS, arguments_of, signature_of
 from headgate.wire.openai_chat.citations import read_citation
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import THINKER, read_part
+from headgate.wire.openai_chat.thoughts import THOUGHTS, is_item, read_item, thought_of, thought_place
 from headgate.wire.shape import Malformed
 
 _PLAIN: Final = frozenset({"content", "role"})
@@ -201,6 +202,11 @@ class Choice:
                 self._delta("signature", signature, out)
                 self._close(out)
 
+    def _sealed(self, items: Any, delta: dict[str, Any], out: list[ir.Event]) -> None:
+        """They come when their words have been shown."""
+        for item in filter(is_item, _list(items)):
+            self._whole(read_item({**item, "summary": []}), out)
+
     def _refusal(self, text: Any, delta: dict[str, Any], out: list[ir.Event]) -> None:
         if isinstance(text, str):
             if self._kind != "refusal":
@@ -359,6 +365,7 @@ _HANDLERS: Final[dict[str, Callable[[Choice, Any, dict[str, Any], list[ir.Event]
     "reasoning_content": Choice._shown,
     "reasoning": Choice._shown_too,
     "reasoning_details": Choice._reason,
+    "reasoning_items": Choice._sealed,
     "content": Choice._content,
     "annotations": Choice._cite,
     "refusal": Choice._refusal,

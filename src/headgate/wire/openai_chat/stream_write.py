@@ -13,12 +13,7 @@ from msgspec import Struct
 
 from headgate.wire import ir, sse
 from headgate.wire.dialect import Frame
-from headgate.wire.openai_chat.assistant import (
-    THOUGHTS,
-    opaque_field,
-    thinking_block,
-    write_audio,
-)
+from headgate.wire.openai_chat.assistant import opaque_field, write_audio
 from headgate.wire.openai_chat.calls import FIELDS, SIGNATURE, write_call
 from headgate.wire.openai_chat.citations import show_citation, write_citation
 from headgate.wire.openai_chat.failure import write_stream_error
@@ -26,6 +21,7 @@ from headgate.wire.openai_chat.fields import finish_fields, write_finish, write_
 from headgate.wire.openai_chat.media import FAMILY
 from headgate.wire.openai_chat.parts import PLACE, THINKER, own, write_part
 from headgate.wire.openai_chat.reply import foreign
+from headgate.wire.openai_chat.thoughts import SEALER, THOUGHTS, reasoning_item, thinking_block
 from headgate.wire.shape import ABSENT
 
 _ENCODE: Final = msgspec.json.Encoder().encode
@@ -53,10 +49,13 @@ class _Choice(Struct):
 
 
 class _Block(Struct):
+    """`thought` are the words of a thought that is to be sealed."""
+
     block: ir.Block
     call: int = 0
     empty: bool = True
     start: int = 0
+    thought: str = ""
 
 
 class StreamWriter:
@@ -280,6 +279,8 @@ class StreamWriter:
         delta: dict[str, Any] = {THOUGHTS[1] if place == THOUGHTS[1] else THOUGHTS[0]: text}
         if isinstance(block, ir.Thinking) and block.family == THINKER:
             delta["thinking_blocks"] = [{"type": "thinking", "thinking": text, "signature": ""}]
+        elif isinstance(block, ir.Thinking) and block.family == SEALER:
+            row.thought += text
         self._delta(choice, delta, out)
 
     def _sign(self, choice: _Choice, row: _Block, text: str, out: list[bytes]) -> None:
@@ -287,6 +288,9 @@ class StreamWriter:
         if isinstance(block, ir.Thinking) and block.family == THINKER:
             node = {"type": "thinking", "thinking": "", "signature": text}
             self._delta(choice, {"reasoning_content": "", "thinking_blocks": [node]}, out)
+        elif isinstance(block, ir.Thinking) and block.family == SEALER:
+            whole = msgspec.structs.replace(block, text=row.thought, signature=text)
+            self._delta(choice, {"reasoning_items": [reasoning_item(whole)]}, out)
         elif isinstance(block, ir.ToolCall):
             call = {"index": row.call, FIELDS: {SIGNATURE: text}}
             self._delta(choice, {"tool_calls": [call]}, out)

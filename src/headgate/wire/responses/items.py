@@ -5,13 +5,14 @@ Reasoning that another vendor has signed is kept in `encrypted_content` with the
 comes back to that vendor when the conversation does.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 import msgspec
 
 from headgate.wire import ir
 from headgate.wire.responses.parts import FAMILY, own, read_content, rest, write_part
+from headgate.wire.seals import unsealed
 from headgate.wire.shape import Malformed, at, expect, optional, required
 from headgate.wire.words import Fitter, Ids
 
@@ -21,7 +22,6 @@ PICTURE: Final = "image_generation_call"
 _RESULT: Final = "function_call_output"
 _RESULT_KEYS: Final = ("type", "call_id", "output")
 MAX_ID: Final = 64
-_SEAL: Final = "headgate."
 _ROLES: Final = ("user", "assistant", "system", "developer")
 
 
@@ -91,11 +91,13 @@ def read_output(node: dict[str, Any], where: str) -> ir.Block:
     return ir.Opaque(family=FAMILY, value=node)
 
 
-def read_answer(node: dict[str, Any], where: str, names: Mapping[str, str]) -> ir.Block:
+def read_answer(node: dict[str, Any], where: str, echo: ir.Echo) -> ir.Block:
     """An item of an answer that is no message: a picture is one for everybody, and calls have the caller's names."""
     block = read_output(node, where)
     if isinstance(block, ir.ToolCall):
-        block.name = names.get(block.name, block.name)
+        block.name = echo.tool_names.get(block.name, block.name)
+    elif isinstance(block, ir.Thinking) and block.family == FAMILY:
+        block.account = echo.account
     if node.get("type") == PICTURE and isinstance(node.get("result"), str):
         kind = node.get("output_format")
         media = f"image/{kind}" if isinstance(kind, str) else "image/png"
@@ -107,29 +109,11 @@ def _read_reasoning(node: dict[str, Any], where: str) -> ir.Thinking:
     listed = (optional(node, name, list, where) or [] for name in ("summary", "content"))
     parts = [part for parts in listed for part in parts]
     text = "\n\n".join(str(part.get("text", "")) for part in parts if isinstance(part, dict))
-    sealed = node.get("encrypted_content")
-    block = unsealed(sealed) if isinstance(sealed, str) else ir.Thinking(family=FAMILY)
+    secret = node.get("encrypted_content")
+    block = unsealed(secret, FAMILY) if isinstance(secret, str) else ir.Thinking(family=FAMILY)
     block.text = "" if block.redacted is not None else text
     block.extra = rest(node, "type", "encrypted_content") if block.family == FAMILY else None
     return block
-
-
-def sealed(block: ir.Thinking) -> str | None:
-    """`encrypted_content` of a signed thought, with its vendor where that is another one."""
-    secret = block.signature or block.redacted
-    if secret is None or block.family in (None, FAMILY):
-        return secret
-    return f"{_SEAL}{block.family}.{'r' if block.redacted else 's'}.{secret}"
-
-
-def unsealed(text: str) -> ir.Thinking:
-    """The vendor's thought, without its text: signed, or redacted."""
-    if not text.startswith(_SEAL):
-        return ir.Thinking(family=FAMILY, signature=text)
-    family, kind, secret = [*text[len(_SEAL) :].split(".", 2), "", ""][:3]
-    if kind == "r":
-        return ir.Thinking(family=family, redacted=secret)
-    return ir.Thinking(family=family, signature=secret)
 
 
 def _read_result(node: dict[str, Any], where: str) -> ir.ToolResult:

@@ -3,7 +3,6 @@
 https://platform.openai.com/docs/api-reference/responses/object
 """
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 import msgspec
@@ -11,9 +10,10 @@ import msgspec
 from headgate.errors import APIResponseValidationError, HeadgateError
 from headgate.wire import failures, ir
 from headgate.wire.dialect import Frame, Glance
-from headgate.wire.responses.items import CALLS, PICTURE, read_answer, sealed
+from headgate.wire.responses.items import CALLS, PICTURE, read_answer
 from headgate.wire.responses.logprobs import read_logprobs, write_logprobs
 from headgate.wire.responses.parts import FAMILY, own, read_part, rest, write_part
+from headgate.wire.seals import sealed
 from headgate.wire.shape import expect, optional, reply_json, says_bad_reply
 
 _REASONS: Final[dict[str, ir.FinishReason]] = {
@@ -57,7 +57,7 @@ def read_reply(body: bytes, echo: ir.Echo | None = None) -> ir.Reply:
         raise APIResponseValidationError("the upstream's answer can't be read: expected an object")
     if (failure := failure_of(node)) is not None:
         raise failure
-    return read_response(node, echo.tool_names if echo is not None else {})
+    return read_response(node, echo or ir.Echo())
 
 
 def failure_of(node: dict[str, Any]) -> HeadgateError | None:
@@ -67,13 +67,13 @@ def failure_of(node: dict[str, Any]) -> HeadgateError | None:
     return None
 
 
-def read_response(node: dict[str, Any], names: Mapping[str, str]) -> ir.Reply:
-    """`names` maps tools' names as written to the caller's. Raises Malformed."""
+def read_response(node: dict[str, Any], echo: ir.Echo) -> ir.Reply:
+    """Raises Malformed."""
     turn = ir.Turn(role="assistant", blocks=[])
     tokens: list[ir.TokenLogprob] = []
     for index, value in enumerate(optional(node, "output", list, "") or ()):
         item = expect(value, dict, f"output[{index}]")
-        turn.blocks += read_blocks(item, f"output[{index}]", names)
+        turn.blocks += read_blocks(item, f"output[{index}]", echo)
         for part in item["content"] if isinstance(item.get("content"), list) else ():
             tokens += read_logprobs(part.get("logprobs") if isinstance(part, dict) else None)
     created = node.get("created_at")
@@ -88,9 +88,9 @@ def read_response(node: dict[str, Any], names: Mapping[str, str]) -> ir.Reply:
     )
 
 
-def read_blocks(item: dict[str, Any], where: str, names: Mapping[str, str]) -> list[ir.Block]:
+def read_blocks(item: dict[str, Any], where: str, echo: ir.Echo) -> list[ir.Block]:
     if (optional(item, "type", str, where) or "message") != "message":
-        return [read_answer(item, where, names)]
+        return [read_answer(item, where, echo)]
     parts = optional(item, "content", list, where) or []
     return [read_part(part, f"{where}.content[{at}]") for at, part in enumerate(parts)]
 
@@ -224,7 +224,7 @@ def write_block(block: ir.Block, name: str) -> dict[str, Any] | None:
                 "id": f"rs_{name}",
                 "type": "reasoning",
                 "summary": summary,
-                "encrypted_content": sealed(block),
+                "encrypted_content": sealed(block, FAMILY),
             }
         case ir.Opaque(family="responses") if block.value.get("type") not in CALLS:
             return dict(block.value)

@@ -7,6 +7,8 @@ the answer is in `spelling`; what another format can't express is in `extra`, so
 from collections.abc import Callable, Mapping
 from typing import Any, Final, Literal
 
+import msgspec
+
 from headgate.wire import ir
 from headgate.wire.allowed import names_of
 from headgate.wire.dialect import Target
@@ -40,6 +42,9 @@ _ELSEWHERE: Final = (
 """What the IR has and this format has not."""
 _LOGPROBS: Final = "message.output_text.logprobs"
 """What `include` must hold for log probabilities."""
+_SEALED: Final = "reasoning.encrypted_content"
+"""What it must hold for reasoning that the next call can be given, where the provider keeps none:
+https://developers.openai.com/api/docs/guides/reasoning#encrypted-reasoning-items"""
 _CHAT: Final = frozenset(("prompt_cache_key", "prompt_cache_retention", "safety_identifier", "store"))
 """Keys of chat that mean the same here."""
 _HARMLESS: Final = frozenset(("extra_body", "prediction", "anthropic_beta", "anthropic_version", "labels"))
@@ -163,7 +168,7 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["instructions"] = "".join(one.text for one in turns.pop(0).blocks if isinstance(one, ir.Text))
     ours, names = FAMILY in (request.spelling or {}), Fitter(MAX_NAME, "tool")
     fit: Callable[[str], str] = str if ours else names.fit
-    body["input"] = write_input(turns, dropped, ours)
+    body["input"] = write_input([_legible(turn, target.account) for turn in turns], dropped, ours)
     for item in body["input"]:
         if item.get("type") in CALLS:
             item["name"] = fit(item["name"])
@@ -186,9 +191,10 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
         body["stream"] = True
     dropped += [name for name in _ELSEWHERE if _asks(name, getattr(request, name))]
     body.update(own(request.spelling))
-    if request.logprobs and not ours:
-        body["include"] = [_LOGPROBS]
     if not ours:
+        wanted = ((_LOGPROBS, request.logprobs), (_SEALED, target.account))
+        if include := [name for name, asked in wanted if asked]:
+            body["include"] = include
         body.setdefault("store", False)  # nobody asked the provider to keep the conversation
     for family, fields in (request.extra or {}).items():
         for key, value in fields.items():
@@ -196,8 +202,20 @@ def write_request(request: ir.Request, target: Target) -> ir.Written:
                 body[key] = value
             elif key not in _HARMLESS and value is not None:
                 dropped.append(key)
-    echo = ir.Echo(tool_names=names.changed) if names.changed else None
+    echo = None
+    if names.changed or target.account:
+        echo = ir.Echo(tool_names=names.changed, account=target.account)
     return ir.Written(body=body, dropped=dropped, echo=echo)
+
+
+def _legible(turn: ir.Turn, account: str) -> ir.Turn:
+    """Without thoughts that another account's key sealed: the API refuses them."""
+    kept = [
+        block
+        for block in turn.blocks
+        if not isinstance(block, ir.Thinking) or block.account in ("", account) or block.family != FAMILY
+    ]
+    return turn if len(kept) == len(turn.blocks) else msgspec.structs.replace(turn, blocks=kept)
 
 
 def _asks(name: str, value: Any) -> bool:

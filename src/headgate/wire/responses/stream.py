@@ -25,7 +25,7 @@ class StreamReader:
     """`feed` and `close` return the events so far."""
 
     def __init__(self, echo: ir.Echo | None = None) -> None:
-        self._names = echo.tool_names if echo is not None else {}
+        self._echo = echo or ir.Echo()
         self._decoder = sse.Decoder()
         self._started = False
         self._over = False
@@ -119,11 +119,11 @@ class StreamReader:
         at, kind = _whole(node, "output_index"), optional(item, "type", str, "item")
         if kind in CALLS:
             self._called = True
-            call = read_answer({**item, "arguments": "", "input": ""}, "item", self._names)
+            call = read_answer({**item, "arguments": "", "input": ""}, "item", self._echo)
             self._block((at, 0), call, "arguments", found)
         elif kind == "reasoning":
             left = rest(item, "type", "encrypted_content", "status", "summary", "content")
-            self._block((at, 0), ir.Thinking(family=FAMILY, extra=left), "thinking", found)
+            self._block((at, 0), self._thinking(left), "thinking", found)
 
     def _block(
         self, place: tuple[int, int], block: ir.Block, kind: ir.DeltaKind, found: list[ir.Event]
@@ -134,6 +134,9 @@ class StreamReader:
             self._kinds.append(kind)
             found.append(ir.BlockStart(0, index, block))
         return index
+
+    def _thinking(self, extra: ir.Extra | None = None) -> ir.Thinking:
+        return ir.Thinking(family=FAMILY, account=self._echo.account, extra=extra)
 
     def _part(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         part, place = _object(node, "part"), _place(node)
@@ -153,7 +156,7 @@ class StreamReader:
     def _thought(self, node: dict[str, Any], found: list[ir.Event]) -> None:
         """A summary comes in parts, each a paragraph of its own."""
         at = _whole(node, "output_index")
-        index = self._block((at, 0), ir.Thinking(family=FAMILY), "thinking", found)
+        index = self._block((at, 0), self._thinking(), "thinking", found)
         part = _whole(node, "summary_index") or _whole(node, "content_index")
         if part > self._parts.get(at, 0):
             found.append(ir.BlockDelta(0, index, "thinking", _BREAK))
@@ -196,7 +199,7 @@ class StreamReader:
             for number, part in enumerate(optional(item, "content", list, "item") or ()):
                 self._rest((at, number), read_part(part, "part"), found)
             return
-        block = read_answer(item, "item", self._names)
+        block = read_answer(item, "item", self._echo)
         if isinstance(block, ir.Opaque):
             found.append(ir.BlockStop(0, self._block((at, 0), block, "text", found)))
             return

@@ -10,9 +10,9 @@ from headgate.errors import HeadgateError
 from headgate.wire import ir, sse
 from headgate.wire.dialect import Frame
 from headgate.wire.responses import reply
-from headgate.wire.responses.items import sealed
 from headgate.wire.responses.logprobs import write_logprobs
-from headgate.wire.responses.parts import write_citation
+from headgate.wire.responses.parts import FAMILY, write_citation
+from headgate.wire.seals import sealed
 
 _ENCODE: Final = msgspec.json.Encoder().encode
 Event = dict[str, Any]
@@ -137,7 +137,7 @@ class Item:
             return reply.message(self.name, "completed", [self.part()])
         item = reply.write_block(self.block, self.name) or {}
         if isinstance(self.block, ir.Thinking):
-            item["encrypted_content"] = sealed(self.block)
+            item["encrypted_content"] = sealed(self.block, FAMILY)
         return item
 
 
