@@ -243,6 +243,8 @@ def _others_thoughts(request: Request, deployment: Deployment, family: str) -> l
         for block in turn.blocks
         if isinstance(block, Thinking) and (block.signature or block.redacted) and block.family
     ]
+    if not sealed:
+        return []
     foreign = any(
         block.family == family and block.account not in ("", deployment.account) for block in sealed
     )
