@@ -52,6 +52,7 @@ def test_the_scripts_come_to_the_same(empty_database: Opener, tmp_path: Path) ->
         assert {one for one in scripted.read(indexes) if one[0] in ours} == {
             one for one in made.read(indexes) if one[0] in ours
         }
+    made.close()
 
 
 def test_the_comparison_would_see_a_missing_index(database: Database) -> None:

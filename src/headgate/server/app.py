@@ -5,6 +5,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from contextlib import ExitStack
 from decimal import Decimal
 from functools import partial
 from importlib import import_module
@@ -58,7 +59,7 @@ from headgate.store.journal import Journal
 from headgate.store.ledger import GLOBAL
 from headgate.store.ledger import spent as spent_by
 from headgate.store.mover import Mover
-from headgate.store.rates import Rates, settings_of
+from headgate.store.rates import Rates, RedisSettings, settings_of
 from headgate.wire.dialect import Dialect
 
 DEFAULT_BODY_MB: Final = 100.0
@@ -269,41 +270,56 @@ def build(
     if database is None:
         alone = _alone(config, engine, catalog, environment, tracks)
         return Gateway(alone, clock, body_limit=limit, client_secrets=client_secrets)
-    ledger = _ledger(config, database, data_dir)
-    shared = workers > 1 or not database.is_sqlite
-    redis = settings_of(config.router.redis, environment)
-    rates, owner = Rates(redis) if redis is not None else None, secrets.token_hex(8)
-    registry = Registry(ledger.roll, shared=shared, rates=redis is not None)
-    callers = Callers(database, registry, clock.time)
-    keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
+    with ExitStack() as opened:
+        opened.callback(database.close)
+        ledger = _ledger(config, database, data_dir)
+        opened.callback(ledger.close)
+        several = workers > 1 or not database.is_sqlite
+        redis = settings_of(config.router.redis, environment)
+        registry = Registry(ledger.roll, shared=several, rates=redis is not None)
+        callers = Callers(database, registry, clock.time)
+        keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
 
-    def make(config: Config) -> Snapshot:
-        around = {**env, **config.environment}
-        tokens = tokens_of(config.general, around, keys, callers, database, clock)
-        everyone = _whole(config, registry, database, clock.time())
-        access = Access(config.general.master_key, callers, everyone, tokens)
-        return Snapshot(config, engine, catalog, around, access, tracks)
+        def make(config: Config) -> Snapshot:
+            around = {**env, **config.environment}
+            tokens = tokens_of(config.general, around, keys, callers, database, clock)
+            everyone = _whole(config, registry, database, clock.time())
+            access = Access(config.general.master_key, callers, everyone, tokens)
+            return Snapshot(config, engine, catalog, around, access, tracks)
 
-    vault = Vault.of(environment, config.general.master_key)
-    reloader = Reloader(config, environment, database, vault, make, read)
-    gateway = Gateway(
-        reloader.build(),
-        clock,
-        body_limit=limit,
-        database=database,
-        callers=callers,
-        ledger=ledger,
-        shares=Shares(database, registry, clock) if shared else None,
-        pace=Pace(rates, registry, clock, owner) if rates is not None else None,
-        shared=Shared(rates, owner, clock) if rates is not None else None,
-        reloader=reloader,
-        shelf=Shelf(database, owner) if shared else None,
-        data_dir=data_dir,
-        client_secrets=client_secrets,
-    )
-    reloader.swap = gateway.swap
-    gateway.swap(gateway.snapshot)
-    return gateway
+        vault = Vault.of(environment, config.general.master_key)
+        reloader = Reloader(config, environment, database, vault, make, read)
+        gateway = Gateway(
+            reloader.build(),
+            clock,
+            body_limit=limit,
+            database=database,
+            callers=callers,
+            ledger=ledger,
+            reloader=reloader,
+            data_dir=data_dir,
+            client_secrets=client_secrets,
+            **_between(database, registry, clock, several=several, redis=redis),
+        )
+        reloader.swap = gateway.swap
+        gateway.swap(gateway.snapshot)
+        opened.pop_all()
+        return gateway
+
+
+def _between(
+    database: Database, registry: Registry, clock: SystemClock, *, several: bool, redis: RedisSettings | None
+) -> dict[str, Any]:
+    """What processes keep together, as far as there are `several`: shares of budgets, answers to be repeated, and by
+    Redis rates and the state of deployments."""
+    owner = secrets.token_hex(8)
+    kept: dict[str, Any] = {}
+    if several:
+        kept |= {"shares": Shares(database, registry, clock), "shelf": Shelf(database, owner)}
+    if redis is not None:
+        rates = Rates(redis)
+        kept |= {"pace": Pace(rates, registry, clock, owner), "shared": Shared(rates, owner, clock)}
+    return kept
 
 
 def _alone(
