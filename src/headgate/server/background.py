@@ -82,6 +82,7 @@ class Background:
         if self._gateway.pace is not None:
             await self._gateway.pace.close()
         if self._gateway.database is not None:
+            await asyncio.get_running_loop().shutdown_default_executor()  # those who still ask it finish
             self._gateway.database.close()
 
     async def _every(self, pause: float, work: Callable[[], Awaitable[None]]) -> None:
