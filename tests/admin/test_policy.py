@@ -90,6 +90,37 @@ def test_calls_name_their_customer_and_refusals_have_the_status(bound: Api) -> N
     assert (status, found["error"]["type"]) == (400, "budget_exceeded")
 
 
+def test_customers_without_a_budget_get_the_usual_one(tmp_path: Any) -> None:
+    with running({**CONFIG, "litellm_settings": {"max_end_user_budget": 0.005}}, tmp_path) as server:
+        api = Api(server)
+        key = api.key()
+        api.made("/customer/new", user_id="rich", max_budget=1)
+        api.made("/customer/new", user_id="plain", alias="nobody's")
+        for name, statuses in (
+            ("rich", [200, 200]),
+            ("plain", [200, 422]),
+            ("unknown", [200, 422]),
+            ("else", [200, 422]),
+        ):
+            assert [api.call(key, user=name) for _ in range(2)] == statuses, name
+        assert [api.call(key) for _ in range(3)] == [200] * 3
+        api.made("/customer/update", user_id="unknown", max_budget=1)
+        assert api.call(key, user="unknown") == 200
+
+
+def test_the_usual_budget_may_be_one_that_is_named(tmp_path: Any) -> None:
+    settings = {"max_end_user_budget_id": "free"}
+    with running({**CONFIG, "litellm_settings": settings}, tmp_path) as server:
+        api = Api(server)
+        key = api.key()
+        assert api.call(key, user="early") == 200  # there is no such budget yet
+        api.made("/budget/new", budget_id="free", rpm_limit=2, max_budget=1)
+        api.made("/customer/new", user_id="own", rpm_limit=3)
+        assert [api.call(key, user="late") for _ in range(3)] == [200, 200, 429]
+        assert [api.call(key, user="own") for _ in range(4)] == [200, 200, 200, 429]
+        assert [api.call(key, user="early") for _ in range(3)][-1] == 429
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [

@@ -6,7 +6,7 @@ import pytest
 
 from headgate.money import UNITS
 from headgate.server import registry as registries
-from headgate.server.meters import Budget, Hold, Leased, SharedParallel, SharedWindow
+from headgate.server.meters import Budget, Hold, Leased, Refusal, SharedParallel, SharedWindow
 from headgate.server.registry import NOTHING, Registry
 
 KEY = ("key", "k")
@@ -121,17 +121,23 @@ def test_what_several_processes_use_is_shared(several: bool) -> None:
         assert shared.leased() == [meters.budgets[0]]
 
 
-def test_customers_without_a_limit_do_not_fill_the_memory(
+def test_customers_without_a_limit_of_their_own_do_not_fill_the_memory(
     registry: Registry, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(registries, "MOST_BUDGETS", 100)
     registry._most = 100
+    busy = registry.meters(("customer", "busy"), {**ROW, "usual": True}, NOTHING, NOON)
+    assert not isinstance(busy.reserve(1, 1, NOON), Refusal)
     registry.meters(("customer", "limited"), ROW, (7, 7, 0.0), NOON)
     registry.meters(("team", "t"), {}, (8, 8, 0.0), NOON)
     for number in range(5_000):
         registry.meters(("customer", f"c{number}"), {}, NOTHING, NOON)
+        registry.meters(("customer", f"u{number}"), {**ROW, "usual": True}, NOTHING, NOON)
         registry.meters(("tag", f"t{number}"), {}, NOTHING, NOON)
-    assert len(registry._budgets) < 250
+    for kept in (registry._budgets, registry._windows, registry._parallels):
+        assert len(kept) < 250
+    assert budget_of(registry, ("customer", "busy")) is busy.budgets[0]
+    assert budget_of(registry, ("customer", "u4999")).limit == ROW["max_budget"]
     assert budget_of(registry, ("customer", "limited")).spent == 7
     assert budget_of(registry, ("team", "t")).spent == 8
     assert registry.budget(("customer", "c1")) is None

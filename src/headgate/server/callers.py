@@ -6,6 +6,7 @@ A known key costs one look into a dictionary; an unknown one is asked of the dat
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping
+from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from sqlalchemy.engine import Connection
 from headgate.core.queue import NOBODY, Share
 from headgate.core.route import Group
 from headgate.errors import AuthenticationError, PermissionDeniedError
+from headgate.money import units
 from headgate.server.allow import Allow
 from headgate.server.config.schema import LitellmSettings
 from headgate.server.meters import NONE, Meters
@@ -249,12 +251,20 @@ class Callers:
         known = self._payers.get(scope)
         if known is None:
             (row, spent), true = await self._read(
-                lambda c: directory.load_payer(c, kind, name, self._clock())
+                lambda c: directory.load_payer(c, kind, name, self._clock(), self._usual(kind))
             )
             known = (row, self._registry.meters(scope, row or {}, spent or NOTHING, self._clock()))
             if true:
                 _remember(self._payers, scope, known, MAX_KNOWN)
         return known
+
+    def _usual(self, kind: str) -> directory.Row | None:
+        """The limits of those that have no budget of their own."""
+        amount, named = self.settings.max_end_user_budget, self.settings.max_end_user_budget_id
+        if kind != "customer" or (amount is None and named is None):
+            return None
+        limit = None if amount is None else units(Decimal(str(amount)))
+        return {"max_budget": limit, "budget_id": named}
 
     def known_payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters] | None:
         return self._payers.get((kind, name))

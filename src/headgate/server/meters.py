@@ -135,7 +135,8 @@ class Parallel:
 
 class Budget:
     """Money over a period. `spent` is what calls have cost since `since`, `held` what those in flight may still
-    cost; `total` is all that was ever spent. `ends` is when the period does, 0.0 for never.
+    cost; `total` is all that was ever spent. `ends` is when the period does, 0.0 for never. `usual`: its limit is
+    that of all who have no own.
 
     `rolled` is told when a new period has begun.
     """
@@ -153,6 +154,7 @@ class Budget:
         "spent",
         "strict",
         "total",
+        "usual",
     )
 
     def __init__(
@@ -162,6 +164,7 @@ class Budget:
         self.model = model
         self.limit: int | None = None
         self.strict = True
+        self.usual = False
         self.spent = 0
         self.total = 0
         self.held = 0

@@ -45,6 +45,7 @@ class Registry:
         budget = self._budget(scope, spent)
         budget.limit = row.get("max_budget")
         budget.strict = row.get("budget_mode") != "estimate"
+        budget.usual = bool(row.get("usual"))
         _last(budget, row.get("budget_duration") or "", row, spent, now)
         asked = ask and budget.limit is not None
         return Meters(
@@ -93,20 +94,19 @@ class Registry:
     def _budget(self, scope: Scope, spent: Spent, model: str = "") -> Budget:
         budget = self._budgets.get(scope)
         if budget is None:  # from here on memory knows better than the database
+            if len(self._budgets) >= self._most:
+                self._trim()
             budget = self._budgets[scope] = self._budget_kind(scope, self._rolled, model)
             budget.spent, budget.total, budget.since = spent
-            if len(self._budgets) > self._most:
-                self._trim()
         return budget
 
     def _trim(self) -> None:
-        """Customers and tags are what clients say. Those without a limit need not be known: the database is asked
-        again should they get one."""
-        self._budgets = {
-            scope: budget
-            for scope, budget in self._budgets.items()
-            if scope[0] not in NAMED or budget.limit is not None or budget.held
-        }
+        """Customers and tags are what clients say. Those whom nobody has given a limit need not be known: the
+        database is asked again when they come again."""
+        gone = {scope for scope, budget in self._budgets.items() if scope[0] in NAMED and _idle(budget)}
+        self._budgets = {scope: budget for scope, budget in self._budgets.items() if scope not in gone}
+        self._windows = {at: window for at, window in self._windows.items() if at[1] not in gone}
+        self._parallels = {scope: one for scope, one in self._parallels.items() if scope not in gone}
         self._most = 2 * len(self._budgets) + MOST_BUDGETS
 
     def _window(self, what: Any, scope: Scope, limit: int | None, model: str = "") -> tuple[Window, ...]:
@@ -131,6 +131,12 @@ class Registry:
             parallel = self._parallels[scope] = self._parallel_kind(scope)
         parallel.limit = limit
         return (parallel,)
+
+
+def _idle(budget: Budget) -> bool:
+    """Whether nobody gave it a limit of its own, and nothing is under way."""
+    shared = isinstance(budget, Leased) and budget.granted
+    return (budget.limit is None or budget.usual) and not budget.held and not shared
 
 
 def _last(budget: Budget, duration: str, row: Mapping[str, Any], spent: Spent, now: float) -> None:

@@ -176,12 +176,18 @@ def scopes_of(entry: Entry) -> list[Scope]:
 
 
 def load_payer(
-    connection: Connection, kind: str, name: str, now: float
+    connection: Connection, kind: str, name: str, now: float, usual: Row | None = None
 ) -> tuple[Row | None, tuple[int, int, float] | None]:
-    """A customer or a tag, and what it has spent."""
+    """A customer or a tag, and what it has spent. `usual` are the limits of those that nobody has given a budget,
+    marked by `usual`; a row without any is None where nobody made it."""
     row, scope = find(connection, kind, name), (kind, name)
     if row is not None:
         merge_budgets(connection, [row])
+    if usual and (row is None or row.get("max_budget") is None):
+        limits = {**usual, "usual": True}
+        merge_budgets(connection, [limits])
+        own = {key: value for key, value in (row or {}).items() if value is not None}
+        row = {**limits, **own}
     return row, ledger.spent(connection, [scope], begun(scope, row or {}, now)).get(scope)
 
 

@@ -254,6 +254,8 @@ LITELLM: Final = _block(
     ("default_internal_user_params", "user_values", "—", "What a new user gets where nobody says otherwise."),
     ("max_internal_user_budget", "price", "—", "The budget of new users without rights over others."),
     ("internal_user_budget_duration", "duration", "—", "After which it begins anew."),
+    ("max_end_user_budget", "price", "—", "What each customer may spend that has no budget of its own."),
+    ("max_end_user_budget_id", "text", "—", "The budget (`/budget/new`) of customers without one."),
     (
         "drop_params",
         "flag",

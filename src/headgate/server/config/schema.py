@@ -71,6 +71,8 @@ class LitellmSettings(Discreet, frozen=True, kw_only=True):
     upperbound_key_generate_params: dict[str, Any] = {}
     default_internal_user_params: dict[str, Any] = {}
     max_internal_user_budget: float | None = None
+    max_end_user_budget: float | None = None
+    max_end_user_budget_id: str | None = None
     internal_user_budget_duration: str | None = None
     drop_params: bool | None = None
     modify_params: bool | None = None
