@@ -53,6 +53,27 @@ def test_a_member_goes_on_with_what_was_set(api: Api) -> None:
     assert api.post(f"/team/{team}/member/{NOBODY}/reset_spend", {"reset_to": 0})[0] == 404
 
 
+def test_all_keys_and_teams_begin_anew(tmp_path: Path) -> None:
+    with running(CONFIG, tmp_path) as server:
+        api = Api(server)
+        team = api.made("/team/new", max_budget=0.005)["team_id"]
+        of_team, own, unused = (
+            api.key(team_id=team),
+            api.key(max_budget=0.005, budget_duration="1d"),
+            api.key(),
+        )
+        for key in (of_team, own):
+            assert [api.call(key) for _ in range(2)] == [200, 422]
+        assert api.made("/global/spend/reset")["status"] == "success"
+        for key in (of_team, own):
+            assert _spent(api, key) == (0.0, 0.002)
+            assert [api.call(key) for _ in range(2)] == [200, 422]
+        assert _spent(api, unused) == (0.0, 0.0)
+        assert api.get("/global/spend")["spend"] == 0.008
+        status, _ = api.post("/global/spend/reset", {}, own)
+        assert status == 403
+
+
 def test_a_period_stays_what_it_was(api: Api) -> None:
     key = api.key(max_budget=0.005, budget_duration="1d")
     assert [api.call(key) for _ in range(2)] == [200, 422]

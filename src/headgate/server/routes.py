@@ -247,6 +247,7 @@ SPEND: Final = (
     Page("GET", "/spend/teams", spend.spenders("team"), VIEWER, True),
     Page("GET", "/spend/tags", spend.top("tag", "individual_request_tag"), VIEWER, True),
     Page("GET", "/global/spend", spend.total, VIEWER, True),
+    Page("POST", "/global/spend/reset", resets.everyone, ADMIN, True),
     Page("GET", "/global/spend/report", spend.report, VIEWER, True),
     Page("GET", "/global/spend/keys", spend.top("key", "api_key"), VIEWER, True),
     Page("GET", "/global/spend/teams", spend.top("team", "team_id"), VIEWER, True),

@@ -232,6 +232,15 @@ def rows_of(
     return found
 
 
+def spenders(connection: Connection, kinds: Sequence[str]) -> list[Scope]:
+    """Whoever of these kinds has spent something in the running period."""
+    table = spend.c
+    found = connection.execute(
+        select(*_SCOPE).where(table.kind.in_(kinds), table.spend != 0).order_by(*_SCOPE)
+    )
+    return [(row.kind, row.id) for row in found]
+
+
 def roll(connection: Connection, scope: Scope, since: float) -> None:
     """Begins a new period of a budget at `since`, unless it has begun; calls that ended in it stay counted."""
     kind, name = scope

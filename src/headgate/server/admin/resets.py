@@ -1,5 +1,5 @@
-"""What counts as spent, set back: of a key, or of a member of a team. The records of the calls and all that was ever
-spent stay as they are."""
+"""What counts as spent, set back: of a key, of a member of a team, of all keys and teams. The records of the calls
+and all that was ever spent stay as they are."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from headgate.errors import BadRequestError, NotFoundError
 from headgate.server.admin import fields, keys, rights, rows
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
-from headgate.store import directory
+from headgate.store import directory, totals
 from headgate.store.totals import Scope
 
 
@@ -48,6 +48,19 @@ async def member(request: Request, gateway: Gateway, caller: Caller) -> Response
         return {"team_id": team_id, "user_id": user_id, **found}
 
     return JSONResponse(await rows.work(gateway, work))
+
+
+async def everyone(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """/global/spend/reset"""
+    desk = rows.desk(gateway, caller)
+
+    def work(connection: Connection) -> None:
+        for scope in totals.spenders(connection, ("key", "team")):
+            limits = directory.find(connection, *scope) or {}
+            rows.respend(connection, desk, scope, limits, 0)
+
+    await rows.work(gateway, work)
+    return JSONResponse({"message": "what all keys and teams have spent is 0", "status": "success"})
 
 
 async def _target(request: Request) -> int:
