@@ -41,6 +41,13 @@ def test_what_follows_the_message_may_be_named_or_not(kind: type[errors.Headgate
         assert (type(again), again.model, again.message) == (kind, "gpt-4o", "no")
 
 
+def test_all_are_importable_from_the_package_and_from_litellms_module() -> None:
+    kinds = {name: kind for name, kind in vars(errors).items() if isinstance(kind, type)}
+    for name, kind in kinds.items():
+        if issubclass(kind, errors.HeadgateError):
+            assert getattr(headgate, name) is getattr(headgate.exceptions, name) is kind
+
+
 def test_more_than_that_must_be_named() -> None:
     with pytest.raises(TypeError, match="RateLimitError takes a message, llm_provider and model"):
         errors.RateLimitError("no", "openai", "gpt-4o", None)

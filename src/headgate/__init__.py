@@ -42,10 +42,10 @@ _MODULES = {
         ModelResponseStream ModerationResponse OCRResponse
         RerankResponse ResponsesAPIResponse StreamingChoices TextChoices TextCompletionResponse Usage""",
     "headgate.errors": """APIConnectionError APIError APIResponseValidationError AuthenticationError
-        BadGatewayError BadRequestError BudgetExceededError ContentPolicyViolationError
+        BadGatewayError BadRequestError BudgetExceededError ConflictError ContentPolicyViolationError
         ContextWindowExceededError HeadgateError ImageFetchError InternalServerError InvalidRequestError
         JSONSchemaValidationError LiteLLMUnknownProvider NotFoundError OpenAIError PaymentRequiredError
-        PermissionDeniedError RateLimitError RejectedRequestError RouterRateLimitError
+        PermissionDeniedError RateLimitError RejectedRequestError RequestTooLargeError RouterRateLimitError
         ServiceUnavailableError Timeout UnknownProviderError UnprocessableEntityError UnsupportedParamsError""",
 }
 _WHERE = {name: module for module, names in _MODULES.items() for name in names.split()}

@@ -131,6 +131,17 @@ async def test_a_call_without_a_deadline_gets_one() -> None:
     assert asked.deadline
 
 
+@pytest.mark.parametrize("seconds", [0.0, 2_000.0])
+async def test_the_limit_of_its_kind_ends_it_too(seconds: float) -> None:
+    upstream = Upstream({"id": "x", "status": "Pending"})
+    asked = upstream.call(seconds)
+    place = "https://api.bfl.ai/v1/get_result?id=x"
+    with pytest.raises(errors.Timeout, match="still running"):
+        await upstream.follow(asked, first={"id": "x", "polling_url": place}, rule="bfl")
+    assert 290 < upstream.now - 100.0 <= 300.0
+    assert asked.deadline == upstream.now  # nothing is begun after that
+
+
 async def test_who_goes_ends_the_job() -> None:
     upstream = Upstream(WAITING)
     task = asyncio.ensure_future(upstream.follow())

@@ -225,6 +225,16 @@ async def test_streams_and_batches(pair: Pair) -> None:
     assert said(fastest) == "first"
 
 
+async def test_code_between_a_prompt_and_a_suffix(pair: Pair) -> None:
+    router = Router([row("code", pair[0], model="mistral/codestral-latest")])
+    assert said(await router.afim_completion("code", "def f(", suffix="return 1")) == "first"
+    assert (
+        said(await asyncio.to_thread(router.fim_completion, "code", "def f(", suffix="return 1")) == "first"
+    )
+    sent = json.loads(pair[0].requests[0][2])
+    assert (sent["model"], sent["prompt"], sent["suffix"]) == ("codestral-latest", "def f(", "return 1")
+
+
 def test_threads_and_loops_share_a_router(pair: Pair) -> None:
     router = Router([row("m", pair[0]), row("m", pair[1])])
 

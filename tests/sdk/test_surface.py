@@ -51,8 +51,9 @@ def test_a_setting_without_effect_is_not_set_in_silence(monkeypatch: pytest.Monk
 
 def test_the_modules_that_programs_import_from() -> None:
     from headgate.router import RetryPolicy, Router
-    from headgate.utils import ModelResponse, token_counter, trim_messages
+    from headgate.utils import CustomStreamWrapper, ModelResponse, token_counter, trim_messages
 
     assert (Router, RetryPolicy) == (headgate.Router, headgate.RetryPolicy)
     assert (token_counter, trim_messages) == (headgate.token_counter, headgate.trim_messages)
     assert headgate.utils.ModelResponse is ModelResponse is headgate.ModelResponse
+    assert CustomStreamWrapper is headgate.CustomStreamWrapper

@@ -57,8 +57,9 @@ class Jobs:
             self._end(job, deployment)
             raise
         if isinstance(step, Failed):
-            if isinstance(step.error, Timeout):
+            if isinstance(step.error, Timeout):  # the rule's own limit
                 self._end(job, deployment)
+                call.deadline = self._clock.monotonic()
             raise step.error
         return step
 

@@ -95,6 +95,12 @@ class Router:
     def ocr(self, model: str, document: Any, **kwargs: Any) -> Any:
         return PORTAL.run(self.aocr(model, document, **kwargs))
 
+    async def afim_completion(self, model: str, prompt: Any, **kwargs: Any) -> Any:
+        return await self._call("fim", model, {"prompt": prompt, **kwargs})
+
+    def fim_completion(self, model: str, prompt: Any, **kwargs: Any) -> Any:
+        return PORTAL.run(self.afim_completion(model, prompt, **kwargs))
+
     async def aspeech(self, model: str, input: str, voice: Any = None, **kwargs: Any) -> Any:  # noqa: A002 -- OpenAI's name
         return await self._call("speech", model, {"input": input, "voice": voice, **kwargs})
 

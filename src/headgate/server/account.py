@@ -1,4 +1,4 @@
-"""Step 8 of a call, once and before its answer's last byte: the hold is settled, the ledger written, metrics and the
+"""Step 7 of a call, once and before its answer's last byte: the hold is settled, the ledger written, metrics and the
 log line booked."""
 
 from operator import attrgetter

@@ -3,6 +3,7 @@
 import pytest
 from written import ENV, ROW
 
+from headgate.core.strategies import STRATEGIES
 from headgate.server.config.load import empty, load
 from headgate.server.config.report import ConfigError
 
@@ -323,6 +324,18 @@ def test_a_key_in_the_wrong_block_is_an_error_that_says_where_it_belongs(only, t
 
 
 @pytest.mark.parametrize(
+    ("name", "home"), [("master_key", "general_settings"), ("request_timeout", "litellm_settings")]
+)
+def test_a_setting_among_the_parameters_of_a_row_is_a_warning(only, name, home):
+    """It may be a parameter of the provider's, too: LiteLLM sends whatever it does not know."""
+    problem = only(
+        f"model_list: [{{model_name: m, litellm_params: {{model: openai/m, api_key: k, {name}: 1}}}}]"
+    )
+    assert (problem.severity, problem.path) == ("warning", f"model_list[0].litellm_params.{name}")
+    assert f"belongs under {home}: here it is sent to the provider" in problem.text
+
+
+@pytest.mark.parametrize(
     ("text", "near"),
     [
         ("general_settings: {mastr_key: a}", "master_key"),
@@ -347,9 +360,21 @@ def test_known_keys_without_effect_are_warnings(only, text):
     assert "does not support yet" in problem.text
 
 
-def test_a_strategy_that_is_not_built_is_a_warning_and_an_unknown_one_an_error(problems):
-    (warning,) = problems(ROW + "router_settings: {routing_strategy: least-busy}")
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_strategy_that_is_built_can_be_chosen(loaded, name):
+    config = loaded(ROW + f"router_settings: {{routing_strategy: {name}}}")
+    assert (config.router.routing_strategy, config.warnings) == (name, ())
+
+
+@pytest.mark.parametrize("name", ["lar1", "provider-budget-routing"])
+def test_a_strategy_that_is_not_built_is_a_warning_and_calls_are_shuffled(loaded, name):
+    config = loaded(ROW + f"router_settings: {{routing_strategy: {name}}}")
+    (warning,) = config.warnings
     assert (warning.severity, warning.line) == ("warning", 2)
+    assert config.router.routing_strategy == "simple-shuffle"
+
+
+def test_an_unknown_strategy_is_an_error(problems):
     (error,) = problems(ROW + "router_settings: {routing_strategy: fastest}")
     assert (error.severity, error.found) == ("error", "'fastest'")
 

@@ -12,7 +12,7 @@ from headgate.providers.base import Provider
 from headgate.providers.registry import NO_OWN
 from headgate.server.config import known
 from headgate.server.config.document import Mapping, Node, Scalar, Sequence
-from headgate.server.config.keys import BLOCKS, INFO, PARAMS, Block, homes
+from headgate.server.config.keys import BLOCKS, INFO, PARAMS, SETTINGS, Block, homes
 from headgate.server.config.kinds import KINDS, Kind
 from headgate.server.config.nearest import nearest, one_edit_away
 from headgate.server.config.report import Place, Report, shown, shown_name
@@ -23,6 +23,7 @@ REQUIRED: Final = frozenset({"master_key", "model", "model_name", "credential_na
 
 _NEAR_PARAMS: Final = sorted(PARAMS.names | known.REQUEST.keys())
 _NEAR_INFO: Final = sorted(INFO.names)
+_SETTINGS: Final = tuple((name, frozenset(block.supported)) for name, block in SETTINGS.items())
 _PRICE: Final = re.compile(f"(?P<base>.*?){known.PRICE_SUFFIX}*")
 _OBJECT_PRICES: Final = {"search_context_cost_per_query": "mapping", "tiered_pricing": "list"}
 
@@ -114,8 +115,10 @@ class Reader:
             )
         if name in known.REQUEST:
             return KINDS[known.REQUEST[name]]
-        if name in INFO.names:
-            self.report.warning(place, path, "belongs under model_info: here it is sent to the provider")
+        home = [own for own, other in (("model_info", INFO.names), *_SETTINGS) if name in other]
+        if home:
+            where = " or ".join(f"under {own}" for own in home)
+            self.report.warning(place, path, f"belongs {where}: here it is sent to the provider")
             return KINDS["any"]
         return self._guess(name, place, path, _NEAR_PARAMS)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from headgate.server.config.blocks import Reader
-from headgate.server.config.document import Mapping, Node
+from headgate.server.config.document import Mapping, Node, Scalar
 from headgate.server.config.files import Files
 from headgate.server.config.keys import SETTINGS, TOP
 from headgate.server.config.kinds import KINDS, Kind
@@ -161,21 +161,23 @@ def _settings(reader: Reader, root: Mapping) -> dict[str, dict[str, Any]]:
     for name, block in SETTINGS.items():
         node = root.entries.get(name)
         if isinstance(node, Mapping) and name == "router_settings":
-            node = _without_strategy(reader, node)
+            node = _with_strategy(reader, node)
         settings[name] = reader.block(block, node, name) if node is not None else {}
     return settings
 
 
-def _without_strategy(reader: Reader, node: Mapping) -> Mapping:
+def _with_strategy(reader: Reader, node: Mapping) -> Mapping:
     """A strategy of LiteLLM's that is not built is a warning: calls are spread all the same."""
     chosen = node.entries.get("routing_strategy")
-    value = getattr(chosen, "value", None)
-    if value not in STRATEGIES:
+    if not isinstance(chosen, Scalar) or chosen.value not in STRATEGIES:
         return node
-    message = f"the strategy {value} is not supported yet: simple-shuffle is used"
+    message = f"the strategy {chosen.value} is not supported yet: {_INSTEAD} is used"
     reader.report.warning(node.places["routing_strategy"], "router_settings.routing_strategy", message)
-    rest = {name: item for name, item in node.entries.items() if name != "routing_strategy"}
-    return Mapping(node.place, rest, node.places)
+    instead = Scalar(chosen.place, _INSTEAD, _INSTEAD)
+    return Mapping(node.place, {**node.entries, "routing_strategy": instead}, node.places)
+
+
+_INSTEAD: Final = "simple-shuffle"
 
 
 def _add_from_environment(settings: dict[str, dict[str, Any]], env: Table[str, str], report: Report) -> None:

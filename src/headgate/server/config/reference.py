@@ -47,7 +47,7 @@ def _unsupported(block: Block) -> str:
 
 
 def _start() -> str:
-    rows = ["| option | variables, the first that is set | value |", "| --- | --- | --- |"]
+    rows = ["| setting | variables, the first that is set | value |", "| --- | --- | --- |"]
     for setting in SETTINGS:
         names = ", ".join(f"`{name}`" for name in setting.variables)
         rows.append(f"| `{setting.field}` | {names} | {setting.expected} |")
