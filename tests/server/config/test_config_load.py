@@ -3,6 +3,7 @@
 import pytest
 from written import ENV, ROW
 
+from headgate.core.strategies import STRATEGIES
 from headgate.server.config.load import empty, load
 from headgate.server.config.report import ConfigError
 
@@ -347,8 +348,14 @@ def test_known_keys_without_effect_are_warnings(only, text):
     assert "does not support yet" in problem.text
 
 
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_strategy_that_is_built_is_taken(loaded, strategy):
+    config = loaded(ROW + f"router_settings: {{routing_strategy: {strategy}}}")
+    assert (config.router.routing_strategy, config.warnings) == (strategy, ())
+
+
 def test_a_strategy_that_is_not_built_is_a_warning_and_an_unknown_one_an_error(problems):
-    (warning,) = problems(ROW + "router_settings: {routing_strategy: least-busy}")
+    (warning,) = problems(ROW + "router_settings: {routing_strategy: lar1}")
     assert (warning.severity, warning.line) == ("warning", 2)
     (error,) = problems(ROW + "router_settings: {routing_strategy: fastest}")
     assert (error.severity, error.found) == ("error", "'fastest'")

@@ -1,8 +1,6 @@
 """One row per provider. This file is the only list of them: a new row is a file and a line here, or a row of
-`makers.py`, `hosts.py`, `routers.py`, `servers.py` or `pictures.py` where it says no more than what a format that
-has a dialect already is called there.
-`makers.py`, `hosts.py`, `routers.py`, `servers.py` or `speech.py` where it says no more than what an API that the
-gateway speaks is called there.
+`makers.py`, `hosts.py`, `routers.py`, `servers.py`, `pictures.py`, `speech.py` or `vectors.py` where it says no more
+than what an API that the gateway speaks is called there.
 
 Facts come from the providers' API references, named in each row's file.
 """

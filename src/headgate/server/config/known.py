@@ -162,15 +162,7 @@ enable_health_check_routing health_check_staleness_threshold health_check_ignore
 background_health_check_model_groups enable_weighted_failover fallback_access_check fallback_budget_check
 auto_router_capability_limit
 """
-STRATEGIES: Final = (
-    "least-busy",
-    "usage-based-routing",
-    "usage-based-routing-v2",
-    "latency-based-routing",
-    "cost-based-routing",
-    "provider-budget-routing",
-    "lar1",
-)
+STRATEGIES: Final = ("provider-budget-routing", "lar1")
 """Routing strategies of LiteLLM that are not built."""
 REQUEST: Final = dict(
     pair.split(":")

@@ -172,7 +172,7 @@ def _without_strategy(reader: Reader, node: Mapping) -> Mapping:
     value = getattr(chosen, "value", None)
     if value not in STRATEGIES:
         return node
-    message = f"the strategy {value} is not supported yet: simple-shuffle is used"
+    message = f"the strategy {value} is not supported yet: calls go as if none was named"
     reader.report.warning(node.places["routing_strategy"], "router_settings.routing_strategy", message)
     rest = {name: item for name, item in node.entries.items() if name != "routing_strategy"}
     return Mapping(node.place, rest, node.places)
