@@ -93,6 +93,17 @@ def test_models_are_not_brought_where_nothing_seals_them(there: LiteLLM, here: D
     assert "set HEADGATE_SALT_KEY" in reasons(report, "models")[0]
 
 
+def test_a_models_team_is_brought_and_a_name_of_its_own_there_is_said(there: LiteLLM, here: Database) -> None:
+    given = {"litellm_params": {"model": "openai/m"}, "model_info": {"team_id": "t"}}
+    there.add("ProxyModelTable", model_id="m", model_name="m", **given)
+    assert reasons(brought(there, here), "models") == []
+    assert row(here, "model", "m")["model_info"] == {"team_id": "t"}
+    given["model_info"] = {"team_id": "t", "team_public_model_name": "ours"}
+    there.add("ProxyModelTable", model_id="n", model_name="model_name_t_1", **given)
+    (said,) = reasons(brought(there, here), "models")
+    assert "team_public_model_name" in said
+
+
 NACL_KEY = bytes.fromhex("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389")
 NACL_NONCE = bytes.fromhex("69696ee955b62b73cd62bda875fc73d68219e0036b7a0b37")
 NACL_BOX = bytes.fromhex(

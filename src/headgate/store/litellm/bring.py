@@ -156,8 +156,8 @@ def _remark(work: Work, kind: Kind, called: str, row: Row) -> None:
         note(
             kind.what, called, "models: LiteLLM sends a tag's calls there, here they would forbid all others"
         )
-    if kind.kind == "model" and (mapping(row["model_info"]) or {}).get("team_id"):
-        note(kind.what, called, "model_info.team_id: the model is not reserved to its team")
+    if kind.kind == "model" and (mapping(row["model_info"]) or {}).get("team_public_model_name"):
+        note(kind.what, called, "model_info.team_public_model_name: its team calls it by its model_name here")
 
 
 def _store(connection: Connection, work: Work, kind: Kind, ready: Sequence[Ready]) -> int:
