@@ -28,7 +28,7 @@ async def test_an_answer_at_once() -> None:
 
 @pytest.mark.parametrize(
     "fault",
-    [RESET, errors.Timeout("slow"), *map(failed, (408, 409, 429, 500, 502, 503, 529))],
+    [RESET, errors.Timeout("slow"), *map(failed, (408, 409, 429, 500, 502, 501, 503, 520, 524, 529, 530))],
     ids=lambda fault: str(getattr(fault, "status", type(fault).__name__)),
 )
 async def test_failures_that_pass_are_tried_again_after_growing_waits(fault: object) -> None:

@@ -24,6 +24,7 @@ RETRYABLE: Final = (
     errors.InternalServerError,
     errors.BadGatewayError,
     errors.ServiceUnavailableError,
+    errors.APIError,
 )
 ELSEWHERE: Final = (
     errors.AuthenticationError,

@@ -93,15 +93,17 @@ def test_models_are_not_brought_where_nothing_seals_them(there: LiteLLM, here: D
     assert "set HEADGATE_SALT_KEY" in reasons(report, "models")[0]
 
 
-def test_a_models_team_is_brought_and_a_name_of_its_own_there_is_said(there: LiteLLM, here: Database) -> None:
+def test_a_model_of_a_team_has_the_name_that_the_team_calls(there: LiteLLM, here: Database) -> None:
     given = {"litellm_params": {"model": "openai/m"}, "model_info": {"team_id": "t"}}
     there.add("ProxyModelTable", model_id="m", model_name="m", **given)
     assert reasons(brought(there, here), "models") == []
     assert row(here, "model", "m")["model_info"] == {"team_id": "t"}
     given["model_info"] = {"team_id": "t", "team_public_model_name": "ours"}
     there.add("ProxyModelTable", model_id="n", model_name="model_name_t_1", **given)
-    (said,) = reasons(brought(there, here), "models")
-    assert "team_public_model_name" in said
+    given["model_info"] = {"team_public_model_name": "ours"}
+    there.add("ProxyModelTable", model_id="o", model_name="everybody's", **given)
+    assert reasons(brought(there, here), "models") == []
+    assert [row(here, "model", name)["model_name"] for name in "mno"] == ["m", "ours", "everybody's"]
 
 
 NACL_KEY = bytes.fromhex("1b27556473e985d462cd51197a9a46c76009549eac6474f206c4ee0844f68389")

@@ -20,7 +20,7 @@ from headgate.store.directory import TABLES
 from headgate.store.litellm.kinds import DASHBOARD, INSIDE, NOT_SUPPORTED, PRIVATE, SEALED, WHOLE, Kind
 from headgate.store.litellm.report import Report
 from headgate.store.litellm.source import KEYS, Row, Source
-from headgate.store.litellm.values import READERS, ROLES, is_set, mapping, moment
+from headgate.store.litellm.values import READERS, ROLES, is_set, moment
 
 T = TypeVar("T")
 BY: Final = "import-litellm"
@@ -156,8 +156,6 @@ def _remark(work: Work, kind: Kind, called: str, row: Row) -> None:
         note(
             kind.what, called, "models: LiteLLM sends a tag's calls there, here they would forbid all others"
         )
-    if kind.kind == "model" and (mapping(row["model_info"]) or {}).get("team_public_model_name"):
-        note(kind.what, called, "model_info.team_public_model_name: its team calls it by its model_name here")
 
 
 def _store(connection: Connection, work: Work, kind: Kind, ready: Sequence[Ready]) -> int:

@@ -1,13 +1,14 @@
 """Which column of LiteLLM's becomes which of ours: one table for all kinds of rows that have an id."""
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec import Struct
 
 from headgate.store.litellm.secretbox import opened
 from headgate.store.litellm.source import KEYS, Row, Source
-from headgate.store.litellm.values import json, masked
+from headgate.store.litellm.values import json, mapping, masked
 
 Columns = Mapping[str, tuple[str, str]]
 """Ours → theirs, and the reader's name in `values.READERS`."""
@@ -169,6 +170,16 @@ def _open(given: Any, salt: str) -> dict[str, Any] | Exception:
         return error
 
 
+def _models(source: Source, rows: list[Row], salt: str) -> None:
+    """A model of one team is called by its public name, which there is but a word for an inner one."""
+    _opening("litellm_params")(source, rows, salt)
+    for row in rows:
+        with suppress(ValueError):  # whoever reads the column says so
+            info = mapping(row["model_info"]) or {}
+            if info.get("team_id") and info.get("team_public_model_name"):
+                row["model_name"] = info["team_public_model_name"]
+
+
 BUDGET: Final = Kind(
     what="budgets",
     kind="budget",
@@ -306,7 +317,7 @@ MODEL: Final = Kind(
     id="model_id",
     columns=columns("model_name:name litellm_params:params model_info:mapping blocked:flag"),
     shown=("model_name", "model_id"),
-    enrich=_opening("litellm_params"),
+    enrich=_models,
 )
 SEALED: Final[Mapping[str, str]] = {"credential": "credential_values", "model": "litellm_params"}
 """The column of a kind that is encrypted there, and sealed here."""
