@@ -14,7 +14,7 @@ PATIENCE: Final = 10.0
 """Seconds of `retry-after` that we wait for; a provider that asks for more is not tried again."""
 DEFAULT_RETRIES: Final = 2
 MOST_ELSEWHERE: Final = 10
-"""Deployments of a group that one call may ask."""
+"""Further deployments of a group that one call may ask."""
 
 RETRYABLE: Final = (
     errors.APIConnectionError,
