@@ -7,8 +7,8 @@ from msgspec import Struct
 
 class Record(Struct, array_like=True):
     """One call: the columns of the ledger's `calls`, in their order. Times are Unix seconds. Cost is in units
-    (`money.py`), None where the price is unknown. `usage_from` is provider, counted or estimated; `cause` why the
-    money was spent: first, retry, fallback, hedge, cache. `legs` are the attempts that failed: deployment, cause,
+    (`money.py`), None where the price is unknown. `usage_from` is provider or estimated; `cause` why the
+    money was spent: first, retry, fallback, hedge, mirror. `legs` are the attempts that failed: deployment, cause,
     class of error, milliseconds, and where they had begun to answer their tokens of input and output and their cost,
     which is part of `cost`."""
 

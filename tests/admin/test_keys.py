@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from admin.conftest import NOBODY, Api
-from headgate.server.callers import Callers
+from headgate.server.callers import Callers, matches
+from headgate.server.endpoints.paths import PATHS, REALTIME, SECRETS
 from headgate.server.registry import Registry
 
 SECRET = "sk-chosen-by-its-owner-1"
@@ -118,6 +119,11 @@ def test_blocking_counts_from_the_next_call(api: Api) -> None:
 def test_a_key_is_for_its_routes(api: Api, routes: list[str], chat: int, info: int) -> None:
     key = api.key(allowed_routes=routes)
     assert (api.call(key), api.look("/key/info", key)[0]) == (chat, info)
+
+
+@pytest.mark.parametrize("path", [*PATHS, *REALTIME, *SECRETS, "/v1beta/models/g:generateContent"])
+def test_every_model_call_is_in_the_groups_of_model_calls(path: str) -> None:
+    assert matches(path, "llm_api_routes") and matches(path, "openai_routes")
 
 
 @pytest.mark.parametrize(

@@ -299,6 +299,8 @@ async def test_a_call_begins_anew_twice_at_most() -> None:
         {"tools": [{"type": "function", "function": {"name": "f"}}]},
         {"response_format": {"type": "json_object"}},
         {"n": 2},
+        {"reasoning_effort": "low"},
+        {"thinking": {"type": "enabled", "budget_tokens": 1024}},
     ],
     ids=str,
 )

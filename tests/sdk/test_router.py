@@ -66,6 +66,35 @@ def test_weights_and_order(pair: Pair, more: dict[str, Any], expected: str) -> N
     assert {said(router.completion("m", HELLO)) for _ in range(20)} == {expected}
 
 
+def piece(word: str, finish: str | None = None) -> bytes:
+    choice = {"index": 0, "delta": {"content": word}, "finish_reason": finish}
+    return b"data: " + json.dumps({"id": "c", "model": "m", "choices": [choice]}).encode() + b"\n\n"
+
+
+def test_a_request_says_what_happens_when_its_stream_breaks(pair: Pair) -> None:
+    kind = {"content-type": "text/event-stream"}
+    pair[0].reply(200, kind, piece("Hel"))
+    pair[1].reply(200, kind, piece("Hello", "stop") + b"data: [DONE]\n\n")
+    router = Router([row("m", pair[0], order=1), row("m", pair[1], order=2)], cooldown_time=0)
+
+    def heard(**more: Any) -> str:
+        chunks = router.completion("m", HELLO, stream=True, **more)
+        return "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+
+    assert heard(on_stream_break="restart") == "HelHello"
+    with pytest.raises(headgate.APIConnectionError):
+        heard()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("on_stream_break", "never"), ("on_stream_break", 5), ("priority", 256), ("priority", "1")],
+)
+def test_what_a_request_can_not_mean_is_refused(pair: Pair, name: str, value: Any) -> None:
+    with pytest.raises(headgate.BadRequestError, match=name):
+        Router([row("m", pair[0])]).completion("m", HELLO, **{name: value})
+
+
 @pytest.mark.parametrize("status", [401, 403, 404, 408, 429, 500, 503])
 def test_a_failure_goes_to_another_deployment(pair: Pair, status: int) -> None:
     refuse(pair[0], status)

@@ -192,6 +192,31 @@ def test_customers_and_tags_have_budgets_of_their_own(api: Api) -> None:
     assert [api.call(key, user="acme"), api.call(key, user="new-one")] == [403, 403]
 
 
+def test_models_of_customers_and_tags_hold_for_fallbacks(api: Api) -> None:
+    api.made("/customer/new", user_id="narrow", models=["m"])
+    api.made("/tag/new", name="narrow", models=["m"])
+    key = api.key()
+    elsewhere = {"fallbacks": ["n"], "mock_testing_fallbacks": True}
+    assert api.call(key, **elsewhere) == 200
+    assert [api.call(key, user="narrow"), api.call(key, "n", user="narrow")] == [200, 403]
+    assert [api.call(key, user="narrow", **elsewhere), api.call(key, tags=["narrow"], **elsewhere)] == [
+        403,
+        403,
+    ]
+
+
+def test_the_headers_of_a_key_without_a_budget_say_nothing_of_its_teams(
+    api: Api, gateway: RunningGateway
+) -> None:
+    team = api.made("/team/new", max_budget=5)["team_id"]
+    assert api.call(api.key(team_id=team)) == 200
+    body = {"model": "m", "messages": [{"role": "user", "content": "one"}], "max_tokens": 5}
+    bearer = {"authorization": f"Bearer {api.key(team_id=team)}"}
+    _, headers, _ = gateway.request("/v1/chat/completions", body, bearer)
+    assert headers["x-litellm-key-spend"] == headers["x-litellm-response-cost"]
+    assert "x-litellm-key-max-budget" not in headers
+
+
 def test_limits_by_model(api: Api) -> None:
     key = api.key(model_rpm_limit={"m": 1}, model_max_budget={"n": {"budget_limit": 1, "time_period": "1d"}})
     assert [api.call(key, "m"), api.call(key, "m"), api.call(key, "n")] == [200, 429, 200]

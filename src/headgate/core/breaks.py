@@ -78,12 +78,13 @@ class _Rule(Struct, frozen=True):
     without: tuple[tuple[str, bytes], ...] = ()
 
 
+_THINKING: Final = ("reasoning_effort", "reasoning", "thinking")
 _UNSET: Final = (b"null", b"1")
 _RULES: Final[Mapping[str, _Rule]] = {
     "openai_chat": _Rule(  # `prefix` is how Mistral and DeepSeek are told
         "messages",
         lambda text: {"role": "assistant", "content": text, "prefix": True},
-        ("tools", "functions", "response_format", "logprobs", "audio", "n"),
+        ("tools", "functions", "response_format", "logprobs", "audio", "n", *_THINKING),
     ),
     "anthropic": _Rule(
         "messages",

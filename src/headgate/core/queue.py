@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 from headgate.errors import RateLimitError, Timeout
 
 DEFAULT_PRIORITY: Final = 128
+MAX_PRIORITY: Final = 255
 """LiteLLM's priorities are 0 to 255, lower first."""
 MAX_WAITING: Final = 1_000
 _SMOOTH: Final = 0.2

@@ -9,10 +9,13 @@ from typing import Any, Final
 import msgspec
 from msgspec import Raw
 
+from headgate.core import breaks
+from headgate.core.breaks import OnBreak
 from headgate.core.call import Options
 from headgate.core.entry import own_names
 from headgate.core.fallback import PRETENDED, Fallback, Fallbacks
 from headgate.core.params import CLOUDS, CONNECTION, CREDENTIALS, OURS, is_price
+from headgate.core.queue import DEFAULT_PRIORITY, MAX_PRIORITY
 from headgate.errors import BadRequestError, UnknownProviderError
 from headgate.ports import Timeouts
 from headgate.providers.registry import resolve
@@ -146,11 +149,33 @@ def options_of(model: str, fields: Mapping[str, Any], stream: bool) -> Options:
         retries=int(retries),
         pretended=next((name for name in PRETENDED if fields.get(name)), ""),
         timeouts=timeouts_of(fields, stream),
+        on_break=_on_break(fields.get("on_stream_break")),
+        priority=_priority(fields.get("priority")),
         fallbacks=Fallbacks(
             general=tuple(row for row in given if isinstance(row, str) or "model" in row),
             context_window=tuple(windows),
         ),
     )
+
+
+def _on_break(given: Any) -> OnBreak | None:
+    try:
+        return None if given is None else breaks.parse(given)
+    except (ValueError, TypeError):
+        raise BadRequestError(
+            f"'on_stream_break' must be {breaks.EXPECTED}, not {given!r:.80}", param="on_stream_break"
+        ) from None
+
+
+def _priority(given: Any) -> int:
+    if given is None:
+        return DEFAULT_PRIORITY
+    if not isinstance(given, int) or isinstance(given, bool) or not 0 <= given <= MAX_PRIORITY:
+        raise BadRequestError(
+            f"'priority' must be a whole number between 0 and {MAX_PRIORITY}, lower first, not {given!r:.80}",
+            param="priority",
+        )
+    return given
 
 
 def timeouts_of(fields: Mapping[str, Any], stream: bool) -> Timeouts | None:

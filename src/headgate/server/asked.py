@@ -11,6 +11,7 @@ from headgate.core.breaks import OnBreak
 from headgate.core.call import Options
 from headgate.core.fallback import PRETENDED, Fallbacks
 from headgate.core.params import OURS
+from headgate.core.queue import MAX_PRIORITY
 from headgate.errors import BadRequestError
 from headgate.ports import Timeouts
 from headgate.server.headers import (
@@ -56,7 +57,6 @@ def options_of(options: Options, envelope: Mapping[str, Raw], headers: Lines, st
 
 
 MAX_RETRIES: Final = 20
-MAX_PRIORITY: Final = 255
 
 
 def limits(seconds: float) -> Timeouts:

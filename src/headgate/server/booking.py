@@ -1,6 +1,6 @@
 """What the gateway knows of a call besides the call itself: who makes it, who pays, what was reserved for it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from copy import copy
 from functools import lru_cache
 from typing import Any, Final
@@ -9,8 +9,10 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.call import text_of
-from headgate.errors import BadRequestError
+from headgate.core.route import Group
+from headgate.errors import BadRequestError, PermissionDeniedError
 from headgate.money import shown
+from headgate.server.allow import Allow
 from headgate.server.callers import ANYBODY, Caller
 from headgate.server.ceiling import Ceiling
 from headgate.server.lines import Lines
@@ -29,9 +31,10 @@ _names: Final = msgspec.json.Decoder(list[str]).decode
 
 class Booking:
     """Filled step by step as the call goes on; `booked` when it has been accounted for, `draining` while its client
-    has gone and its upstream is still read."""
+    has gone and its upstream is still read. `allows` are the models of customer and tags, as (kind, name, list)."""
 
     __slots__ = (
+        "allows",
         "booked",
         "caller",
         "ceiling",
@@ -52,6 +55,7 @@ class Booking:
         self.caller: Caller = ANYBODY
         self.customer: str | None = None
         self.tags: tuple[str, ...] = ()
+        self.allows: tuple[tuple[str, str, Allow], ...] = ()
         self.session: str | None = None
         self.metadata: Raw | None = None
         self.hold: Hold | None = None
@@ -69,6 +73,30 @@ class Booking:
         made.booked = False
         return made
 
+    def admit(self, model: str) -> None:
+        """Raises PermissionDeniedError for a model that customer or tags may not use."""
+        for kind, name, allow in self.allows:
+            if not allow.admits(model):
+                raise PermissionDeniedError(
+                    f"the {kind} {name!r} may not use the model {model!r}. Allowed: {allow.shown()}",
+                    type=f"{kind}_model_access_denied",
+                    param="model",
+                    code="403",
+                )
+
+    def guarded(self, lookup: Callable[[str], Group]) -> Callable[[str], Group]:
+        """Policy holds for every target: a fallback may not lead to a model that may not be used."""
+        caller = self.caller
+        if not (caller.allows or self.allows):
+            return lookup
+
+        def admitted(model: str) -> Group:
+            caller.admit(model)
+            self.admit(model)
+            return lookup(model)
+
+        return admitted
+
     def limits(self, now: float) -> bytes:
         """Header lines about what is left: OpenAI's for the tightest rates, LiteLLM's for the key."""
         caller = self.caller
@@ -81,6 +109,8 @@ class Booking:
         if meters.tokens:
             lines += _TOKENS % _rate(meters.tokens, now)
         spent = (meters.budgets or meters.counted)[0]
+        if spent.scope[0] != "key":  # the key has no budget: others have, and it is only counted
+            spent = meters.counted[0]
         lines += b"x-litellm-key-spend: %b\r\n" % shown(spent.spent).encode()
         return lines + _key_limits(
             spent.limit, caller.limits.get("rpm_limit"), caller.limits.get("tpm_limit")

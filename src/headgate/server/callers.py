@@ -14,7 +14,6 @@ from msgspec import Struct
 from sqlalchemy.engine import Connection
 
 from headgate.core.queue import NOBODY, Share
-from headgate.core.route import Group
 from headgate.errors import AuthenticationError, PermissionDeniedError
 from headgate.money import units
 from headgate.server.allow import Allow
@@ -88,9 +87,6 @@ class Caller(Struct, kw_only=True):
         own = self.by_model.get(model) if self.by_model else None
         return self.meters if own is None else self.meters + own
 
-    def guarded(self, lookup: Callable[[str], Group]) -> Callable[[str], Group]:
-        return _Guarded(self, lookup)
-
     def reach(self, path: str, address: str) -> None:
         """Raises PermissionDeniedError for a path or a client address that the key is not for."""
         if self.routes and not any(matches(path, route) for route in self.routes):
@@ -115,28 +111,21 @@ class Caller(Struct, kw_only=True):
                 )
 
 
-class _Guarded:
-    """Policy holds for every target: a fallback may not lead to a model that the caller may not use."""
-
-    __slots__ = ("_caller", "_lookup")
-
-    def __init__(self, caller: Caller, lookup: Callable[[str], Group]) -> None:
-        self._caller = caller
-        self._lookup = lookup
-
-    def __call__(self, model: str) -> Group:
-        self._caller.admit(model)
-        return self._lookup(model)
-
-
 _LLM: Final = (
     "/v1/",
+    "/v1beta/",
     "/chat/",
     "/completions",
     "/embeddings",
     "/audio/",
     "/images/",
     "/messages",
+    "/responses",
+    "/rerank",
+    "/v2/rerank",
+    "/moderations",
+    "/ocr",
+    "/fim/",
     "/openai/",
     "/files",
     "/batches",

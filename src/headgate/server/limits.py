@@ -153,8 +153,11 @@ def _elsewhere(prices: Prices, lists: Fallbacks, call: Call, body: bytes, upload
 
 async def payers(gateway: Gateway, booking: Booking, model: str) -> tuple[Meters, str]:
     """The meters of customer and tags, who pay, too, and the region that they want. Those that nobody has made have
-    no limits. Raises PermissionDeniedError for one that is blocked or may not use the model."""
+    no limits. Sets `booking.allows`.
+
+    Raises PermissionDeniedError for one that is blocked or may not use the model."""
     meters, region = NONE, ""
+    allows: list[tuple[str, str, Allow]] = []
     callers = gateway.callers
     if callers is None:
         return meters, region
@@ -166,16 +169,11 @@ async def payers(gateway: Gateway, booking: Booking, model: str) -> tuple[Meters
         if row is not None:
             if row.get("blocked"):
                 raise PermissionDeniedError(f"the {kind} {name!r} is blocked", type="auth_error", code="403")
-            allow = Allow(row.get("models") or ())
-            if not allow.admits(model):
-                raise PermissionDeniedError(
-                    f"the {kind} {name!r} may not use the model {model!r}. Allowed: {allow.shown()}",
-                    type=f"{kind}_model_access_denied",
-                    param="model",
-                    code="403",
-                )
+            allows.append((kind, name, Allow(row.get("models") or ())))
             region = str(row.get("allowed_model_region") or region).lower()
         meters += own
+    booking.allows = tuple(allows)
+    booking.admit(model)
     return meters, region
 
 

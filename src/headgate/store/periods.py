@@ -1,7 +1,8 @@
 """Durations and budget periods in LiteLLM's words: `30s`, `15m`, `1h`, `7d`, `2w`, `1mo`. Pure; times are UTC.
 
-Periods begin where LiteLLM resets them: minutes and hours at the full one, `1d` at midnight, `7d` on Monday, `30d`
-and `1mo` on the first of the month; other numbers of days or months count from when the budget was made.
+Periods begin where LiteLLM resets them: minutes and hours at the full one, `1d` at midnight, whole weeks on a Monday,
+`30d` and months on the first of one, parts of a year counted from January; other numbers of days, and of months where
+they start, count from when the budget was made.
 """
 
 import re

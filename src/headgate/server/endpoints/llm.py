@@ -122,7 +122,7 @@ async def _serve(
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
-    answer = await snapshot.engine.run(call, caller.guarded(lookup) if caller.allows else lookup)
+    answer = await snapshot.engine.run(call, booking.guarded(lookup))
     call.status = 200
     for copied in answer.deployment.mirrors:
         mirror(gateway, snapshot, call, copied)
