@@ -121,7 +121,9 @@ def test_a_key_is_for_its_routes(api: Api, routes: list[str], chat: int, info: i
     assert (api.call(key), api.look("/key/info", key)[0]) == (chat, info)
 
 
-@pytest.mark.parametrize("path", [*PATHS, *sorted(REALTIME), *sorted(SECRETS), "/v1beta/models/g:generateContent"])
+@pytest.mark.parametrize(
+    "path", [*PATHS, *sorted(REALTIME), *sorted(SECRETS), "/v1beta/models/g:generateContent"]
+)
 def test_every_model_call_is_in_the_groups_of_model_calls(path: str) -> None:
     assert matches(path, "llm_api_routes") and matches(path, "openai_routes")
 
