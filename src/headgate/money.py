@@ -17,6 +17,11 @@ def units(dollars: Decimal) -> int:
     return round(dollars * UNITS)
 
 
+def units_of(dollars: float | str) -> int:
+    """Of a number as people write it: 0.1 is a tenth."""
+    return units(Decimal(str(dollars)))
+
+
 def dollars(amount: int) -> Decimal:
     return Decimal(amount).scaleb(-DIGITS)
 

@@ -20,7 +20,7 @@ from headgate.wire import free_tools
 from headgate.wire.allowed import narrowed
 from headgate.wire.envelope import UNREADABLE
 from headgate.wire.ir import Echo, Request, Source, Thinking
-from headgate.wire.seals import MARK
+from headgate.wire.seals import MARK, unreadable
 
 PASS: Final = "pass"  # noqa: S105 -- no password
 PATCH: Final = "patch"
@@ -245,9 +245,7 @@ def _others_thoughts(request: Request, deployment: Deployment, family: str) -> l
     ]
     if not sealed:
         return []
-    foreign = any(
-        block.family == family and block.account not in ("", deployment.account) for block in sealed
-    )
+    foreign = any(unreadable(block, family, deployment.account) for block in sealed)
     others = [
         f"reasoning signed by {signer}"
         for signer in sorted({block.family or "" for block in sealed} - {family})

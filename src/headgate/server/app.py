@@ -6,7 +6,6 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import ExitStack
-from decimal import Decimal
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,7 +23,7 @@ from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.track import Tracks
 from headgate.errors import BadRequestError, HeadgateError, InternalServerError, NotFoundError, for_status
-from headgate.money import units
+from headgate.money import units_of
 from headgate.net.outbox import Outbox
 from headgate.net.pool import Pool
 from headgate.ports import Transport
@@ -364,7 +363,7 @@ def _ledger(config: Config, database: Database, data_dir: Path | None) -> Mover:
 def _whole(config: Config, registry: Registry, database: Database, now: float) -> Meters:
     """The gateway's own budget: it counts for everybody."""
     settings = config.litellm
-    limit = None if settings.max_budget is None else units(Decimal(str(settings.max_budget)))
+    limit = None if settings.max_budget is None else units_of(settings.max_budget)
     row = {"max_budget": limit, "budget_duration": settings.budget_duration}
     since = begun(GLOBAL, row, now)
     spent = database.read(lambda connection: spent_by(connection, [GLOBAL], since))

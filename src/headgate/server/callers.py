@@ -6,7 +6,6 @@ A known key costs one look into a dictionary; an unknown one is asked of the dat
 import asyncio
 import ipaddress
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -15,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from headgate.core.queue import NOBODY, Share
 from headgate.errors import AuthenticationError, PermissionDeniedError
-from headgate.money import units
+from headgate.money import units_of
 from headgate.server.allow import Allow
 from headgate.server.config.schema import LitellmSettings
 from headgate.server.meters import NONE, Meters
@@ -252,7 +251,7 @@ class Callers:
         amount, named = self.settings.max_end_user_budget, self.settings.max_end_user_budget_id
         if kind != "customer" or (amount is None and named is None):
             return None
-        limit = None if amount is None else units(Decimal(str(amount)))
+        limit = None if amount is None else units_of(amount)
         return {"max_budget": limit, "budget_id": named}
 
     def known_payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters] | None:

@@ -1,14 +1,13 @@
 """Who may call: all that is known of a key, a customer or a tag, read in one go. Knows no meter and no HTTP."""
 
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import Table, select
 from sqlalchemy.engine import Connection
 
-from headgate.money import units
+from headgate.money import units_of
 from headgate.store import ledger, tables
 from headgate.store.ledger import Scope
 from headgate.store.periods import period
@@ -157,9 +156,9 @@ def member_limits(team: Mapping[str, Any], member: Mapping[str, Any] | None) -> 
 def budget_of(given: Any) -> tuple[int, str]:
     """A row of `model_max_budget`: dollars, or {"budget_limit": dollars, "time_period": "1d"}. In units."""
     if not isinstance(given, Mapping):
-        return units(Decimal(str(given))), ""
+        return units_of(given), ""
     limit = given.get("budget_limit", given.get("max_budget", 0))
-    return units(Decimal(str(limit))), str(given.get("time_period") or given.get("budget_duration") or "")
+    return units_of(limit), str(given.get("time_period") or given.get("budget_duration") or "")
 
 
 def scopes_of(entry: Entry) -> list[Scope]:

@@ -142,9 +142,8 @@ class Mover:
             paid = ledger.book_segment(
                 connection, path.stem, records, rows=self.rows, owner=owner, refused=refused
             )
-            deque(
-                records, maxlen=0
-            )  # where it was booked before, its strange lines are set aside all the same
+            for _ in records:  # of one that was booked before, the strange lines are set aside all the same
+                pass
             return paid
 
         try:

@@ -20,6 +20,11 @@ def sealed(block: ir.Thinking, family: str) -> str | None:
     return f"{MARK}{block.family}.{kind}.{block.account}.{secret}"
 
 
+def unreadable(block: ir.Thinking, family: str, account: str) -> bool:
+    """Whether it is sealed with the key of another account of `family`."""
+    return block.family == family and block.account not in ("", account)
+
+
 def unsealed(text: str, family: str) -> ir.Thinking:
     """The vendor's thought, signed or redacted, without its words. What has no other's name is the family's own."""
     if not text.startswith(MARK):

@@ -3,14 +3,13 @@
 import ipaddress
 import math
 from collections.abc import Callable, Mapping
-from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
 
 from headgate.errors import BadRequestError, RequestTooLargeError
-from headgate.money import units
+from headgate.money import units_of
 from headgate.server.config.nearest import nearest
 from headgate.store.directory import budget_of
 from headgate.store.periods import EXPECTED, parse
@@ -75,7 +74,7 @@ def _number(value: Any) -> float:
 def _money(value: Any) -> int:
     if _number(value) > MAX_DOLLARS:
         raise ValueError
-    return units(Decimal(str(value)))
+    return units_of(value)
 
 
 def _count(value: Any) -> int:

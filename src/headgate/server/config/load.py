@@ -166,6 +166,9 @@ def _settings(reader: Reader, root: Mapping) -> dict[str, dict[str, Any]]:
     return settings
 
 
+_INSTEAD: Final = "simple-shuffle"
+
+
 def _with_strategy(reader: Reader, node: Mapping) -> Mapping:
     """A strategy of LiteLLM's that is not built is a warning: calls are spread all the same."""
     chosen = node.entries.get("routing_strategy")
@@ -175,9 +178,6 @@ def _with_strategy(reader: Reader, node: Mapping) -> Mapping:
     reader.report.warning(node.places["routing_strategy"], "router_settings.routing_strategy", message)
     instead = Scalar(chosen.place, _INSTEAD, _INSTEAD)
     return Mapping(node.place, {**node.entries, "routing_strategy": instead}, node.places)
-
-
-_INSTEAD: Final = "simple-shuffle"
 
 
 def _add_from_environment(settings: dict[str, dict[str, Any]], env: Table[str, str], report: Report) -> None:

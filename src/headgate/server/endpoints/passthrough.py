@@ -7,7 +7,6 @@ knows no provider: any row's name is a path, and `general_settings.pass_through_
 import asyncio
 import re
 from collections.abc import Callable, Sequence
-from decimal import Decimal
 from functools import partial
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlencode, urlsplit
@@ -27,7 +26,7 @@ from headgate.errors import (
     NotFoundError,
     PermissionDeniedError,
 )
-from headgate.money import units
+from headgate.money import units_of
 from headgate.ports import Incoming, Timeouts
 from headgate.providers.address import join
 from headgate.providers.registry import providers
@@ -122,7 +121,7 @@ def find(snapshot: Snapshot, method: str, path: str) -> Passage:
             url=endpoint.target.rstrip("/") + rest if rest else endpoint.target,
             own=tuple(endpoint.headers.items()),
             open=not endpoint.auth,
-            cost=units(Decimal(str(endpoint.cost_per_request))) if endpoint.cost_per_request else None,
+            cost=units_of(endpoint.cost_per_request) if endpoint.cost_per_request else None,
             seconds=endpoint.timeout,
             forwards=endpoint.forward_headers,
         )

@@ -15,6 +15,7 @@ from headgate.wire.dialect import Target
 from headgate.wire.neutral import OPENAI
 from headgate.wire.responses.items import CALLS, read_input, write_input
 from headgate.wire.responses.parts import FAMILY, own, rest
+from headgate.wire.seals import unreadable
 from headgate.wire.shape import Malformed, expect, optional, required, says_bad_request
 from headgate.wire.words import Fitter
 
@@ -213,7 +214,7 @@ def _legible(turn: ir.Turn, account: str) -> ir.Turn:
     kept = [
         block
         for block in turn.blocks
-        if not isinstance(block, ir.Thinking) or block.account in ("", account) or block.family != FAMILY
+        if not (isinstance(block, ir.Thinking) and unreadable(block, FAMILY, account))
     ]
     return turn if len(kept) == len(turn.blocks) else msgspec.structs.replace(turn, blocks=kept)
 
