@@ -19,7 +19,10 @@ from headgate.server.meters import (
     Refusal,
     SharedParallel,
     SharedWindow,
+    Want,
     Window,
+    settle_all,
+    take_all,
 )
 from headgate.store.periods import period
 
@@ -27,6 +30,12 @@ KEY = ("key", "k")
 TICK = 1 / 1024
 """Times are whole numbers of these: sums and differences of them are exact."""
 ENOUGH = 10**9
+
+
+def reserve(meters: Meters, tokens: int, amount: int, now: float) -> Hold | Refusal:
+    taken = take_all([Want(meters, tokens, amount)], now)
+    return taken if isinstance(taken, Refusal) else taken[0]
+
 
 pauses = st.sampled_from([0, 1, 4, 9, 10, 11, 12, 100, 1024, 5 * 1024, 30 * 1024, 60 * 1024 - 1, 60 * 1024])
 Log = list[tuple[float, int]]
@@ -183,7 +192,7 @@ def test_no_more_calls_are_in_flight_than_allowed(limit: int, steps: list[bool])
     held: list[Hold] = []
     for begin in steps:
         if begin:
-            taken = meters.reserve(0, 0, 0.0)
+            taken = reserve(meters, 0, 0, 0.0)
             if isinstance(taken, Hold):
                 held.append(taken)
             else:
@@ -212,7 +221,7 @@ class Purse:
         self.budget.last(self.duration, 0.0, 0.0)
 
     def call(self, amount: int, cost: int, now: float) -> Refusal | None:
-        taken = Meters(budgets=(self.budget,)).reserve(0, amount, now)
+        taken = reserve(Meters(budgets=(self.budget,)), 0, amount, now)
         if isinstance(taken, Refusal):
             return taken
         self.open.append((taken, cost))
@@ -305,7 +314,7 @@ def test_a_budget_without_a_limit_only_counts() -> None:
 
 def test_budgets_that_are_only_counted_refuse_nothing() -> None:
     purse = Purse(1)
-    hold = Meters(counted=(purse.budget,)).reserve(0, 100, 0.0)
+    hold = reserve(Meters(counted=(purse.budget,)), 0, 100, 0.0)
     assert isinstance(hold, Hold)
     hold.settle(0, 100, 0.0)
     assert (purse.budget.spent, purse.budget.held) == (100, 0)
@@ -318,11 +327,11 @@ def test_a_share_of_a_budget_is_all_that_can_be_spent() -> None:
     budget = Leased(KEY, lambda scope, since: None)
     budget.limit = 100
     meters = Meters(budgets=(budget,))
-    refusal = meters.reserve(0, 10, 1.0)
+    refusal = reserve(meters, 0, 10, 1.0)
     assert isinstance(refusal, Refusal)
     assert refusal.lease is budget
     budget.granted = 25
-    holds = [meters.reserve(0, 10, 1.0) for _ in range(3)]
+    holds = [reserve(meters, 0, 10, 1.0) for _ in range(3)]
     assert [isinstance(hold, Hold) for hold in holds] == [True, True, False]
     for hold in holds[:2]:
         assert isinstance(hold, Hold)
@@ -331,7 +340,7 @@ def test_a_share_of_a_budget_is_all_that_can_be_spent() -> None:
     budget.booked(20)  # the lease shrinks by what the database knows
     assert (budget.spare, budget.granted, budget.unbooked) == (5, 5, 0)
     budget.dry = 10.0
-    refusal = meters.reserve(0, 10, 9.0)
+    refusal = reserve(meters, 0, 10, 9.0)
     assert isinstance(refusal, Refusal)
     assert refusal.lease is None
 
@@ -351,7 +360,7 @@ def test_what_was_granted_is_never_overspent(granted: int, given: Sequence[Step]
             budget.booked(unbooked)
             unbooked = 0
         else:
-            taken = Meters(budgets=(budget,)).reserve(0, amount, 0.0)
+            taken = reserve(Meters(budgets=(budget,)), 0, amount, 0.0)
             if isinstance(taken, Hold):
                 open_.append((taken, number % (amount + 1)))
         assert paid + budget.held <= granted
@@ -363,24 +372,24 @@ def test_a_share_of_a_rate_is_used_up_before_more_is_asked_for() -> None:
     window.limit, window.granted, window.known = 100, 3, 40
     meters = Meters(requests=(window,))
     assert window.left(0.0) == 63
-    taken = [meters.reserve(0, 0, 1.0) for _ in range(4)]
+    taken = [reserve(meters, 0, 0, 1.0) for _ in range(4)]
     assert [isinstance(one, Hold) for one in taken] == [True, True, True, False]
     assert isinstance(taken[3], Refusal)
     assert taken[3].lease is window
     window.alone = 5.0  # the others can't be asked: it counts by itself
-    assert isinstance(meters.reserve(0, 0, 2.0), Hold)
+    assert isinstance(reserve(meters, 0, 0, 2.0), Hold)
 
 
 def test_a_share_of_calls_in_flight_is_used_up_before_more_is_asked_for() -> None:
     parallel = SharedParallel(KEY)
     parallel.limit, parallel.granted = 10, 1
     meters = Meters(parallels=(parallel,))
-    assert isinstance(meters.reserve(0, 0, 1.0), Hold)
-    refusal = meters.reserve(0, 0, 1.0)
+    assert isinstance(reserve(meters, 0, 0, 1.0), Hold)
+    refusal = reserve(meters, 0, 0, 1.0)
     assert isinstance(refusal, Refusal)
     assert refusal.lease is parallel
     parallel.alone = 5.0
-    assert isinstance(meters.reserve(0, 0, 2.0), Hold)
+    assert isinstance(reserve(meters, 0, 0, 2.0), Hold)
 
 
 # all of them together
@@ -418,7 +427,7 @@ def test_a_call_takes_all_that_it_needs_or_nothing(
             hold.settle(tokens, min(amount, most), now)
             continue
         before = _state(meters, now)
-        taken = meters.reserve(tokens, amount, now)
+        taken = reserve(meters, tokens, amount, now)
         if isinstance(taken, Refusal):
             assert _state(meters, now) == before
             continue
@@ -429,3 +438,35 @@ def test_a_call_takes_all_that_it_needs_or_nothing(
         hold.settle(0, 0, now)
     assert all(parallel.held == 0 for parallel in meters.parallels)
     assert all(budget.held == 0 for budget in meters.budgets)
+
+
+calls_elsewhere = st.lists(
+    st.tuples(st.sampled_from("abc"), st.sampled_from(["", *"abcd"]), st.integers(0, 20), st.integers(0, 20)),
+    max_size=20,
+)
+
+
+@given(calls_elsewhere)
+def test_meters_of_groups_count_what_their_group_answered(
+    given: list[tuple[str, str, int, int]],
+) -> None:
+    """Asked, answered, what was held and what it came to."""
+    whole = Budget(KEY, lambda scope, since: None)
+    budgets = {group: Budget(("key_model", group), lambda scope, since: None, group) for group in "abc"}
+    tokens = {group: Window("tokens", KEY, group) for group in "abc"}
+    for meter in (whole, *budgets.values(), *tokens.values()):
+        meter.limit = ENOUGH  # type: ignore[attr-defined]
+    of = {g: Meters(tokens=(tokens[g],), budgets=(budgets[g],), only=g) for g in "abc"}
+    due = dict.fromkeys(["", *"abcd"], 0)
+    for asked, answered, held, used in given:
+        wants = [Want(Meters(budgets=(whole,)), 0, held)]
+        for group in dict.fromkeys((asked, answered, asked, answered)):  # it may come to a group again
+            wants += [Want(of[group], held, held)] * 2 if group in of else []
+        holds = take_all(wants, 0.0)
+        assert isinstance(holds, list)
+        settle_all(holds, answered, used, used, 0.0)
+        due[answered] += used
+    assert (whole.held, whole.spent) == (0, sum(due.values()))
+    for group, budget in budgets.items():
+        assert (budget.held, budget.spent) == (0, due[group])
+        assert tokens[group].left(0.0) == ENOUGH - due[group]

@@ -6,8 +6,9 @@ import pytest
 
 from headgate.money import UNITS
 from headgate.server import registry as registries
-from headgate.server.meters import Budget, Hold, Leased, Refusal, SharedParallel, SharedWindow
+from headgate.server.meters import Budget, Leased, SharedParallel, SharedWindow
 from headgate.server.registry import NOTHING, Registry
+from headgate.store.totals import of_model
 
 KEY = ("key", "k")
 NOON = 1_795_262_400.0
@@ -41,7 +42,7 @@ def test_a_row_without_limits_is_only_counted(registry: Registry) -> None:
 
 def test_meters_outlive_a_change_of_their_limits(registry: Registry) -> None:
     before = registry.meters(KEY, ROW, NOTHING, NOON)
-    assert isinstance(before.reserve(10, 60, NOON), Hold)
+    before.take(10, 60, NOON)
     after = registry.meters(KEY, {**ROW, "max_budget": 50, "rpm_limit": 5}, NOTHING, NOON)
     assert after.requests == before.requests
     assert (after.requests[0].limit, after.requests[0].left(NOON)) == (5, 4)
@@ -51,10 +52,9 @@ def test_meters_outlive_a_change_of_their_limits(registry: Registry) -> None:
 
 def test_a_limit_that_is_taken_away_holds_no_more_for_calls_in_flight(registry: Registry) -> None:
     before = registry.meters(KEY, ROW, NOTHING, NOON)
-    hold = before.reserve(10, 60, NOON)
-    assert isinstance(hold, Hold)
+    hold = before.take(10, 60, NOON)
     registry.meters(KEY, {}, NOTHING, NOON)
-    assert isinstance(before.reserve(1000, 1000, NOON), Hold)
+    assert before.refuse(1000, 1000, NOON) is None
     hold.settle(5, 20, NOON)
     assert budget_of(registry).spent == 20
 
@@ -88,14 +88,30 @@ def test_models_have_limits_of_their_own(registry: Registry, rolled: Rolled) -> 
         "model_tpm_limit": {"a": 10},
         "model_max_budget": {"a": {"budget_limit": 1, "time_period": "1d"}, "c": "0.5"},
     }
-    spent = {("key_model", "k/a"): (7, 9, MIDNIGHT)}
+    spent = {of_model(KEY, "a"): (7, 9, MIDNIGHT)}
     found = registry.by_model(KEY, row, spent, NOON)
     assert sorted(found) == ["a", "b", "c"]
     assert [(w.limit, w.model) for w in found["a"].requests + found["a"].tokens] == [(1, "a"), (10, "a")]
     (budget,) = found["a"].budgets
     assert (budget.limit, budget.spent, budget.ends, budget.model) == (UNITS, 7, MIDNIGHT + 86_400, "a")
     assert found["c"].budgets[0].limit == UNITS // 2
+    assert all(meters.only == group for group, meters in found.items())
     assert rolled == []
+
+
+def test_what_a_model_spends_is_known_when_its_limit_comes_back(registry: Registry) -> None:
+    limited = {"model_max_budget": {"a": 1}}
+    registry.by_model(KEY, limited, {}, NOON)
+    without = registry.by_model(KEY, {}, {}, NOON)
+    without["a"].take(0, 0, NOON).settle(0, 40, NOON)
+    (budget,) = registry.by_model(KEY, limited, {}, NOON)["a"].budgets
+    assert (without["a"].budgets, budget.spent) == ((), 40)
+
+
+def test_limits_of_models_that_are_not_asked_are_told(registry: Registry) -> None:
+    row = {"model_max_budget": {"a": 1}, "model_rpm_limit": {"a": 3}}
+    meters = registry.by_model(("user", "u"), row, {}, NOON, ask=False)["a"]
+    assert (len(meters.requests), meters.budgets, len(meters.counted)) == (1, (), 1)
 
 
 def test_estimated_budgets_are_not_strict(registry: Registry) -> None:
@@ -127,14 +143,16 @@ def test_customers_without_a_limit_of_their_own_do_not_fill_the_memory(
     monkeypatch.setattr(registries, "MOST_BUDGETS", 100)
     registry._most = 100
     busy = registry.meters(("customer", "busy"), {**ROW, "usual": True}, NOTHING, NOON)
-    assert not isinstance(busy.reserve(1, 1, NOON), Refusal)
+    busy.take(1, 1, NOON)
     registry.meters(("customer", "limited"), ROW, (7, 7, 0.0), NOON)
     registry.meters(("team", "t"), {}, (8, 8, 0.0), NOON)
     for number in range(5_000):
         registry.meters(("customer", f"c{number}"), {}, NOTHING, NOON)
         registry.meters(("customer", f"u{number}"), {**ROW, "usual": True}, NOTHING, NOON)
         registry.meters(("tag", f"t{number}"), {}, NOTHING, NOON)
-    for kept in (registry._budgets, registry._windows, registry._parallels):
+        of_all = {"model_max_budget": {"a": 1}, "model_rpm_limit": {"a": 1}, "usual": True}
+        registry.by_model(("customer", f"u{number}"), of_all, {}, NOON)
+    for kept in (registry._budgets, registry._windows, registry._parallels, registry._of_models):
         assert len(kept) < 250
     assert budget_of(registry, ("customer", "busy")) is busy.budgets[0]
     assert budget_of(registry, ("customer", "u4999")).limit == ROW["max_budget"]

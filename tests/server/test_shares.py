@@ -86,3 +86,13 @@ async def test_no_share_is_more_than_its_part_of_what_is_left(world: World) -> N
         await world.spend(1, cost)
         got = world.budget.granted - before
         assert got <= max(cost, (LIMIT - world.budget.spent + cost) // MOST)
+
+
+async def test_what_was_spent_without_a_limit_is_no_part_of_a_share(world: World) -> None:
+    world.budget.limit = None
+    for _ in range(5):
+        world.budget.pay(0, COST)
+        world.shares.booked({KEY: COST})
+    world.budget.limit = LIMIT
+    assert await world.spend(10) == 1
+    assert world.budget.spare >= 0

@@ -18,6 +18,7 @@ from headgate.store.directory import (
     scopes_of,
 )
 from headgate.store.ledger import GLOBAL
+from headgate.store.totals import of_model
 from records import DAY, NOON, record
 
 HISTORY = {"created_at": NOON - DAY, "created_by": "me", "updated_at": NOON, "updated_by": "me"}
@@ -208,9 +209,25 @@ def test_a_model_s_own_budget_has_its_own_spend(database: Database) -> None:
     calls = [record(n, key="k", cost=10**n, ended=NOON - n * DAY) for n in range(2)]
     database.write(lambda c: ledger.book(c, [*calls, record(9, key="k", model_group="other", cost=7)]))
     entry = known(database)
-    assert entry.spent["key_model", "k/gpt"] == (1, 11, MIDNIGHT)
-    assert ("key_model", "k/claude") in scopes_of(entry)
-    assert ("key_model", "k/claude") not in entry.spent
+    assert entry.spent[of_model(("key", "k"), "gpt")] == (1, 11, MIDNIGHT)
+    claude = of_model(("key", "k"), "claude")
+    assert (claude in scopes_of(entry), claude in entry.spent) == (True, False)
+
+
+def test_limits_by_model_are_those_of_the_groups_that_names_mean(database: Database) -> None:
+    limits = {"fast": 1, "alias": 2, "gpt": 3, "other": 4}
+    key(database, team_id="t", user_id="u", aliases={"fast": "alias2"}, model_rpm_limit=limits)
+    add(database, tables.teams, team_id="t", model_aliases={"other": "b"}, model_tpm_limit=limits)
+    add(database, tables.users, user_id="u", user_role="internal_user", model_max_budget=limits)
+    aliases = {"alias": "gpt", "alias2": "claude"}
+    entry = database.read(lambda connection: load_key(connection, "hash", NOON, aliases))
+    assert entry is not None
+    assert entry.team is not None
+    assert entry.user is not None
+    assert entry.key["model_rpm_limit"] == {"claude": 1, "gpt": 3, "b": 4}
+    assert entry.team["model_tpm_limit"] == {"fast": 1, "gpt": 3, "b": 4}
+    assert entry.user["model_max_budget"] == {"fast": 1, "gpt": 3, "other": 4}
+    assert of_model(("user", "u"), "gpt") in scopes_of(entry)
 
 
 @pytest.mark.parametrize(
@@ -244,10 +261,25 @@ def test_a_customer_has_its_budget_s_limits_and_what_it_spent(database: Database
     row, spent = database.read(lambda c: load_payer(c, "customer", "c", NOON))
     assert row is not None
     assert (row["max_budget"], row["budget_duration"]) == (50, "1d")
-    assert spent == (1, 11, MIDNIGHT)
+    assert spent == {("customer", "c"): (1, 11, MIDNIGHT)}
+
+
+def test_a_customer_s_limits_by_model_have_their_own_spend(database: Database) -> None:
+    limits = {"alias": {"budget_limit": 1, "time_period": "1d"}}
+    add(database, tables.customers, user_id="a/b", model_max_budget=limits)
+    calls = [record(n, customer="a/b", cost=10**n, ended=NOON - n * DAY) for n in range(2)]
+    other = [record(8, customer="a/b", model_group="b/gpt", cost=7), record(9, customer="a", cost=7)]
+    database.write(lambda c: ledger.book(c, [*calls, *other]))
+    row, spent = database.read(lambda c: load_payer(c, "customer", "a/b", NOON, aliases={"alias": "gpt"}))
+    assert row is not None
+    assert row["model_max_budget"] == {"gpt": limits["alias"]}
+    assert spent[of_model(("customer", "a/b"), "gpt")] == (1, 11, MIDNIGHT)
 
 
 def test_a_tag_that_nobody_made_may_have_spent(database: Database) -> None:
     database.write(lambda c: ledger.book(c, [record(1, tags=("a",), cost=3)]))
-    assert database.read(lambda c: load_payer(c, "tag", "a", NOON)) == (None, (3, 3, 0.0))
-    assert database.read(lambda c: load_payer(c, "tag", "b", NOON)) == (None, None)
+    assert database.read(lambda c: load_payer(c, "tag", "a", NOON)) == (
+        None,
+        {("tag", "a"): (3, 3, 0.0)},
+    )
+    assert database.read(lambda c: load_payer(c, "tag", "b", NOON)) == (None, {})

@@ -159,7 +159,7 @@ def test_what_was_booked_before_is_left_out_of_a_segment(database: Database) -> 
 def _payers(given: Record) -> list[Scope]:
     """Said again, in other words than the ledger's."""
     group = given.model_group or ""
-    found = [GLOBAL, ("key", given.key), ("model", group), ("key_model", f"{given.key}/{group}")]
+    found = [("key", given.key)]
     for kind in ("user", "team", "organization"):
         if name := getattr(given, f"{kind}_id"):
             found.append((kind, name))
@@ -167,7 +167,13 @@ def _payers(given: Record) -> list[Scope]:
         found.append(("customer", given.customer))
     if given.team_id and given.user_id:
         found.append(("member", f"{given.team_id}/{given.user_id}"))
-    return found + [("tag", tag) for tag in given.tags or ()]
+    found += [("tag", tag) for tag in given.tags or ()]
+    return [
+        GLOBAL,
+        ("model", group),
+        *found,
+        *((f"{kind}_model", f"{name}\x1f{group}") for kind, name in found),
+    ]
 
 
 def _sums(given: Sequence[Record], keys: Callable[[Record], list[tuple[str, ...]]]) -> Mapping[Any, Any]:
@@ -283,7 +289,8 @@ def test_a_new_period_begins_with_the_calls_that_ended_in_it(database: Database)
         ("user", "u"),
         ("member", "t/u"),
         ("model", "gpt"),
-        ("key_model", "k1/gpt"),
+        ("key_model", "k1\x1fgpt"),
+        ("member_model", "t/u\x1fgpt"),
     ]
     for scope in scopes:
         database.write(partial(ledger.roll, scope=scope, since=NOON + 2))

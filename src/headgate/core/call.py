@@ -1,6 +1,6 @@
 """The one record of a request in flight: what was asked, how it may be treated, and what became of it."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from copy import copy
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
@@ -109,7 +109,8 @@ class Call:
 
     `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, None where it is
     none; `model` what was asked for; `forward` are request headers that go along when the dialects agree; `errand`
-    does what is no single JSON request (errand.py). `relayed`: whoever asks takes a long answer piece by piece.
+    does what is no single JSON request (errand.py). `relayed`: whoever asks takes a long answer piece by piece;
+    `admit` is asked before a fallback to another model, and raises HeadgateError where that may not be.
 
     What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost` in units of
     money, `error`, `dropped` (what could not be expressed); `estimated`: nobody counted the usage; `pieces` and
@@ -118,6 +119,7 @@ class Call:
     """
 
     __slots__ = (
+        "admit",
         "attempts",
         "body_bytes",
         "cost",
@@ -183,6 +185,7 @@ class Call:
         self.forward = forward
         self.files: Files | None = None
         self.relayed = False
+        self.admit: Callable[[str], Awaitable[None]] | None = None
         self.request: ir.Request | None = None
         self.errand: Errand | None = None
         self.deployment: Deployment | None = None

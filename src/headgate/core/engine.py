@@ -139,18 +139,24 @@ class Engine:
             name, fields = fallbacks.target(waiting.popleft(), group.name)
             if name in seen and not fields:
                 continue
+            seen.add(name)
             before = call.model, call.envelope
             call.changed(name, {**envelope, **fields})
             try:
-                group = lookup(name)
+                found = lookup(name)
+                known = not fields and found.all_in(tried)
+                if call.admit is not None and not known:
+                    await call.admit(name)
             except NotFoundError:
                 last.message += f" (and its fallback {name!r} is no model that is known here)"
+                known = True
+            except HeadgateError as error:
+                last.message += f" (and its fallback {name!r} was not asked: {error.message})"
+                known = True
+            if known:
                 call.changed(*before)
                 continue
-            seen.add(name)
-            if not fields and group.all_in(tried):
-                call.changed(*before)
-                continue
+            group = found
             call.hops += 1
             try:
                 return await self._try_group(call, group, tried)

@@ -12,6 +12,7 @@ from headgate.core.partial import estimated
 from headgate.record import Finished, Record
 from headgate.server.booking import Booking
 from headgate.server.gateway import Gateway
+from headgate.server.meters import settle_all
 from headgate.wire import ir
 
 
@@ -30,11 +31,12 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
     if call.legs and (lost := call.lost):
         call.cost = lost + (call.cost or 0)
     now = gateway.clock.time()
-    if booking.hold is not None:
-        booking.hold.settle(_used(call, usage), call.cost or 0, now)
+    group = _group(gateway, call)
+    if booking.holds:
+        settle_all(booking.holds, group or "", _used(call, usage), call.cost or 0, now)
         if booking.ceiling is not None and usage is not None and call.error is None and not call.hops:
             booking.ceiling.learn(usage.output, call.cost or 0)
-    record = _record(gateway, call, booking, usage, source, now)
+    record = _record(call, booking, group, usage, source, now)
     if gateway.ledger is not None:
         try:
             gateway.ledger.add(record)
@@ -57,10 +59,18 @@ def _used(call: Call, usage: ir.Usage | None) -> int:
     return lost if usage is None else lost + usage.input + usage.output
 
 
+def _group(gateway: Gateway, call: Call) -> str | None:
+    """Whose sums the call counts to: none are kept by what clients think up."""
+    if call.deployment is not None:
+        return call.deployment.group
+    group = gateway.snapshot.groups.get(call.model)
+    return None if group is None else group.name
+
+
 def _record(
-    gateway: Gateway,
     call: Call,
     booking: Booking,
+    group: str | None,
     usage: ir.Usage | None,
     source: str | None,
     now: float,
@@ -68,11 +78,9 @@ def _record(
     """By place: names would cost several times as much as all the rest of it."""
     caller, deployment, error = booking.caller, call.deployment, call.error
     begun = now - (call.ended - call.started)
-    group = row = provider = None
+    row = provider = None
     if deployment is not None:
-        group, row, provider = deployment.group, deployment.id, deployment.provider.id
-    elif call.model in gateway.snapshot.groups:  # sums are not kept by what clients think up
-        group = call.model
+        row, provider = deployment.id, deployment.provider.id
     model = call.upstream_model or (deployment.model if deployment is not None else None)
     request = None
     if booking.response is not None and booking.request:

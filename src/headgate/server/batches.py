@@ -30,6 +30,7 @@ from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.jobs import keeper, logged
 from headgate.server.limits import hold, payers
+from headgate.server.meters import Hold, Want, settle_all
 from headgate.server.snapshot import Snapshot
 from headgate.store import jobs
 from headgate.store.jobs import Job
@@ -183,16 +184,16 @@ def _strict(booking: Booking) -> bool:
 async def fits(gateway: Gateway, booking: Booking, amounts: Mapping[str, int]) -> None:
     """Whether these amounts, by model and in units of money, may be spent. Raises BudgetExceededError,
     RateLimitError."""
-    held = []
+    held: list[Hold] = []
     try:
         for model, amount in amounts.items():
-            meters = booking.caller.meters_for(model)
+            meters = booking.caller.meters
             if booking.customer or booking.tags:
                 meters += (await payers(gateway, booking, model))[0]
-            held.append(await hold(gateway, meters, 0, amount))
+            of_group = booking.own(gateway.snapshot.aliases.get(model, model))
+            held += await hold(gateway, Want(meters, 0, amount), Want(of_group, 0, amount))
     finally:
-        for one in held:
-            one.settle(0, 0, gateway.clock.time())
+        settle_all(held, "", 0, 0, gateway.clock.time())
 
 
 def admitted(snapshot: Snapshot, caller: Caller, provider: str, model: str) -> str:
@@ -200,21 +201,7 @@ def admitted(snapshot: Snapshot, caller: Caller, provider: str, model: str) -> s
     Raises PermissionDeniedError."""
     if not model:
         raise BadRequestError("a request of the batch names no model", param="model")
-    names = [*groups_of(snapshot, provider, model), f"{provider}/{model}", model]
-    for name in names:
-        if all(allow.everything or allow.admits(name) for _, allow in caller.allows):
-            return name
-    caller.admit(model)
-    return model
-
-
-def groups_of(snapshot: Snapshot, provider: str, model: str) -> list[str]:
-    """The groups that a provider's model serves."""
-    return [
-        name
-        for name, group in snapshot.groups.items()
-        if any(one.provider.id == provider and one.model == model for one in group.deployments)
-    ]
+    return caller.admit_one(snapshot.names_of(provider, model))
 
 
 def priced(snapshot: Snapshot, provider: str, model: str) -> Deployment:
@@ -222,7 +209,7 @@ def priced(snapshot: Snapshot, provider: str, model: str) -> Deployment:
     where it has prices of its own, or where the catalog does not know the dated one."""
     passing = snapshot.passing(provider, model)
     for name in (model, _DATED.sub("", model)):
-        for group in groups_of(snapshot, provider, name):
+        for group in snapshot.groups_of(provider, name):
             for one in snapshot.groups[group].deployments:
                 own = name == model or any(map(is_price, (*one.params, *one.info))) or passing.sheet is None
                 if own and one.provider.id == provider and one.model == name:
@@ -328,8 +315,8 @@ def _record(
 ) -> Record:
     payer, usage = job.payer or {}, one.usage
     groups = [
-        *groups_of(snapshot, job.provider, model),
-        *groups_of(snapshot, job.provider, _DATED.sub("", model)),
+        *snapshot.groups_of(job.provider, model),
+        *snapshot.groups_of(job.provider, _DATED.sub("", model)),
     ]
     group = next(iter(groups), None)
     return Record(

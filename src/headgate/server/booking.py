@@ -1,6 +1,6 @@
 """What the gateway knows of a call besides the call itself: who makes it, who pays, what was reserved for it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
 from functools import lru_cache
 from typing import Any, Final
@@ -9,14 +9,13 @@ import msgspec
 from msgspec import Raw
 
 from headgate.core.call import text_of
-from headgate.core.route import Group
 from headgate.errors import BadRequestError, PermissionDeniedError
 from headgate.money import shown
 from headgate.server.allow import Allow
 from headgate.server.callers import ANYBODY, Caller
 from headgate.server.ceiling import Ceiling
 from headgate.server.lines import Lines
-from headgate.server.meters import Hold, Window
+from headgate.server.meters import NONE, Hold, Meters, Window
 
 CUSTOMER_HEADERS: Final = (b"x-litellm-end-user-id", b"x-litellm-customer-id")
 SESSION_HEADERS: Final = (b"x-litellm-session-id", b"x-litellm-trace-id")
@@ -31,7 +30,8 @@ _names: Final = msgspec.json.Decoder(list[str]).decode
 
 class Booking:
     """Filled step by step as the call goes on; `booked` when it has been accounted for, `draining` while its client
-    has gone and its upstream is still read. `allows` are the models of customer and tags, as (kind, name, list)."""
+    has gone and its upstream is still read. `allows` are the models of customer and tags, as (kind, name, list),
+    `limited` their meters of single groups."""
 
     __slots__ = (
         "allows",
@@ -42,7 +42,8 @@ class Booking:
         "customer",
         "decision",
         "draining",
-        "hold",
+        "holds",
+        "limited",
         "metadata",
         "request",
         "response",
@@ -58,7 +59,8 @@ class Booking:
         self.allows: tuple[tuple[str, str, Allow], ...] = ()
         self.session: str | None = None
         self.metadata: Raw | None = None
-        self.hold: Hold | None = None
+        self.limited: tuple[Mapping[str, Meters], ...] = ()
+        self.holds: list[Hold] = []
         self.ceiling: Ceiling | None = None
         self.request: bytes = b""
         self.response: list[bytes] | None = None
@@ -69,7 +71,7 @@ class Booking:
     def again(self) -> "Booking":
         """For another call of the same client: who makes and pays it is known, nothing is held for it."""
         made = copy(self)
-        made.hold = made.ceiling = None
+        made.holds, made.ceiling = [], None
         made.booked = False
         return made
 
@@ -84,18 +86,18 @@ class Booking:
                     code="403",
                 )
 
-    def guarded(self, lookup: Callable[[str], Group]) -> Callable[[str], Group]:
-        """Policy holds for every target: a fallback may not lead to a model that may not be used."""
+    @property
+    def choosy(self) -> bool:
+        """Whether it depends on the model if the call may be made."""
         caller = self.caller
-        if not (caller.allows or self.allows):
-            return lookup
+        return bool(caller.allows or caller.by_model or self.allows or self.limited)
 
-        def admitted(model: str) -> Group:
-            caller.admit(model)
-            self.admit(model)
-            return lookup(model)
-
-        return admitted
+    def own(self, group: str) -> Meters:
+        """What is limited for calls to this group."""
+        found = self.caller.by_model.get(group, NONE)
+        for limited in self.limited:
+            found += limited.get(group, NONE)
+        return found
 
     def limits(self, now: float) -> bytes:
         """Header lines about what is left: OpenAI's for the tightest rates, LiteLLM's for the key."""

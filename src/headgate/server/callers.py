@@ -5,7 +5,7 @@ A known key costs one look into a dictionary; an unknown one is asked of the dat
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -41,7 +41,7 @@ class Caller(Struct, kw_only=True):
     """`name` is what the log may show. `key` is the key's id, "" for nobody in particular.
 
     A model must be admitted by all of `allows`, which are (whose, list). `meters` are asked for every call,
-    `by_model` for those to a model besides. `scopes` are those that the caller is made of: a change of one makes
+    `by_model` for those to a group besides. `scopes` are those that the caller is made of: a change of one makes
     it be loaded anew.
     """
 
@@ -82,10 +82,6 @@ class Caller(Struct, kw_only=True):
             kind, message = self.problem
             raise AuthenticationError(message, type=kind, code="401")
 
-    def meters_for(self, model: str) -> Meters:
-        own = self.by_model.get(model) if self.by_model else None
-        return self.meters if own is None else self.meters + own
-
     def reach(self, path: str, address: str) -> None:
         """Raises PermissionDeniedError for a path or a client address that the key is not for."""
         if self.routes and not any(matches(path, route) for route in self.routes):
@@ -108,6 +104,14 @@ class Caller(Struct, kw_only=True):
                     code="403",
                     model=model,
                 )
+
+    def admit_one(self, names: Sequence[str]) -> str:
+        """The first of a model's names under which the caller may use it. Raises as `admit`, for the last."""
+        for name in names:
+            if all(allow.everything or allow.admits(name) for _, allow in self.allows):
+                return name
+        self.admit(names[-1])
+        return names[-1]
 
 
 _LLM: Final = (
@@ -180,18 +184,28 @@ ANYBODY: Final = Caller(name="anybody", role=ADMIN)
 MASTER: Final = Caller(name="master key", role=ADMIN, key="master")
 
 
+class Payer(Struct, frozen=True):
+    """A customer or a tag: its row, None where nobody made one, and its meters, those of single groups besides."""
+
+    row: directory.Row | None
+    meters: Meters
+    by_model: Mapping[str, Meters]
+
+
 class Callers:
-    """`groups` are the access groups that the configuration's models name. Raises nothing itself."""
+    """`groups` are the access groups that the configuration's models name, `aliases` its further names of groups.
+    Raises nothing itself."""
 
     def __init__(self, database: Database, registry: Registry, clock: Callable[[], float]) -> None:
         self.groups: Mapping[str, list[str]] = {}
+        self.aliases: Mapping[str, str] = {}
         self.settings = LitellmSettings()
         self._database = database
         self._registry = registry
         self._clock = clock
         self._known: dict[str, Caller] = {}
         self._unknown: dict[str, float] = {}
-        self._payers: dict[Scope, tuple[directory.Row | None, Meters]] = {}
+        self._payers: dict[Scope, Payer] = {}
         self._loading: dict[str, asyncio.Future[Caller | None]] = {}
         self._epoch = 0
 
@@ -226,22 +240,25 @@ class Callers:
         """A caller without a key of ours, by a row made up for it; known by `token` from now on, unless something
         has changed since the `epoch` in which that was begun."""
         now, epoch = self._clock(), self._epoch if epoch is None else epoch
-        entry, _ = await self._read(lambda c: directory.load(c, dict(row), now))
+        entry, _ = await self._read(lambda c: directory.load(c, dict(row), now, self.aliases))
         caller = self._caller(entry, now)
         caller = msgspec.structs.replace(caller, role=role or caller.role, customer=customer)
         if epoch == self._epoch:
             _remember(self._known, token, caller, MAX_KNOWN)
         return caller
 
-    async def payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters]:
-        """A customer or a tag: its row, None where nobody made one, and its meters."""
+    async def payer(self, kind: str, name: str) -> Payer:
+        """Those that nobody has made have no limits of their own."""
         scope = (kind, name)
         known = self._payers.get(scope)
         if known is None:
+            now, usual = self._clock(), self._usual(kind)
             (row, spent), true = await self._read(
-                lambda c: directory.load_payer(c, kind, name, self._clock(), self._usual(kind))
+                lambda c: directory.load_payer(c, kind, name, now, usual, self.aliases)
             )
-            known = (row, self._registry.meters(scope, row or {}, spent or NOTHING, self._clock()))
+            limits = row or {}
+            meters = self._registry.meters(scope, limits, spent.get(scope, NOTHING), now)
+            known = Payer(row, meters, self._registry.by_model(scope, limits, spent, now))
             if true:
                 _remember(self._payers, scope, known, MAX_KNOWN)
         return known
@@ -254,7 +271,7 @@ class Callers:
         limit = None if amount is None else units_of(amount)
         return {"max_budget": limit, "budget_id": named}
 
-    def known_payer(self, kind: str, name: str) -> tuple[directory.Row | None, Meters] | None:
+    def known_payer(self, kind: str, name: str) -> Payer | None:
         return self._payers.get((kind, name))
 
     def paid(self, paid: Mapping[Scope, int], now: float) -> None:
@@ -295,7 +312,7 @@ class Callers:
         self._unknown.clear()
 
     async def _load(self, token: str, now: float) -> Caller | None:
-        entry, true = await self._read(lambda c: directory.load_key(c, token, now))
+        entry, true = await self._read(lambda c: directory.load_key(c, token, now, self.aliases))
         if entry is None:
             if true:
                 _remember(self._unknown, token, now + UNKNOWN_SECONDS, MAX_UNKNOWN)
@@ -319,6 +336,7 @@ class Callers:
         key, user, team, organization = entry.key, entry.user, entry.team, entry.organization
         groups = {**self.groups, **entry.groups}
         scopes = directory.scopes_of(entry)
+        meters, by_model = self._meters(entry, now)
         return Caller(
             name=key["key_alias"] or key["key_name"],
             role=_role(key, user, entry.heads),
@@ -330,9 +348,9 @@ class Callers:
             expires=key["expires"],
             problem=_problem(entry),
             allows=_allows(entry, groups),
-            aliases={**((team or {}).get("model_aliases") or {}), **(key["aliases"] or {})},
-            meters=self._meters(entry, now),
-            by_model=self._by_model(entry, now),
+            aliases=directory.own_names(key, team),
+            meters=meters,
+            by_model=by_model,
             tags=tuple(dict.fromkeys([*(key["tags"] or ()), *((team or {}).get("tags") or ())])),
             routes=tuple(key["allowed_routes"] or ROUTES_OF_TYPE.get(key["key_type"] or "", ())),
             addresses=tuple(key["allowed_ips"] or ()),
@@ -343,34 +361,19 @@ class Callers:
             share=Share(key["id"], _weight(key, team)),
         )
 
-    def _meters(self, entry: directory.Entry, now: float) -> Meters:
-        """LiteLLM's rule: a user's own budget does not bind the keys of teams."""
-        rows: list[tuple[Scope, Mapping[str, Any], bool]] = [(("key", entry.key["id"]), entry.key, True)]
-        if entry.user is not None:
-            rows.append((("user", entry.user["user_id"]), entry.user, entry.team is None))
-        if entry.team is not None:
-            rows.append((("team", entry.team["team_id"]), entry.team, True))
-            if entry.key["user_id"]:
-                name = f"{entry.key['team_id']}/{entry.key['user_id']}"
-                rows.append((("member", name), directory.member_limits(entry.team, entry.member), True))
-        if entry.organization is not None:
-            rows.append((("organization", entry.organization["organization_id"]), entry.organization, True))
-        total = NONE
-        for scope, row, ask in rows:
+    def _meters(self, entry: directory.Entry, now: float) -> tuple[Meters, dict[str, Meters]]:
+        """Of all calls, and besides of those to single groups. LiteLLM's rule: a user's own budget does not bind the
+        keys of teams."""
+        total, by_model = NONE, dict[str, Meters]()
+        for scope, row in directory.payers_of(entry):
+            ask = scope[0] != "user" or entry.team is None
             total += self._registry.meters(scope, row, entry.spent.get(scope, NOTHING), now, ask=ask)
+            for group, own in self._registry.by_model(scope, row, entry.spent, now, ask=ask).items():
+                by_model[group] = by_model.get(group, NONE) + own
         whole = self._registry.budget(GLOBAL)
         if whole is not None:
             total += Meters(budgets=(whole,)) if whole.limit is not None else Meters(counted=(whole,))
-        return total
-
-    def _by_model(self, entry: directory.Entry, now: float) -> dict[str, Meters]:
-        found = self._registry.by_model(("key", entry.key["id"]), entry.key, entry.spent, now)
-        if entry.team is not None:
-            team = {**entry.team, "model_max_budget": None}
-            scope = ("team", entry.team["team_id"])
-            for model, meters in self._registry.by_model(scope, team, entry.spent, now).items():
-                found[model] = found.get(model, NONE) + meters
-        return found
+        return total, by_model
 
 
 def _named(key: Mapping[str, Any]) -> list[Scope]:

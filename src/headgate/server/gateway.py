@@ -87,6 +87,7 @@ class Gateway:
         self.snapshot = snapshot
         if self.callers is not None:
             self.callers.groups = snapshot.access_groups
+            self.callers.aliases = snapshot.aliases
             self.callers.settings = snapshot.config.litellm
             self.callers.forget_all()
 

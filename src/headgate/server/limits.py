@@ -29,12 +29,23 @@ from headgate.server.allow import Allow
 from headgate.server.booking import Booking
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
-from headgate.server.meters import NONE, Hold, Leased, Meters, Refusal, SharedParallel, SharedWindow
+from headgate.server.meters import (
+    NONE,
+    Hold,
+    Leased,
+    Meters,
+    Refusal,
+    SharedParallel,
+    SharedWindow,
+    Want,
+    take_all,
+)
+from headgate.store import totals
 from headgate.telemetry.times import iso
+from headgate.wire import envelope as envelopes
 
 _NAMES: Final[Mapping[str, str]] = {
     "key": "this key",
-    "key_model": "this key",
     "user": "your user",
     "member": "your membership in the team",
     "global": "the gateway",
@@ -59,8 +70,8 @@ async def reserve(
     uploaded: int = 0,
     within: bool = False,
 ) -> None:
-    """Sets `booking.hold`. `uploaded` are the bytes of a file beside the body; `within`: the call is part of one that
-    holds its place among those in flight.
+    """Sets `booking.holds`. `uploaded` are the bytes of a file beside the body; `within`: the call is part of one
+    that holds its place among those in flight.
 
     Raises RateLimitError, BudgetExceededError, PermissionDeniedError for a customer or tag that may not use the
     model, ServiceUnavailableError where the ledger can't be written.
@@ -75,7 +86,7 @@ async def reserve(
             "every call here names its customer: give 'user', or the header x-litellm-end-user-id",
             param="user",
         )
-    meters = booking.caller.meters_for(call.model)
+    meters = booking.caller.meters
     if booking.customer or booking.tags:
         own, region = await payers(gateway, booking, call.model)
         meters += own
@@ -83,36 +94,72 @@ async def reserve(
             call.wish = replace(call.wish, region=region)
     if within:
         meters = replace(meters, parallels=())
-    tokens = amount = 0
-    if meters.tokens or meters.budgets:
+    booking.holds = await hold(gateway, *_wants(prices, call, booking, meters, body, uploaded))
+
+
+def _wants(
+    prices: Prices, call: Call, booking: Booking, meters: Meters, body: bytes, uploaded: int
+) -> list[Want]:
+    """Of `meters`, and of those of the group that is asked."""
+    of_group = NONE
+    if booking.caller.by_model or booking.limited:
+        of_group = booking.own(prices.lookup(call.model).name)
+    tokens = amount = most = 0
+    if meters.tokens or meters.budgets or of_group is not NONE:
         booking.ceiling = ceiling = prices.ceiling(call.model)
-        if meters.tokens:
+        if meters.tokens or of_group.tokens:
             tokens = ceiling.tokens(call.envelope, body)
-        if meters.strict:
+        strict = meters.strict
+        if strict or of_group.budgets:
             group = prices.lookup(call.model)
-            amount = _most(ceiling, call, call.envelope, body, uploaded)
-            lists = call.options.fallbacks.over(group.fallbacks)
-            if lists is not NO_FALLBACKS:
-                amount = max(amount, _elsewhere(prices, lists, call, body, uploaded))
-            amount *= _answers(group, call)
-        elif meters.budgets:
+            answers, most = _answers(group, call), _most(ceiling, call, call.envelope, body, uploaded)
+            lists, dearest = call.options.fallbacks.over(group.fallbacks), most
+            if strict and lists is not NO_FALLBACKS:
+                dearest = max(most, _elsewhere(prices, lists, call, body, uploaded))
+            most, amount = most * answers, dearest * answers
+        if meters.budgets and not strict:
             amount = _likely(ceiling, call, body, uploaded)
-    booking.hold = await hold(gateway, meters, tokens, amount)
+    wants = [Want(meters, tokens, amount)]
+    if of_group is not NONE:
+        wants.append(Want(of_group, tokens, most))
+    return wants
 
 
-async def hold(gateway: Gateway, meters: Meters, tokens: int, amount: int) -> Hold:
-    """Takes what a call may use, `amount` in units of money. Raises RateLimitError, BudgetExceededError."""
+async def further(
+    gateway: Gateway, prices: Prices, call: Call, booking: Booking, uploaded: int, model: str
+) -> None:
+    """A fallback to another model: that one's limits must let the call in, too, with what it has cost already. What
+    holds for all models is held as the dearest target needs it.
+
+    Raises PermissionDeniedError, RateLimitError, BudgetExceededError, NotFoundError."""
+    booking.caller.admit(model)
+    booking.admit(model)
+    group = prices.lookup(model)
+    meters = booking.own(group.name)
+    if meters is NONE or not booking.holds:
+        return
+    body, ceiling = envelopes.write(call.envelope), prices.ceiling(model)
+    tokens, amount = 0, call.lost + (call.cost or 0)
+    if meters.tokens:
+        tokens = ceiling.tokens(call.envelope, body)
+    if meters.budgets:
+        amount += _most(ceiling, call, call.envelope, body, uploaded) * _answers(group, call)
+    booking.holds += await hold(gateway, Want(meters, tokens, amount))
+
+
+async def hold(gateway: Gateway, *wants: Want) -> list[Hold]:
+    """Takes what a call may use. Raises RateLimitError, BudgetExceededError."""
     config = gateway.snapshot.config.litellm
-    taken = meters.reserve(tokens, amount, gateway.clock.time())
+    taken = take_all(wants, gateway.clock.time())
     while isinstance(taken, Refusal):
         meter = taken.lease
         if isinstance(meter, Leased) and gateway.shares is not None:
-            await gateway.shares.extend(meter, amount)
+            await gateway.shares.extend(meter, taken.wanted)
         elif isinstance(meter, SharedWindow | SharedParallel) and gateway.pace is not None:
             await gateway.pace.extend(meter, taken.wanted)
         else:
             raise refused(taken, gateway.clock.time(), config.budget_exceeded_status_code)
-        taken = meters.reserve(tokens, amount, gateway.clock.time())
+        taken = take_all(wants, gateway.clock.time())
     return taken
 
 
@@ -153,11 +200,12 @@ def _elsewhere(prices: Prices, lists: Fallbacks, call: Call, body: bytes, upload
 
 async def payers(gateway: Gateway, booking: Booking, model: str) -> tuple[Meters, str]:
     """The meters of customer and tags, who pay, too, and the region that they want. Those that nobody has made have
-    no limits. Sets `booking.allows`.
+    no limits. Sets `booking.allows` and `booking.limited`.
 
     Raises PermissionDeniedError for one that is blocked or may not use the model."""
     meters, region = NONE, ""
     allows: list[tuple[str, str, Allow]] = []
+    limited: list[Mapping[str, Meters]] = []
     callers = gateway.callers
     if callers is None:
         return meters, region
@@ -165,21 +213,24 @@ async def payers(gateway: Gateway, booking: Booking, model: str) -> tuple[Meters
     if booking.customer:
         named.append(("customer", booking.customer))
     for kind, name in named:
-        row, own = callers.known_payer(kind, name) or await callers.payer(kind, name)
-        if row is not None:
+        payer = callers.known_payer(kind, name) or await callers.payer(kind, name)
+        if (row := payer.row) is not None:
             if row.get("blocked"):
                 raise PermissionDeniedError(f"the {kind} {name!r} is blocked", type="auth_error", code="403")
             allows.append((kind, name, Allow(row.get("models") or ())))
             region = str(row.get("allowed_model_region") or region).lower()
-        meters += own
-    booking.allows = tuple(allows)
+        meters += payer.meters
+        if payer.by_model:
+            limited.append(payer.by_model)
+    booking.allows, booking.limited = tuple(allows), tuple(limited)
     booking.admit(model)
     return meters, region
 
 
 def refused(refusal: Refusal, now: float, status: int = BudgetExceededError.status_code) -> HeadgateError:
     """`status` is that of a budget's refusal."""
-    whose = _NAMES.get(refusal.scope[0], f"the {refusal.scope[0]} {refusal.scope[1]!r}")
+    kind, name = totals.payer_of(refusal.scope)
+    whose = _NAMES.get(kind, f"the {kind} {name!r}")
     model = f" for {refusal.model}" if refusal.model else ""
     if refusal.what == "budget":
         left, limit, wanted = (shown(amount) for amount in (refusal.left, refusal.limit, refusal.wanted))

@@ -20,7 +20,6 @@ from headgate.core.dialects import dialect
 from headgate.core.forward import LIMIT, failed, forward
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
 from headgate.ports import Outgoing
-from headgate.server.batches import groups_of
 from headgate.server.gateway import Gateway
 from headgate.store.jobs import Job
 from headgate.wire import batches, free_tools
@@ -147,7 +146,7 @@ def chosen(gateway: Gateway, deployment: Deployment, model: str) -> Deployment |
     configured."""
     groups, row = gateway.snapshot.groups, deployment.provider.id
     bare = model.removeprefix(f"{row}/")
-    for name in (model, *groups_of(gateway.snapshot, row, bare)):
+    for name in (model, *gateway.snapshot.groups_of(row, bare)):
         for one in groups[name].deployments if name in groups else ():
             if one.provider.id == row:
                 return one

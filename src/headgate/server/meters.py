@@ -5,8 +5,8 @@ concurrent calls gets past a limit. Times are seconds of one clock (Unix), money
 """
 
 from collections import deque
-from collections.abc import Callable
-from typing import Final, Literal
+from collections.abc import Callable, Sequence
+from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -329,9 +329,9 @@ class SharedParallel(Parallel):
 
 
 class Hold:
-    """What one call has taken, to be settled once."""
+    """What one call has taken of some meters, to be settled once. `only`: see Meters."""
 
-    __slots__ = ("_amount", "_budgets", "_counted", "_parallels", "_tokens", "_windows")
+    __slots__ = ("_amount", "_budgets", "_counted", "_parallels", "_tokens", "_windows", "only")
 
     def __init__(
         self,
@@ -341,6 +341,7 @@ class Hold:
         budgets: tuple[Budget, ...],
         counted: tuple[Budget, ...],
         amount: int,
+        only: str = "",
     ) -> None:
         self._parallels = parallels
         self._windows = windows
@@ -348,6 +349,7 @@ class Hold:
         self._budgets = budgets
         self._counted = counted
         self._amount = amount
+        self.only = only
 
     def settle(self, tokens: int, cost: int, now: float) -> None:
         """Puts what was used in the place of what was held."""
@@ -368,7 +370,7 @@ class Hold:
     def bare(self, now: float) -> "Hold":
         """A hold of nothing on the same rates and budgets: for what is known only when it has been used."""
         windows = [(window, window.take(0, now)) for window, _ in self._windows]
-        return Hold((), windows, 0, self._budgets, self._counted, 0)
+        return Hold((), windows, 0, self._budgets, self._counted, 0, self.only)
 
     def spent(self, now: float) -> Refusal | None:
         """Which of its budgets is used up, whatever holds it."""
@@ -382,13 +384,14 @@ class Hold:
 
 class Meters(Struct, frozen=True):
     """The meters that a call must pass, found when its key was loaded. `counted` are budgets that are not asked,
-    only told."""
+    only told. `only`: they are those of calls to one group, "" for all."""
 
     requests: tuple[Window, ...] = ()
     tokens: tuple[Window, ...] = ()
     parallels: tuple[Parallel, ...] = ()
     budgets: tuple[Budget, ...] = ()
     counted: tuple[Budget, ...] = ()
+    only: str = ""
 
     @property
     def strict(self) -> bool:
@@ -402,10 +405,11 @@ class Meters(Struct, frozen=True):
             self.parallels + other.parallels,
             self.budgets + other.budgets,
             self.counted + other.counted,
+            self.only or other.only,
         )
 
-    def reserve(self, tokens: int, amount: int, now: float) -> Hold | Refusal:
-        """All or nothing, in one pass. `amount` is the most that the call can cost."""
+    def refuse(self, tokens: int, amount: int, now: float) -> Refusal | None:
+        """`amount` is the most that the call can cost."""
         for parallel in self.parallels:
             if refusal := parallel.refuse(now):
                 return refusal
@@ -418,6 +422,10 @@ class Meters(Struct, frozen=True):
         for budget in self.budgets:
             if refusal := budget.refuse(amount, now):
                 return refusal
+        return None
+
+    def take(self, tokens: int, amount: int, now: float) -> Hold:
+        """Of meters that do not refuse it."""
         for parallel in self.parallels:
             parallel.held += 1
         for window in self.requests:
@@ -425,7 +433,35 @@ class Meters(Struct, frozen=True):
         taken = [(window, window.take(tokens, now)) for window in self.tokens]
         for budget in self.budgets:
             budget.held += amount
-        return Hold(self.parallels, taken, tokens, self.budgets, self.counted, amount)
+        return Hold(self.parallels, taken, tokens, self.budgets, self.counted, amount, self.only)
+
+
+class Want(NamedTuple):
+    """What a call wants of some meters: tokens, and units of money."""
+
+    meters: Meters
+    tokens: int
+    amount: int
+
+
+def take_all(wants: Sequence[Want], now: float) -> list[Hold] | Refusal:
+    """All or nothing, in one pass."""
+    for meters, tokens, amount in wants:
+        if refusal := meters.refuse(tokens, amount, now):
+            return refusal
+    return [meters.take(tokens, amount, now) for meters, tokens, amount in wants]
+
+
+def settle_all(holds: Sequence[Hold], group: str, tokens: int, cost: int, now: float) -> None:
+    """Puts what a call used in the place of what it held. Meters of one group count what that group answered, as the
+    ledger does; where a call came to a group again, the last hold is charged."""
+    open_ = {"", group}
+    for hold in reversed(holds):
+        if hold.only in open_:
+            open_.discard(hold.only)
+            hold.settle(tokens, cost, now)
+        else:
+            hold.settle(0, 0, now)
 
 
 NONE: Final = Meters()

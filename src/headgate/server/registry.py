@@ -14,10 +14,11 @@ from headgate.server.meters import (
 )
 from headgate.store.directory import budget_of
 from headgate.store.ledger import Scope
+from headgate.store.totals import of_model
 
 Spent = tuple[int, int, float]
 NOTHING: Final[Spent] = (0, 0, 0.0)
-NAMED: Final = ("customer", "tag")
+NAMED: Final = frozenset(of for kind in ("customer", "tag") for of in (kind, of_model((kind, ""), "")[0]))
 MOST_BUDGETS: Final = 100_000
 
 
@@ -35,6 +36,7 @@ class Registry:
         self._windows: dict[tuple[str, Scope, str], Window] = {}
         self._parallels: dict[Scope, Parallel] = {}
         self._budgets: dict[Scope, Budget] = {}
+        self._of_models: dict[Scope, set[str]] = {}
         self._most = MOST_BUDGETS
 
     def meters(
@@ -57,25 +59,37 @@ class Registry:
         )
 
     def by_model(
-        self, scope: Scope, row: Mapping[str, Any], spent: Mapping[Scope, Spent], now: float
+        self,
+        scope: Scope,
+        row: Mapping[str, Any],
+        spent: Mapping[Scope, Spent],
+        now: float,
+        *,
+        ask: bool = True,
     ) -> dict[str, Meters]:
-        """Further meters by the model that is asked for: model_rpm_limit, model_tpm_limit, model_max_budget."""
+        """Further meters of calls to single groups: model_rpm_limit, model_tpm_limit, model_max_budget."""
         found: dict[str, Meters] = {}
-        for what, limits in (
-            ("requests", row.get("model_rpm_limit")),
-            ("tokens", row.get("model_tpm_limit")),
-        ):
-            for model, limit in (limits or {}).items():
-                window = self._window(what, scope, limit, model)
-                meters = Meters(requests=window) if what == "requests" else Meters(tokens=window)
-                found[model] = found.get(model, Meters()) + meters
-        for model, given in (row.get("model_max_budget") or {}).items():
-            own = ("key_model", f"{scope[1]}/{model}")
-            budget = self._budget(own, spent.get(own, NOTHING), model)
-            limit, duration = budget_of(given)
-            budget.limit = limit
+
+        def add(group: str, meters: Meters) -> None:
+            found[group] = found.get(group, Meters(only=group)) + meters
+
+        for group, limit in (row.get("model_rpm_limit") or {}).items():
+            add(group, Meters(requests=self._window("requests", scope, limit, group)))
+        for group, limit in (row.get("model_tpm_limit") or {}).items():
+            add(group, Meters(tokens=self._window("tokens", scope, limit, group)))
+        given = row.get("model_max_budget") or {}
+        known = self._of_models.setdefault(scope, set()) if given else self._of_models.get(scope, set())
+        known.update(given)
+        for group in sorted(
+            known
+        ):  # one that has no limit any more is counted on, for when it gets one again
+            own = of_model(scope, group)
+            budget = self._budget(own, spent.get(own, NOTHING), group)
+            budget.limit, duration = budget_of(given[group]) if group in given else (None, "")
+            budget.usual = bool(row.get("usual"))
             _last(budget, duration, row, spent.get(own, NOTHING), now)
-            found[model] = found.get(model, Meters()) + Meters(budgets=(budget,))
+            asked = ask and budget.limit is not None
+            add(group, Meters(budgets=(budget,)) if asked else Meters(counted=(budget,)))
         return found
 
     def leased(self) -> list[Leased]:
@@ -107,6 +121,7 @@ class Registry:
         self._budgets = {scope: budget for scope, budget in self._budgets.items() if scope not in gone}
         self._windows = {at: window for at, window in self._windows.items() if at[1] not in gone}
         self._parallels = {scope: one for scope, one in self._parallels.items() if scope not in gone}
+        self._of_models = {scope: groups for scope, groups in self._of_models.items() if scope not in gone}
         self._most = 2 * len(self._budgets) + MOST_BUDGETS
 
     def _window(self, what: Any, scope: Scope, limit: int | None, model: str = "") -> tuple[Window, ...]:

@@ -39,6 +39,8 @@ class Shares:
         """Asks for enough for one more call, and some ahead. Raises ServiceUnavailableError."""
         lock = self._locks.setdefault(budget.scope, asyncio.Lock())
         async with lock:
+            # what was spent while there was no limit is booked, and no lease shrank by it
+            budget.granted = max(budget.granted, 0)
             one = max(amount, 1)
             need = one - budget.spare
             now = self._clock.time()

@@ -44,7 +44,7 @@ class Snapshot:
         self._env = env
         self._identities: dict[str, bytes] = {}
         self._ceilings: dict[str, Ceiling] = {}
-        self._passing: dict[tuple[str, str], Deployment] = {}
+        self._passing: dict[tuple[str, str, str], Deployment] = {}
         self.options = _options(config)
         self._models = ModelList(config.models, self._deployment, _plan(config))
         self.groups = self._models.groups
@@ -77,18 +77,34 @@ class Snapshot:
 
     def mocked(self, model: str) -> Group:
         """Where a request that brings its own answer (`mock_response`) goes."""
-        params = {"model": f"mock/{model}"}
-        return Group(model, [Deployment(model, params, catalog=self.catalog, env={})])
+        name, params = self.aliases.get(model, model), {"model": f"mock/{model}"}
+        return Group(name, [Deployment(name, params, catalog=self.catalog, env={})])
 
-    def passing(self, provider: str, model: str) -> Deployment:
+    def names_of(self, provider: str, model: str) -> list[str]:
+        """What a provider's model is called here: the groups that it serves first."""
+        return [*self.groups_of(provider, model), f"{provider}/{model}", model]
+
+    def groups_of(self, provider: str, model: str) -> list[str]:
+        """The groups that a provider's model serves."""
+        return self._serving.get((provider, model), [])
+
+    @cached_property
+    def _serving(self) -> dict[tuple[str, str], list[str]]:
+        found: dict[tuple[str, str], list[str]] = {}
+        for name, group in self.groups.items():
+            for served in {(one.provider.id, one.model) for one in group.deployments}:
+                found.setdefault(served, []).append(name)
+        return found
+
+    def passing(self, provider: str, model: str, group: str = "") -> Deployment:
         """Of requests that are passed through: with the credential of the row that is meant for it, else of the
-        environment. `model` "" for requests that name none."""
-        key = (provider, model)
+        environment. `model` "" for requests that name none; `group` is whose sums they count to."""
+        key = (provider, model, group)
         found = self._passing.get(key)
         if found is None:
             meant = self._meant.get(provider, {})
             params = {**meant, "model": f"{provider}/{model or '-'}", "custom_llm_provider": provider}
-            found = self._passing[key] = self._deployment(provider, params, {})
+            found = self._passing[key] = self._deployment(group or provider, params, {})
             if len(self._passing) > MAX_CONCRETE:
                 del self._passing[next(iter(self._passing))]
         return found
@@ -96,6 +112,11 @@ class Snapshot:
     def plain(self, address: str) -> Deployment:
         """Of a configured path: an address that needs no credential of ours."""
         return Deployment(address, {"model": "mock/-"}, catalog=self.catalog, env=self._env)
+
+    @cached_property
+    def aliases(self) -> dict[str, str]:
+        """Names that are other groups'."""
+        return {name: group.name for name, group in self.groups.items() if group.name != name}
 
     @property
     def access_groups(self) -> dict[str, list[str]]:

@@ -38,13 +38,14 @@ class Look(Protocol):
 
 
 class Fixed(Struct):
-    """See limits.Prices: one deployment, and nothing to fall back to. Without a ceiling nothing is held."""
+    """See limits.Prices: a group's one deployment, and nothing to fall back to. Without a ceiling nothing is held."""
 
+    group: str
     ceiling_of: Callable[[str], Ceiling] | None = None
     deployment: Deployment | None = None
 
     def lookup(self, model: str) -> Group:
-        return Group(model, [self.deployment] if self.deployment is not None else [])
+        return Group(self.group, [self.deployment] if self.deployment is not None else [])
 
     def ceiling(self, model: str) -> Ceiling:
         return Ceiling(()) if self.ceiling_of is None else self.ceiling_of(model)
@@ -120,9 +121,10 @@ class Turns:
         await self._look.caller()
         if self._gateway.clock.monotonic() - self._billed >= BILL_SECONDS:
             self._book_time()
-        hold, now = self._booking.hold, self._gateway.clock.time()
-        if hold is not None and (refusal := hold.spent(now)) is not None:
-            raise refused(refusal, now)
+        now = self._gateway.clock.time()
+        for hold in self._booking.holds:
+            if (refusal := hold.spent(now)) is not None:
+                raise refused(refusal, now)
 
     def cancels(self) -> list[str]:
         """The frames that end all that runs."""
@@ -157,7 +159,7 @@ class Turns:
             await self._hold(turn)
         except HeadgateError as error:
             turn.call.error = error
-            turn.booking.hold = self._bare()
+            turn.booking.holds = self._bare()
             raise
 
     def _spoke(self, event: Spoke) -> None:
@@ -170,7 +172,7 @@ class Turns:
         turn = self._running.pop(event.id, None)
         if turn is None:  # it began before anybody listened: what it used is owed in any case
             turn = self._turn("", None)
-            turn.booking.hold = self._bare()
+            turn.booking.holds = self._bare()
         if event.problem:
             turn.call.error = turn.call.error or InternalServerError(
                 self._deployment.scrubbed(event.problem), llm_provider=self._deployment.provider.id
@@ -181,7 +183,7 @@ class Turns:
     def _heard(self, event: Heard) -> None:
         """Sound that another model has written down is a call of its own, which nobody could refuse."""
         turn = self._turn("", None)
-        turn.booking.hold = self._bare()
+        turn.booking.holds = self._bare()
         call = turn.call
         call.usage, call.upstream_model = event.usage, event.model or None
         sheet = self._gateway.snapshot.catalog.sheet(event.model, self._deployment.provider.id, {})
@@ -220,9 +222,9 @@ class Turns:
             room = bytes(min(self._watch.context, UNKNOWN))
             await reserve(self._gateway, self._prices, turn.call, turn.booking, room, within=True)
 
-    def _bare(self) -> Hold | None:
-        hold = self._booking.hold
-        return None if hold is None else hold.bare(self._gateway.clock.time())
+    def _bare(self) -> list[Hold]:
+        now = self._gateway.clock.time()
+        return [hold.bare(now) for hold in self._booking.holds]
 
     def _book(self, turn: Turn, usage: ir.Usage | None, said: ir.Usage | None = None) -> None:
         """`said` is what went by: it is counted where the provider does not tell what was used."""
@@ -241,7 +243,7 @@ class Turns:
         if not self._timed:
             return
         turn = self._turn("", None)
-        turn.booking.hold = self._bare()
+        turn.booking.holds = self._bare()
         now = self._gateway.clock.monotonic()
         seconds, self._billed = now - self._billed, now
         self._book(turn, ir.Usage(seconds=seconds))

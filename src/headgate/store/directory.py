@@ -1,6 +1,7 @@
 """Who may call: all that is known of a key, a customer or a tag, read in one go. Knows no meter and no HTTP."""
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
@@ -11,18 +12,24 @@ from headgate.money import units_of
 from headgate.store import ledger, tables
 from headgate.store.ledger import Scope
 from headgate.store.periods import period
+from headgate.store.totals import of_model
 
 Row: TypeAlias = dict[str, Any]
+Spent: TypeAlias = dict[Scope, tuple[int, int, float]]
+"""By scope: in this period, ever, since when."""
 
 LIMITS: Final = tuple(
     """max_budget soft_budget budget_duration budget_mode rpm_limit tpm_limit max_parallel_requests model_max_budget
     model_rpm_limit model_tpm_limit""".split()
 )
+BY_MODEL: Final = ("model_max_budget", "model_rpm_limit", "model_tpm_limit")
+Names: TypeAlias = Mapping[str, str]
+"""Models under other names than their own: those of the configuration."""
 
 
 class Entry(Struct, frozen=True, kw_only=True):
     """A key with all that it belongs to, None for what it does not. The rows have their budgets' limits in them.
-    `spent` is by scope: in this period, ever, since when. `groups` are the models of its access groups by name.
+    `groups` are the models of its access groups by name.
     `heads`: its user administers an organisation."""
 
     key: Row
@@ -31,7 +38,7 @@ class Entry(Struct, frozen=True, kw_only=True):
     member: Row | None = None
     organization: Row | None = None
     groups: dict[str, list[str]] = {}
-    spent: dict[Scope, tuple[int, int, float]] = {}
+    spent: Spent = {}
     heads: bool = False
 
 
@@ -71,7 +78,9 @@ def member(connection: Connection, team: str, user: str) -> Row | None:
     return dict(row) if row is not None else None
 
 
-def load_key(connection: Connection, token: str, now: float) -> Entry | None:
+def load_key(
+    connection: Connection, token: str, now: float, aliases: Names = MappingProxyType({})
+) -> Entry | None:
     """`token` is the SHA-256 of the key in hex. A key that was replaced counts as its successor until its time is
     over."""
     key = find_key(connection, token)
@@ -83,11 +92,12 @@ def load_key(connection: Connection, token: str, now: float) -> Entry | None:
         if key is None or former is None:
             return None
         key["expires"] = min(former.valid_until, key["expires"] or former.valid_until)
-    return load(connection, key, now)
+    return load(connection, key, now, aliases)
 
 
-def load(connection: Connection, key: Row, now: float) -> Entry:
-    """All that a key's row belongs to; also for who comes without a key, and has a row made up."""
+def load(connection: Connection, key: Row, now: float, aliases: Names = MappingProxyType({})) -> Entry:
+    """All that a key's row belongs to; also for who comes without a key, and has a row made up. Limits by model are
+    those of the groups that the names mean."""
     user = find(connection, "user", key["user_id"]) if key["user_id"] else None
     team = find(connection, "team", key["team_id"]) if key["team_id"] else None
     within = key["organization_id"] or (team and team["organization_id"])
@@ -95,6 +105,10 @@ def load(connection: Connection, key: Row, now: float) -> Entry:
     joined = member(connection, key["team_id"], key["user_id"]) if team and key["user_id"] else None
     rows = [row for row in (key, user, team, joined, organization) if row is not None]
     merge_budgets(connection, rows)
+    for row in (user, joined, organization):
+        _by_group(row or {}, aliases)
+    for row, own in ((key, own_names(key, team)), (team, own_names({}, team))):
+        _by_group(row or {}, {**aliases, **{name: aliases.get(own[name], own[name]) for name in own}})
     entry = Entry(key=key, user=user, team=team, member=joined, organization=organization)
     names = {
         name for row in rows for name in (*(row.get("access_group_ids") or ()), *(row.get("models") or ()))
@@ -117,18 +131,45 @@ def _heads(connection: Connection, user: str) -> bool:
     return connection.scalar(select(table.c.organization_id).where(*where).limit(1)) is not None
 
 
-def _begun(entry: Entry, now: float) -> dict[Scope, float]:
-    """When the periods of the budgets among them began."""
-    key, found = entry.key, begun(("key", entry.key["id"]), entry.key, now)
+def own_names(key: Row, team: Row | None) -> dict[str, str]:
+    """What the callers of a key call its models."""
+    return {**((team or {}).get("model_aliases") or {}), **(key.get("aliases") or {})}
+
+
+def _by_group(row: Row, aliases: Names) -> None:
+    """A limit under a group's own name goes before those under its aliases."""
+    for column in BY_MODEL:
+        if given := row.get(column):
+            meant = {aliases[name]: limit for name, limit in given.items() if name in aliases}
+            row[column] = {**meant, **{name: limit for name, limit in given.items() if name not in aliases}}
+
+
+def payers_of(entry: Entry) -> list[tuple[Scope, Row]]:
+    """Whose limits hold for the key's calls, with their rows; customers and tags beside."""
+    key = entry.key
+    found: list[tuple[Scope, Row]] = [(("key", key["id"]), key)]
     for kind, row in (("user", entry.user), ("team", entry.team), ("organization", entry.organization)):
         if row is not None:
-            found.update(begun((kind, row[f"{kind}_id"]), row, now))
+            found.append(((kind, row[f"{kind}_id"]), row))
     if entry.team is not None and key["user_id"]:
-        limits = member_limits(entry.team, entry.member)
-        found.update(begun(("member", f"{key['team_id']}/{key['user_id']}"), limits, now))
-    for model, given in (key["model_max_budget"] or {}).items():
-        row = {**key, "budget_duration": budget_of(given)[1]}
-        found.update(begun(("key_model", f"{key['id']}/{model}"), row, now))
+        scope = ("member", f"{key['team_id']}/{key['user_id']}")
+        found.append((scope, member_limits(entry.team, entry.member)))
+    return found
+
+
+def _begun(entry: Entry, now: float) -> dict[Scope, float]:
+    """When the periods of the budgets among them began."""
+    found: dict[Scope, float] = {}
+    for scope, row in payers_of(entry):
+        found.update(_periods(scope, row, now))
+    return found
+
+
+def _periods(scope: Scope, row: Row, now: float) -> dict[Scope, float]:
+    """Of a row's budget, and of those that it has for single models."""
+    found = begun(scope, row, now)
+    for model, given in (row.get("model_max_budget") or {}).items():
+        found.update(begun(of_model(scope, model), {**row, "budget_duration": budget_of(given)[1]}, now))
     return found
 
 
@@ -163,20 +204,24 @@ def budget_of(given: Any) -> tuple[int, str]:
 
 def scopes_of(entry: Entry) -> list[Scope]:
     """Everybody whose spend the key's calls count to, but customers, tags and models."""
-    key = entry.key
-    found: list[Scope] = [ledger.GLOBAL, ("key", key["id"])]
-    for kind, row in (("user", entry.user), ("team", entry.team), ("organization", entry.organization)):
-        if row is not None:
-            found.append((kind, row[f"{kind}_id"]))
-    if entry.team is not None and key["user_id"]:
-        found.append(("member", f"{key['team_id']}/{key['user_id']}"))
-    found += [("key_model", f"{key['id']}/{model}") for model in key.get("model_max_budget") or ()]
+    found = [ledger.GLOBAL]
+    for scope, row in payers_of(entry):
+        found += _scopes(scope, row)
     return found
 
 
+def _scopes(scope: Scope, row: Row) -> list[Scope]:
+    return [scope, *(of_model(scope, model) for model in row.get("model_max_budget") or ())]
+
+
 def load_payer(
-    connection: Connection, kind: str, name: str, now: float, usual: Row | None = None
-) -> tuple[Row | None, tuple[int, int, float] | None]:
+    connection: Connection,
+    kind: str,
+    name: str,
+    now: float,
+    usual: Row | None = None,
+    aliases: Names = MappingProxyType({}),
+) -> tuple[Row | None, Spent]:
     """A customer or a tag, and what it has spent. `usual` are the limits of those that nobody has given a budget,
     marked by `usual`; a row without any is None where nobody made it."""
     row, scope = find(connection, kind, name), (kind, name)
@@ -187,7 +232,9 @@ def load_payer(
         merge_budgets(connection, [limits])
         own = {key: value for key, value in (row or {}).items() if value is not None}
         row = {**limits, **own}
-    return row, ledger.spent(connection, [scope], begun(scope, row or {}, now)).get(scope)
+    limits = row or {}
+    _by_group(limits, aliases)
+    return row, ledger.spent(connection, _scopes(scope, limits), _periods(scope, limits, now))
 
 
 def merge_budgets(connection: Connection, rows: Sequence[Row]) -> None:

@@ -23,13 +23,42 @@ if TYPE_CHECKING:
     from headgate.store.ledger import Record
 
 Scope = tuple[str, str]
-"""A kind (key, user, team, member, organization, customer, tag, model, global) and whose."""
+"""A kind (key, user, team, member, organization, customer, tag, model, global, or `of_model` of these) and whose."""
 GLOBAL: Final[Scope] = ("global", "")
 DAY: Final = 86_400
 MAX_NAME: Final = 200
 """Characters of a model's name that sums are kept by: clients choose it, and indexes have a limit."""
+_OF_MODEL: Final = "_model"
+_BETWEEN: Final = "\x1f"
+"""ASCII's unit separator: names of payers and of models have slashes."""
 AT_ONCE: Final = 400
 """Values in one IN list: SQLite's old limit of parameters is 999."""
+
+
+def of_model(scope: Scope, group: str) -> Scope:
+    """What somebody spends at one group."""
+    return scope[0] + _OF_MODEL, scope[1] + _BETWEEN + group[:MAX_NAME]
+
+
+def payer_of(scope: Scope) -> Scope:
+    """Whose limit it is, also where that is of one group."""
+    kind, name = scope
+    return (kind.removesuffix(_OF_MODEL), name.rpartition(_BETWEEN)[0]) if kind.endswith(_OF_MODEL) else scope
+
+
+def whose(
+    user: str | None, team: str | None, organization: str | None, customer: str | None = None
+) -> list[Scope]:
+    """Who pays besides the key, of those that there are."""
+    member = f"{team}/{user}" if team and user else None
+    named = (
+        ("user", user),
+        ("team", team),
+        ("organization", organization),
+        ("customer", customer),
+        ("member", member),
+    )
+    return [(kind, name) for kind, name in named if name]
 
 
 class Alike(NamedTuple):
@@ -48,23 +77,9 @@ class Alike(NamedTuple):
 
     def payers(self) -> list[Scope]:
         """Whose spend a call counts to."""
-        key, user, team = self.key, self.user_id, self.team_id
-        found: list[Scope] = [
-            GLOBAL,
-            ("key", key),
-            ("model", self.group),
-            ("key_model", f"{key}/{self.group}"),
-        ]
-        named = (
-            ("user", user),
-            ("team", team),
-            ("organization", self.organization_id),
-            ("customer", self.customer),
-        )
-        found += [(kind, name) for kind, name in named if name]
-        if team and user:
-            found.append(("member", f"{team}/{user}"))
-        return found + [("tag", tag) for tag in self.tags]
+        named = whose(self.user_id, self.team_id, self.organization_id, self.customer)
+        who: list[Scope] = [("key", self.key), *named, *(("tag", tag) for tag in self.tags)]
+        return [GLOBAL, ("model", self.group), *who, *(of_model(scope, self.group) for scope in who)]
 
 
 class Sums(Struct):
@@ -289,16 +304,15 @@ def _spent_since(connection: Connection, scope: Scope, since: float) -> int:
 
 def _of(scope: Scope) -> list[Any] | None:
     kind, name = scope
-    first, _, second = name.partition("/")
-    match kind:
-        case "global":
-            return []
-        case "member":
-            return [calls.c.team_id == first, calls.c.user_id == second]
-        case "key_model":
-            return [calls.c.key == first, calls.c.model_group == second]
-        case _:
-            return [_PAYERS[kind] == name] if kind in _PAYERS else None
+    if kind.endswith(_OF_MODEL):
+        found = _of(payer_of(scope))
+        return None if found is None else [*found, calls.c.model_group == name.rpartition(_BETWEEN)[2]]
+    if kind == "global":
+        return []
+    if kind == "member":
+        team, _, user = name.partition("/")
+        return [calls.c.team_id == team, calls.c.user_id == user]
+    return [_PAYERS[kind] == name] if kind in _PAYERS else None
 
 
 LONGEST_CALL: Final = 86_400.0

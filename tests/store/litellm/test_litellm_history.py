@@ -10,6 +10,7 @@ from headgate.server.callers import MASTER
 from headgate.store import ledger, reports
 from headgate.store.database import Database
 from headgate.store.ledger import Record
+from headgate.store.totals import of_model
 from litellm_schema import ALICE, MASTER_KEY, LiteLLM, daily, fill, log
 
 
@@ -25,7 +26,9 @@ def test_calls_and_their_sums_are_exact(there: LiteLLM, database: Database) -> N
     assert sums(database, "customer") == {"customer-1": (exact, count)}
     assert sums(database, "tag") == {"research": (exact, count), "nightly": (exact, count)}
     assert spend_of(database, "global", "") == (exact, exact)
-    assert spend_of(database, "key_model", f"{ALICE}/gpt-4o") == (exact, exact)
+    of_models = (("key", ALICE), ("team", "team-1"), ("customer", "customer-1"), ("tag", "nightly"))
+    for scope in of_models:
+        assert spend_of(database, *of_model(scope, "gpt-4o")) == (exact, exact)
     assert spend_of(database, "key", ALICE) == (0, 0)  # LiteLLM's own figures count for keys, teams, …
 
 

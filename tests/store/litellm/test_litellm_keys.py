@@ -98,7 +98,7 @@ def test_customers_tags_and_access_groups_come_with_their_budgets(there: LiteLLM
         lambda connection: directory.load_payer(connection, "customer", "customer-1", NOW)
     )
     assert customer is not None and (customer["max_budget"], customer["rpm_limit"]) == (units(Decimal(3)), 2)
-    assert spent is not None and spent[0] == units(Decimal("0.7"))
+    assert spent["customer", "customer-1"][0] == units(Decimal("0.7"))
     assert row(here, "customer", "customer-2")["blocked"] is True
     assert row(here, "tag", "research")["models"] is None  # here they would forbid all others
     assert spend_of(here, "tag", "research") == (Decimal("0.4"), Decimal("0.4"))

@@ -28,7 +28,7 @@ from headgate.server.endpoints.paths import Endpoint
 from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
-from headgate.server.limits import reserve
+from headgate.server.limits import further, reserve
 from headgate.server.lines import Lines
 from headgate.server.listed import ListWriter
 from headgate.server.mirror import mirror
@@ -119,10 +119,12 @@ async def _serve(
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in call.envelope else snapshot.lookup
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, body, uploaded=uploaded)
+    if booking.choosy:
+        call.admit = partial(further, gateway, snapshot, call, booking, uploaded)
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
-    answer = await snapshot.engine.run(call, booking.guarded(lookup))
+    answer = await snapshot.engine.run(call, lookup)
     call.status = 200
     for copied in answer.deployment.mirrors:
         mirror(gateway, snapshot, call, copied)

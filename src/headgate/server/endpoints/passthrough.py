@@ -319,10 +319,8 @@ def _named(snapshot: Snapshot, to: Passage, call: Call, booking: Booking, exchan
     if not model or to.name:
         call.model = to.name or row.id
         return to.deployment
-    call.model = f"{row.id}/{model}"
-    if any(not allow.everything and not allow.admits(call.model) for _, allow in booking.caller.allows):
-        booking.caller.admit(model)
-    return snapshot.passing(row.id, model)
+    call.model = booking.caller.admit_one(snapshot.names_of(row.id, model))
+    return snapshot.passing(row.id, model, call.model)
 
 
 class _Alone:

@@ -38,6 +38,7 @@ from headgate.server.endpoints import paths
 from headgate.server.gateway import Gateway
 from headgate.server.limits import reserve
 from headgate.server.lines import KEY_HEADERS, Lines
+from headgate.server.meters import settle_all
 from headgate.server.session import POLICY, Session, shortened
 from headgate.server.turns import Fixed, Turns
 from headgate.wire.dialect import Dialect
@@ -91,8 +92,8 @@ async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) 
         await _refuse(gateway, door, call, booking, told)
     finally:
         gateway.metrics.in_flight -= 1
-        if booking.hold is not None and not booking.booked:
-            booking.hold.settle(0, 0, gateway.clock.time())
+        if not booking.booked:
+            settle_all(booking.holds, "", 0, 0, gateway.clock.time())
 
 
 async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) -> None:
@@ -112,7 +113,7 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
         user = booking.customer or caller.user_id
         call.wish = snapshot.wish(booking.tags, caller.region, user, booking.session, caller.team_id)
     if gateway.ledger is not None:
-        await reserve(gateway, Fixed(), call, booking, b"")
+        await reserve(gateway, Fixed(snapshot.aliases.get(model, model)), call, booking, b"")
     client = "openai" if door.path in paths.REALTIME else "gemini"
     dial_one = partial(_dial, snapshot.engine, gateway.clock, client, asked.get(BETA), call.id)
     dialled, leave = await snapshot.engine.connect(call, snapshot.lookup(model), dial_one)
@@ -123,7 +124,7 @@ async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) 
         await door.take(lines + headers.of_call(call, gateway.clock.monotonic()))
         spoken, deployment = dialled.spoken, call.deployment
         watch = spoken.watch(deployment.live_model)
-        prices = Fixed(snapshot.ceiling, deployment)
+        prices = Fixed(deployment.group, snapshot.ceiling, deployment)
         turns = Turns(gateway, call, booking, prices, spoken, watch, access)
         session = Session(
             gateway, call, turns, watch, dialled.talk, dialled.upstream, door.receive, door.send

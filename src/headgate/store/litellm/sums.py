@@ -40,13 +40,17 @@ class Sums:
         whose = (part.key, part.user_id, part.team_id, part.organization_id)
         _merge(self._days, (part.date, *whose, part.group, part.model, part.provider), part.sums)
         if cost := part.sums[0]:
-            for scope in (GLOBAL, ("model", part.group), ("key_model", f"{part.key}/{part.group}")):
+            who = [("key", part.key), *totals.whose(part.user_id, part.team_id, part.organization_id)]
+            for scope in (GLOBAL, ("model", part.group), *(totals.of_model(one, part.group) for one in who)):
                 self._paid.setdefault(scope, []).append((part.time, cost))
 
     def add_named(self, part: Part, kind: str, names: Iterable[str]) -> None:
         """The same for customers and tags, beside `add`."""
         for name in names:
             _merge(self._named, (part.date, kind, name, part.key, part.group, part.provider), part.sums)
+            if cost := part.sums[0]:
+                scope = totals.of_model((kind, name), part.group)
+                self._paid.setdefault(scope, []).append((part.time, cost))
 
     def write(self, connection: Connection) -> None:
         _write(connection, daily, self._days)
