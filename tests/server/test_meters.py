@@ -456,7 +456,7 @@ def test_meters_of_groups_count_what_their_group_answered(
     tokens = {group: Window("tokens", KEY, group) for group in "abc"}
     for meter in (whole, *budgets.values(), *tokens.values()):
         meter.limit = ENOUGH  # type: ignore[attr-defined]
-    of = {g: Meters(tokens=(tokens[g],), budgets=(budgets[g],), only=g) for g in "abc"}
+    of = {g: Meters(tokens=(tokens[g],), budgets=(budgets[g],), only=("model", g)) for g in "abc"}
     due = dict.fromkeys(["", *"abcd"], 0)
     for asked, answered, held, used in given:
         wants = [Want(Meters(budgets=(whole,)), 0, held)]
@@ -464,7 +464,7 @@ def test_meters_of_groups_count_what_their_group_answered(
             wants += [Want(of[group], held, held)] * 2 if group in of else []
         holds = take_all(wants, 0.0)
         assert isinstance(holds, list)
-        settle_all(holds, answered, used, used, 0.0)
+        settle_all(holds, [("model", answered)], used, used, 0.0)
         due[answered] += used
     assert (whole.held, whole.spent) == (0, sum(due.values()))
     for group, budget in budgets.items():

@@ -28,12 +28,13 @@ STREAM = (
 AUTH = {"authorization": f"Bearer {KEY}"}
 
 
+def row(name: str, model: str, key: str, base: str) -> dict[str, Any]:
+    params = {"model": model, "api_key": key, "api_base": base, "use_in_pass_through": True}
+    return {"model_name": name, "litellm_params": params}
+
+
 @pytest.fixture(name="gateway")
 def fixture_gateway(upstream: Upstream, tmp_path: Any) -> Iterator[RunningGateway]:
-    def row(name: str, model: str, key: str, base: str) -> dict[str, Any]:
-        params = {"model": model, "api_key": key, "api_base": base, "use_in_pass_through": True}
-        return {"model_name": name, "litellm_params": params}
-
     config = {
         "model_list": [
             row("gpt", "openai/gpt-4o", "sk-openai-upstream", upstream.base + "/v1"),
@@ -119,6 +120,34 @@ def test_a_key_keeps_to_its_models_and_its_budget(gateway: RunningGateway, upstr
     status, _, data = gateway.request(path, {"model": "gpt-4o", "max_tokens": 100}, own)
     assert status == 200, data
     assert gateway.request(path, {"model": "gpt-4o", "max_tokens": 100}, own)[0] == 422
+    assert len(upstream.requests) == 1
+
+
+def test_a_model_counts_as_the_group_that_it_serves(gateway: RunningGateway, upstream: Upstream) -> None:
+    upstream.reply(200, {"content-type": "application/json"}, CHAT)
+    limits = {"models": ["gpt", "openai/o3"], "model_rpm_limit": {"gpt": 1, "openai/o3": 1}}
+    made = json.loads(gateway.request("/key/generate", limits, AUTH)[2])
+    own = {"authorization": f"Bearer {made['key']}"}
+    asked = ["gpt-4o", "gpt-4o", "o3", "o3"]
+    statuses = [gateway.request("/openai/v1/chat/completions", {"model": model}, own)[0] for model in asked]
+    assert statuses == [200, 429, 200, 429]
+    rows = json.loads(gateway.request("/spend/logs/v2", None, AUTH, "GET")[2])["data"]
+    assert {row["model_group"] for row in rows if row["spend"]} == {"gpt", "openai/o3"}
+
+
+def test_a_provider_s_budget_holds(upstream: Upstream, tmp_path: Any) -> None:
+    upstream.reply(200, {"content-type": "application/json"}, CHAT)
+    config = {
+        "model_list": [row("gpt", "openai/gpt-4o", "sk-openai-upstream", upstream.base + "/v1")],
+        "router_settings": {"provider_budget_config": {"openai": {"budget_limit": 0.004}}},
+        "general_settings": {"master_key": KEY},
+    }
+    asked = {"model": "gpt-4o", "max_tokens": 100}
+    with running(config, tmp_path) as served:
+        assert [served.request("/openai/v1/chat/completions", asked, AUTH)[0] for _ in range(2)] == [200, 429]
+        assert (
+            served.request("/v1/chat/completions", {**asked, "model": "gpt", "messages": []}, AUTH)[0] == 429
+        )
     assert len(upstream.requests) == 1
 
 

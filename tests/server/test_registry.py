@@ -95,7 +95,7 @@ def test_models_have_limits_of_their_own(registry: Registry, rolled: Rolled) -> 
     (budget,) = found["a"].budgets
     assert (budget.limit, budget.spent, budget.ends, budget.model) == (UNITS, 7, MIDNIGHT + 86_400, "a")
     assert found["c"].budgets[0].limit == UNITS // 2
-    assert all(meters.only == group for group, meters in found.items())
+    assert all(meters.only == ("model", group) for group, meters in found.items())
     assert rolled == []
 
 

@@ -159,6 +159,7 @@ def test_what_was_booked_before_is_left_out_of_a_segment(database: Database) -> 
 def _payers(given: Record) -> list[Scope]:
     """Said again, in other words than the ledger's."""
     group = given.model_group or ""
+    served = {"model": group, "deployment": given.deployment, "provider": given.provider}
     found = [("key", given.key)]
     for kind in ("user", "team", "organization"):
         if name := getattr(given, f"{kind}_id"):
@@ -168,12 +169,8 @@ def _payers(given: Record) -> list[Scope]:
     if given.team_id and given.user_id:
         found.append(("member", f"{given.team_id}/{given.user_id}"))
     found += [("tag", tag) for tag in given.tags or ()]
-    return [
-        GLOBAL,
-        ("model", group),
-        *found,
-        *((f"{kind}_model", f"{name}\x1f{group}") for kind, name in found),
-    ]
+    of_model = [(f"{kind}_model", f"{name}\x1f{group}") for kind, name in found if group]
+    return [GLOBAL, *((kind, name) for kind, name in served.items() if name), *found, *of_model]
 
 
 def _sums(given: Sequence[Record], keys: Callable[[Record], list[tuple[str, ...]]]) -> Mapping[Any, Any]:

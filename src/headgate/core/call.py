@@ -63,7 +63,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     """What a call asks of the deployments that it may go to. `tags` None: tags are not looked at; `match_any`: one of
     them is enough. `region` is "eu", "us", or a region's own name; calls with the same `stick` share their luck.
     `team` is the caller's: rows of other teams are not for it. `only` is the id of the one deployment that it may go
-    to."""
+    to, `without` are the ids of those whose budgets are used up."""
 
     tags: frozenset[str] | None = None
     match_any: bool = True
@@ -71,6 +71,7 @@ class Wish(Struct, frozen=True, kw_only=True):
     stick: str = ""
     team: str = ""
     only: str = ""
+    without: frozenset[str] = frozenset()
 
 
 NO_WISH = Wish()
@@ -263,6 +264,11 @@ class Call:
     def lost(self) -> int:
         """What attempts cost that came to nothing."""
         return sum(leg.cost for leg in self.legs if leg.cost)
+
+    @property
+    def paid(self) -> int:
+        """What it has cost until now."""
+        return self.lost + (self.cost or 0)
 
     @property
     def size(self) -> int:

@@ -40,6 +40,9 @@ def mocked(params: Mapping[str, Any], providers: Mapping[str, Provider]) -> Mapp
     }
 
 
+BUDGET: Final = ("max_budget", "budget_duration")
+
+
 def own_names(row: Provider) -> frozenset[str]:
     """The parameters that a provider's row takes for itself: no request has them."""
     stored = row.bulk.settings.values() if row.bulk is not None else ()
@@ -52,6 +55,8 @@ def own_names(row: Provider) -> frozenset[str]:
 
 
 def fingerprint(group: str, params: Mapping[str, Any]) -> str:
-    """An id that stays the same as long as the entry does, as LiteLLM's does."""
-    text = msgspec.json.encode([group, dict(params)], enc_hook=str, order="deterministic")
+    """An id that stays the same as long as the entry does, as LiteLLM's does. What an entry has spent is known by its
+    id, which another budget therefore does not change."""
+    entry = {name: value for name, value in params.items() if name not in BUDGET}
+    text = msgspec.json.encode([group, entry], enc_hook=str, order="deterministic")
     return hashlib.sha256(text).hexdigest()

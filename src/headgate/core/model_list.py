@@ -10,6 +10,7 @@ from typing import Any, Final, Protocol
 from msgspec.structs import replace
 
 from headgate.core.deployment import Deployment
+from headgate.core.entry import fingerprint
 from headgate.core.fallback import NONE, Fallback, Fallbacks
 from headgate.core.route import Group, Routing, unknown_model
 from headgate.errors import HeadgateError
@@ -125,8 +126,11 @@ class ModelList:
         raise unknown_model(model, self.names)
 
     def _filled(self, model: str, part: str, row: Row) -> Deployment:
-        pattern = str(row.params["model"])
-        return self._make(model, {**row.params, "model": pattern.replace(ANY, part, 1)}, row.info)
+        """A row with a budget is one deployment, whatever it is asked for."""
+        pattern, info = str(row.params["model"]), row.info
+        if "max_budget" in row.params and not info.get("id"):
+            info = {**info, "id": fingerprint(row.name, row.params)}
+        return self._make(model, {**row.params, "model": pattern.replace(ANY, part, 1)}, info)
 
 
 Table = Iterable[Mapping[str, Sequence[Fallback]]]

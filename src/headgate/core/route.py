@@ -32,6 +32,7 @@ from headgate.errors import (
 BYTES_PER_TOKEN: Final = 4
 BUSY: Final = "busy"
 PACED: Final = "paced"
+BUDGET: Final = "budget"
 """Its provider would refuse the call now, by what its last answers said."""
 PREFIX: Final = 1_024
 """Bytes of a conversation's beginning that tell it from others."""
@@ -162,6 +163,8 @@ class Group:
         if wish is not NO_WISH:
             if wish.only and deployment.id != wish.only:
                 return "another one keeps the conversation"
+            if deployment.id in wish.without:
+                return BUDGET
             if wish.tags is not None and not self._tagged(deployment, wish):
                 return "tags"
             if wish.region and not deployment.is_in(wish.region):
@@ -204,8 +207,14 @@ class Group:
             )
         if BUSY in why or PACED in why:
             return self._busy(call, reasons, now)
+        if why == {BUDGET}:
+            return RateLimitError(
+                f"No deployments available for selected model: the budgets of {self.name!r} are used up",
+                model=self.name,
+                code="no_deployments_available",
+            )
         rests = [one.track.resting - now for one, reason in reasons.items() if reason == "resting"]
-        if rests or why & {"rpm", "tpm"}:
+        if rests or why & {"rpm", "tpm", BUDGET}:
             wait = max(0.0, min(rests, default=60.0 - now % 60.0))
             return RateLimitError(
                 f"No deployments available for selected model, Try again in {wait:.0f} seconds. "

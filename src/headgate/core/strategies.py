@@ -204,6 +204,7 @@ class Affine:
 
 STRATEGIES: Final[Mapping[str, Callable[[], Strategy]]] = {
     "simple-shuffle": Shuffled,
+    "provider-budget-routing": Shuffled,
     "least-busy": lambda: least_busy,
     "latency-based-routing": lambda: by_latency,
     "usage-based-routing": lambda: by_usage,

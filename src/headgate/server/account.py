@@ -11,8 +11,10 @@ from headgate.core.call import PICTURES, Call, Leg
 from headgate.core.partial import estimated
 from headgate.record import Finished, Record
 from headgate.server.booking import Booking
+from headgate.server.bounds import scopes_of
 from headgate.server.gateway import Gateway
 from headgate.server.meters import settle_all
+from headgate.store.totals import Scope
 from headgate.wire import ir
 
 
@@ -33,7 +35,8 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
     now = gateway.clock.time()
     group = _group(gateway, call)
     if booking.holds:
-        settle_all(booking.holds, group or "", _used(call, usage), call.cost or 0, now)
+        answered = _answered(call, group) if len(booking.holds) > 1 else ()
+        settle_all(booking.holds, answered, _used(call, usage), call.cost or 0, now)
         if booking.ceiling is not None and usage is not None and call.error is None and not call.hops:
             booking.ceiling.learn(usage.output, call.cost or 0)
     record = _record(call, booking, group, usage, source, now)
@@ -65,6 +68,11 @@ def _group(gateway: Gateway, call: Call) -> str | None:
         return call.deployment.group
     group = gateway.snapshot.groups.get(call.model)
     return None if group is None else group.name
+
+
+def _answered(call: Call, group: str | None) -> list[Scope]:
+    found: list[Scope] = [("model", group)] if group else []
+    return found if call.deployment is None else [*found, *scopes_of(call.deployment)]
 
 
 def _record(

@@ -193,7 +193,7 @@ async def fits(gateway: Gateway, booking: Booking, amounts: Mapping[str, int]) -
             of_group = booking.own(gateway.snapshot.aliases.get(model, model))
             held += await hold(gateway, Want(meters, 0, amount), Want(of_group, 0, amount))
     finally:
-        settle_all(held, "", 0, 0, gateway.clock.time())
+        settle_all(held, (), 0, 0, gateway.clock.time())
 
 
 def admitted(snapshot: Snapshot, caller: Caller, provider: str, model: str) -> str:

@@ -94,9 +94,10 @@ class Booking:
 
     def own(self, group: str) -> Meters:
         """What is limited for calls to this group."""
-        found = self.caller.by_model.get(group, NONE)
-        for limited in self.limited:
-            found += limited.get(group, NONE)
+        found = NONE
+        for limited in (self.caller.by_model, *self.limited):
+            if group in limited:
+                found += limited[group]
         return found
 
     def limits(self, now: float) -> bytes:

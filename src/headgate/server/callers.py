@@ -5,7 +5,7 @@ A known key costs one look into a dictionary; an unknown one is asked of the dat
 
 import asyncio
 import ipaddress
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from headgate.core.queue import NOBODY, Share
 from headgate.errors import AuthenticationError, PermissionDeniedError
 from headgate.money import units_of
+from headgate.server import bounds
 from headgate.server.allow import Allow
 from headgate.server.config.schema import LitellmSettings
 from headgate.server.meters import NONE, Meters
@@ -22,6 +23,7 @@ from headgate.server.registry import NOTHING, Registry
 from headgate.store import directory
 from headgate.store.database import Database
 from headgate.store.ledger import GLOBAL, Scope
+from headgate.store.ledger import spent as spent_by
 
 MAX_KNOWN: Final = 100_000
 MAX_UNKNOWN: Final = 10_000
@@ -252,7 +254,7 @@ class Callers:
         scope = (kind, name)
         known = self._payers.get(scope)
         if known is None:
-            now, usual = self._clock(), self._usual(kind)
+            now, usual = self._clock(), self._usual(kind, name)
             (row, spent), true = await self._read(
                 lambda c: directory.load_payer(c, kind, name, now, usual, self.aliases)
             )
@@ -263,13 +265,32 @@ class Callers:
                 _remember(self._payers, scope, known, MAX_KNOWN)
         return known
 
-    def _usual(self, kind: str) -> directory.Row | None:
+    async def bounded(self, scope: Scope, row: Mapping[str, Any]) -> Meters:
+        """Of something that the configuration bounds: a row of the model list, or a provider."""
+        known = self._payers.get(scope)
+        if known is None:
+            now = self._clock()
+            since = directory.begun(scope, row, now)
+            spent, true = await self._read(lambda c: spent_by(c, [scope], since))
+            meters = self._registry.meters(scope, row, spent.get(scope, NOTHING), now)
+            known = Payer(None, msgspec.structs.replace(meters, only=scope), {})
+            if true:
+                _remember(self._payers, scope, known, MAX_KNOWN)
+        return known.meters
+
+    def keep_bounded(self, scopes: Collection[Scope]) -> None:
+        """The others are not bounded any more."""
+        self._registry.keep(bounds.KINDS, scopes)
+
+    def _usual(self, kind: str, name: str) -> directory.Row | None:
         """The limits of those that have no budget of their own."""
+        if kind == "tag" and (given := self.settings.tag_budget_config.get(name)) is not None:
+            limit, duration = directory.budget_of(given)
+            return {"max_budget": limit, "budget_duration": duration}
         amount, named = self.settings.max_end_user_budget, self.settings.max_end_user_budget_id
         if kind != "customer" or (amount is None and named is None):
             return None
-        limit = None if amount is None else units_of(amount)
-        return {"max_budget": limit, "budget_id": named}
+        return {"max_budget": None if amount is None else units_of(amount), "budget_id": named}
 
     def known_payer(self, kind: str, name: str) -> Payer | None:
         return self._payers.get((kind, name))

@@ -90,6 +90,7 @@ class Gateway:
             self.callers.aliases = snapshot.aliases
             self.callers.settings = snapshot.config.litellm
             self.callers.forget_all()
+            self.callers.keep_bounded(snapshot.bounds.of_all(snapshot.everyone))
 
     def call(
         self,

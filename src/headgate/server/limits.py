@@ -41,6 +41,7 @@ from headgate.server.meters import (
     take_all,
 )
 from headgate.store import totals
+from headgate.store.totals import Scope
 from headgate.telemetry.times import iso
 from headgate.wire import envelope as envelopes
 
@@ -95,6 +96,8 @@ async def reserve(
     if within:
         meters = replace(meters, parallels=())
     booking.holds = await hold(gateway, *_wants(prices, call, booking, meters, body, uploaded))
+    if gateway.snapshot.bounds.any:
+        await _hold_bounds(gateway, prices, call, booking, body, uploaded)
 
 
 def _wants(
@@ -125,6 +128,35 @@ def _wants(
     return wants
 
 
+async def _hold_bounds(
+    gateway: Gateway, prices: Prices, call: Call, booking: Booking, body: bytes, uploaded: int
+) -> None:
+    """Of the budgets of the group's rows, and of their providers, the most that the call can cost is held; rows that
+    have less left are not asked. Raises RateLimitError where that leaves none, and nothing to fall back to."""
+    callers, group = gateway.callers, prices.lookup(call.model)
+    bounded = {one: bounds for one in group.deployments if (bounds := gateway.snapshot.bounds.of(one))}
+    if callers is None or not bounded:
+        return
+    most = _most(prices.ceiling(call.model), call, call.envelope, body, uploaded) * _answers(group, call)
+    held: dict[Scope, bool] = {}
+    for scope, row in {scope: row for bounds in bounded.values() for scope, row in bounds.items()}.items():
+        try:
+            booking.holds += await hold(gateway, Want(await callers.bounded(scope, row), 0, most + call.paid))
+            held[scope] = True
+        except BudgetExceededError:
+            held[scope] = False
+    without = frozenset(one.id for one, bounds in bounded.items() if not all(held[scope] for scope in bounds))
+    if without:
+        call.wish = replace(call.wish, without=without)
+        lists = call.options.fallbacks.over(group.fallbacks)
+        if lists is NO_FALLBACKS and all(one.id in without for one in group.deployments):
+            raise RateLimitError(
+                f"No deployments available for selected model: the budgets of {group.name!r} are used up",
+                model=group.name,
+                code="no_deployments_available",
+            )
+
+
 async def further(
     gateway: Gateway, prices: Prices, call: Call, booking: Booking, uploaded: int, model: str
 ) -> None:
@@ -135,16 +167,18 @@ async def further(
     booking.caller.admit(model)
     booking.admit(model)
     group = prices.lookup(model)
-    meters = booking.own(group.name)
-    if meters is NONE or not booking.holds:
+    if not booking.holds:
         return
-    body, ceiling = envelopes.write(call.envelope), prices.ceiling(model)
-    tokens, amount = 0, call.lost + (call.cost or 0)
+    meters, body, ceiling = booking.own(group.name), envelopes.write(call.envelope), prices.ceiling(model)
+    tokens, amount = 0, call.paid
     if meters.tokens:
         tokens = ceiling.tokens(call.envelope, body)
     if meters.budgets:
         amount += _most(ceiling, call, call.envelope, body, uploaded) * _answers(group, call)
-    booking.holds += await hold(gateway, Want(meters, tokens, amount))
+    if meters is not NONE:
+        booking.holds += await hold(gateway, Want(meters, tokens, amount))
+    if gateway.snapshot.bounds.any:
+        await _hold_bounds(gateway, prices, call, booking, body, uploaded)
 
 
 async def hold(gateway: Gateway, *wants: Want) -> list[Hold]:

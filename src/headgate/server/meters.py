@@ -5,12 +5,13 @@ concurrent calls gets past a limit. Times are seconds of one clock (Unix), money
 """
 
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final, Literal, NamedTuple
 
 from msgspec import Struct
 
 from headgate.store.periods import period
+from headgate.store.totals import Scope
 
 WINDOW: Final = 60.0
 """Seconds of the sliding window of rpm and tpm."""
@@ -35,7 +36,7 @@ class Refusal(Struct, frozen=True):
     """
 
     what: What
-    scope: tuple[str, str]
+    scope: Scope
     model: str
     limit: int
     left: int
@@ -49,7 +50,7 @@ class Window:
 
     __slots__ = ("_entries", "_last", "_total", "limit", "model", "scope", "what")
 
-    def __init__(self, what: What, scope: tuple[str, str], model: str = "") -> None:
+    def __init__(self, what: What, scope: Scope, model: str = "") -> None:
         self.what: What = what
         self.scope = scope
         self.model = model
@@ -121,7 +122,7 @@ class Parallel:
 
     __slots__ = ("held", "limit", "scope")
 
-    def __init__(self, scope: tuple[str, str]) -> None:
+    def __init__(self, scope: Scope) -> None:
         self.scope = scope
         self.limit: int | None = None
         self.held = 0
@@ -157,9 +158,7 @@ class Budget:
         "usual",
     )
 
-    def __init__(
-        self, scope: tuple[str, str], rolled: Callable[[tuple[str, str], float], None], model: str = ""
-    ) -> None:
+    def __init__(self, scope: Scope, rolled: Callable[[Scope, float], None], model: str = "") -> None:
         self.scope = scope
         self.model = model
         self.limit: int | None = None
@@ -232,9 +231,7 @@ class Leased(Budget):
 
     __slots__ = ("ahead", "asked", "dry", "granted", "unbooked", "used")
 
-    def __init__(
-        self, scope: tuple[str, str], rolled: Callable[[tuple[str, str], float], None], model: str = ""
-    ) -> None:
+    def __init__(self, scope: Scope, rolled: Callable[[Scope, float], None], model: str = "") -> None:
         super().__init__(scope, rolled, model)
         self.granted = 0
         self.unbooked = 0
@@ -276,7 +273,7 @@ class SharedWindow(Window):
 
     __slots__ = ("alone", "dry", "granted", "known", "used")
 
-    def __init__(self, what: What, scope: tuple[str, str], model: str = "") -> None:
+    def __init__(self, what: What, scope: Scope, model: str = "") -> None:
         super().__init__(what, scope, model)
         self.granted = 0
         self.known = 0
@@ -313,7 +310,7 @@ class SharedParallel(Parallel):
 
     __slots__ = ("alone", "dry", "granted")
 
-    def __init__(self, scope: tuple[str, str]) -> None:
+    def __init__(self, scope: Scope) -> None:
         super().__init__(scope)
         self.granted = 0
         self.alone = 0.0
@@ -341,7 +338,7 @@ class Hold:
         budgets: tuple[Budget, ...],
         counted: tuple[Budget, ...],
         amount: int,
-        only: str = "",
+        only: Scope | None = None,
     ) -> None:
         self._parallels = parallels
         self._windows = windows
@@ -384,14 +381,14 @@ class Hold:
 
 class Meters(Struct, frozen=True):
     """The meters that a call must pass, found when its key was loaded. `counted` are budgets that are not asked,
-    only told. `only`: they are those of calls to one group, "" for all."""
+    only told. `only`: they count what this group, deployment or provider answers, None for everything."""
 
     requests: tuple[Window, ...] = ()
     tokens: tuple[Window, ...] = ()
     parallels: tuple[Parallel, ...] = ()
     budgets: tuple[Budget, ...] = ()
     counted: tuple[Budget, ...] = ()
-    only: str = ""
+    only: Scope | None = None
 
     @property
     def strict(self) -> bool:
@@ -452,13 +449,17 @@ def take_all(wants: Sequence[Want], now: float) -> list[Hold] | Refusal:
     return [meters.take(tokens, amount, now) for meters, tokens, amount in wants]
 
 
-def settle_all(holds: Sequence[Hold], group: str, tokens: int, cost: int, now: float) -> None:
-    """Puts what a call used in the place of what it held. Meters of one group count what that group answered, as the
-    ledger does; where a call came to a group again, the last hold is charged."""
-    open_ = {"", group}
+def settle_all(
+    holds: Sequence[Hold], answered: Collection[Scope], tokens: int, cost: int, now: float
+) -> None:
+    """Puts what a call used in the place of what it held. Meters of a group, a deployment or a provider count what
+    that one `answered`, as the ledger does; where a call came there again, the last hold is charged."""
+    open_ = set(answered)
     for hold in reversed(holds):
-        if hold.only in open_:
-            open_.discard(hold.only)
+        if hold.only is None:
+            hold.settle(tokens, cost, now)
+        elif hold.only in open_:
+            open_.remove(hold.only)
             hold.settle(tokens, cost, now)
         else:
             hold.settle(0, 0, now)

@@ -9,8 +9,10 @@ from headgate.core.call import Call
 from headgate.errors import HeadgateError
 from headgate.server.account import account
 from headgate.server.booking import Booking
+from headgate.server.bounds import scopes_of
 from headgate.server.callers import MASTER
 from headgate.server.snapshot import Snapshot
+from headgate.store.totals import GLOBAL
 
 if TYPE_CHECKING:
     from headgate.server.gateway import Gateway
@@ -52,6 +54,14 @@ async def _ask(gateway: "Gateway", snapshot: Snapshot, call: Call) -> None:
             answer.abort()
             answer.cut()
         account(gateway, call, booking)
+        _pay(gateway, call)
+
+
+def _pay(gateway: "Gateway", call: Call) -> None:
+    """Nobody held anything for it; the budgets of the gateway, of the row and of its provider pay all the same."""
+    if gateway.callers is not None and call.cost and call.deployment is not None:
+        scopes = (GLOBAL, *scopes_of(call.deployment))
+        gateway.callers.paid(dict.fromkeys(scopes, call.cost), gateway.clock.time())
 
 
 def _drop(data: bytes) -> None:

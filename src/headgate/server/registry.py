@@ -1,6 +1,6 @@
 """All meters of the process by whose they are. They outlive changes of their limits and of the configuration."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
 from headgate.server.meters import (
@@ -71,7 +71,7 @@ class Registry:
         found: dict[str, Meters] = {}
 
         def add(group: str, meters: Meters) -> None:
-            found[group] = found.get(group, Meters(only=group)) + meters
+            found[group] = found.get(group, Meters(only=("model", group))) + meters
 
         for group, limit in (row.get("model_rpm_limit") or {}).items():
             add(group, Meters(requests=self._window("requests", scope, limit, group)))
@@ -91,6 +91,14 @@ class Registry:
             asked = ask and budget.limit is not None
             add(group, Meters(budgets=(budget,)) if asked else Meters(counted=(budget,)))
         return found
+
+    def keep(self, kinds: Collection[str], scopes: Collection[Scope]) -> None:
+        """Forgets the budgets of these kinds but those: their calls are not counted here any more."""
+        self._budgets = {
+            scope: budget
+            for scope, budget in self._budgets.items()
+            if scope[0] not in kinds or scope in scopes
+        }
 
     def leased(self) -> list[Leased]:
         """Budgets of which this process has a share."""

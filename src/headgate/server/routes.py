@@ -257,6 +257,7 @@ SPEND: Final = (
     Page("GET", "/global/spend/logs", spend_pages.by_day, VIEWER, True),
     Page("POST", "/global/spend/end_users", spend_pages.customers, VIEWER, True),
     Page("GET", "/global/spend/all_tag_names", spend_pages.tag_names, VIEWER, True),
+    Page("GET", "/provider/budgets", spend_pages.budgets, VIEWER, True),
     Page("GET", "/global/activity", spend_pages.activity, VIEWER, True),
     Page("GET", "/global/activity/model", spend_pages.activity_of_models, VIEWER, True),
     Page("GET", "/key/spend/report", spend_pages.report_of("key", "api_key"), READER, True),

@@ -18,6 +18,7 @@ from headgate.core.retry import DEFAULT_RETRIES, Retries
 from headgate.core.route import Group, Routing
 from headgate.core.track import Tracks
 from headgate.server.access import Access
+from headgate.server.bounds import Bounds
 from headgate.server.ceiling import Ceiling
 from headgate.server.config.schema import Config, ModelEntry
 from headgate.server.drain import drain_of
@@ -42,7 +43,7 @@ class Snapshot:
         self.catalog = catalog
         self.access = access
         self._env = env
-        self._identities: dict[str, bytes] = {}
+        self._identities: dict[Deployment, bytes] = {}
         self._ceilings: dict[str, Ceiling] = {}
         self._passing: dict[tuple[str, str, str], Deployment] = {}
         self.options = _options(config)
@@ -55,6 +56,7 @@ class Snapshot:
         self._teams = any(entry.info.get("team_id") for entry in config.models)
         router = config.router
         self.wishes = router.enable_tag_filtering or router.sticky is not None or self._teams
+        self.bounds = Bounds(config)
         self.drain = drain_of(config.general.on_disconnect)
         self.store_prompts = config.general.store_prompts_in_spend_logs
         self.only_group = config.general.completion_model
@@ -151,9 +153,9 @@ class Snapshot:
 
     def identity(self, deployment: Deployment) -> bytes:
         """The deployment's answer headers, made once."""
-        found = self._identities.get(deployment.id)
+        found = self._identities.get(deployment)
         if found is None:
-            found = self._identities[deployment.id] = identity(deployment)
+            found = self._identities[deployment] = identity(deployment)
             if len(self._identities) > MAX_CONCRETE:
                 del self._identities[next(iter(self._identities))]
         return found

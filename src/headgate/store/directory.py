@@ -12,11 +12,9 @@ from headgate.money import units_of
 from headgate.store import ledger, tables
 from headgate.store.ledger import Scope
 from headgate.store.periods import period
-from headgate.store.totals import of_model
+from headgate.store.totals import Spent, of_model
 
 Row: TypeAlias = dict[str, Any]
-Spent: TypeAlias = dict[Scope, tuple[int, int, float]]
-"""By scope: in this period, ever, since when."""
 
 LIMITS: Final = tuple(
     """max_budget soft_budget budget_duration budget_mode rpm_limit tpm_limit max_parallel_requests model_max_budget

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from operator import attrgetter
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
 from sqlalchemy import Table, func, select, tuple_
@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from headgate.store.ledger import Record
 
 Scope = tuple[str, str]
-"""A kind (key, user, team, member, organization, customer, tag, model, global, or `of_model` of these) and whose."""
+"""A kind (key, user, team, member, organization, customer, tag, model, deployment, provider, global, or `of_model` of
+those who pay) and whose."""
+Spent: TypeAlias = dict[Scope, tuple[int, int, float]]
+"""In this period, ever, and since when."""
 GLOBAL: Final[Scope] = ("global", "")
 DAY: Final = 86_400
 MAX_NAME: Final = 200
@@ -46,7 +49,7 @@ def payer_of(scope: Scope) -> Scope:
     return (kind.removesuffix(_OF_MODEL), name.rpartition(_BETWEEN)[0]) if kind.endswith(_OF_MODEL) else scope
 
 
-def whose(
+def payers_beside(
     user: str | None, team: str | None, organization: str | None, customer: str | None = None
 ) -> list[Scope]:
     """Who pays besides the key, of those that there are."""
@@ -74,12 +77,15 @@ class Alike(NamedTuple):
     provider: str | None
     customer: str | None
     tags: tuple[str, ...]
+    deployment: str | None
 
     def payers(self) -> list[Scope]:
         """Whose spend a call counts to."""
-        named = whose(self.user_id, self.team_id, self.organization_id, self.customer)
+        named = payers_beside(self.user_id, self.team_id, self.organization_id, self.customer)
         who: list[Scope] = [("key", self.key), *named, *(("tag", tag) for tag in self.tags)]
-        return [GLOBAL, ("model", self.group), *who, *(of_model(scope, self.group) for scope in who)]
+        served = (("model", self.group), ("deployment", self.deployment), ("provider", self.provider))
+        by = [(kind, name) for kind, name in served if name]
+        return [GLOBAL, *by, *who, *(of_model(scope, self.group) for scope in who if self.group)]
 
 
 class Sums(Struct):
@@ -96,9 +102,9 @@ def gather(records: Sequence["Record"], into: dict[Alike, Sums]) -> None:
     for shared, record in zip(map(_shared, records), records, strict=True):
         same[record.ended // DAY, shared].append(record)
     for (date, shared), group in same.items():
-        whose, (model_group, upstream_model, provider, customer, tags) = shared[:4], shared[4:]
+        whose, (model_group, upstream_model, provider, customer, tags, deployment) = shared[:4], shared[4:]
         names = (model_group or "")[:MAX_NAME], upstream_model and upstream_model[:MAX_NAME]
-        alike = Alike._make((int(date), *whose, *names, provider, customer, tags or ()))
+        alike = Alike._make((int(date), *whose, *names, provider, customer, tags or (), deployment))
         sums = into.setdefault(alike, Sums([], [], [0] * len(tables.sums)))
         costs = [record.cost or 0 for record in group]
         sums.ended += [record.ended for record in group]
@@ -131,7 +137,7 @@ def add(connection: Connection, found: Mapping[Alike, Sums]) -> dict[Scope, int]
 
 _shared: Final = attrgetter(
     *("key", "user_id", "team_id", "organization_id"),
-    *("model_group", "upstream_model", "provider", "customer", "tags"),
+    *("model_group", "upstream_model", "provider", "customer", "tags", "deployment"),
 )
 """In the order of `Alike`, behind its day."""
 
@@ -235,11 +241,9 @@ _SCOPE: Final = (spend.c.kind, spend.c.id)
 """Rows are locked in one order, whoever locks them: nobody waits in a circle."""
 
 
-def rows_of(
-    connection: Connection, scopes: Sequence[Scope], *, lock: bool = False
-) -> dict[Scope, tuple[int, int, float]]:
+def rows_of(connection: Connection, scopes: Sequence[Scope], *, lock: bool = False) -> Spent:
     """The rows of `spend`: in this period, ever, and when the period began."""
-    found: dict[Scope, tuple[int, int, float]] = {}
+    found: Spent = {}
     for part in parts(scopes):
         statement = select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part)).order_by(*_SCOPE)
         rows = connection.execute(statement.with_for_update() if lock else statement)
@@ -280,7 +284,7 @@ def put(connection: Connection, scope: Scope, amount: int, since: float) -> None
 
 def spent(
     connection: Connection, scopes: Sequence[Scope], begun: Mapping[Scope, float] | None = None
-) -> dict[Scope, tuple[int, int, float]]:
+) -> Spent:
     """What scopes have spent: in this period, ever, and when the period began. Those that spent nothing lack.
 
     `begun` is when the periods of those that have one began: a row of an older one is counted anew.
@@ -323,6 +327,8 @@ _PAYERS: Final = {
     "organization": calls.c.organization_id,
     "customer": calls.c.customer,
     "model": calls.c.model_group,
+    "deployment": calls.c.deployment,
+    "provider": calls.c.provider,
 }
 
 

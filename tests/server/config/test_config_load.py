@@ -366,7 +366,7 @@ def test_every_strategy_that_is_built_can_be_chosen(loaded, name):
     assert (config.router.routing_strategy, config.warnings) == (name, ())
 
 
-@pytest.mark.parametrize("name", ["lar1", "provider-budget-routing"])
+@pytest.mark.parametrize("name", ["lar1"])
 def test_a_strategy_that_is_not_built_is_a_warning_and_calls_are_shuffled(loaded, name):
     config = loaded(ROW + f"router_settings: {{routing_strategy: {name}}}")
     (warning,) = config.warnings

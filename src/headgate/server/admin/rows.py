@@ -246,7 +246,7 @@ def shown(connection: Connection, kind: str, rows: list[Row]) -> list[dict[str, 
         since.update(begun(scope, row, now))
     spent = ledger.spent(connection, scopes, since)
     return [
-        plain(TABLES[kind], row) | _spend(limits, spent.get(scope), now) | budget_of(TABLES[kind], limits)
+        plain(TABLES[kind], row) | spend_of(limits, spent.get(scope), now) | budget_of(TABLES[kind], limits)
         for row, limits, scope in zip(rows, merged, scopes, strict=True)
     ]
 
@@ -279,7 +279,7 @@ def number(amount: int | None) -> float | None:
     return None if amount is None else float(dollars(amount))
 
 
-def _spend(limits: Mapping[str, Any], spent: tuple[int, int, float] | None, now: float) -> dict[str, Any]:
+def spend_of(limits: Mapping[str, Any], spent: tuple[int, int, float] | None, now: float) -> dict[str, Any]:
     period_spend, ever, _ = spent or (0, 0, 0.0)
     duration = limits.get("budget_duration")
     ends = period(duration, now, float(limits.get("created_at") or 0.0))[1] if duration else None

@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from headgate.server.admin import fields, rows, spend
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
-from headgate.store import reports, tables
+from headgate.store import reports, tables, totals
+from headgate.store.directory import begun
 
 
 def report_of(by: str, parameter: str) -> Any:
@@ -75,6 +76,28 @@ async def tag_names(request: Request, gateway: Gateway, caller: Caller) -> Respo
         return list(connection.scalars(statement))
 
     return JSONResponse({"tag_names": await rows.look(gateway, work)})
+
+
+async def budgets(request: Request, gateway: Gateway, caller: Caller) -> Response:
+    """/provider/budgets: what providers may spend, and rows of the model list by their ids, and what they have."""
+    snapshot, now = gateway.snapshot, gateway.clock.time()
+    bounded = snapshot.bounds.of_all(snapshot.everyone)
+
+    def work(connection: Connection) -> totals.Spent:
+        since = {at: time for scope in bounded for at, time in begun(scope, bounded[scope], now).items()}
+        return totals.spent(connection, list(bounded), since)
+
+    spent = await rows.look(gateway, work)
+    found: dict[str, dict[str, Any]] = {"provider": {}, "deployment": {}}
+    for (kind, name), limits in bounded.items():
+        shown = rows.spend_of(limits, spent.get((kind, name)), now)
+        found[kind][name] = {
+            "budget_limit": rows.number(limits["max_budget"]),
+            "time_period": limits["budget_duration"] or None,
+            "spend": shown["spend"],
+            "budget_reset_at": shown["budget_reset_at"],
+        }
+    return JSONResponse({"providers": found["provider"], "deployments": found["deployment"]})
 
 
 async def activity(request: Request, gateway: Gateway, caller: Caller) -> Response:

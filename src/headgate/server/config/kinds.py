@@ -327,6 +327,19 @@ def _values(kinds: dict[str, str]) -> Callable[[Any, str | None], dict[str, Any]
     return values
 
 
+_BUDGET: Final = _values(
+    {"budget_limit": "price", "time_period": "duration", "max_budget": "price", "budget_duration": "duration"}
+)
+
+
+def _budgets(value: Any, written: str | None) -> dict[str, dict[str, Any]]:
+    """LiteLLM has two names for each of amount and time."""
+    found = {name: _BUDGET(given, None) for name, given in _mapping(value, written).items()}
+    if not all("budget_limit" in one or "max_budget" in one for one in found.values()):
+        _reject(value)
+    return found
+
+
 _PROVIDER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
 
 
@@ -388,6 +401,11 @@ KINDS: Final[dict[str, Kind]] = {
     ),
     "refusal": Kind("400 … 499", "a status from 400 to 499", _refusal),
     "user_role": one_of(*_ROLES),
+    "budgets": Kind(
+        "{name: {budget_limit, time_period}}",
+        "a mapping such as {openai: {budget_limit: 100, time_period: 1d}}",
+        _budgets,
+    ),
     "key_values": Kind("mapping", f"a mapping of some of {', '.join(_KEYS)}", _values(_KEYS)),
     "key_bounds": Kind("mapping", f"a mapping of some of {', '.join(_BOUNDS)}", _values(_BOUNDS)),
     "user_values": Kind("mapping", f"a mapping of some of {', '.join(_USERS)}", _values(_USERS)),

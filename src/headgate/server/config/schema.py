@@ -73,6 +73,7 @@ class LitellmSettings(Discreet, frozen=True, kw_only=True):
     max_internal_user_budget: float | None = None
     max_end_user_budget: float | None = None
     max_end_user_budget_id: str | None = None
+    tag_budget_config: dict[str, dict[str, Any]] = {}
     internal_user_budget_duration: str | None = None
     drop_params: bool | None = None
     modify_params: bool | None = None
@@ -134,6 +135,7 @@ class RouterSettings(Discreet, frozen=True, kw_only=True):
     hedge_after: float | str | None = None
     sticky: str | None = None
     respect_provider_limits: bool = False
+    provider_budget_config: dict[str, dict[str, Any]] = {}
     default_max_parallel_requests: int | None = None
     retry_policy: dict[str, int] = {}
     model_group_retry_policy: dict[str, dict[str, int]] = {}

@@ -119,7 +119,7 @@ async def _serve(
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in call.envelope else snapshot.lookup
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, body, uploaded=uploaded)
-    if booking.choosy:
+    if booking.choosy or snapshot.bounds.any:
         call.admit = partial(further, gateway, snapshot, call, booking, uploaded)
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())

@@ -93,7 +93,7 @@ async def serve(gateway: Gateway, scope: Message, receive: Receive, send: Send) 
     finally:
         gateway.metrics.in_flight -= 1
         if not booking.booked:
-            settle_all(booking.holds, "", 0, 0, gateway.clock.time())
+            settle_all(booking.holds, (), 0, 0, gateway.clock.time())
 
 
 async def _serve(gateway: Gateway, door: "_Door", call: Call, booking: Booking) -> None:

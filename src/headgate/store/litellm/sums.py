@@ -40,8 +40,11 @@ class Sums:
         whose = (part.key, part.user_id, part.team_id, part.organization_id)
         _merge(self._days, (part.date, *whose, part.group, part.model, part.provider), part.sums)
         if cost := part.sums[0]:
-            who = [("key", part.key), *totals.whose(part.user_id, part.team_id, part.organization_id)]
-            for scope in (GLOBAL, ("model", part.group), *(totals.of_model(one, part.group) for one in who)):
+            who = [("key", part.key), *totals.payers_beside(part.user_id, part.team_id, part.organization_id)]
+            served = [
+                (kind, name) for kind, name in (("model", part.group), ("provider", part.provider)) if name
+            ]
+            for scope in (GLOBAL, *served, *(totals.of_model(one, part.group) for one in who)):
                 self._paid.setdefault(scope, []).append((part.time, cost))
 
     def add_named(self, part: Part, kind: str, names: Iterable[str]) -> None:
