@@ -164,6 +164,44 @@ async def test_what_was_answered_before_a_second_try_is_paid_for_too() -> None:
     assert (asked.usage.input, dollars(asked.cost or 0)) == (7, Decimal("0.000007"))
 
 
+class Refusing:
+    """A permit that lets nobody try again."""
+
+    def __init__(self, asked: Call) -> None:
+        self.asked = asked
+        self.lost: list[int] = []
+
+    async def fallback(self, model: str) -> None: ...
+
+    async def retry(self) -> None:
+        self.lost.append(self.asked.lost)
+        raise errors.BudgetExceededError("nothing is left")
+
+
+async def test_another_try_must_be_permitted_where_one_is_paid_for() -> None:
+    def answer(body: dict[str, Any]) -> Any:
+        return failed(500) if body["inputText"] == "4" else titan(body)
+
+    bench, transport = held(2, answer, info={"input_cost_per_token": 1e-6})
+    asked = call(["4", "3"])
+    asked.options = Options(retries=1)
+    asked.permit = permit = Refusing(asked)
+    with pytest.raises(errors.BudgetExceededError):
+        await bench.run(asked)
+    assert ([dollars(cost) for cost in permit.lost], transport.left) == ([Decimal("0.000003")], 0)
+    assert (asked.attempts, asked.lost) == (1, permit.lost[0])
+
+
+async def test_a_try_that_cost_nothing_needs_no_permit() -> None:
+    bench = Bench(failed(500), ok(b'{"embedding":[0.5],"inputTextTokenCount":3}'))
+    bench.group("group", deployment(TITAN, **KEY))
+    asked = call("one")
+    asked.options = Options(retries=1)
+    asked.permit = permit = Refusing(asked)
+    await bench.run(asked)
+    assert (asked.attempts, permit.lost) == (2, [])
+
+
 async def test_a_call_that_nobody_waits_for_lets_all_go() -> None:
     bench, transport = held(1000, titan)
     task = asyncio.ensure_future(bench.run(call(["1", "2", "3"])))

@@ -470,3 +470,25 @@ def test_meters_of_groups_count_what_their_group_answered(
     for group, budget in budgets.items():
         assert (budget.held, budget.spent) == (0, due[group])
         assert tokens[group].left(0.0) == ENOUGH - due[group]
+
+
+def test_what_is_held_beside_is_only_given_back() -> None:
+    budgets = [Budget(KEY, lambda scope, since: None) for _ in range(2)]
+    for budget in budgets:
+        budget.limit = 100
+    budgets[1].strict = False
+    window = Window("tokens", KEY)
+    (hold,) = _taken([Want(Meters(tokens=(window,), budgets=tuple(budgets)), 5, 60)])
+    more = hold.beside()
+    assert (more.budgets, more.tokens) == ((budgets[0],), ())
+    assert isinstance(take_all([Want(more, 0, 41)], 0.0), Refusal)
+    holds = [hold, *_taken([Want(more, 0, 40)])]
+    assert [budget.held for budget in budgets] == [100, 60]
+    settle_all(holds, (), 7, 90, 0.0)
+    assert [(budget.held, budget.spent) for budget in budgets] == [(0, 90), (0, 90)]
+
+
+def _taken(wants: list[Want]) -> list[Hold]:
+    taken = take_all(wants, 0.0)
+    assert isinstance(taken, list)
+    return taken

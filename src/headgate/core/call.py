@@ -1,8 +1,8 @@
 """The one record of a request in flight: what was asked, how it may be treated, and what became of it."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from copy import copy
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 import msgspec
 from msgspec import Raw, Struct
@@ -105,13 +105,25 @@ DEFAULT_OPTIONS = Options()
 _text: Final = msgspec.json.Decoder(str).decode
 
 
+class Permit(Protocol):
+    """Whether a call may go on after it failed. Raises HeadgateError where it may not."""
+
+    async def fallback(self, model: str) -> None:
+        """To another model."""
+        ...
+
+    async def retry(self) -> None:
+        """With another attempt, after some that are paid for."""
+        ...
+
+
 class Call:
     """One request in flight. Times are seconds of the engine's monotonic clock, 0.0 for not yet.
 
     `envelope` is the body as the client sent it, by top-level key; `files` are those of a form, None where it is
     none; `model` what was asked for; `forward` are request headers that go along when the dialects agree; `errand`
     does what is no single JSON request (errand.py). `relayed`: whoever asks takes a long answer piece by piece;
-    `admit` is asked before a fallback to another model, and raises HeadgateError where that may not be.
+    `permit` is asked where it goes on, None where everything is allowed.
 
     What became of it: `deployment`, `attempts` (all tries), `hops` (fallbacks taken), `usage`, `cost` in units of
     money, `error`, `dropped` (what could not be expressed); `estimated`: nobody counted the usage; `pieces` and
@@ -120,7 +132,6 @@ class Call:
     """
 
     __slots__ = (
-        "admit",
         "attempts",
         "body_bytes",
         "cost",
@@ -146,6 +157,7 @@ class Call:
         "operation",
         "options",
         "path",
+        "permit",
         "pieces",
         "relayed",
         "request",
@@ -186,7 +198,7 @@ class Call:
         self.forward = forward
         self.files: Files | None = None
         self.relayed = False
-        self.admit: Callable[[str], Awaitable[None]] | None = None
+        self.permit: Permit | None = None
         self.request: ir.Request | None = None
         self.errand: Errand | None = None
         self.deployment: Deployment | None = None

@@ -145,8 +145,8 @@ class Engine:
             try:
                 found = lookup(name)
                 known = not fields and found.all_in(tried)
-                if call.admit is not None and not known:
-                    await call.admit(name)
+                if call.permit is not None and not known:
+                    await call.permit.fallback(name)
             except NotFoundError:
                 last.message += f" (and its fallback {name!r} is no model that is known here)"
                 known = True
@@ -279,6 +279,8 @@ class Engine:
     async def _attempt(self, call: Call, group: Group, deployment: Deployment) -> Answer:
         if call.usage is not None and call.legs:
             call.passed_over()
+        if call.permit is not None and call.legs and call.lost:
+            await call.permit.retry()
         call.deployment = deployment
         call.attempts += 1
         on_break = call.options.on_break or group.routing.on_break

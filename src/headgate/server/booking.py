@@ -31,7 +31,8 @@ _names: Final = msgspec.json.Decoder(list[str]).decode
 class Booking:
     """Filled step by step as the call goes on; `booked` when it has been accounted for, `draining` while its client
     has gone and its upstream is still read. `allows` are the models of customer and tags, as (kind, name, list),
-    `limited` their meters of single groups."""
+    `limited` their meters of single groups. `meters` are those that it had to pass. `spare` is what is held of money
+    beyond what one answer can cost."""
 
     __slots__ = (
         "allows",
@@ -45,9 +46,11 @@ class Booking:
         "holds",
         "limited",
         "metadata",
+        "meters",
         "request",
         "response",
         "session",
+        "spare",
         "tags",
     )
 
@@ -61,6 +64,8 @@ class Booking:
         self.metadata: Raw | None = None
         self.limited: tuple[Mapping[str, Meters], ...] = ()
         self.holds: list[Hold] = []
+        self.meters = NONE
+        self.spare = 0
         self.ceiling: Ceiling | None = None
         self.request: bytes = b""
         self.response: list[bytes] | None = None
@@ -86,12 +91,6 @@ class Booking:
                     code="403",
                 )
 
-    @property
-    def choosy(self) -> bool:
-        """Whether it depends on the model if the call may be made."""
-        caller = self.caller
-        return bool(caller.allows or caller.by_model or self.allows or self.limited)
-
     def own(self, group: str) -> Meters:
         """What is limited for calls to this group."""
         found = NONE
@@ -103,7 +102,7 @@ class Booking:
     def limits(self, now: float) -> bytes:
         """Header lines about what is left: OpenAI's for the tightest rates, LiteLLM's for the key."""
         caller = self.caller
-        meters = caller.meters
+        meters = caller.meters if self.meters is NONE else self.meters
         if not caller.key or caller.admin:
             return b""
         lines = b""

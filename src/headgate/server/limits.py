@@ -30,6 +30,7 @@ from headgate.server.booking import Booking
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.meters import (
+    BESIDE,
     NONE,
     Hold,
     Leased,
@@ -119,13 +120,15 @@ def _wants(
             lists, dearest = call.options.fallbacks.over(group.fallbacks), most
             if strict and lists is not NO_FALLBACKS:
                 dearest = max(most, _elsewhere(prices, lists, call, body, uploaded))
+            booking.spare = dearest * (answers - 1)
             most, amount = most * answers, dearest * answers
         if meters.budgets and not strict:
             amount = _likely(ceiling, call, body, uploaded)
-    wants = [Want(meters, tokens, amount)]
-    if of_group is not NONE:
-        wants.append(Want(of_group, tokens, most))
-    return wants
+    booking.meters = meters
+    if of_group is NONE:
+        return [Want(meters, tokens, amount)]
+    booking.meters += of_group
+    return [Want(meters, tokens, amount), Want(of_group, tokens, most)]
 
 
 async def _hold_bounds(
@@ -157,28 +160,50 @@ async def _hold_bounds(
             )
 
 
-async def further(
-    gateway: Gateway, prices: Prices, call: Call, booking: Booking, uploaded: int, model: str
-) -> None:
-    """A fallback to another model: that one's limits must let the call in, too, with what it has cost already. What
-    holds for all models is held as the dearest target needs it.
+class Permit:
+    """What a call must pass where it goes on: see core.call.Permit."""
 
-    Raises PermissionDeniedError, RateLimitError, BudgetExceededError, NotFoundError."""
-    booking.caller.admit(model)
-    booking.admit(model)
-    group = prices.lookup(model)
-    if not booking.holds:
-        return
-    meters, body, ceiling = booking.own(group.name), envelopes.write(call.envelope), prices.ceiling(model)
-    tokens, amount = 0, call.paid
-    if meters.tokens:
-        tokens = ceiling.tokens(call.envelope, body)
-    if meters.budgets:
-        amount += _most(ceiling, call, call.envelope, body, uploaded) * _answers(group, call)
-    if meters is not NONE:
-        booking.holds += await hold(gateway, Want(meters, tokens, amount))
-    if gateway.snapshot.bounds.any:
-        await _hold_bounds(gateway, prices, call, booking, body, uploaded)
+    def __init__(
+        self, gateway: Gateway, prices: Prices, call: Call, booking: Booking, uploaded: int = 0
+    ) -> None:
+        self._gateway = gateway
+        self._prices = prices
+        self._call = call
+        self._booking = booking
+        self._uploaded = uploaded
+
+    async def fallback(self, model: str) -> None:
+        """The limits of the other model must let the call in, too, with what it has cost already. What holds for all
+        models is held as the dearest target needs it.
+
+        Raises PermissionDeniedError, RateLimitError, BudgetExceededError, NotFoundError."""
+        gateway, prices, call, booking = self._gateway, self._prices, self._call, self._booking
+        booking.caller.admit(model)
+        booking.admit(model)
+        if not booking.holds:
+            return
+        group, ceiling = prices.lookup(model), prices.ceiling(model)
+        meters, body = booking.own(group.name), envelopes.write(call.envelope)
+        tokens, amount = 0, call.paid
+        if meters.tokens:
+            tokens = ceiling.tokens(call.envelope, body)
+        if meters.budgets:
+            amount += _most(ceiling, call, call.envelope, body, self._uploaded) * _answers(group, call)
+        if meters is not NONE:
+            booking.holds += await hold(gateway, Want(meters, tokens, amount))
+        if gateway.snapshot.bounds.any:
+            await _hold_bounds(gateway, prices, call, booking, body, self._uploaded)
+
+    async def retry(self) -> None:
+        """What attempts have cost that came to nothing is held besides. Raises BudgetExceededError."""
+        booking = self._booking
+        more = self._call.lost - booking.spare
+        if more > 0:
+            booking.holds += await hold(
+                self._gateway,
+                *(Want(held.beside(), 0, more) for held in booking.holds if held.only != BESIDE),
+            )
+            booking.spare += more
 
 
 async def hold(gateway: Gateway, *wants: Want) -> list[Hold]:

@@ -18,6 +18,8 @@ WINDOW: Final = 60.0
 GRAIN: Final = WINDOW / 6_000
 """What comes within this time is one entry of a window, and leaves with the last of it: bounded memory."""
 
+BESIDE: Final[Scope] = ("", "")
+"""Nobody's: a hold that is only given back."""
 What = Literal["requests", "tokens", "parallel requests", "budget"]
 
 
@@ -368,6 +370,10 @@ class Hold:
         """A hold of nothing on the same rates and budgets: for what is known only when it has been used."""
         windows = [(window, window.take(0, now)) for window, _ in self._windows]
         return Hold((), windows, 0, self._budgets, self._counted, 0, self.only)
+
+    def beside(self) -> "Meters":
+        """Its strict budgets, for more to be held of them that is only given back."""
+        return Meters(budgets=tuple(one for one in self._budgets if one.strict), only=BESIDE)
 
     def spent(self, now: float) -> Refusal | None:
         """Which of its budgets is used up, whatever holds it."""

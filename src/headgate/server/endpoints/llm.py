@@ -28,7 +28,7 @@ from headgate.server.endpoints.paths import Endpoint
 from headgate.server.exchange import Exchange
 from headgate.server.explain import decision
 from headgate.server.gateway import Gateway
-from headgate.server.limits import further, reserve
+from headgate.server.limits import Permit, reserve
 from headgate.server.lines import Lines
 from headgate.server.listed import ListWriter
 from headgate.server.mirror import mirror
@@ -119,8 +119,7 @@ async def _serve(
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in call.envelope else snapshot.lookup
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, body, uploaded=uploaded)
-    if booking.choosy or snapshot.bounds.any:
-        call.admit = partial(further, gateway, snapshot, call, booking, uploaded)
+    call.permit = Permit(gateway, snapshot, call, booking, uploaded)
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
@@ -267,12 +266,13 @@ def _copying(write: Callable[[bytes], None], tell: Callable[[bytes], object]) ->
 
 def _head(gateway: Gateway, snapshot: Snapshot, answer: Answer, booking: Booking) -> bytes:
     limits = booking.limits(gateway.clock.time())
+    bare = b"x-ratelimit" not in limits
     return b"%b%b%b%b%b" % (
         snapshot.identity(answer.deployment),
         booking.decision,
         headers.of_call(answer.call, gateway.clock.monotonic()),
         limits,
-        headers.of_upstream(answer.headers, bare=not limits),
+        headers.of_upstream(answer.headers, bare=bare),
     )
 
 
