@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from gateways import Process
+from gateways import CONFIG, Process
 from headgate.money import UNITS
 from headgate.store.database import connect
 from headgate.store.tables import calls, spend
@@ -27,8 +27,10 @@ BODY = {"model": "m", "max_tokens": 10, "messages": [{"role": "user", "content":
 
 
 @contextmanager
-def replicas(folder: Path, env: dict[str, str], count: int = 4) -> Iterator[list[Process]]:
-    processes = [Process(folder / f"replica-{number}", env=env) for number in range(count)]
+def replicas(
+    folder: Path, env: dict[str, str], count: int = 4, config: dict[str, Any] = CONFIG
+) -> Iterator[list[Process]]:
+    processes = [Process(folder / f"replica-{number}", config, env=env) for number in range(count)]
     try:
         for process in processes:
             process.start()
@@ -77,6 +79,30 @@ def test_no_number_of_calls_overspends_a_strict_budget(shared: Shared, tmp_path:
     costs = database.read(lambda c: [row.cost or 0 for row in c.execute(calls.select())])
     database.close()
     assert rows["global", ""] == sum(costs) <= UNITS
+
+
+@pytest.mark.parametrize("bound", ["model", "provider"])
+def test_budgets_of_models_and_providers_hold_over_all_replicas(
+    shared: Shared, tmp_path: Path, bound: str
+) -> None:
+    limits: dict[str, Any] = {"model_max_budget": {"m": 0.5}} if bound == "model" else {}
+    providers = {"provider_budget_config": {"mock": {"budget_limit": 0.5}}} if bound == "provider" else {}
+    config = {**CONFIG, "router_settings": providers}
+    with replicas(tmp_path, {"DATABASE_URL": shared.url}, config=config) as processes:
+        answers = at_once(processes, key_for(processes[0], **limits), 300)
+        assert set(answers) == {200, 422 if bound == "model" else 429}
+        assert 40 <= answers[200] <= 50
+
+
+def test_who_has_spent_before_it_got_a_budget_may_use_it(shared: Shared, tmp_path: Path) -> None:
+    with replicas(tmp_path, {"DATABASE_URL": shared.url}, 1) as (process,):
+        key = key_for(process)
+        assert at_once([process], key, 20) == {200: 20}
+        until = time.monotonic() + 10
+        while process.ask(f"/key/info?key={key}")[1]["info"]["spend"] < 0.2 and time.monotonic() < until:
+            time.sleep(0.05)  # until all is booked
+        assert process.ask("/key/update", {"key": key, "max_budget": 0.25})[0] == 200
+        assert [process.ask("/v1/chat/completions", BODY, key)[0] for _ in range(6)] == [200] * 5 + [422]
 
 
 def test_rates_hold_over_all_replicas(shared: Shared, tmp_path: Path) -> None:
