@@ -135,11 +135,14 @@ class RunningGateway:
 
 
 @contextmanager
-def running(config: dict[str, Any], tmp_path: Any, *, lane: bool = True) -> Iterator[RunningGateway]:
-    """A gateway with this configuration; `lane=False` leaves everything to the ASGI door."""
+def running(
+    config: dict[str, Any], tmp_path: Any, *, lane: bool = True, workers: int = 1
+) -> Iterator[RunningGateway]:
+    """A gateway with this configuration; `lane=False` leaves everything to the ASGI door. With several `workers` it
+    shares its budgets by leases, as if there were others."""
     file = tmp_path / "config.yaml"
     file.write_text(yaml.safe_dump(config))
-    gateway = build(load(str(file), {}), {}, tmp_path / "data")
+    gateway = build(load(str(file), {}), {}, tmp_path / "data", workers=workers)
     app = App(gateway)
     sock = socket.socket(proto=socket.IPPROTO_TCP)  # else asyncio leaves Nagle's algorithm on
     sock.bind(("127.0.0.1", 0))

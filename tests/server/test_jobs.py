@@ -14,8 +14,9 @@ import pytest
 
 import recorded
 from headgate.errors import ServiceUnavailableError
+from headgate.money import dollars, units
 from headgate.server import batches, lane
-from headgate.store import jobs
+from headgate.store import jobs, leases
 from keepers import Asked, Keeper, client, fixture_closed, jsonl, keeping, key, line, rows, spent, until
 from servers import KEY, RunningGateway, running
 
@@ -458,10 +459,81 @@ def test_a_budget_that_the_batch_may_exceed_refuses_it(gateway: RunningGateway, 
     with pytest.raises(openai.APIStatusError, match="Budget"):
         made(gateway, small)
     assert not [one for one in keeper.asked if (one.method, one.path) == ("POST", "/v1/batches")]
+    another_file(keeper)
+    assert made(gateway, large).id == "batch_1"
+
+
+def another_file(keeper: Keeper) -> None:
+    """What is uploaded from now on has another id: the first is its maker's."""
     keeper.answers["POST /v1/files"] = {**FILE, "id": "file-in2"}
     keeper.answers["GET /v1/files/file-in2/content"] = jsonl([line(1), line(2)])
-    assert made(gateway, large).id == "batch_1"
-    assert made(gateway, large).id == "batch_1"  # nothing stayed reserved
+
+
+def reserved(gateway: RunningGateway) -> int:
+    assert gateway.gateway.database is not None
+    return gateway.gateway.database.read(leases.reserved).get(("global", ""), 0)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_a_batch_can_cost_is_held_until_it_is_paid_for(
+    keeper: Keeper, tmp_path: Path, workers: int
+) -> None:
+    bounded = config(keeper)
+    bounded["litellm_settings"] = {"max_budget": 1000}
+    with running(bounded, tmp_path, workers=workers) as gateway:
+        made(gateway, key(gateway))
+        most = reserved(gateway)
+        assert most > units(COST)
+        own = key(gateway, max_budget=float(dollars(most)) * 1.5)
+        keeper.answers["POST /v1/batches"] = batch("batch_2")
+        another_file(keeper)
+        made(gateway, own)
+        with pytest.raises(openai.APIStatusError, match="Budget"):
+            made(gateway, own)
+        assert reserved(gateway) == 2 * most
+    with running(bounded, tmp_path, workers=workers) as gateway:  # also after a restart
+        with pytest.raises(openai.APIStatusError, match="Budget"):
+            made(gateway, own)
+        finish(keeper)
+        keeper.answers["GET /v1/batches/batch_2"] = {
+            **keeper.answers["GET /v1/batches/batch_1"],
+            "id": "batch_2",
+        }
+        looked(gateway)
+        assert reserved(gateway) == 0
+        keeper.answers["POST /v1/batches"] = batch("batch_3")
+        made(gateway, own)
+        assert reserved(gateway) == most
+
+
+def test_a_batch_that_was_not_made_holds_nothing(gateway: RunningGateway, keeper: Keeper) -> None:
+    own = key(gateway, max_budget=0.02)
+    del keeper.answers["POST /v1/batches"]
+    for _ in range(3):
+        with pytest.raises(openai.NotFoundError):
+            made(gateway, own)
+    keeper.answers["POST /v1/batches"] = batch()
+    assert made(gateway, own).id == "batch_1"
+
+
+def test_what_nobody_will_tell_of_a_batch_is_not_held_for_ever(
+    gateway: RunningGateway, keeper: Keeper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("headgate.store.jobs.WATCH_SECONDS", -1.0)
+    own = key(gateway, max_budget=0.02)
+    made(gateway, own)
+    assert gateway.gateway.database is not None
+    assert ("key",) in {scope[:1] for scope in gateway.gateway.database.read(leases.reserved)}
+    looked(gateway)
+    assert gateway.gateway.database.read(leases.reserved) == {}
+    assert made(gateway, own).id == "batch_1"
+
+
+def test_a_provider_s_budget_holds_for_batches(keeper: Keeper, tmp_path: Path) -> None:
+    bounded = config(keeper)
+    bounded["router_settings"] = {"provider_budget_config": {"openai": {"budget_limit": 0.0001}}}
+    with running(bounded, tmp_path) as gateway, pytest.raises(openai.RateLimitError, match="used up"):
+        made(gateway, key(gateway))
 
 
 def test_tags_and_customers_pay_for_batches_too(gateway: RunningGateway, keeper: Keeper) -> None:

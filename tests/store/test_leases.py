@@ -159,3 +159,32 @@ def test_in_any_order_no_more_is_spent_and_leased_than_the_limit(
         assert in_all(database) <= 100
     rows = database.read(lambda c: c.scalars(select(tables.leases.c.amount)).all())
     assert all(amount >= 0 for amount in rows)
+
+
+# batches
+
+
+def test_what_a_batch_can_cost_is_nobody_s_share(database: Database, clock: Clock) -> None:
+    assert take(database, "a", 60) == 60
+    database.write(partial(leases.reserve, batch="b1", amounts={KEY: 40}, seconds=1000.0, owner="a"))
+    database.write(partial(leases.reserve, batch="b2", amounts={KEY: 10}, seconds=2000.0, owner=""))
+    assert database.read(partial(held, owner="a")) == {KEY: 20}
+    assert database.read(leases.reserved) == {KEY: 50}
+    assert take(database, "b", 100) == 30
+    for _ in range(int(3 * SECONDS)):  # whoever dies: batches go on
+        clock.now += 1.0
+        lives(database, "c")
+    assert take(database, "c", 100) == 50
+    assert database.write(partial(leases.release, batch="b1")) == {KEY: 40}
+    assert database.write(partial(leases.release, batch="b1")) == {}
+    assert take(database, "c", 100) == 40
+
+
+def test_a_batch_holds_for_so_long_at_most(database: Database, clock: Clock) -> None:
+    for name, seconds in (("b1", 1000.0), ("b2", 2000.0)):
+        amounts = {KEY: 5, ("team", "t"): 7}
+        database.write(partial(leases.reserve, batch=name, amounts=amounts, seconds=seconds, owner=""))
+    assert database.write(leases.lapsed) == {}
+    clock.now += 1001.0
+    assert database.write(leases.lapsed) == {KEY: 5, ("team", "t"): 7}
+    assert database.read(leases.reserved) == {KEY: 5, ("team", "t"): 7}

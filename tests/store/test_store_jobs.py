@@ -72,7 +72,7 @@ def test_a_batch_is_paid_once(database: Database) -> None:
     assert [row.id for row in waiting] == ["a"]
     for paid in (units(Decimal("0.5")), 0):
         found = database.write(lambda connection: jobs.pay(connection, batch, [record], rows=True))
-        assert found.get(("key", "k"), 0) == paid
+        assert found[0].get(("key", "k"), 0) == paid
     spent = database.read(lambda connection: ledger.spent(connection, [GLOBAL, ("key", "k")], {}))
     assert {scope: row[1] for scope, row in spent.items()} == {
         GLOBAL: units(Decimal("0.5")),
@@ -84,5 +84,5 @@ def test_a_batch_is_paid_once(database: Database) -> None:
 def test_a_batch_without_results_is_paid_too(database: Database) -> None:
     batch = job("a")
     save(database, batch)
-    assert database.write(lambda connection: jobs.pay(connection, batch, [], rows=True)) == {}
+    assert database.write(lambda connection: jobs.pay(connection, batch, [], rows=True)) == ({}, {})
     assert database.read(lambda connection: jobs.unpaid(connection, NOW)) == []

@@ -50,7 +50,7 @@ from headgate.server.routes import PAGES, Page, identify
 from headgate.server.shared import Shared
 from headgate.server.shares import Shares
 from headgate.server.snapshot import Snapshot
-from headgate.store import migrations
+from headgate.store import leases, migrations
 from headgate.store.crypto import Vault
 from headgate.store.database import POOL, Database, connect, embedded
 from headgate.store.directory import begun
@@ -276,6 +276,7 @@ def build(
         several = workers > 1 or not database.is_sqlite
         redis = settings_of(config.router.redis, environment)
         registry = Registry(ledger.roll, shared=several, rates=redis is not None)
+        registry.reserve(database.read(leases.reserved))
         callers = Callers(database, registry, clock.time)
         keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
 

@@ -21,23 +21,19 @@ from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.forward import LIMIT, asked, failed, forward
 from headgate.core.params import is_price
-from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
+from headgate.errors import BadRequestError, NotFoundError
 from headgate.money import units
 from headgate.server.account import kinds_of
 from headgate.server.booking import Booking
-from headgate.server.callers import Caller
-from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.jobs import keeper, logged
-from headgate.server.limits import hold, payers
-from headgate.server.meters import Hold, Want, settle_all
 from headgate.server.snapshot import Snapshot
-from headgate.store import jobs
+from headgate.store import jobs, leases
 from headgate.store.jobs import Job
 from headgate.store.ledger import Record
 from headgate.wire import batches
 from headgate.wire import envelope as envelopes
-from headgate.wire.batches import Line, Result
+from headgate.wire.batches import Result
 from headgate.wire.bulk import Form
 from headgate.wire.ir import Usage
 from headgate.wire.ndjson import Lines
@@ -137,73 +133,6 @@ FORMATS: Final = {
 # before
 
 
-async def admit(
-    gateway: Gateway, booking: Booking, deployment: Deployment, lines: Callable[[], AsyncIterator[Line]]
-) -> None:
-    """Whether the caller may make these requests, and whether the most that they can cost is there. Nothing stays
-    reserved: what they cost is booked when it is known. `lines` are read where somebody has a limit.
-
-    Raises PermissionDeniedError, BudgetExceededError, RateLimitError, BadRequestError for a line.
-    """
-    _bookable(gateway)
-    caller, strict = booking.caller, _strict(booking)
-    if not strict and all(allow.everything for _, allow in caller.allows):
-        await fits(gateway, booking, {"": 0})
-        return
-    amounts: dict[str, int] = {}
-    ceilings: dict[str, Ceiling] = {}
-    async for line in lines():
-        envelope = envelopes.read(bytes(line.body))
-        model = text_of(envelope, "model") or ""
-        name = admitted(gateway.snapshot, caller, deployment.provider.id, model)
-        if model not in ceilings:
-            ceilings[model] = Ceiling([priced(gateway.snapshot, deployment.provider.id, model)])
-        amounts[name] = amounts.get(name, 0) + ceilings[model].cost(envelope, bytes(line.body))
-    await fits(gateway, booking, amounts if strict and amounts else dict.fromkeys(amounts or [""], 0))
-
-
-async def admit_model(gateway: Gateway, booking: Booking, provider: str, model: str, most: int) -> None:
-    """The same of requests that all go to one model and cost `most` units of money together. Raises as `admit`."""
-    _bookable(gateway)
-    name = admitted(gateway.snapshot, booking.caller, provider, model)
-    await fits(gateway, booking, {name: most if _strict(booking) else 0})
-
-
-def _bookable(gateway: Gateway) -> None:
-    if gateway.ledger is not None and not gateway.ledger.writable:
-        raise ServiceUnavailableError("the gateway's disk is full: no batch can be booked", retry_after=10)
-
-
-def _strict(booking: Booking) -> bool:
-    """Whether the most that a batch can cost must be there beforehand."""
-    caller = booking.caller
-    paid = bool(booking.customer or booking.tags or caller.by_model)
-    return paid or any(budget.strict for budget in caller.meters.budgets)
-
-
-async def fits(gateway: Gateway, booking: Booking, amounts: Mapping[str, int]) -> None:
-    """Whether these amounts, by model and in units of money, may be spent. Raises BudgetExceededError,
-    RateLimitError."""
-    held: list[Hold] = []
-    try:
-        for model, amount in amounts.items():
-            meters = booking.caller.meters
-            if booking.customer or booking.tags:
-                meters += (await payers(gateway, booking, model))[0]
-            of_group = booking.own(gateway.snapshot.aliases.get(model, model))
-            held += await hold(gateway, Want(meters, 0, amount), Want(of_group, 0, amount))
-    finally:
-        settle_all(held, (), 0, 0, gateway.clock.time())
-
-
-def admitted(snapshot: Snapshot, caller: Caller, provider: str, model: str) -> str:
-    """The name under which the caller may use a provider's model: that of a configured group, or the provider's own.
-    Raises PermissionDeniedError."""
-    if not model:
-        raise BadRequestError("a request of the batch names no model", param="model")
-    return caller.admit_one(snapshot.names_of(provider, model))
-
-
 def priced(snapshot: Snapshot, provider: str, model: str) -> Deployment:
     """Whose prices hold. Answers name a model with its date: a configured deployment of the name without it counts
     where it has prices of its own, or where the catalog does not know the dated one."""
@@ -275,9 +204,10 @@ async def settle(gateway: Gateway, job: Job, document: Mapping[str, Any]) -> Non
         now = gateway.clock.time()
         records = [_record(gateway.snapshot, job, document, model, one, now) for model, one in sums.items()]
         work = partial(jobs.pay, job=job, records=records, rows=gateway.ledger.rows)
-        paid = await gateway.database.run(work)
+        paid, released = await gateway.database.run(work)
         if gateway.callers is not None:
             gateway.callers.paid(paid, now)
+            gateway.callers.reserve({scope: -amount for scope, amount in released.items()})
     finally:
         del gateway.jobs.paying[job.id]
         over.set()
@@ -402,6 +332,9 @@ async def watch(gateway: Gateway) -> None:
     if gateway.database is None:
         return
     await gateway.jobs.flush()
+    lapsed = await gateway.database.run(leases.lapsed)
+    if gateway.callers is not None:
+        gateway.callers.reserve({scope: -amount for scope, amount in lapsed.items()})
     now = gateway.clock.time()
     for job in await gateway.database.ask(lambda connection: jobs.unpaid(connection, now)):
         await logged(look(gateway, job))

@@ -15,7 +15,8 @@ from headgate.core import buckets, bulk, bulk_files
 from headgate.core.bulk_files import Kept
 from headgate.core.deployment import Deployment
 from headgate.errors import NotFoundError, ServiceUnavailableError
-from headgate.server.batches import admitted, priced, settle
+from headgate.server.admitting import admitted
+from headgate.server.batches import priced, settle
 from headgate.server.callers import Caller
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway

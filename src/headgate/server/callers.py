@@ -302,6 +302,9 @@ class Callers:
                 budget.turn(now)
                 budget.count(cost)
 
+    def reserve(self, amounts: Mapping[Scope, int]) -> None:
+        self._registry.reserve(amounts)
+
     def respent(self, scope: Scope, amount: int) -> None:
         """So much less counts as spent."""
         if (budget := self._registry.budget(scope)) is not None:

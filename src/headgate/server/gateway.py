@@ -75,7 +75,8 @@ class Gateway:
         self.health = Health(self)
         self.repeats = Repeats(clock.monotonic, shelf)
         self.conversations = Conversations(database, clock.time)
-        self.jobs = Jobs(database, None if data_dir is None else data_dir / "files")
+        folder = None if data_dir is None else data_dir / "files"
+        self.jobs = Jobs(database, folder, "" if shares is None else shares.owner)
         self.ready = True
         self.peers: Path | None = None
         begun = secrets.token_hex(10)

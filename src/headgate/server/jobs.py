@@ -28,9 +28,10 @@ _logger = logging.getLogger("headgate")
 
 class Jobs:
     """Belongs to one event loop. `folder` is where files are kept that no provider keeps, None without a data
-    directory."""
+    directory. `owner` has the leases that are held for batches, "" without leases."""
 
-    def __init__(self, database: Database | None, folder: Path | None) -> None:
+    def __init__(self, database: Database | None, folder: Path | None, owner: str = "") -> None:
+        self._owner = owner
         self.folder = folder
         self.paying: dict[str, asyncio.Event] = {}
         """Batches whose results are being counted, with who is told when that is over."""
@@ -60,7 +61,7 @@ class Jobs:
             return
         try:
             if self._database is not None:
-                await self._database.run(partial(jobs.save, rows=rows))
+                await self._database.run(partial(jobs.save, rows=rows, owner=self._owner))
                 return
         except ServiceUnavailableError as error:
             _logger.warning("%s waits to be noted: %s", rows[0].id, error.message)
@@ -72,7 +73,7 @@ class Jobs:
     async def flush(self) -> None:
         """Notes what waits. Raises ServiceUnavailableError."""
         if self._database is not None and (waiting := list(self._known.values())):
-            await self._database.run(partial(jobs.save, rows=waiting))
+            await self._database.run(partial(jobs.save, rows=waiting, owner=self._owner))
             for row in waiting:
                 self._known.pop(row.id, None)
 

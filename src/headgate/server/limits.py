@@ -153,11 +153,16 @@ async def _hold_bounds(
         call.wish = replace(call.wish, without=without)
         lists = call.options.fallbacks.over(group.fallbacks)
         if lists is NO_FALLBACKS and all(one.id in without for one in group.deployments):
-            raise RateLimitError(
-                f"No deployments available for selected model: the budgets of {group.name!r} are used up",
-                model=group.name,
-                code="no_deployments_available",
-            )
+            raise used_up(group.name)
+
+
+def used_up(name: str) -> RateLimitError:
+    """The budgets of all who could be asked."""
+    return RateLimitError(
+        f"No deployments available for selected model: the budgets of {name!r} are used up",
+        model=name,
+        code="no_deployments_available",
+    )
 
 
 class Permit:

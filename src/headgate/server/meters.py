@@ -366,6 +366,11 @@ class Hold:
             budget.turn(now)
             budget.pay(0, cost)
 
+    @property
+    def strictly(self) -> dict[Scope, int]:
+        """What is held of strict budgets."""
+        return {budget.scope: self._amount for budget in self._budgets if budget.strict and self._amount}
+
     def bare(self, now: float) -> "Hold":
         """A hold of nothing on the same rates and budgets: for what is known only when it has been used."""
         windows = [(window, window.take(0, now)) for window, _ in self._windows]

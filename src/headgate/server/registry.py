@@ -36,6 +36,7 @@ class Registry:
         self._windows: dict[tuple[str, Scope, str], Window] = {}
         self._parallels: dict[Scope, Parallel] = {}
         self._budgets: dict[Scope, Budget] = {}
+        self._reserved: dict[Scope, int] = {}
         self._of_models: dict[Scope, set[str]] = {}
         self._most = MOST_BUDGETS
 
@@ -100,6 +101,17 @@ class Registry:
             if scope[0] not in kinds or scope in scopes
         }
 
+    def reserve(self, amounts: Mapping[Scope, int]) -> None:
+        """What is held for batches; a negative amount is free again. Of shared budgets the database has it."""
+        if self._budget_kind is Leased:
+            return
+        for scope, amount in amounts.items():
+            self._reserved[scope] = self._reserved.get(scope, 0) + amount
+            if not self._reserved[scope]:
+                del self._reserved[scope]
+            if (budget := self._budgets.get(scope)) is not None:
+                budget.held += amount
+
     def leased(self) -> list[Leased]:
         """Budgets of which this process has a share."""
         return [budget for budget in self._budgets.values() if isinstance(budget, Leased) and budget.granted]
@@ -120,6 +132,7 @@ class Registry:
                 self._trim()
             budget = self._budgets[scope] = self._budget_kind(scope, self._rolled, model)
             budget.spent, budget.total, budget.since = spent
+            budget.held = self._reserved.get(scope, 0)
         return budget
 
     def _trim(self) -> None:

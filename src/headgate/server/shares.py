@@ -93,6 +93,11 @@ class Shares:
             if isinstance(budget, Leased):
                 budget.booked(cost)
 
+    def moved(self, amounts: dict[Scope, int]) -> None:
+        """Out of our shares, to be held for a batch."""
+        for scope, amount in amounts.items():
+            self._take(scope, amount)
+
     async def close(self) -> None:
         try:
             await self._database.run(partial(leases.resign, owner=self.owner))

@@ -7,7 +7,7 @@ transaction. A process that does not beat for `SECONDS` has died, and its leases
 
 import time
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import case, delete, func, select, update
@@ -20,6 +20,8 @@ from headgate.store.totals import Scope
 SECONDS: Final = 10.0
 GAP: Final = 5.0
 """Without a beat of anybody the database was away, and nobody has died of it."""
+BATCH: Final = "batch:"
+"""How the owners of what batches hold begin."""
 _PULSE: Final = {"kind": "pulse", "id": "", "owner": ""}
 
 
@@ -101,6 +103,51 @@ def held(connection: Connection, owner: str) -> dict[Scope, int]:
     columns = (leases.c.kind, leases.c.id, leases.c.amount)
     rows = connection.execute(select(*columns).where(leases.c.owner == owner))
     return {(row.kind, row.id): row.amount for row in rows}
+
+
+# batches: what they can cost is nobody's share until they are paid for
+
+
+def reserve(
+    connection: Connection, batch: str, amounts: Mapping[Scope, int], seconds: float, owner: str
+) -> None:
+    """Keeps these amounts for a batch, so long at most: they were in the owner's leases, "" for nobody's."""
+    expires = _now(connection) + seconds
+    rows = [
+        {"kind": kind, "id": name, "owner": BATCH + batch, "amount": amount, "expires": expires}
+        for (kind, name), amount in sorted(amounts.items())
+    ]
+    if rows:
+        made = totals.insert(connection, leases)
+        connection.execute(made.on_conflict_do_nothing(index_elements=["kind", "id", "owner"]), rows)
+    if owner:
+        booked(connection, owner, amounts)
+
+
+def release(connection: Connection, batch: str) -> dict[Scope, int]:
+    """What was kept for it, and is not any more."""
+    found = held(connection, BATCH + batch)
+    resign(connection, BATCH + batch)
+    return found
+
+
+def lapsed(connection: Connection) -> dict[Scope, int]:
+    """What is given up now: nobody will tell any more what came of those batches."""
+    over = (leases.c.owner.startswith(BATCH), leases.c.expires < _now(connection))
+    found = _sums(connection, *over)
+    connection.execute(delete(leases).where(*over))
+    return found
+
+
+def reserved(connection: Connection) -> dict[Scope, int]:
+    """What is kept for all batches."""
+    return _sums(connection, leases.c.owner.startswith(BATCH))
+
+
+def _sums(connection: Connection, *where: Any) -> dict[Scope, int]:
+    columns = (leases.c.kind, leases.c.id)
+    rows = connection.execute(select(*columns, func.sum(leases.c.amount)).where(*where).group_by(*columns))
+    return {(kind, name): int(amount) for kind, name, amount in rows}
 
 
 def _now(connection: Connection) -> float:

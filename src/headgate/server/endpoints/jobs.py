@@ -23,7 +23,7 @@ from headgate.core.forward import LIMIT, checked, failed, forward
 from headgate.errors import BadRequestError, NotFoundError, RequestTooLargeError
 from headgate.ports import Outgoing
 from headgate.providers.registry import providers
-from headgate.server import batches, bulk, message_batches, uploads
+from headgate.server import admitting, batches, bulk, message_batches, uploads
 from headgate.server.arriving import received
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
@@ -199,18 +199,17 @@ async def create_batch(request: Request, gateway: Gateway, caller: Caller) -> Re
         async for line in lines_of(pieces):
             yield line
 
-    await batches.admit(gateway, booking, deployment, lines)
-    if not ours:
-        answer = await forward(
-            gateway.snapshot.engine, deployment, "batches", "POST", body=msgspec.json.encode(envelope)
-        )
-        return await kept.made(gateway, caller, request, deployment, "batch", answer, booking)
-    if source is None:
-        raise NotFoundError(f"No such File object: {name}", param="input_file_id")
-    document, own = await message_batches.create(gateway, deployment, source, fields)
-    job = kept.job_of(gateway, caller, request, deployment, "batch", document["id"], own, booking)
-    await gateway.jobs.keep(job)
-    return JSONResponse(message_batches.told(job, document))
+    async with admitting.admitting(gateway, booking, deployment, lines) as holds:
+        if not ours:
+            body = msgspec.json.encode(envelope)
+            answer = await forward(gateway.snapshot.engine, deployment, "batches", "POST", body=body)
+            return await kept.made(gateway, caller, request, deployment, "batch", answer, booking, holds)
+        if source is None:
+            raise NotFoundError(f"No such File object: {name}", param="input_file_id")
+        document, own = await message_batches.create(gateway, deployment, source, fields)
+        job = kept.job_of(gateway, caller, request, deployment, "batch", document["id"], own, booking)
+        await admitting.note(gateway, job, holds)
+        return JSONResponse(message_batches.told(job, document))
 
 
 async def _bulk_batch(
@@ -230,12 +229,12 @@ async def _bulk_batch(
         )
     notes = bulk.kept_of(source)
     home = keeper(gateway.snapshot, source)
-    await batches.admit_model(gateway, booking, home.provider.id, notes.model, notes.most)
-    document, own = await bulk.create(gateway, home, notes, fields)
-    name = bulk.id_of(home, document)
-    job = kept.job_of(gateway, caller, request, home, "batch", name, own, booking)
-    await gateway.jobs.keep(job)
-    return JSONResponse(bulk.told_batch(home, job, document))
+    async with admitting.admitting_model(gateway, booking, home, notes.model, notes.most) as holds:
+        document, own = await bulk.create(gateway, home, notes, fields)
+        name = bulk.id_of(home, document)
+        job = kept.job_of(gateway, caller, request, home, "batch", name, own, booking)
+        await admitting.note(gateway, job, holds)
+        return JSONResponse(bulk.told_batch(home, job, document))
 
 
 async def batch(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -300,13 +299,13 @@ async def create_tuning(request: Request, gateway: Gateway, caller: Caller) -> R
         alike = (one for one in known.deployments if one.provider.id == deployment.provider.id)
         model = next((one.model for one in alike), model)
     elif model:
-        batches.admitted(gateway.snapshot, caller, deployment.provider.id, model)
+        admitting.admitted(gateway.snapshot, caller, deployment.provider.id, model)
     if named is not None:
         envelope["model"] = Raw(msgspec.json.encode(model))
-    await batches.fits(gateway, kept.booking_of(request, caller, {}), {model: 0})
-    answer = await forward(
-        gateway.snapshot.engine, deployment, "fine_tuning", "POST", body=msgspec.json.encode(envelope)
-    )
+    async with admitting.holding(gateway, kept.booking_of(request, caller, {}), deployment, {model: 0}):
+        answer = await forward(
+            gateway.snapshot.engine, deployment, "fine_tuning", "POST", body=msgspec.json.encode(envelope)
+        )
     return await kept.made(gateway, caller, request, deployment, "fine_tuning", answer)
 
 

@@ -2,7 +2,7 @@
 answer on its way back. It answers no page by itself.
 """
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,13 +15,14 @@ from headgate.core.deployment import Deployment
 from headgate.core.forward import JSON, LIMIT, asked, checked, forward
 from headgate.errors import BadRequestError
 from headgate.ports import Incoming
-from headgate.server import batches
+from headgate.server import admitting, batches
 from headgate.server.arriving import body_of
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.server.jobs import KINDS, choose
 from headgate.server.lines import Lines
+from headgate.server.meters import Hold
 from headgate.store.jobs import Job
 from headgate.wire import envelope as envelopes
 
@@ -152,14 +153,16 @@ async def made(
     kind: str,
     answer: Incoming,
     booking: Booking | None = None,
+    holds: Sequence[Hold] = (),
 ) -> Response:
-    """What a provider has made is its maker's from now on."""
+    """What a provider has made is its maker's from now on; `holds` are what a batch can cost."""
     told = await whole(deployment, answer)
     if told.status_code >= 300:
         return told
     document = msgspec.json.decode(told.body)
     if isinstance(document, dict) and isinstance(name := document.get("id"), str):
-        await gateway.jobs.keep(job_of(gateway, caller, request, deployment, kind, name, None, booking))
+        job = job_of(gateway, caller, request, deployment, kind, name, None, booking)
+        await admitting.note(gateway, job, holds)
     return told
 
 

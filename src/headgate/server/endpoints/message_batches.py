@@ -16,7 +16,7 @@ from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
 from headgate.core.forward import checked, forward
 from headgate.errors import BadRequestError
-from headgate.server import batches
+from headgate.server import admitting, batches
 from headgate.server.arriving import body_of
 from headgate.server.callers import Caller
 from headgate.server.endpoints import kept
@@ -44,18 +44,18 @@ async def create(request: Request, gateway: Gateway, caller: Caller) -> Response
             yield Line(line.custom_id, _named(line, names[line.custom_id]))
 
     booking = kept.booking_of(request, caller, {})
-    await batches.admit(gateway, booking, deployment, each)
-    rows = [{"custom_id": line.custom_id, "params": line.body} async for line in each()]
-    envelope["requests"] = Raw(msgspec.json.encode(rows))
-    answer = await forward(
-        gateway.snapshot.engine,
-        deployment,
-        "batches",
-        "POST",
-        body=msgspec.json.encode(envelope),
-        more=_headers(request),
-    )
-    told = await kept.made(gateway, caller, request, deployment, "batch", answer, booking)
+    async with admitting.admitting(gateway, booking, deployment, each) as holds:
+        rows = [{"custom_id": line.custom_id, "params": line.body} async for line in each()]
+        envelope["requests"] = Raw(msgspec.json.encode(rows))
+        answer = await forward(
+            gateway.snapshot.engine,
+            deployment,
+            "batches",
+            "POST",
+            body=msgspec.json.encode(envelope),
+            more=_headers(request),
+        )
+        told = await kept.made(gateway, caller, request, deployment, "batch", answer, booking, holds)
     return _addressed(request, told)
 
 
