@@ -14,7 +14,7 @@ from headgate.errors import BudgetExceededError
 from headgate.server.booking import Booking
 from headgate.server.gateway import Gateway
 from headgate.server.limits import Permit
-from headgate.server.meters import Budget, Meters, Want, settle_all, take_all
+from headgate.server.meters import Budget, Meters, settle_all, take_all
 from servers import RunningGateway, Upstream, running
 
 
@@ -41,7 +41,7 @@ def _permit(held: int, lost: int, spare: int) -> tuple[Permit, Booking, Budget]:
     budget = Budget(("key", "k"), lambda scope, since: None)
     budget.limit = 100
     booking, asked = Booking("127.0.0.1"), call()
-    taken = take_all([Want(Meters(budgets=(budget,)), 0, held)], 0.0)
+    taken = take_all([(Meters(budgets=(budget,)), 0, held)], 0.0)
     assert isinstance(taken, list)
     booking.holds, booking.spare = taken, spare
     asked.legs.append(Leg("d", "first", "Timeout", 1.0, cost=lost))

@@ -33,7 +33,7 @@ ENOUGH = 10**9
 
 
 def reserve(meters: Meters, tokens: int, amount: int, now: float) -> Hold | Refusal:
-    taken = take_all([Want(meters, tokens, amount)], now)
+    taken = take_all([(meters, tokens, amount)], now)
     return taken if isinstance(taken, Refusal) else taken[0]
 
 
@@ -459,9 +459,9 @@ def test_meters_of_groups_count_what_their_group_answered(
     of = {g: Meters(tokens=(tokens[g],), budgets=(budgets[g],), only=("model", g)) for g in "abc"}
     due = dict.fromkeys(["", *"abcd"], 0)
     for asked, answered, held, used in given:
-        wants = [Want(Meters(budgets=(whole,)), 0, held)]
+        wants = [(Meters(budgets=(whole,)), 0, held)]
         for group in dict.fromkeys((asked, answered, asked, answered)):  # it may come to a group again
-            wants += [Want(of[group], held, held)] * 2 if group in of else []
+            wants += [(of[group], held, held)] * 2 if group in of else []
         holds = take_all(wants, 0.0)
         assert isinstance(holds, list)
         settle_all(holds, [("model", answered)], used, used, 0.0)
@@ -478,11 +478,11 @@ def test_what_is_held_beside_is_only_given_back() -> None:
         budget.limit = 100
     budgets[1].strict = False
     window = Window("tokens", KEY)
-    (hold,) = _taken([Want(Meters(tokens=(window,), budgets=tuple(budgets)), 5, 60)])
+    (hold,) = _taken([(Meters(tokens=(window,), budgets=tuple(budgets)), 5, 60)])
     more = hold.beside()
     assert (more.budgets, more.tokens) == ((budgets[0],), ())
-    assert isinstance(take_all([Want(more, 0, 41)], 0.0), Refusal)
-    holds = [hold, *_taken([Want(more, 0, 40)])]
+    assert isinstance(take_all([(more, 0, 41)], 0.0), Refusal)
+    holds = [hold, *_taken([(more, 0, 40)])]
     assert [budget.held for budget in budgets] == [100, 60]
     settle_all(holds, (), 7, 90, 0.0)
     assert [(budget.held, budget.spent) for budget in budgets] == [(0, 90), (0, 90)]

@@ -33,10 +33,12 @@ def account(gateway: Gateway, call: Call, booking: Booking) -> None:
     if call.legs and (lost := call.lost):
         call.cost = lost + (call.cost or 0)
     now = gateway.clock.time()
-    group = _group(gateway, call)
-    if booking.holds:
-        answered = _answered(call, group) if len(booking.holds) > 1 else ()
-        settle_all(booking.holds, answered, _used(call, usage), call.cost or 0, now)
+    group = call.deployment.group if call.deployment is not None else _known(gateway, call.model)
+    if holds := booking.holds:
+        if len(holds) == 1:
+            holds[0].settle(_used(call, usage), call.cost or 0, now)
+        else:
+            settle_all(holds, _answered(call, group), _used(call, usage), call.cost or 0, now)
         if booking.ceiling is not None and usage is not None and call.error is None and not call.hops:
             booking.ceiling.learn(usage.output, call.cost or 0)
     record = _record(call, booking, group, usage, source, now)
@@ -62,11 +64,9 @@ def _used(call: Call, usage: ir.Usage | None) -> int:
     return lost if usage is None else lost + usage.input + usage.output
 
 
-def _group(gateway: Gateway, call: Call) -> str | None:
-    """Whose sums the call counts to: none are kept by what clients think up."""
-    if call.deployment is not None:
-        return call.deployment.group
-    group = gateway.snapshot.groups.get(call.model)
+def _known(gateway: Gateway, model: str) -> str | None:
+    """The group of a model that nobody was asked for: sums are not kept by what clients think up."""
+    group = gateway.snapshot.groups.get(model)
     return None if group is None else group.name
 
 

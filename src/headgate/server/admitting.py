@@ -84,11 +84,11 @@ async def holding(
             if booking.customer or booking.tags:
                 meters += (await payers(gateway, booking, model))[0]
             of_group = booking.own(gateway.snapshot.aliases.get(model, model))
-            held += await hold(gateway, Want(meters, 0, amount), Want(of_group, 0, amount))
+            held += await hold(gateway, [(meters, 0, amount), (of_group, 0, amount)])
         for scope, row in gateway.snapshot.bounds.of(deployment).items():
             if gateway.callers is not None:
                 own = await gateway.callers.bounded(scope, row)
-                held += await _bounded(gateway, deployment, Want(own, 0, sum(amounts.values())))
+                held += await _bounded(gateway, deployment, (own, 0, sum(amounts.values())))
         yield held
     finally:
         settle_all(held, (), 0, 0, gateway.clock.time())
@@ -96,7 +96,7 @@ async def holding(
 
 async def _bounded(gateway: Gateway, deployment: Deployment, want: Want) -> list[Hold]:
     try:
-        return await hold(gateway, want)
+        return await hold(gateway, [want])
     except BudgetExceededError:
         raise used_up(deployment.provider.name) from None
 

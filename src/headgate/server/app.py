@@ -275,8 +275,7 @@ def build(
         opened.callback(ledger.close)
         several = workers > 1 or not database.is_sqlite
         redis = settings_of(config.router.redis, environment)
-        registry = Registry(ledger.roll, shared=several, rates=redis is not None)
-        registry.reserve(database.read(leases.reserved))
+        registry = _registry(ledger, database, shared=several, rates=redis is not None)
         callers = Callers(database, registry, clock.time)
         keys = KeySets(Fetcher(pool, config.litellm.ssl_verify, environment), clock)
 
@@ -305,6 +304,12 @@ def build(
         gateway.swap(gateway.snapshot)
         opened.pop_all()
         return gateway
+
+
+def _registry(ledger: Mover, database: Database, *, shared: bool, rates: bool) -> Registry:
+    registry = Registry(ledger.roll, shared=shared, rates=rates)
+    registry.reserve(database.read(leases.reserved))
+    return registry
 
 
 def _between(

@@ -32,7 +32,7 @@ class Booking:
     """Filled step by step as the call goes on; `booked` when it has been accounted for, `draining` while its client
     has gone and its upstream is still read. `allows` are the models of customer and tags, as (kind, name, list),
     `limited` their meters of single groups. `meters` are those that it had to pass. `spare` is what is held of money
-    beyond what one answer can cost."""
+    beyond what one answer can cost, `strict` whether that may not be more."""
 
     __slots__ = (
         "allows",
@@ -51,6 +51,7 @@ class Booking:
         "response",
         "session",
         "spare",
+        "strict",
         "tags",
     )
 
@@ -66,6 +67,7 @@ class Booking:
         self.holds: list[Hold] = []
         self.meters = NONE
         self.spare = 0
+        self.strict = False
         self.ceiling: Ceiling | None = None
         self.request: bytes = b""
         self.response: list[bytes] | None = None

@@ -1,7 +1,7 @@
 """Step 4 of a call: everything that limits it is asked in one pass, and what it may use is held. Refusals say which
 limit it was, what is left and when to come back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -96,39 +96,39 @@ async def reserve(
             call.wish = replace(call.wish, region=region)
     if within:
         meters = replace(meters, parallels=())
-    booking.holds = await hold(gateway, *_wants(prices, call, booking, meters, body, uploaded))
+    booking.meters = meters
+    wants: list[Want] = [(meters, 0, 0)]
+    if meters.tokens or meters.budgets or booking.caller.by_model or booking.limited:
+        wants = _wants(prices, call, booking, body, uploaded)
+    booking.holds = await hold(gateway, wants)
     if gateway.snapshot.bounds.any:
         await _hold_bounds(gateway, prices, call, booking, body, uploaded)
 
 
-def _wants(
-    prices: Prices, call: Call, booking: Booking, meters: Meters, body: bytes, uploaded: int
-) -> list[Want]:
-    """Of `meters`, and of those of the group that is asked."""
-    of_group = NONE
+def _wants(prices: Prices, call: Call, booking: Booking, body: bytes, uploaded: int) -> list[Want]:
+    """Of the meters of all calls, and of those of the group that is asked."""
+    meters, of_group = booking.meters, NONE
     if booking.caller.by_model or booking.limited:
         of_group = booking.own(prices.lookup(call.model).name)
-    tokens = amount = most = 0
-    if meters.tokens or meters.budgets or of_group is not NONE:
-        booking.ceiling = ceiling = prices.ceiling(call.model)
-        if meters.tokens or of_group.tokens:
-            tokens = ceiling.tokens(call.envelope, body)
-        strict = meters.strict
-        if strict or of_group.budgets:
-            group = prices.lookup(call.model)
-            answers, most = _answers(group, call), _most(ceiling, call, call.envelope, body, uploaded)
-            lists, dearest = call.options.fallbacks.over(group.fallbacks), most
-            if strict and lists is not NO_FALLBACKS:
-                dearest = max(most, _elsewhere(prices, lists, call, body, uploaded))
-            booking.spare = dearest * (answers - 1)
-            most, amount = most * answers, dearest * answers
-        if meters.budgets and not strict:
-            amount = _likely(ceiling, call, body, uploaded)
-    booking.meters = meters
+    booking.ceiling = ceiling = prices.ceiling(call.model)
+    tokens = ceiling.tokens(call.envelope, body) if meters.tokens or of_group.tokens else 0
+    amount = most = 0
+    strict = meters.strict
+    if strict or of_group.budgets:
+        booking.strict = True
+        group = prices.lookup(call.model)
+        answers, most = _answers(group, call), _most(ceiling, call, call.envelope, body, uploaded)
+        lists, dearest = call.options.fallbacks.over(group.fallbacks), most
+        if strict and lists is not NO_FALLBACKS:
+            dearest = max(most, _elsewhere(prices, lists, call, body, uploaded))
+        booking.spare = dearest * (answers - 1)
+        most, amount = most * answers, dearest * answers
+    if meters.budgets and not strict:
+        amount = _likely(ceiling, call, body, uploaded)
     if of_group is NONE:
-        return [Want(meters, tokens, amount)]
+        return [(meters, tokens, amount)]
     booking.meters += of_group
-    return [Want(meters, tokens, amount), Want(of_group, tokens, most)]
+    return [(meters, tokens, amount), (of_group, tokens, most)]
 
 
 async def _hold_bounds(
@@ -144,7 +144,8 @@ async def _hold_bounds(
     held: dict[Scope, bool] = {}
     for scope, row in {scope: row for bounds in bounded.values() for scope, row in bounds.items()}.items():
         try:
-            booking.holds += await hold(gateway, Want(await callers.bounded(scope, row), 0, most + call.paid))
+            own = await callers.bounded(scope, row)
+            booking.holds += await hold(gateway, [(own, 0, most + call.paid)])
             held[scope] = True
         except BudgetExceededError:
             held[scope] = False
@@ -195,7 +196,7 @@ class Permit:
         if meters.budgets:
             amount += _most(ceiling, call, call.envelope, body, self._uploaded) * _answers(group, call)
         if meters is not NONE:
-            booking.holds += await hold(gateway, Want(meters, tokens, amount))
+            booking.holds += await hold(gateway, [(meters, tokens, amount)])
         if gateway.snapshot.bounds.any:
             await _hold_bounds(gateway, prices, call, booking, body, self._uploaded)
 
@@ -204,14 +205,12 @@ class Permit:
         booking = self._booking
         more = self._call.lost - booking.spare
         if more > 0:
-            booking.holds += await hold(
-                self._gateway,
-                *(Want(held.beside(), 0, more) for held in booking.holds if held.only != BESIDE),
-            )
+            beside = [held.beside() for held in booking.holds if held.only != BESIDE]
+            booking.holds += await hold(self._gateway, [(meters, 0, more) for meters in beside])
             booking.spare += more
 
 
-async def hold(gateway: Gateway, *wants: Want) -> list[Hold]:
+async def hold(gateway: Gateway, wants: Sequence[Want]) -> list[Hold]:
     """Takes what a call may use. Raises RateLimitError, BudgetExceededError."""
     config = gateway.snapshot.config.litellm
     taken = take_all(wants, gateway.clock.time())

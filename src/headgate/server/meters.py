@@ -6,7 +6,7 @@ concurrent calls gets past a limit. Times are seconds of one clock (Unix), money
 
 from collections import deque
 from collections.abc import Callable, Collection, Sequence
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, TypeAlias
 
 from msgspec import Struct
 
@@ -416,22 +416,6 @@ class Meters(Struct, frozen=True):
             self.only or other.only,
         )
 
-    def refuse(self, tokens: int, amount: int, now: float) -> Refusal | None:
-        """`amount` is the most that the call can cost."""
-        for parallel in self.parallels:
-            if refusal := parallel.refuse(now):
-                return refusal
-        for window in self.requests:
-            if refusal := window.refuse(1, now):
-                return refusal
-        for window in self.tokens:
-            if refusal := window.refuse(tokens, now):
-                return refusal
-        for budget in self.budgets:
-            if refusal := budget.refuse(amount, now):
-                return refusal
-        return None
-
     def take(self, tokens: int, amount: int, now: float) -> Hold:
         """Of meters that do not refuse it."""
         for parallel in self.parallels:
@@ -444,20 +428,29 @@ class Meters(Struct, frozen=True):
         return Hold(self.parallels, taken, tokens, self.budgets, self.counted, amount, self.only)
 
 
-class Want(NamedTuple):
-    """What a call wants of some meters: tokens, and units of money."""
-
-    meters: Meters
-    tokens: int
-    amount: int
+Want: TypeAlias = tuple[Meters, int, int]
+"""What a call wants of some meters: tokens, and units of money."""
 
 
 def take_all(wants: Sequence[Want], now: float) -> list[Hold] | Refusal:
     """All or nothing, in one pass."""
     for meters, tokens, amount in wants:
-        if refusal := meters.refuse(tokens, amount, now):
-            return refusal
-    return [meters.take(tokens, amount, now) for meters, tokens, amount in wants]
+        for parallel in meters.parallels:
+            if refusal := parallel.refuse(now):
+                return refusal
+        for window in meters.requests:
+            if refusal := window.refuse(1, now):
+                return refusal
+        for window in meters.tokens:
+            if refusal := window.refuse(tokens, now):
+                return refusal
+        for budget in meters.budgets:
+            if refusal := budget.refuse(amount, now):
+                return refusal
+    held = []
+    for meters, tokens, amount in wants:
+        held.append(meters.take(tokens, amount, now))
+    return held
 
 
 def settle_all(

@@ -119,7 +119,8 @@ async def _serve(
     lookup: Callable[[str], Group] = snapshot.mocked if "mock_response" in call.envelope else snapshot.lookup
     if gateway.ledger is not None:
         await reserve(gateway, snapshot, call, booking, body, uploaded=uploaded)
-    call.permit = Permit(gateway, snapshot, call, booking, uploaded)
+    if booking.strict or caller.allows or caller.by_model or booking.allows or snapshot.bounds.any:
+        call.permit = Permit(gateway, snapshot, call, booking, uploaded)
     if headers.EXPLAIN in asked and caller.admin:
         told = decision(lookup(call.model), call, gateway.clock.monotonic())
         booking.decision = headers.lines({"x-headgate-decision": msgspec.json.encode(told).decode()})
