@@ -96,3 +96,8 @@ async def test_what_was_spent_without_a_limit_is_no_part_of_a_share(world: World
     world.budget.limit = LIMIT
     assert await world.spend(10) == 1
     assert world.budget.spare >= 0
+
+
+async def test_nothing_is_kept_of_budgets_that_nobody_asks_for(world: World) -> None:
+    await world.spend(10)
+    assert len(world.shares._locks) == 0

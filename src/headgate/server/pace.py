@@ -2,6 +2,7 @@
 
 import asyncio
 from typing import Final
+from weakref import WeakValueDictionary
 
 from headgate.errors import ServiceUnavailableError
 from headgate.ports import Clock
@@ -27,7 +28,8 @@ class Pace:
         self._registry = registry
         self._clock = clock
         self._owner = owner
-        self._locks: dict[int, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[int, asyncio.Lock] = WeakValueDictionary()
+        """Each as long as somebody asks: customers are many."""
         self._alone = 0.0
 
     async def extend(self, meter: SharedWindow | SharedParallel, amount: int) -> None:

@@ -5,6 +5,7 @@ import logging
 import secrets
 from functools import partial
 from typing import Final
+from weakref import WeakValueDictionary
 
 from headgate.errors import HeadgateError, ServiceUnavailableError
 from headgate.ports import Clock
@@ -33,7 +34,8 @@ class Shares:
         self._database = database
         self._registry = registry
         self._clock = clock
-        self._locks: dict[Scope, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[Scope, asyncio.Lock] = WeakValueDictionary()
+        """Each as long as somebody asks: customers are many."""
 
     async def extend(self, budget: Leased, amount: int) -> None:
         """Asks for enough for one more call, and some ahead. Raises ServiceUnavailableError."""
