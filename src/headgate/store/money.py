@@ -24,5 +24,10 @@ class Money(TypeDecorator[int]):
     def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
         return value if value is None or dialect.name != "postgresql" else dollars(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> int | None:
-        return units(value) if isinstance(value, Decimal) else value
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return whole(value)
+
+
+def whole(value: Any) -> Any:
+    """What a driver gives for an amount, in units."""
+    return units(value) if isinstance(value, Decimal) else value

@@ -7,16 +7,18 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import Table, func, select, tuple_
+from sqlalchemy import Table, func, select
 from sqlalchemy.dialects import sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.sql.dml import Insert
 
 from headgate.store import tables
+from headgate.store.money import whole
 from headgate.store.tables import calls, customers, daily, daily_named, spend
 
 if TYPE_CHECKING:
@@ -245,10 +247,23 @@ def rows_of(connection: Connection, scopes: Sequence[Scope], *, lock: bool = Fal
     """The rows of `spend`: in this period, ever, and when the period began."""
     found: Spent = {}
     for part in parts(scopes):
-        statement = select(spend).where(tuple_(spend.c.kind, spend.c.id).in_(part)).order_by(*_SCOPE)
-        rows = connection.execute(statement.with_for_update() if lock else statement)
-        found.update({(row.kind, row.id): (row.spend, row.total, row.since) for row in rows})
+        statement = _rows(connection.dialect.name, len(part), lock)
+        for kind, name, now, ever, since in connection.exec_driver_sql(statement, tuple(chain(*part))):
+            found[kind, name] = (whole(now), whole(ever), since)
     return found
+
+
+@cache
+def _rows(dialect: str, count: int, lock: bool) -> str:
+    """By hand: to put together a list of pairs takes SQLAlchemy longer than all the rest of a batch."""
+    mark = "(?, ?)" if dialect == "sqlite" else "(%s, %s)"
+    locking = " FOR UPDATE" if lock and dialect != "sqlite" else ""
+    columns = ", ".join(column.name for column in spend.c)
+    pairs = ", ".join([mark] * count)
+    if dialect == "sqlite":
+        pairs = f"VALUES {pairs}"
+    where = f"WHERE (kind, id) IN ({pairs}) ORDER BY kind, id{locking}"
+    return f"SELECT {columns} FROM {spend.name} {where}"  # noqa: S608 -- names of the table and marks, no values
 
 
 def spenders(connection: Connection, kinds: Sequence[str]) -> list[Scope]:
