@@ -240,7 +240,6 @@ def day(seconds: float) -> str:
 
 
 _SCOPE: Final = (spend.c.kind, spend.c.id)
-"""Rows are locked in one order, whoever locks them: nobody waits in a circle."""
 
 
 def rows_of(connection: Connection, scopes: Sequence[Scope], *, lock: bool = False) -> Spent:
@@ -255,15 +254,19 @@ def rows_of(connection: Connection, scopes: Sequence[Scope], *, lock: bool = Fal
 
 @cache
 def _rows(dialect: str, count: int, lock: bool) -> str:
-    """By hand: to put together a list of pairs takes SQLAlchemy longer than all the rest of a batch."""
-    mark = "(?, ?)" if dialect == "sqlite" else "(%s, %s)"
-    locking = " FOR UPDATE" if lock and dialect != "sqlite" else ""
-    columns = ", ".join(column.name for column in spend.c)
-    pairs = ", ".join([mark] * count)
+    """By hand: to put together a list of pairs takes SQLAlchemy longer than all the rest of a batch, and SQLite reads
+    the whole table for one. PostgreSQL locks rows in one order, whoever locks them: nobody waits in a circle."""
+    columns = ", ".join(f"s.{column.name}" for column in spend.c)
     if dialect == "sqlite":
-        pairs = f"VALUES {pairs}"
-    where = f"WHERE (kind, id) IN ({pairs}) ORDER BY kind, id{locking}"
-    return f"SELECT {columns} FROM {spend.name} {where}"  # noqa: S608 -- names of the table and marks, no values
+        pairs = ", ".join(["(?, ?)"] * count)
+        wanted = f"WITH wanted (kind, id) AS (VALUES {pairs})"
+        return (
+            f"{wanted} SELECT {columns} FROM wanted CROSS JOIN {spend.name} s "  # noqa: S608 -- marks, no values
+            "ON s.kind = wanted.kind AND s.id = wanted.id"
+        )
+    pairs = ", ".join(["(%s, %s)"] * count)
+    end = "ORDER BY kind, id FOR UPDATE" if lock else ""
+    return f"SELECT {columns} FROM {spend.name} s WHERE (kind, id) IN ({pairs}) {end}"  # noqa: S608 -- likewise
 
 
 def spenders(connection: Connection, kinds: Sequence[str]) -> list[Scope]:
