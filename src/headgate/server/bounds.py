@@ -5,10 +5,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, TypeAlias
 
 from headgate.core.deployment import Deployment
-from headgate.errors import BadRequestError
 from headgate.money import units_of
 from headgate.providers.registry import providers
-from headgate.server.config.nearest import nearest
 from headgate.server.config.schema import Config
 from headgate.store.directory import budget_of
 from headgate.store.totals import Scope
@@ -27,13 +25,7 @@ class Bounds:
         self._providers: dict[str, Limits] = {}
         self._rows: dict[str, Limits] = {}
         for provider, given in config.router.provider_budget_config.items():
-            row = config.providers.get(provider) or providers().get(provider)
-            if row is None:
-                near = nearest(provider, [*config.providers, *providers()])
-                raise BadRequestError(
-                    f"router_settings.provider_budget_config: no provider is called {provider!r}"
-                    + (f": did you mean {near!r}?" if near else "")
-                )
+            row = config.providers.get(provider) or providers()[provider]
             limit, duration = budget_of(given)
             self._providers[row.id] = {"max_budget": limit, "budget_duration": duration}
         self.any = bool(self._providers) or any(

@@ -27,6 +27,7 @@ from headgate.money import shown
 from headgate.server import picture_ceiling
 from headgate.server.allow import Allow
 from headgate.server.booking import Booking
+from headgate.server.bounds import KINDS
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
 from headgate.server.meters import (
@@ -137,24 +138,34 @@ async def _hold_bounds(
     """Of the budgets of the group's rows, and of their providers, the most that the call can cost is held; rows that
     have less left are not asked. Raises RateLimitError where that leaves none, and nothing to fall back to."""
     callers, group = gateway.callers, prices.lookup(call.model)
-    bounded = {one: bounds for one in group.deployments if (bounds := gateway.snapshot.bounds.of(one))}
+    _give_back(booking, gateway.clock.time())
+    bounded = {one: own for one in group.deployments if (own := gateway.snapshot.bounds.of(one))}
     if callers is None or not bounded:
         return
     most = _most(prices.ceiling(call.model), call, call.envelope, body, uploaded) * _answers(group, call)
-    held: dict[Scope, bool] = {}
-    for scope, row in {scope: row for bounds in bounded.values() for scope, row in bounds.items()}.items():
+    held: set[Scope] = set()
+    without = set()
+    for one, own in bounded.items():
+        new = [scope for scope in own if scope not in held]
+        meters = [await callers.bounded(scope, own[scope]) for scope in new]
         try:
-            own = await callers.bounded(scope, row)
-            booking.holds += await hold(gateway, [(own, 0, most + call.paid)])
-            held[scope] = True
+            booking.holds += await hold(gateway, [(each, 0, most + call.paid) for each in meters])
+            held.update(new)
         except BudgetExceededError:
-            held[scope] = False
-    without = frozenset(one.id for one, bounds in bounded.items() if not all(held[scope] for scope in bounds))
+            without.add(one.id)
     if without:
-        call.wish = replace(call.wish, without=without)
+        call.wish = replace(call.wish, without=frozenset(without))
         lists = call.options.fallbacks.over(group.fallbacks)
         if lists is NO_FALLBACKS and all(one.id in without for one in group.deployments):
             raise used_up(group.name)
+
+
+def _give_back(booking: Booking, now: float) -> None:
+    """What a group held of its rows and providers that did not answer."""
+    for held in booking.holds:
+        if held.only is not None and held.only[0] in KINDS:
+            held.settle(0, 0, now)
+    booking.holds = [held for held in booking.holds if held.only is None or held.only[0] not in KINDS]
 
 
 def used_up(name: str) -> RateLimitError:

@@ -1,8 +1,10 @@
-"""What one part of a configuration says of another: fallbacks and aliases name groups that must exist."""
+"""What one part of a configuration says of another: fallbacks and aliases name groups that must exist, budgets
+providers."""
 
 from collections.abc import Iterable
 from typing import Any, Final
 
+from headgate.providers.registry import providers
 from headgate.server.config.blocks import Reader
 from headgate.server.config.nearest import nearest
 from headgate.server.config.report import shown, shown_name
@@ -27,6 +29,17 @@ def check_links(reader: Reader, names: Iterable[str], settings: dict[str, dict[s
                     groups.check(reader, f"{block}.{field}", called)
     if (model := settings["general_settings"].get("completion_model")) is not None:
         groups.check(reader, "general_settings.completion_model", [model])
+    _check_providers(reader, settings["router_settings"].get("provider_budget_config", {}))
+
+
+def _check_providers(reader: Reader, budgets: Iterable[str]) -> None:
+    path = "router_settings.provider_budget_config"
+    known = {*providers(), *reader.providers}
+    for name in budgets:
+        if name not in known:
+            near = nearest(name, sorted(known))
+            message = f"no provider is called {shown(name, 'provider')}"
+            reader.report.error(reader.places[path], path, message, near=shown_name(near) if near else None)
 
 
 class Groups:
