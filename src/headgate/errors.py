@@ -30,7 +30,7 @@ Names, bases and statuses are those that LiteLLM's users catch. This module impo
 layer may use it. A message never contains a secret: who raises is answerable for that.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -209,6 +209,8 @@ class NotFoundError(HeadgateError):
     status_code = 404
     type = "not_found_error"
     places = ("model", "llm_provider")
+    known: Sequence[str] = ()
+    """Where it is a model that is not there, those that are."""
 
 
 class ConflictError(HeadgateError):

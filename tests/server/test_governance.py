@@ -78,6 +78,15 @@ def test_a_key_is_for_its_models(api: Api, models: list[str], m: int, n: int) ->
     assert ("m" in shown, "n" in shown) == (m == 200, n == 200)
 
 
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/utils/token_counter"])
+def test_an_unknown_model_names_only_those_that_the_key_may_use(api: Api, path: str) -> None:
+    key = api.key(models=["m*", "nothing-like-it"])
+    status, body = api.post(path, key, model="m-unknown", messages=[])
+    message = body["error"]["message"]
+    assert (status, "nearest first: m." in message) == (404, True), message
+    assert "dear" in api.post(path, api.key(), model="m-unknown", messages=[])[1]["error"]["message"]
+
+
 def test_a_key_of_a_team_has_the_teams_models(api: Api) -> None:
     team = api.made("/team/new", team_alias="t", models=["n"])["team_id"]
     key = api.key(team_id=team, models=["all-team-models"])

@@ -300,10 +300,19 @@ def unknown_model(model: str, known: Mapping[str, object] | Sequence[str]) -> No
     near = get_close_matches(model, names, n=3, cutoff=0.4)
     shown = [*near, *(name for name in names if name not in near)][:10]
     more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
-    return NotFoundError(
+    error = NotFoundError(
         f"Invalid model name passed in model={model}. Known models, nearest first: "
         f"{', '.join(shown) or 'none'}{more}. GET /v1/models lists them all.",
         model=model,
         param="model",
         code="model_not_found",
     )
+    error.known = names
+    return error
+
+
+def narrowed(error: HeadgateError, may: Callable[[str], bool]) -> HeadgateError:
+    """An error for somebody who may know of some models only."""
+    if not isinstance(error, NotFoundError) or all(map(may, error.known)):
+        return error
+    return unknown_model(error.model or "", [name for name in error.known if may(name)])

@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from headgate.catalog.lookup import Catalog
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
+from headgate.core.route import narrowed
 from headgate.core.track import Tracks
 from headgate.errors import BadRequestError, HeadgateError, InternalServerError, NotFoundError, for_status
 from headgate.money import units_of
@@ -35,7 +36,7 @@ from headgate.server.asgi import AsgiExchange, path_of
 from headgate.server.auth.fetch import Fetcher
 from headgate.server.auth.jwks import KeySets
 from headgate.server.auth.tokens import tokens_of
-from headgate.server.callers import Callers
+from headgate.server.callers import ANYBODY, Callers
 from headgate.server.client_secrets import ClientSecrets
 from headgate.server.config.schema import Config
 from headgate.server.endpoints import jobs, llm, passthrough, paths, responses
@@ -187,10 +188,12 @@ class App:
 
     def _page(self, row: Page) -> Callable[[Request], Awaitable[Response]]:
         async def answer(request: Request) -> Response:
+            caller = ANYBODY
             try:
-                return await row.serve(request, self.gateway, await identify(request, self.gateway, row))
+                caller = await identify(request, self.gateway, row)
+                return await row.serve(request, self.gateway, caller)
             except HeadgateError as error:
-                return _error(error, request.url.path)
+                return _error(narrowed(error, caller.may), request.url.path)
 
         return answer
 

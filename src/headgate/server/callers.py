@@ -107,10 +107,13 @@ class Caller(Struct, kw_only=True):
                     model=model,
                 )
 
+    def may(self, model: str) -> bool:
+        return all(allow.everything or allow.admits(model) for _, allow in self.allows)
+
     def admit_one(self, names: Sequence[str]) -> str:
         """The first of a model's names under which the caller may use it. Raises as `admit`, for the last."""
         for name in names:
-            if all(allow.everything or allow.admits(name) for _, allow in self.allows):
+            if self.may(name):
                 return name
         self.admit(names[-1])
         return names[-1]

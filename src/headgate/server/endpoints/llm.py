@@ -15,7 +15,7 @@ from headgate.core.answer import Answer
 from headgate.core.audio import Speech, Transcription
 from headgate.core.call import Call, model_of
 from headgate.core.dialects import dialect
-from headgate.core.route import Group
+from headgate.core.route import Group, narrowed
 from headgate.errors import HeadgateError, InternalServerError
 from headgate.server import headers, repeats
 from headgate.server.account import account
@@ -285,7 +285,7 @@ def _refuse(
     exchange: Exchange,
     error: HeadgateError,
 ) -> None:
-    call.error = error
+    call.error = error = narrowed(error, booking.caller.may)
     started, call.status = call.status == 200, error.status_code
     account(gateway, call, booking)
     if started:  # the head has gone: what can still be said is said in the stream

@@ -17,6 +17,7 @@ from headgate.core.deployment import Deployment
 from headgate.core.dialects import dialect
 from headgate.core.engine import Engine
 from headgate.core.interpreters import interpreter
+from headgate.core.route import narrowed
 from headgate.core.signing import REFUSED, Sending, lines_of
 from headgate.errors import (
     BadRequestError,
@@ -332,6 +333,7 @@ async def _dial(
 
 
 async def _refuse(gateway: Gateway, door: _Door, call: Call, booking: Booking, error: HeadgateError) -> None:
+    error = narrowed(error, booking.caller.may)
     call.error, call.status = error, error.status_code
     account(gateway, call, booking)
     lines = b"content-type: application/json\r\n" + headers.of_call(call, gateway.clock.monotonic())
