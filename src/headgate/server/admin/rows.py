@@ -68,6 +68,7 @@ async def work(gateway: Gateway, job: Callable[[Connection], T]) -> T:
         connection.info[changes.NOTED] = noted
         connection.info[_RESPENT] = respent
         try:
+            changes.in_turn(connection)
             return job(connection)
         finally:
             del connection.info[changes.NOTED], connection.info[_RESPENT]

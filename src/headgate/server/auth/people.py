@@ -146,6 +146,7 @@ async def _make(
     def job(connection: Connection) -> None:
         connection.info[changes.NOTED] = noted
         try:
+            changes.in_turn(connection)
             for kind, values in missing:
                 more = policy.new_user(callers.settings, values) if kind == "user" else {}
                 rows.create(connection, desk, kind, {**values, **more})
