@@ -23,7 +23,7 @@ from headgate.store.periods import seconds
 PREFIX: Final = "sk-"
 SHORTEST: Final = 16
 FIELDS: Final = fields.LIMITS | fields.table(
-    """key_alias:name models:names aliases:aliases duration:duration metadata:mapping tags:names guardrails:names
+    """key_alias:name models:names aliases:aliases duration:lifetime metadata:mapping tags:names guardrails:names
     permissions:mapping allowed_routes:names allowed_ips:networks blocked:flag team_id:name user_id:name
     organization_id:name budget_id:name access_group_ids:names key_type:key_type"""
 )
@@ -34,8 +34,8 @@ LATER: Final = frozenset(
     """agent_id allowed_cache_controls allowed_passthrough_routes allowed_vector_store_indexes auto_rotate
     budget_fallbacks budget_limits config default_estimated_output_tokens
     default_estimated_output_tokens_per_model denied_passthrough_routes disable_global_guardrails
-    enable_prompt_caching end_user_budget_id enforced_params mcp_rpm_limit object_permission policies project_id
-    prompts rotation_interval router_settings rpm_limit_type send_invite_email spend tag_rpm_limit
+    enable_prompt_caching end_user_budget_id enforced_params mcp_rpm_limit new_master_key object_permission policies
+    project_id prompts rotation_interval router_settings rpm_limit_type send_invite_email spend tag_rpm_limit
     temp_budget_expiry temp_budget_increase throttle_on_budget_exceeded tpd_limit tpm_limit_type""".split()
 )
 _ADMIN_ONLY: Final = ("organization_id", "permissions", "budget_id", "guardrails")
@@ -111,7 +111,8 @@ def _taken(name: str) -> BadRequestError:
 def _row(values: Mapping[str, Any], now: float) -> Row:
     row = {name: value for name, value in values.items() if name in tables.keys.c}
     if "duration" in values:
-        row["expires"] = now + seconds(values["duration"]) if values["duration"] else None
+        lasts = values["duration"]
+        row["expires"] = None if lasts in (None, fields.NEVER) else now + seconds(lasts)
     return row
 
 
@@ -315,35 +316,74 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
         *"""page size user_id team_id organization_id key_hash key_alias return_full_object include_team_keys
         include_created_by_keys sort_by sort_order expand status search substring_matching""".split(),
     )
-    if asked.get("status") == "deleted":
-        raise BadRequestError("deleted keys are not kept: /audit says what they were", param="status")
-    part = asked.get("substring_matching") == "true"
+    whole = fields.query_flag(asked, "return_full_object") or bool(asked.get("expand"))
     number, size = fields.paging(request)
+    where = _asked_for(asked, gateway.clock.time())
     column = rows.order(tables.keys, asked, *_SORT)
 
     def work(connection: Connection) -> dict[str, Any]:
-        where = [
-            tables.keys.c[name] == asked[name]
-            for name in ("user_id", "team_id", "organization_id", "key_alias")
-            if asked.get(name) and not (part and name == "key_alias")
-        ]
-        text = asked.get("search") or (part and asked.get("key_alias"))
-        if text:
-            where.append(tables.keys.c.key_alias.contains(text, autoescape=True))
-        if asked.get("key_hash"):
-            where.append(tables.keys.c.token == id_of(asked["key_hash"]))
-        if not rights.sees_all(caller):
-            where.append(_theirs(connection, caller))
-        found, total = rows.page(connection, tables.keys, where, column, number, size)
-        whole = asked.get("return_full_object") == "true"
+        seen = () if rights.sees_all(caller) else (_theirs(connection, caller),)
+        found, total = rows.page(connection, tables.keys, (*where, *seen), column, number, size)
+        keys: list[Any] = _shown(connection, found) if whole else [row["token"] for row in found]
         return {
-            "keys": _shown(connection, found) if whole else [row["token"] for row in found],
+            "keys": _with_users(connection, keys) if asked.get("expand") else keys,
             "total_count": total,
             "current_page": number,
             "total_pages": rows.pages(total, size),
         }
 
     return JSONResponse(await rows.look(gateway, work))
+
+
+def _asked_for(asked: Mapping[str, str], now: float) -> list[Any]:
+    """The conditions of a query. Raises BadRequestError."""
+    column = tables.keys.c
+    if asked.get("status") == "deleted":
+        raise BadRequestError("deleted keys are not kept: /audit says what they were", param="status")
+    states = {
+        "active": ~column.blocked & (column.expires.is_(None) | (column.expires > now)),
+        "expired": column.expires <= now,
+        "revoked": column.blocked,
+    }
+    for name, allowed in (("status", tuple(states)), ("expand", ("user",))):
+        if (asked.get(name) or allowed[0]) not in allowed:
+            raise BadRequestError(f"{name!r} must be one of {', '.join(allowed)}", param=name)
+    alias, text = asked.get("key_alias", ""), asked.get("search", "")
+    part = fields.query_flag(asked, "substring_matching")
+    conditions = {
+        "user_id": _of_user(asked),
+        "team_id": column.team_id == asked.get("team_id"),
+        "organization_id": column.organization_id == asked.get("organization_id"),
+        "key_alias": column.key_alias.icontains(alias, autoescape=True)
+        if part
+        else column.key_alias == alias,
+        "key_hash": column.token == id_of(asked.get("key_hash", "")),
+        "search": column.key_alias.icontains(text, autoescape=True) | (column.token == id_of(text)),
+        "status": states.get(asked.get("status", "")),
+    }
+    return [condition for name, condition in conditions.items() if asked.get(name)]
+
+
+def _of_user(asked: Mapping[str, str]) -> Any:
+    """Its own keys, and as asked for those of teams that it leads and those that it has made."""
+    user, column, members = asked.get("user_id"), tables.keys.c, tables.team_members.c
+    found = column.user_id == user
+    if fields.query_flag(asked, "include_team_keys"):
+        led = select(members.team_id).where(members.user_id == user, members.role == "admin")
+        found |= column.team_id.in_(led)
+    if fields.query_flag(asked, "include_created_by_keys"):
+        found |= column.created_by == user
+    return found
+
+
+def _with_users(connection: Connection, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keys with what everybody may know of their owners."""
+    table = tables.users
+    columns = [table.c[name] for name in ("user_id", "user_email", "user_alias", "user_role")]
+    named = {row["user_id"] for row in found if row["user_id"]}
+    statement = select(*columns).where(table.c.user_id.in_(named))
+    users = {row["user_id"]: dict(row) for row in connection.execute(statement).mappings()}
+    return [{**row, "user": users.get(row["user_id"])} for row in found]
 
 
 def _theirs(connection: Connection, caller: Caller) -> Any:

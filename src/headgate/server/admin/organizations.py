@@ -19,7 +19,9 @@ from headgate.store import changes, directory, tables
 FIELDS: Final = fields.LIMITS | fields.table(
     "organization_id:name organization_alias:name models:names metadata:mapping budget_id:name blocked:flag"
 )
-LATER: Final = frozenset(("object_permission", "tpd_limit", "model_spend"))
+LATER: Final = frozenset(
+    "allowed_models model_spend object_permission temp_budget_expiry temp_budget_increase tpd_limit".split()
+)
 _ASKED: Final = {"organization_id": "name", "member": "any"}
 _MEMBER: Final = fields.table("user_id:name user_email:name role:user_role")
 _LATER: Final = frozenset(("max_budget_in_organization",))
@@ -124,7 +126,7 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
         table = tables.organizations
         where = [table.c.organization_id == asked["org_id"]] if asked.get("org_id") else []
         if asked.get("org_alias"):
-            where.append(table.c.organization_alias.contains(asked["org_alias"], autoescape=True))
+            where.append(table.c.organization_alias.icontains(asked["org_alias"], autoescape=True))
         if not rights.sees_all(caller):
             where.append(table.c.organization_id.in_(rights.organizations(connection, caller)))
         found, _ = rows.page(connection, table, where, table.c.created_at.desc(), 1, 10_000)

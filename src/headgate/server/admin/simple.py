@@ -20,7 +20,7 @@ from headgate.store import directory
 from headgate.store.directory import TABLES
 
 _MODELS_LATER: Final = frozenset(
-    ("object_permission", "send_invite_email", "tpd_limit", "model_info", "budget_reset_at")
+    ("object_permission", "send_invite_email", "tpd_limit", "model_info", "budget_reset_at", "spend")
 )
 
 

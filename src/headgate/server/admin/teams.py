@@ -27,7 +27,9 @@ FIELDS: Final = fields.LIMITS | fields.table(
 )
 NEW: Final = FIELDS | {"members_with_roles": "any"}
 LATER: Final = frozenset(
-    """admins budget_limits default_team_member_models disable_global_guardrails mcp_rpm_limit members
+    """admins allowed_passthrough_routes allowed_vector_store_indexes budget_limits default_estimated_output_tokens
+    default_estimated_output_tokens_per_model default_team_member_models denied_passthrough_routes
+    disable_global_guardrails enforced_batch_output_expires_after enforced_file_expires_after mcp_rpm_limit members
     object_permission policies prompts router_settings rpm_limit_type secret_manager_settings send_invite_email
     soft_budget_alerting_emails team_member_key_duration tpd_limit tpm_limit_type""".split()
 )
@@ -35,6 +37,7 @@ MEMBER: Final = fields.table("user_id:name user_email:name role:member_role")
 _MEMBER_LIMITS: Final = fields.table(
     "max_budget_in_team:money budget_duration:duration rpm_limit:count tpm_limit:count budget_id:name"
 )
+_MEMBER_LATER: Final = frozenset(("allowed_models", "temp_budget_increase", "temp_budget_expiry"))
 _GOVERNED: Final = frozenset(
     (*fields.LIMITS, *"organization_id budget_id models access_group_ids tags guardrails blocked".split())
 )
@@ -188,7 +191,7 @@ async def _set_blocked(request: Request, gateway: Gateway, caller: Caller, block
 
 async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Response:
     known = _MEMBER_LIMITS | {"team_id": "name", "member": "any"}
-    values = fields.read(await fields.body_of(request), known, later=frozenset(("allowed_models",)))
+    values = fields.read(await fields.body_of(request), known, later=_MEMBER_LATER)
     fields.required(values, "team_id", "member")
     members = members_of(values["member"], "member")
     desk = rows.desk(gateway, caller)
@@ -259,7 +262,8 @@ def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def member_update(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    values = fields.read(await fields.body_of(request), _MEMBER_LIMITS | MEMBER | {"team_id": "name"})
+    known = _MEMBER_LIMITS | MEMBER | {"team_id": "name"}
+    values = fields.read(await fields.body_of(request), known, later=_MEMBER_LATER)
     fields.required(values, "team_id")
     desk = rows.desk(gateway, caller)
 
@@ -368,9 +372,9 @@ def _list(
     table, members = tables.teams, tables.team_members
     where = [table.c[name] == asked[name] for name in ("organization_id", "team_id") if asked.get(name)]
     if asked.get("team_alias"):
-        where.append(table.c.team_alias.contains(asked["team_alias"], autoescape=True))
+        where.append(table.c.team_alias.icontains(asked["team_alias"], autoescape=True))
     if text := asked.get("search"):
-        where.append(table.c.team_alias.contains(text, autoescape=True) | (table.c.team_id == text))
+        where.append(table.c.team_alias.icontains(text, autoescape=True) | (table.c.team_id == text))
     if asked.get("user_id"):
         where.append(
             table.c.team_id.in_(select(members.c.team_id).where(members.c.user_id == asked["user_id"]))
