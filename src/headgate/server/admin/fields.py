@@ -10,6 +10,7 @@ from starlette.requests import Request
 
 from headgate.errors import BadRequestError, RequestTooLargeError
 from headgate.money import units_of
+from headgate.server.callers import ROUTE_GROUPS
 from headgate.server.config.nearest import nearest
 from headgate.store.periods import EXPECTED, seconds
 
@@ -50,8 +51,8 @@ def _text(value: Any) -> str:
 
 
 def _name(value: Any) -> str:
-    text = _text(value).strip()
-    if not text or len(text) > 256:
+    text = _text(value)
+    if not text.strip() or len(text) > 256:
         raise ValueError
     return text
 
@@ -137,6 +138,13 @@ def _networks(value: Any) -> list[str]:
     return [str(ipaddress.ip_network(_name(item), strict=False)) for item in _texts(value)]
 
 
+def _routes(value: Any) -> list[str]:
+    found = _texts(value)
+    if not all(route.startswith("/") or route in ROUTE_GROUPS for route in found):
+        raise ValueError
+    return found
+
+
 def one_of(*names: str) -> Kind:
     def read(value: Any) -> str:
         if value not in names:
@@ -173,6 +181,9 @@ KINDS: Final[Mapping[str, Kind]] = {
         _budgets,
     ),
     "aliases": Kind('an object of names to models, such as {"fast": "gpt-4o-mini"}', _aliases),
+    "routes": Kind(
+        "a list of paths such as /v1/chat/completions or /v1/*, or of " + ", ".join(ROUTE_GROUPS), _routes
+    ),
     "networks": Kind("a list of IP addresses or networks", _networks),
     "any": Kind("any value", lambda value: value),
     "user_role": one_of(*USER_ROLES),

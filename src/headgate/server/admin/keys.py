@@ -24,7 +24,7 @@ PREFIX: Final = "sk-"
 SHORTEST: Final = 16
 FIELDS: Final = fields.LIMITS | fields.table(
     """key_alias:name models:names aliases:aliases duration:lifetime metadata:mapping tags:names guardrails:names
-    permissions:mapping allowed_routes:names allowed_ips:networks blocked:flag team_id:name user_id:name
+    permissions:mapping allowed_routes:routes allowed_ips:networks blocked:flag team_id:name user_id:name
     organization_id:name budget_id:name access_group_ids:names key_type:key_type"""
 )
 GENERATE: Final = FIELDS | {"key": "name"}
@@ -40,6 +40,7 @@ LATER: Final = frozenset(
 )
 _ADMIN_ONLY: Final = ("organization_id", "permissions", "budget_id", "guardrails")
 """What only administrators set: whose money it is, and what watches it."""
+_NOWHERE: Final[Mapping[str, Any]] = {"team_id": None, "organization_id": None}
 _SORT: Final = ("created_at", "updated_at", "key_alias", "user_id", "team_id", "expires", "max_budget")
 
 
@@ -98,9 +99,12 @@ def make(
 
 
 def _check_text(plain: str, name: str) -> None:
-    if not plain.startswith(PREFIX) or len(plain) < SHORTEST or not plain.isascii():
+    good = plain.startswith(PREFIX) and len(plain) >= SHORTEST
+    if not good or not all("!" <= character <= "~" for character in plain):
         raise BadRequestError(
-            f"{name!r} must begin with {PREFIX!r} and have {SHORTEST} characters or more", param=name
+            f"{name!r} must begin with {PREFIX!r} and have {SHORTEST} characters or more, all of them "
+            "printable ASCII and none a space",
+            param=name,
         )
 
 
@@ -146,11 +150,22 @@ def _give(connection: Connection, caller: Caller, row: Row) -> None:
     row["key_type"] = LLM_API
 
 
-def _belongs(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Raises NotFoundError for a team, user, organisation or budget that does not exist."""
+def _belongs(connection: Connection, row: Mapping[str, Any], before: Mapping[str, Any] = _NOWHERE) -> None:
+    """Raises NotFoundError for a team, organisation or budget that does not exist, BadRequestError for a team of
+    another organisation. `before` is the key as it is."""
     for kind in ("team", "organization", "budget"):
         if name := row.get(f"{kind}_id"):
             rows.get(connection, kind, name)
+    if not row.keys() & _NOWHERE.keys():
+        return
+    team, own = ({**before, **row}.get(name) for name in ("team_id", "organization_id"))
+    home = rows.get(connection, "team", team)["organization_id"] if team else None
+    if home and own not in (None, home):
+        raise BadRequestError(
+            f"the team {team!r} belongs to the organisation {home!r}: 'organization_id' is {own!r}, expected null or "
+            "the same",
+            param="organization_id",
+        )
 
 
 async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -171,7 +186,7 @@ def _update(
         row["blocked"] = False
     if not desk.caller.admin:
         _may_change(connection, desk.caller, key, row)
-    _belongs(connection, row)
+    _belongs(connection, row, key)
     changed = rows.change(connection, desk, "key", key["id"], row, action)
     if values.get("spend") is not None:
         rights.require(desk.caller.admin, "set what is spent")
@@ -271,8 +286,9 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
         named = list(connection.scalars(select(table.c.token).where(table.c.key_alias.in_(aliases))))
         if len(named) < len(set(aliases)):
             led(connection, desk, "", "/key/delete")
-        for key in (*(values.get("keys") or ()), *named):
-            rows.remove(connection, desk, "key", led(connection, desk, key, "/key/delete")["id"])
+        given = (*(values.get("keys") or ()), *named)
+        for name in {led(connection, desk, key, "/key/delete")["id"]: None for key in given}:
+            rows.remove(connection, desk, "key", name)
         return [*(values.get("keys") or ()), *aliases]
 
     return JSONResponse({"deleted_keys": await rows.work(gateway, work)})
@@ -430,7 +446,7 @@ def _regenerate(connection: Connection, desk: Desk, key: str, values: Mapping[st
         _may_change(connection, caller, old, row)
         if row.get("user_id", old["user_id"]) not in (caller.user_id, None):
             row["key_type"] = LLM_API
-    _belongs(connection, row)
+    _belongs(connection, row, old)
     row |= {"token": token, "key_name": f"{PREFIX}...{plain[-4:]}"}
     _retire(connection, old, token, values.get("grace_period"), desk.now)
     made = rows.change(connection, desk, "key", old["id"], row, "rotated")

@@ -195,7 +195,7 @@ class Pages:
         )
         if not names:
             raise BadRequestError(f"{next(iter(known))!r} is missing", param=next(iter(known)))
-        return list(names)
+        return list(dict.fromkeys(names))
 
     def _check_budget(self, connection: Connection, values: Mapping[str, Any]) -> None:
         if self._resource.kind != "budget" and (name := values.get("budget_id")):

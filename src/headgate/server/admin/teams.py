@@ -104,9 +104,7 @@ def _add(connection: Connection, desk: Desk, team: str, member: Mapping[str, Any
 def _user(connection: Connection, member: Mapping[str, Any]) -> Row | None:
     if member.get("user_id"):
         return directory.find(connection, "user", member["user_id"])
-    where = tables.users.c.user_email == member["user_email"]
-    row = connection.execute(select(tables.users).where(where)).mappings().first()
-    return dict(row) if row is not None else None
+    return directory.user_by_email(connection, member["user_email"])
 
 
 async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -155,7 +153,7 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        for name in values["team_ids"]:
+        for name in dict.fromkeys(values["team_ids"]):
             team = directory.find(connection, "team", name)
             rights.require(rights.governs_team(connection, caller, team), "delete this team")
             rows.remove(connection, desk, "team", name)

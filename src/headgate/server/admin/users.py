@@ -110,9 +110,8 @@ _TEAM: Final = fields.table("team_id:name max_budget_in_team:money user_role:mem
 
 
 def _email_is_free(connection: Connection, email: str, user: str) -> None:
-    table = tables.users
-    where = (table.c.user_email == email, table.c.user_id != user)
-    if connection.scalar(select(table.c.user_id).where(*where)) is not None:
+    known = directory.user_by_email(connection, email)
+    if known is not None and known["user_id"] != user:
         raise BadRequestError(f"a user with user_email {email!r} exists already", param="user_email")
 
 
@@ -198,12 +197,11 @@ _KEPT: Final = ("user_id", "user_role", "blocked", "user_email")
 
 def _by_email(connection: Connection, caller: Caller, values: Mapping[str, Any]) -> str:
     fields.required(values, "user_email")
-    where = tables.users.c.user_email == values["user_email"]
-    name = connection.scalar(select(tables.users.c.user_id).where(where))
-    if name is None:
+    known = directory.user_by_email(connection, values["user_email"])
+    if known is None:
         rights.require(caller.admin, "change this user")
         raise rows.missing("user", values["user_email"])
-    return str(name)
+    return str(known["user_id"])
 
 
 async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -212,14 +210,15 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> int:
-        for name in values["user_ids"]:
+        names = dict.fromkeys(values["user_ids"])
+        for name in names:
             rights.require(rights.leads_user(connection, caller, name), "delete users")
             rows.remove(connection, desk, "user", name)
             for key in _keys(connection, name):
                 rows.remove(connection, desk, "key", key["id"])
             for table in (tables.team_members, tables.organization_members):
                 connection.execute(table.delete().where(table.c.user_id == name))
-        return len(values["user_ids"])
+        return len(names)
 
     return JSONResponse(await rows.work(gateway, work))
 
