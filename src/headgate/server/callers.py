@@ -310,6 +310,7 @@ class Callers:
         """So much less counts as spent."""
         if (budget := self._registry.budget(scope)) is not None:
             budget.spent -= amount
+            budget.freed()
 
     def forget(self, kind: str, name: str) -> list[str]:
         """Something changed: whoever is made of it is loaded anew at the next call. Their tokens."""

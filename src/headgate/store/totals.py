@@ -251,6 +251,12 @@ def rows_of(connection: Connection, scopes: Sequence[Scope], *, lock: bool = Fal
     return found
 
 
+def of_payer(connection: Connection, scope: Scope) -> Spent:
+    """The rows of somebody: its own, and those of single groups."""
+    groups = connection.scalars(select(spend.c.id).where(spend.c.kind == "model"))
+    return rows_of(connection, [scope, *(of_model(scope, group) for group in groups)], lock=True)
+
+
 def spenders(connection: Connection, kinds: Sequence[str]) -> list[Scope]:
     """Whoever of these kinds has spent something in the running period."""
     table = spend.c

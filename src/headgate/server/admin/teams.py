@@ -160,7 +160,10 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
             table = tables.keys
             for key in connection.scalars(select(table.c.id).where(table.c.team_id == name)).all():
                 rows.remove(connection, desk, "key", key)
-            connection.execute(tables.team_members.delete().where(tables.team_members.c.team_id == name))
+            members = tables.team_members
+            for user in connection.scalars(select(members.c.user_id).where(members.c.team_id == name)).all():
+                rows.settle(connection, desk, ("member", f"{name}/{user}"))
+            connection.execute(members.delete().where(members.c.team_id == name))
         return {"deleted_teams": values["team_ids"]}
 
     return JSONResponse(await rows.work(gateway, work))

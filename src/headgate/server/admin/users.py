@@ -216,7 +216,10 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
             rows.remove(connection, desk, "user", name)
             for key in _keys(connection, name):
                 rows.remove(connection, desk, "key", key["id"])
-            for table in (tables.team_members, tables.organization_members):
+            members = tables.team_members
+            for team in connection.scalars(select(members.c.team_id).where(members.c.user_id == name)).all():
+                rows.settle(connection, desk, ("member", f"{team}/{name}"))
+            for table in (members, tables.organization_members):
                 connection.execute(table.delete().where(table.c.user_id == name))
         return len(names)
 

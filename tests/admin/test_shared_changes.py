@@ -1,4 +1,5 @@
-"""Changes of the same thing at once: each is made on what the one before it left, on both databases."""
+"""On both databases: changes of the same thing at once, each made on what the one before it left, and what holds for
+the next call once a change is answered."""
 
 import threading
 from collections import Counter
@@ -102,3 +103,55 @@ def test_members_of_an_organisation_and_customers_are_made_by_whoever_comes_firs
     assert statuses(at_once(lambda at: shared.post("/organization/member_add", body))) == {200: CALLERS}
     blocked = at_once(lambda at: shared.post("/customer/block", {"user_ids": ["crowd's pest"]}))
     assert statuses(blocked) == {200: CALLERS}
+
+
+@pytest.mark.parametrize("limits", [{}, {"budget_duration": "30d"}])
+def test_more_money_is_there_for_the_next_call(shared: Api, limits: dict[str, Any]) -> None:
+    key = shared.key(max_budget=0.002, model_max_budget={"m": 0.006}, **limits)
+    assert [shared.call(key, tokens=2) for _ in range(2)] == [200, 422]
+    shared.made("/key/update", key=key, max_budget=0.004)
+    assert [shared.call(key, tokens=2) for _ in range(2)] == [200, 422]
+    shared.made(f"/key/{key}/reset_spend", reset_to=0)
+    assert [shared.call(key, tokens=2) for _ in range(2)] == [200, 422]
+    shared.made("/key/update", key=key, max_budget=None, model_max_budget={"m": 0.008})
+    assert [shared.call(key, tokens=2) for _ in range(2)] == [200, 422]
+
+
+@pytest.mark.parametrize("limits", [{}, {"budget_duration": "30d"}])
+def test_whoever_is_made_with_the_name_of_somebody_deleted_begins_at_nothing(
+    shared: Api, limits: dict[str, Any]
+) -> None:
+    limits = {"max_budget": 0.002, "model_max_budget": {"m": 0.002}, **limits}
+    ways: dict[str, tuple[str, dict[str, Any], dict[str, Any], dict[str, Any]]] = {
+        "team": ("team_id", {"team_ids": ["again"]}, {"team_id": "again"}, {}),
+        "customer": ("user_id", {"user_ids": ["again"]}, {}, {"user": "again"}),
+        "tag": ("name", {"name": "again"}, {}, {"tags": ["again"]}),
+        "user": ("user_id", {"user_ids": ["again"]}, {"user_id": "again"}, {}),
+    }
+    for name, (id_name, gone, owner, asked) in ways.items():
+        for _ in range(2):
+            shared.made(f"/{name}/new", **{id_name: "again"}, **limits)
+            key = shared.key(**owner)
+            assert [shared.call(key, tokens=2, **asked) for _ in range(2)] == [200, 422], name
+            shared.made(f"/{name}/delete", **gone)
+    text = "sk-the-same-text-again"
+    for _ in range(2):
+        shared.key(key=text, **limits)
+        assert [shared.call(text, tokens=2) for _ in range(2)] == [200, 422]
+        assert shared.info(text)["spend"] == 0.002
+        shared.made("/key/delete", keys=[text])
+    for _ in range(2):
+        shared.made("/team/new", team_id="again", team_member_budget=0.002)
+        shared.made("/team/member_add", team_id="again", member={"user_id": "a member again"})
+        key = shared.key(team_id="again", user_id="a member again")
+        assert [shared.call(key, tokens=2) for _ in range(2)] == [200, 422]
+        shared.made("/team/delete", team_ids=["again"])
+
+
+def test_who_leaves_a_team_and_comes_back_has_spent_what_it_had(shared: Api) -> None:
+    team = shared.made("/team/new", team_member_budget=0.002)["team_id"]
+    for statuses in ([200, 422], [422, 422]):
+        shared.made("/team/member_add", team_id=team, member={"user_id": "in and out"})
+        key = shared.key(team_id=team, user_id="in and out")
+        assert [shared.call(key, tokens=2) for _ in range(2)] == statuses
+        shared.made("/team/member_delete", team_id=team, user_id="in and out")
