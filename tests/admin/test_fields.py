@@ -21,7 +21,10 @@ NOT_BUILT = {
         "allowed_models temp_budget_increase temp_budget_expiry",
     ),
     "/organization/new": ({}, "allowed_models temp_budget_increase temp_budget_expiry tpd_limit"),
-    "/customer/new": ({"user_id": "c of nulls"}, "spend object_permission tpd_limit budget_reset_at"),
+    "/customer/new": (
+        {"user_id": "c of nulls"},
+        "spend object_permission tpd_limit budget_reset_at default_model",
+    ),
 }
 """By page what it needs, and fields of LiteLLM's that it does not have."""
 
