@@ -20,7 +20,7 @@ def test_a_budget_is_made_shown_changed_and_deleted(api: Api) -> None:
 
 
 def test_a_customer_is_made_shown_changed_and_deleted(api: Api) -> None:
-    made = api.made("/customer/new", user_id="acme", alias="Acme", max_budget=3, default_model="m")
+    made = api.made("/customer/new", user_id="acme", alias="Acme", max_budget=3)
     assert (made["user_id"], made["blocked"], made["spend"], made["alias"]) == ("acme", False, 0.0, "Acme")
     assert made["litellm_budget_table"]["max_budget"] == 3
     assert api.made("/customer/update", user_id="acme", max_budget=4)["alias"] == "Acme"

@@ -15,6 +15,7 @@ from sqlalchemy.engine import Connection
 from headgate.core.queue import NOBODY, Share
 from headgate.errors import AuthenticationError, PermissionDeniedError
 from headgate.money import units_of
+from headgate.providers.registry import providers
 from headgate.server import bounds
 from headgate.server.allow import Allow
 from headgate.server.config.schema import LitellmSettings
@@ -145,9 +146,12 @@ _LLM: Final = (
     "/api/generate",
     "/realtime",
     "/ws/google.",
+    "/utils/token_counter",
 )
+_PASSED_THROUGH: Final = tuple(f"/{name}/" for name in providers())
 ROUTE_GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "llm_api_routes": _LLM,
+    "llm_api_routes": _LLM + _PASSED_THROUGH,
+    "mapped_pass_through_routes": _PASSED_THROUGH,
     "openai_routes": _LLM,
     "anthropic_routes": ("/v1/messages", "/messages"),
     "info_routes": tuple(
@@ -312,6 +316,7 @@ class Callers:
         """So much less counts as spent."""
         if (budget := self._registry.budget(scope)) is not None:
             budget.spent -= amount
+            budget.freed()
 
     def forget(self, kind: str, name: str) -> list[str]:
         """Something changed: whoever is made of it is loaded anew at the next call. Their tokens."""

@@ -206,6 +206,15 @@ class Budget:
         self.spent += cost
         self.total += cost
 
+    def bound(self, limit: int | None) -> None:
+        """Gives it another limit, None for none."""
+        if limit != self.limit:
+            self.limit = limit
+            self.freed()
+
+    def freed(self) -> None:
+        """More may be left than was known."""
+
     @property
     def left(self) -> int:
         return max(0, (self.limit or 0) - self.spent - self.held)
@@ -241,6 +250,9 @@ class Leased(Budget):
         self.asked = 0.0
         self.dry = 0.0
         self.used = 0.0
+
+    def freed(self) -> None:
+        self.dry = 0.0
 
     @property
     def spare(self) -> int:

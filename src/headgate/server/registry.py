@@ -46,7 +46,7 @@ class Registry:
         """The meters of a row that has limits. Those without a limit are left out, but for the budget: what it has
         spent must be known when it gets one. `ask` False: spend is counted and the budget not asked."""
         budget = self._budget(scope, spent)
-        budget.limit = row.get("max_budget")
+        budget.bound(row.get("max_budget"))
         budget.strict = row.get("budget_mode") != "estimate"
         budget.usual = bool(row.get("usual"))
         _last(budget, row.get("budget_duration") or "", row, spent, now)
@@ -86,7 +86,8 @@ class Registry:
         ):  # one that has no limit any more is counted on, for when it gets one again
             own = of_model(scope, group)
             budget = self._budget(own, spent.get(own, NOTHING), group)
-            budget.limit, duration = budget_of(given[group]) if group in given else (None, "")
+            limit, duration = budget_of(given[group]) if group in given else (None, "")
+            budget.bound(limit)
             budget.usual = bool(row.get("usual"))
             _last(budget, duration, row, spent.get(own, NOTHING), now)
             asked = ask and budget.limit is not None

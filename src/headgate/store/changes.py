@@ -1,4 +1,4 @@
-"""What replicas must read anew: whoever changes a key, a team, … notes it in the same transaction.
+"""What replicas must read anew: whoever changes a key, a team, … does so in turn and notes it in the transaction.
 
 Numbers are given out before transactions end, so that a lower one may appear after a higher one: the last seconds
 are read again and again, and what was heard is remembered.
@@ -8,7 +8,7 @@ import time
 from collections import deque
 from typing import Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 
 from headgate.store import tables
@@ -21,6 +21,15 @@ _table: Final = tables.changes
 
 
 NOTED: Final = "headgate_noted"
+_LOCK: Final = 7_236_871_044
+"""PostgreSQL's advisory lock: any number that nobody else uses."""
+
+
+def in_turn(connection: Connection) -> None:
+    """Waits for the other changes, of all replicas: what is read from here on stays true until this one is made.
+    SQLite has one writer at a time anyway."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"SELECT pg_advisory_xact_lock({_LOCK})"))
 
 
 def note(connection: Connection, kind: str, name: str) -> None:

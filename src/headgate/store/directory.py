@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from msgspec import Struct
-from sqlalchemy import Table, select
+from sqlalchemy import Table, func, select
 from sqlalchemy.engine import Connection
 
 from headgate.money import units_of
@@ -67,6 +67,14 @@ def find_key(connection: Connection, token: str) -> Row | None:
     """By the hash of the key as it is now."""
     row = connection.execute(select(tables.keys).where(tables.keys.c.token == token)).mappings().first()
     return dict(row) if row is not None else None
+
+
+def user_by_email(connection: Connection, email: str) -> Row | None:
+    """In whatever case: the one that is written so goes first."""
+    table = tables.users
+    where = func.lower(table.c.user_email) == func.lower(email)
+    found = [dict(row) for row in connection.execute(select(table).where(where)).mappings()]
+    return next((row for row in found if row["user_email"] == email), found[0] if found else None)
 
 
 def member(connection: Connection, team: str, user: str) -> Row | None:

@@ -252,6 +252,12 @@ def rows_of(connection: Connection, scopes: Sequence[Scope], *, lock: bool = Fal
     return found
 
 
+def of_payer(connection: Connection, scope: Scope) -> Spent:
+    """The rows of somebody: its own, and those of single groups."""
+    groups = connection.scalars(select(spend.c.id).where(spend.c.kind == "model"))
+    return rows_of(connection, [scope, *(of_model(scope, group) for group in groups)], lock=True)
+
+
 @cache
 def _rows(dialect: str, count: int, lock: bool) -> str:
     """By hand: to put together a list of pairs takes SQLAlchemy longer than all the rest of a batch, and SQLite reads

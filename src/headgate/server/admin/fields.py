@@ -10,14 +10,18 @@ from starlette.requests import Request
 
 from headgate.errors import BadRequestError, RequestTooLargeError
 from headgate.money import units_of
+from headgate.server.callers import ROUTE_GROUPS
 from headgate.server.config.nearest import nearest
-from headgate.store.directory import budget_of
-from headgate.store.periods import EXPECTED, parse
+from headgate.store.periods import EXPECTED, seconds
 
 MAX_BODY: Final = 1024 * 1024
 MAX_TEXT: Final = 10_000
 MAX_DOLLARS: Final = 1e6
 MAX_COUNT: Final = 10**15
+MAX_SECONDS: Final = 36_500 * 86_400.0
+"""A hundred years: what ends later has no date."""
+NEVER: Final = "-1"
+"""LiteLLM's word for a key that does not expire."""
 USER_ROLES: Final = (
     "proxy_admin",
     "proxy_admin_viewer",
@@ -47,8 +51,8 @@ def _text(value: Any) -> str:
 
 
 def _name(value: Any) -> str:
-    text = _text(value).strip()
-    if not text or len(text) > 256:
+    text = _text(value)
+    if not text.strip() or len(text) > 256:
         raise ValueError
     return text
 
@@ -85,8 +89,13 @@ def _count(value: Any) -> int:
 
 
 def _duration(value: Any) -> str:
-    parse(_text(value))
+    if seconds(_text(value)) > MAX_SECONDS:
+        raise ValueError
     return str(value)
+
+
+def _lifetime(value: Any) -> str:
+    return NEVER if value == NEVER else _duration(value)
 
 
 def _mapping(value: Any) -> dict[str, Any]:
@@ -100,14 +109,25 @@ def _counts(value: Any) -> dict[str, int]:
 
 
 def _budgets(value: Any) -> dict[str, Any]:
-    for name, given in _mapping(value).items():
-        _name(name)
-        limit, duration = budget_of(given)
-        if limit < 0 or not isinstance(given, int | float | dict):
-            raise ValueError
-        if duration:
-            parse(duration)
-    return dict(value)
+    return {_name(name): _budget(given) for name, given in _mapping(value).items()}
+
+
+def _budget(given: Any) -> Any:
+    """Dollars, or an object of them and a period: both under one of their two names."""
+    if not isinstance(given, dict):
+        _money(given)
+        return given
+    found = {name: value for name, value in given.items() if value is not None}
+    limits, periods = ([found[name] for name in names if name in found] for names in _BUDGET)
+    if len(limits) != 1 or len(limits) + len(periods) != len(found) or len(periods) > 1:
+        raise ValueError
+    _money(float(limits[0]) if isinstance(limits[0], str) else limits[0])
+    for period in periods:
+        _duration(period)
+    return found
+
+
+_BUDGET: Final = (("budget_limit", "max_budget"), ("time_period", "budget_duration"))
 
 
 def _aliases(value: Any) -> dict[str, str]:
@@ -116,6 +136,13 @@ def _aliases(value: Any) -> dict[str, str]:
 
 def _networks(value: Any) -> list[str]:
     return [str(ipaddress.ip_network(_name(item), strict=False)) for item in _texts(value)]
+
+
+def _routes(value: Any) -> list[str]:
+    found = _texts(value)
+    if not all(route.startswith("/") or route in ROUTE_GROUPS for route in found):
+        raise ValueError
+    return found
 
 
 def one_of(*names: str) -> Kind:
@@ -137,6 +164,7 @@ def some_of(*names: str) -> Kind:
     return Kind("a list of " + ", ".join(names), read)
 
 
+_DURATION: Final = EXPECTED + ", of a hundred years at most"
 KINDS: Final[Mapping[str, Kind]] = {
     "text": Kind("a text", _text),
     "name": Kind("a text that is not empty, of at most 256 characters", _name),
@@ -144,11 +172,18 @@ KINDS: Final[Mapping[str, Kind]] = {
     "flag": Kind("true or false", _flag),
     "money": Kind(f"dollars, from 0 to {MAX_DOLLARS:,.0f}", _money),
     "count": Kind("a whole number of 0 or more", _count),
-    "duration": Kind(EXPECTED, _duration),
+    "duration": Kind(_DURATION, _duration),
+    "lifetime": Kind(f"{_DURATION}, or {NEVER} for ever", _lifetime),
     "mapping": Kind("an object", _mapping),
     "counts": Kind('an object of model names to whole numbers, such as {"gpt-4o": 10}', _counts),
-    "budgets": Kind('an object such as {"gpt-4o": {"budget_limit": 5, "time_period": "1d"}}', _budgets),
+    "budgets": Kind(
+        'an object such as {"gpt-4o": {"budget_limit": 5, "time_period": "1d"}}, with no more than these two',
+        _budgets,
+    ),
     "aliases": Kind('an object of names to models, such as {"fast": "gpt-4o-mini"}', _aliases),
+    "routes": Kind(
+        "a list of paths such as /v1/chat/completions or /v1/*, or of " + ", ".join(ROUTE_GROUPS), _routes
+    ),
     "networks": Kind("a list of IP addresses or networks", _networks),
     "any": Kind("any value", lambda value: value),
     "user_role": one_of(*USER_ROLES),
@@ -217,7 +252,18 @@ def read(
                 f"expected {KINDS[kind].expected}",
                 param=where,
             ) from None
-    return found
+    return found | _inside(found, fields, place)
+
+
+def _inside(found: Mapping[str, Any], fields: Mapping[str, str], place: str) -> dict[str, Any]:
+    """What LiteLLM keeps, and takes, inside `metadata`, where it is not given beside it."""
+    metadata = found.get("metadata") or {}
+    given = {name: metadata[name] for name in _INSIDE if name in fields and name in metadata}
+    missing = {name: value for name, value in given.items() if found.get(name) is None}
+    return read(missing, fields, place=f"{place}metadata.") if missing else {}
+
+
+_INSIDE: Final = ("tags", "model_rpm_limit", "model_tpm_limit")
 
 
 def _unknown(where: str, name: str, fields: Mapping[str, str], later: frozenset[str]) -> str:
@@ -248,6 +294,17 @@ def query_count(request: Request, name: str, default: int) -> int:
     if not (text.isascii() and text.isdigit()) or len(text) > 9:
         raise BadRequestError(f"{name!r} must be a whole number", param=name)
     return int(text)
+
+
+def query_flag(asked: Mapping[str, str], name: str) -> bool:
+    """False where it is not given. Raises BadRequestError."""
+    value = _FLAGS.get(asked.get(name, "").lower())
+    if value is None:
+        raise BadRequestError(f"{name!r} must be true or false", param=name)
+    return value
+
+
+_FLAGS: Final = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False, "": False}
 
 
 def query(request: Request, *known: str) -> dict[str, str]:

@@ -23,8 +23,8 @@ from headgate.store.periods import seconds
 PREFIX: Final = "sk-"
 SHORTEST: Final = 16
 FIELDS: Final = fields.LIMITS | fields.table(
-    """key_alias:name models:names aliases:aliases duration:duration metadata:mapping tags:names guardrails:names
-    permissions:mapping allowed_routes:names allowed_ips:networks blocked:flag team_id:name user_id:name
+    """key_alias:name models:names aliases:aliases duration:lifetime metadata:mapping tags:names guardrails:names
+    permissions:mapping allowed_routes:routes allowed_ips:networks blocked:flag team_id:name user_id:name
     organization_id:name budget_id:name access_group_ids:names key_type:key_type"""
 )
 GENERATE: Final = FIELDS | {"key": "name"}
@@ -34,12 +34,13 @@ LATER: Final = frozenset(
     """agent_id allowed_cache_controls allowed_passthrough_routes allowed_vector_store_indexes auto_rotate
     budget_fallbacks budget_limits config default_estimated_output_tokens
     default_estimated_output_tokens_per_model denied_passthrough_routes disable_global_guardrails
-    enable_prompt_caching end_user_budget_id enforced_params mcp_rpm_limit object_permission policies project_id
-    prompts rotation_interval router_settings rpm_limit_type send_invite_email spend tag_rpm_limit
+    enable_prompt_caching end_user_budget_id enforced_params mcp_rpm_limit new_master_key object_permission policies
+    project_id prompts rotation_interval router_settings rpm_limit_type send_invite_email spend tag_rpm_limit
     temp_budget_expiry temp_budget_increase throttle_on_budget_exceeded tpd_limit tpm_limit_type""".split()
 )
 _ADMIN_ONLY: Final = ("organization_id", "permissions", "budget_id", "guardrails")
 """What only administrators set: whose money it is, and what watches it."""
+_NOWHERE: Final[Mapping[str, Any]] = {"team_id": None, "organization_id": None}
 _SORT: Final = ("created_at", "updated_at", "key_alias", "user_id", "team_id", "expires", "max_budget")
 
 
@@ -98,9 +99,12 @@ def make(
 
 
 def _check_text(plain: str, name: str) -> None:
-    if not plain.startswith(PREFIX) or len(plain) < SHORTEST or not plain.isascii():
+    good = plain.startswith(PREFIX) and len(plain) >= SHORTEST
+    if not good or not all("!" <= character <= "~" for character in plain):
         raise BadRequestError(
-            f"{name!r} must begin with {PREFIX!r} and have {SHORTEST} characters or more", param=name
+            f"{name!r} must begin with {PREFIX!r} and have {SHORTEST} characters or more, all of them "
+            "printable ASCII and none a space",
+            param=name,
         )
 
 
@@ -111,7 +115,8 @@ def _taken(name: str) -> BadRequestError:
 def _row(values: Mapping[str, Any], now: float) -> Row:
     row = {name: value for name, value in values.items() if name in tables.keys.c}
     if "duration" in values:
-        row["expires"] = now + seconds(values["duration"]) if values["duration"] else None
+        lasts = values["duration"]
+        row["expires"] = None if lasts in (None, fields.NEVER) else now + seconds(lasts)
     return row
 
 
@@ -145,11 +150,22 @@ def _give(connection: Connection, caller: Caller, row: Row) -> None:
     row["key_type"] = LLM_API
 
 
-def _belongs(connection: Connection, row: Mapping[str, Any]) -> None:
-    """Raises NotFoundError for a team, user, organisation or budget that does not exist."""
+def _belongs(connection: Connection, row: Mapping[str, Any], before: Mapping[str, Any] = _NOWHERE) -> None:
+    """Raises NotFoundError for a team, organisation or budget that does not exist, BadRequestError for a team of
+    another organisation. `before` is the key as it is."""
     for kind in ("team", "organization", "budget"):
         if name := row.get(f"{kind}_id"):
             rows.get(connection, kind, name)
+    if not row.keys() & _NOWHERE.keys():
+        return
+    team, own = ({**before, **row}.get(name) for name in ("team_id", "organization_id"))
+    home = rows.get(connection, "team", team)["organization_id"] if team else None
+    if home and own not in (None, home):
+        raise BadRequestError(
+            f"the team {team!r} belongs to the organisation {home!r}: 'organization_id' is {own!r}, expected null or "
+            "the same",
+            param="organization_id",
+        )
 
 
 async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -170,7 +186,7 @@ def _update(
         row["blocked"] = False
     if not desk.caller.admin:
         _may_change(connection, desk.caller, key, row)
-    _belongs(connection, row)
+    _belongs(connection, row, key)
     changed = rows.change(connection, desk, "key", key["id"], row, action)
     if values.get("spend") is not None:
         rights.require(desk.caller.admin, "set what is spent")
@@ -270,8 +286,9 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
         named = list(connection.scalars(select(table.c.token).where(table.c.key_alias.in_(aliases))))
         if len(named) < len(set(aliases)):
             led(connection, desk, "", "/key/delete")
-        for key in (*(values.get("keys") or ()), *named):
-            rows.remove(connection, desk, "key", led(connection, desk, key, "/key/delete")["id"])
+        given = (*(values.get("keys") or ()), *named)
+        for name in {led(connection, desk, key, "/key/delete")["id"]: None for key in given}:
+            rows.remove(connection, desk, "key", name)
         return [*(values.get("keys") or ()), *aliases]
 
     return JSONResponse({"deleted_keys": await rows.work(gateway, work)})
@@ -315,35 +332,74 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
         *"""page size user_id team_id organization_id key_hash key_alias return_full_object include_team_keys
         include_created_by_keys sort_by sort_order expand status search substring_matching""".split(),
     )
-    if asked.get("status") == "deleted":
-        raise BadRequestError("deleted keys are not kept: /audit says what they were", param="status")
-    part = asked.get("substring_matching") == "true"
+    whole = fields.query_flag(asked, "return_full_object") or bool(asked.get("expand"))
     number, size = fields.paging(request)
+    where = _asked_for(asked, gateway.clock.time())
     column = rows.order(tables.keys, asked, *_SORT)
 
     def work(connection: Connection) -> dict[str, Any]:
-        where = [
-            tables.keys.c[name] == asked[name]
-            for name in ("user_id", "team_id", "organization_id", "key_alias")
-            if asked.get(name) and not (part and name == "key_alias")
-        ]
-        text = asked.get("search") or (part and asked.get("key_alias"))
-        if text:
-            where.append(tables.keys.c.key_alias.contains(text, autoescape=True))
-        if asked.get("key_hash"):
-            where.append(tables.keys.c.token == id_of(asked["key_hash"]))
-        if not rights.sees_all(caller):
-            where.append(_theirs(connection, caller))
-        found, total = rows.page(connection, tables.keys, where, column, number, size)
-        whole = asked.get("return_full_object") == "true"
+        seen = () if rights.sees_all(caller) else (_theirs(connection, caller),)
+        found, total = rows.page(connection, tables.keys, (*where, *seen), column, number, size)
+        keys: list[Any] = _shown(connection, found) if whole else [row["token"] for row in found]
         return {
-            "keys": _shown(connection, found) if whole else [row["token"] for row in found],
+            "keys": _with_users(connection, keys) if asked.get("expand") else keys,
             "total_count": total,
             "current_page": number,
             "total_pages": rows.pages(total, size),
         }
 
     return JSONResponse(await rows.look(gateway, work))
+
+
+def _asked_for(asked: Mapping[str, str], now: float) -> list[Any]:
+    """The conditions of a query. Raises BadRequestError."""
+    column = tables.keys.c
+    if asked.get("status") == "deleted":
+        raise BadRequestError("deleted keys are not kept: /audit says what they were", param="status")
+    states = {
+        "active": ~column.blocked & (column.expires.is_(None) | (column.expires > now)),
+        "expired": column.expires <= now,
+        "revoked": column.blocked,
+    }
+    for name, allowed in (("status", tuple(states)), ("expand", ("user",))):
+        if (asked.get(name) or allowed[0]) not in allowed:
+            raise BadRequestError(f"{name!r} must be one of {', '.join(allowed)}", param=name)
+    alias, text = asked.get("key_alias", ""), asked.get("search", "")
+    part = fields.query_flag(asked, "substring_matching")
+    conditions = {
+        "user_id": _of_user(asked),
+        "team_id": column.team_id == asked.get("team_id"),
+        "organization_id": column.organization_id == asked.get("organization_id"),
+        "key_alias": column.key_alias.icontains(alias, autoescape=True)
+        if part
+        else column.key_alias == alias,
+        "key_hash": column.token == id_of(asked.get("key_hash", "")),
+        "search": column.key_alias.icontains(text, autoescape=True) | (column.token == id_of(text)),
+        "status": states.get(asked.get("status", "")),
+    }
+    return [condition for name, condition in conditions.items() if asked.get(name)]
+
+
+def _of_user(asked: Mapping[str, str]) -> Any:
+    """Its own keys, and as asked for those of teams that it leads and those that it has made."""
+    user, column, members = asked.get("user_id"), tables.keys.c, tables.team_members.c
+    found = column.user_id == user
+    if fields.query_flag(asked, "include_team_keys"):
+        led = select(members.team_id).where(members.user_id == user, members.role == "admin")
+        found |= column.team_id.in_(led)
+    if fields.query_flag(asked, "include_created_by_keys"):
+        found |= column.created_by == user
+    return found
+
+
+def _with_users(connection: Connection, found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Keys with what everybody may know of their owners."""
+    table = tables.users
+    columns = [table.c[name] for name in ("user_id", "user_email", "user_alias", "user_role")]
+    named = {row["user_id"] for row in found if row["user_id"]}
+    statement = select(*columns).where(table.c.user_id.in_(named))
+    users = {row["user_id"]: dict(row) for row in connection.execute(statement).mappings()}
+    return [{**row, "user": users.get(row["user_id"])} for row in found]
 
 
 def _theirs(connection: Connection, caller: Caller) -> Any:
@@ -390,7 +446,7 @@ def _regenerate(connection: Connection, desk: Desk, key: str, values: Mapping[st
         _may_change(connection, caller, old, row)
         if row.get("user_id", old["user_id"]) not in (caller.user_id, None):
             row["key_type"] = LLM_API
-    _belongs(connection, row)
+    _belongs(connection, row, old)
     row |= {"token": token, "key_name": f"{PREFIX}...{plain[-4:]}"}
     _retire(connection, old, token, values.get("grace_period"), desk.now)
     made = rows.change(connection, desk, "key", old["id"], row, "rotated")

@@ -19,7 +19,9 @@ from headgate.store import changes, directory, tables
 FIELDS: Final = fields.LIMITS | fields.table(
     "organization_id:name organization_alias:name models:names metadata:mapping budget_id:name blocked:flag"
 )
-LATER: Final = frozenset(("object_permission", "tpd_limit", "model_spend"))
+LATER: Final = frozenset(
+    "allowed_models model_spend object_permission temp_budget_expiry temp_budget_increase tpd_limit".split()
+)
 _ASKED: Final = {"organization_id": "name", "member": "any"}
 _MEMBER: Final = fields.table("user_id:name user_email:name role:user_role")
 _LATER: Final = frozenset(("max_budget_in_organization",))
@@ -67,12 +69,16 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
 
     def work(connection: Connection) -> list[dict[str, Any]]:
         gone = []
-        for name in values["organization_ids"]:
+        for name in dict.fromkeys(values["organization_ids"]):
             gone.append(rows.remove(connection, desk, "organization", name))
             for table in (tables.teams, tables.keys):
                 where = table.c.organization_id == name
                 connection.execute(table.update().where(where).values(organization_id=None))
             table = tables.organization_members
+            for user in connection.scalars(
+                select(table.c.user_id).where(table.c.organization_id == name)
+            ).all():
+                changes.note(connection, "user", user)  # who may administer it may not any more
             connection.execute(table.delete().where(table.c.organization_id == name))
         return [rows.plain(tables.organizations, row) for row in gone]
 
@@ -124,7 +130,7 @@ async def listed(request: Request, gateway: Gateway, caller: Caller) -> Response
         table = tables.organizations
         where = [table.c.organization_id == asked["org_id"]] if asked.get("org_id") else []
         if asked.get("org_alias"):
-            where.append(table.c.organization_alias.contains(asked["org_alias"], autoescape=True))
+            where.append(table.c.organization_alias.icontains(asked["org_alias"], autoescape=True))
         if not rights.sees_all(caller):
             where.append(table.c.organization_id.in_(rights.organizations(connection, caller)))
         found, _ = rows.page(connection, table, where, table.c.created_at.desc(), 1, 10_000)
@@ -195,13 +201,11 @@ def _add(connection: Connection, desk: Desk, name: str, member: Mapping[str, Any
 
 
 def _user(connection: Connection, member: Mapping[str, Any]) -> str | None:
-    column = tables.users.c
-    where = (
-        column.user_id == member["user_id"]
-        if member.get("user_id")
-        else column.user_email == member["user_email"]
-    )
-    return connection.scalar(select(column.user_id).where(where))
+    if name := member.get("user_id"):
+        known = directory.find(connection, "user", name)
+    else:
+        known = directory.user_by_email(connection, member["user_email"])
+    return None if known is None else str(known["user_id"])
 
 
 def _where(name: str, user: str | None) -> tuple[Any, Any]:

@@ -4,6 +4,7 @@ key may be given. It knows rows and settings, and no requests.
 https://docs.litellm.ai/docs/proxy/virtual_keys#default-keygenerate-params
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -46,7 +47,9 @@ def bounded(settings: LitellmSettings, values: Mapping[str, Any]) -> None:
 
 
 def _size(name: str, value: Any) -> float:
-    return seconds(value) if name in _DURATIONS else value
+    if name in _DURATIONS:
+        return math.inf if value == fields.NEVER else seconds(value)
+    return float(value)
 
 
 def new_user(settings: LitellmSettings, values: Mapping[str, Any]) -> dict[str, Any]:

@@ -68,6 +68,7 @@ async def work(gateway: Gateway, job: Callable[[Connection], T]) -> T:
         connection.info[changes.NOTED] = noted
         connection.info[_RESPENT] = respent
         try:
+            changes.in_turn(connection)
             return job(connection)
         finally:
             del connection.info[changes.NOTED], connection.info[_RESPENT]
@@ -164,8 +165,20 @@ def remove(connection: Connection, desk: Desk, kind: str, name: str) -> Row:
     """Raises NotFoundError."""
     before = get(connection, kind, name)
     connection.execute(TABLES[kind].delete().where(key_column(kind) == name))
+    if kind in _SPENDERS:
+        settle(connection, desk, (kind, name))
     record(connection, desk, "deleted", kind, before, None)
     return before
+
+
+_SPENDERS: Final = ("key", "user", "team", "organization", "customer", "tag")
+
+
+def settle(connection: Connection, desk: Desk, scope: ledger.Scope) -> None:
+    """Who is deleted has spent: whoever is made with its name begins at nothing. The records of the calls stay."""
+    for ended, (spent, _, since) in totals.of_payer(connection, scope).items():
+        totals.put(connection, ended, 0, max(since, desk.now))
+        connection.info[_RESPENT][ended] = spent
 
 
 def respend(connection: Connection, desk: Desk, scope: ledger.Scope, limits: Row, amount: int) -> int:

@@ -20,7 +20,7 @@ from headgate.store import directory
 from headgate.store.directory import TABLES
 
 _MODELS_LATER: Final = frozenset(
-    ("object_permission", "send_invite_email", "tpd_limit", "model_info", "budget_reset_at")
+    "budget_reset_at default_model model_info object_permission send_invite_email spend tpd_limit".split()
 )
 
 
@@ -59,8 +59,8 @@ CUSTOMER: Final = Resource(
     "customer",
     fields.LIMITS
     | fields.table(
-        """user_id:name alias:text blocked:flag budget_id:name default_model:name allowed_model_region:name
-        models:names metadata:mapping"""
+        """user_id:name alias:text blocked:flag budget_id:name allowed_model_region:name models:names
+        metadata:mapping"""
     ),
     many="user_ids",
     asked="end_user_id",
@@ -195,7 +195,7 @@ class Pages:
         )
         if not names:
             raise BadRequestError(f"{next(iter(known))!r} is missing", param=next(iter(known)))
-        return list(names)
+        return list(dict.fromkeys(names))
 
     def _check_budget(self, connection: Connection, values: Mapping[str, Any]) -> None:
         if self._resource.kind != "budget" and (name := values.get("budget_id")):
@@ -208,7 +208,7 @@ _SETTINGS: Final = (
     ("rpm_limit", "Integer", "Requests in any 60 seconds."),
     ("budget_duration", "String", "After which time the budget begins anew: 30s, 30m, 30h, 30d, 1mo."),
     ("max_budget", "Float", "US dollars that may be spent."),
-    ("soft_budget", "Float", "US dollars from which on a warning is given."),
+    ("soft_budget", "Float", "US dollars. It is kept and shown: nobody is warned yet."),
 )
 
 

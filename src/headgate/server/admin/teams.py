@@ -27,7 +27,9 @@ FIELDS: Final = fields.LIMITS | fields.table(
 )
 NEW: Final = FIELDS | {"members_with_roles": "any"}
 LATER: Final = frozenset(
-    """admins budget_limits default_team_member_models disable_global_guardrails mcp_rpm_limit members
+    """admins allowed_passthrough_routes allowed_vector_store_indexes budget_limits default_estimated_output_tokens
+    default_estimated_output_tokens_per_model default_team_member_models denied_passthrough_routes
+    disable_global_guardrails enforced_batch_output_expires_after enforced_file_expires_after mcp_rpm_limit members
     object_permission policies prompts router_settings rpm_limit_type secret_manager_settings send_invite_email
     soft_budget_alerting_emails team_member_key_duration tpd_limit tpm_limit_type""".split()
 )
@@ -35,6 +37,7 @@ MEMBER: Final = fields.table("user_id:name user_email:name role:member_role")
 _MEMBER_LIMITS: Final = fields.table(
     "max_budget_in_team:money budget_duration:duration rpm_limit:count tpm_limit:count budget_id:name"
 )
+_MEMBER_LATER: Final = frozenset(("allowed_models", "temp_budget_increase", "temp_budget_expiry"))
 _GOVERNED: Final = frozenset(
     (*fields.LIMITS, *"organization_id budget_id models access_group_ids tags guardrails blocked".split())
 )
@@ -101,9 +104,7 @@ def _add(connection: Connection, desk: Desk, team: str, member: Mapping[str, Any
 def _user(connection: Connection, member: Mapping[str, Any]) -> Row | None:
     if member.get("user_id"):
         return directory.find(connection, "user", member["user_id"])
-    where = tables.users.c.user_email == member["user_email"]
-    row = connection.execute(select(tables.users).where(where)).mappings().first()
-    return dict(row) if row is not None else None
+    return directory.user_by_email(connection, member["user_email"])
 
 
 async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -152,14 +153,17 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> dict[str, Any]:
-        for name in values["team_ids"]:
+        for name in dict.fromkeys(values["team_ids"]):
             team = directory.find(connection, "team", name)
             rights.require(rights.governs_team(connection, caller, team), "delete this team")
             rows.remove(connection, desk, "team", name)
             table = tables.keys
             for key in connection.scalars(select(table.c.id).where(table.c.team_id == name)).all():
                 rows.remove(connection, desk, "key", key)
-            connection.execute(tables.team_members.delete().where(tables.team_members.c.team_id == name))
+            members = tables.team_members
+            for user in connection.scalars(select(members.c.user_id).where(members.c.team_id == name)).all():
+                rows.settle(connection, desk, ("member", f"{name}/{user}"))
+            connection.execute(members.delete().where(members.c.team_id == name))
         return {"deleted_teams": values["team_ids"]}
 
     return JSONResponse(await rows.work(gateway, work))
@@ -188,7 +192,7 @@ async def _set_blocked(request: Request, gateway: Gateway, caller: Caller, block
 
 async def member_add(request: Request, gateway: Gateway, caller: Caller) -> Response:
     known = _MEMBER_LIMITS | {"team_id": "name", "member": "any"}
-    values = fields.read(await fields.body_of(request), known, later=frozenset(("allowed_models",)))
+    values = fields.read(await fields.body_of(request), known, later=_MEMBER_LATER)
     fields.required(values, "team_id", "member")
     members = members_of(values["member"], "member")
     desk = rows.desk(gateway, caller)
@@ -259,7 +263,8 @@ def _limits(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def member_update(request: Request, gateway: Gateway, caller: Caller) -> Response:
-    values = fields.read(await fields.body_of(request), _MEMBER_LIMITS | MEMBER | {"team_id": "name"})
+    known = _MEMBER_LIMITS | MEMBER | {"team_id": "name"}
+    values = fields.read(await fields.body_of(request), known, later=_MEMBER_LATER)
     fields.required(values, "team_id")
     desk = rows.desk(gateway, caller)
 
@@ -368,9 +373,9 @@ def _list(
     table, members = tables.teams, tables.team_members
     where = [table.c[name] == asked[name] for name in ("organization_id", "team_id") if asked.get(name)]
     if asked.get("team_alias"):
-        where.append(table.c.team_alias.contains(asked["team_alias"], autoescape=True))
+        where.append(table.c.team_alias.icontains(asked["team_alias"], autoescape=True))
     if text := asked.get("search"):
-        where.append(table.c.team_alias.contains(text, autoescape=True) | (table.c.team_id == text))
+        where.append(table.c.team_alias.icontains(text, autoescape=True) | (table.c.team_id == text))
     if asked.get("user_id"):
         where.append(
             table.c.team_id.in_(select(members.c.team_id).where(members.c.user_id == asked["user_id"]))

@@ -24,10 +24,10 @@ _OWN: Final = fields.table(
 FIELDS: Final = fields.LIMITS | _OWN
 UPDATE: Final = FIELDS | {"spend": "money"}
 NEW: Final = FIELDS | fields.table(
-    "teams:any organizations:names auto_create_key:flag key_alias:name duration:duration aliases:aliases team_id:name"
+    "teams:any organizations:names auto_create_key:flag key_alias:name duration:lifetime aliases:aliases team_id:name"
 )
 LATER: Final = keys.LATER | frozenset(
-    ("password", "organizations", "guardrails", "permissions", "allowed_routes")
+    """password organizations guardrails permissions allowed_routes key_alias duration team_id aliases""".split()
 )
 
 
@@ -48,8 +48,9 @@ def _new(connection: Connection, desk: Desk, values: dict[str, Any]) -> dict[str
         _email_is_free(connection, row["user_email"], row["user_id"])
     made = rows.create(connection, desk, "user", row)
     teams = _teams(connection, desk.caller, values)
-    for team in teams:
-        join(connection, desk, team, row["user_id"], "user")
+    for name, team in teams.items():
+        role, limit = team.get("user_role") or "user", team.get("max_budget_in_team")
+        join(connection, desk, name, row["user_id"], role, max_budget=limit)
     for organization in values.get("organizations") or ():
         rows.get(connection, "organization", organization)
         connection.execute(
@@ -60,7 +61,7 @@ def _new(connection: Connection, desk: Desk, values: dict[str, Any]) -> dict[str
                 created_at=desk.now,
             )
         )
-    shown = {**rows.shown(connection, "user", [made])[0], "teams": teams}
+    shown = {**rows.shown(connection, "user", [made])[0], "teams": list(teams)}
     if values.get("auto_create_key") is False:
         return shown
     given = ("key_alias", "duration", "aliases", "team_id")
@@ -83,28 +84,34 @@ def _may_make(connection: Connection, caller: Caller, row: Row, values: Mapping[
     rights.require(bool(values.get("organizations")) and set(values["organizations"]) <= ours, "make users")
 
 
-def _teams(connection: Connection, caller: Caller, values: Mapping[str, Any]) -> list[str]:
-    """The teams that a new user is to be in."""
-    found = values.get("teams") or []
-    if not isinstance(found, list):
-        raise BadRequestError("'teams' must be a list of team ids", param="teams")
-    names = [row.get("team_id") if isinstance(row, dict) else row for row in found]
-    if not all(isinstance(name, str) and name for name in names):
-        raise BadRequestError("'teams' must be a list of team ids", param="teams")
+def _teams(connection: Connection, caller: Caller, values: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """The teams that a new user is to be in, and what it is there."""
+    given = values.get("teams") or []
+    if not isinstance(given, list) or not all(isinstance(row, str | dict) for row in given):
+        raise BadRequestError(
+            "'teams' must be a list of team ids, or of objects with a team_id", param="teams"
+        )
+    found: dict[str, dict[str, Any]] = {}
+    for at, row in enumerate(given):
+        team = fields.read({"team_id": row} if isinstance(row, str) else row, _TEAM, place=f"teams[{at}].")
+        fields.required(team, "team_id")
+        found[team["team_id"]] = team
     if values.get("team_id"):
-        names.append(values["team_id"])
-    for name in names:
-        team = directory.find(connection, "team", str(name))
-        rights.require(rights.leads_team(connection, caller, team), "change this team")
-        if team is None:
-            raise rows.missing("team", str(name))
-    return [str(name) for name in dict.fromkeys(names)]
+        found.setdefault(values["team_id"], {})
+    for name in found:
+        known = directory.find(connection, "team", name)
+        rights.require(rights.leads_team(connection, caller, known), "change this team")
+        if known is None:
+            raise rows.missing("team", name)
+    return found
+
+
+_TEAM: Final = fields.table("team_id:name max_budget_in_team:money user_role:member_role")
 
 
 def _email_is_free(connection: Connection, email: str, user: str) -> None:
-    table = tables.users
-    where = (table.c.user_email == email, table.c.user_id != user)
-    if connection.scalar(select(table.c.user_id).where(*where)) is not None:
+    known = directory.user_by_email(connection, email)
+    if known is not None and known["user_id"] != user:
         raise BadRequestError(f"a user with user_email {email!r} exists already", param="user_email")
 
 
@@ -190,12 +197,11 @@ _KEPT: Final = ("user_id", "user_role", "blocked", "user_email")
 
 def _by_email(connection: Connection, caller: Caller, values: Mapping[str, Any]) -> str:
     fields.required(values, "user_email")
-    where = tables.users.c.user_email == values["user_email"]
-    name = connection.scalar(select(tables.users.c.user_id).where(where))
-    if name is None:
+    known = directory.user_by_email(connection, values["user_email"])
+    if known is None:
         rights.require(caller.admin, "change this user")
         raise rows.missing("user", values["user_email"])
-    return str(name)
+    return str(known["user_id"])
 
 
 async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -204,14 +210,18 @@ async def delete(request: Request, gateway: Gateway, caller: Caller) -> Response
     desk = rows.desk(gateway, caller)
 
     def work(connection: Connection) -> int:
-        for name in values["user_ids"]:
+        names = dict.fromkeys(values["user_ids"])
+        for name in names:
             rights.require(rights.leads_user(connection, caller, name), "delete users")
             rows.remove(connection, desk, "user", name)
             for key in _keys(connection, name):
                 rows.remove(connection, desk, "key", key["id"])
-            for table in (tables.team_members, tables.organization_members):
+            members = tables.team_members
+            for team in connection.scalars(select(members.c.team_id).where(members.c.user_id == name)).all():
+                rows.settle(connection, desk, ("member", f"{team}/{name}"))
+            for table in (members, tables.organization_members):
                 connection.execute(table.delete().where(table.c.user_id == name))
-        return len(values["user_ids"])
+        return len(names)
 
     return JSONResponse(await rows.work(gateway, work))
 
@@ -310,12 +320,14 @@ def _asked_for(asked: Mapping[str, str]) -> list[Any]:
     organizations = asked.get("organization_ids", "").split(",")
     inside = select(joined.c.user_id).where(joined.c.organization_id.in_(organizations))
     text = asked.get("search", "")
-    found = [column[name].contains(text, autoescape=True) for name in ("user_id", "user_email", "user_alias")]
+    found = [
+        column[name].icontains(text, autoescape=True) for name in ("user_id", "user_email", "user_alias")
+    ]
     conditions = {
         "role": column.user_role == asked.get("role"),
         "user_ids": column.user_id.in_(asked.get("user_ids", "").split(",")),
         "sso_user_ids": column.sso_user_id.in_(asked.get("sso_user_ids", "").split(",")),
-        "user_email": column.user_email.contains(asked.get("user_email", ""), autoescape=True),
+        "user_email": column.user_email.icontains(asked.get("user_email", ""), autoescape=True),
         "search": or_(*found),
         "team": column.user_id.in_(in_team),
         "organization_ids": column.user_id.in_(inside),

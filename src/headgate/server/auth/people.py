@@ -88,10 +88,9 @@ def _user(connection: Connection, principal: Principal) -> Row | None:
 
 def _new_user(connection: Connection, principal: Principal) -> Row:
     """What the token may do beyond a user's rights is the token's, and not kept. An address is one user's."""
-    email, table = principal.email, tables.users
-    if email is not None:
-        where = table.c.user_email == email
-        email = None if connection.scalar(select(table.c.user_id).where(where).limit(1)) else email
+    email = principal.email
+    if email is not None and directory.user_by_email(connection, email) is not None:
+        email = None
     return {"user_id": principal.user, "user_email": email, "user_role": USER}
 
 
@@ -146,6 +145,7 @@ async def _make(
     def job(connection: Connection) -> None:
         connection.info[changes.NOTED] = noted
         try:
+            changes.in_turn(connection)
             for kind, values in missing:
                 more = policy.new_user(callers.settings, values) if kind == "user" else {}
                 rows.create(connection, desk, kind, {**values, **more})

@@ -55,6 +55,7 @@ NOT_SUPPORTED: Final[Mapping[str, str]] = {
     "auto_rotate": "auto_rotate: it is not replaced by itself",
     "default_team_member_models": "default_team_member_models: members may use all models of the team",
     "allowed_models": "allowed_models: members may use all models of the team",
+    "default_model": "default_model: calls of a region go to the model that they ask for, or are refused",
     "temp_budget_increase": "temp_budget_increase has no effect",
     "password": "password: people log in by other ways here",
     "access_mcp_server_ids": "access_mcp_server_ids: there are no MCP servers",
@@ -286,10 +287,8 @@ CUSTOMER: Final = Kind(
     kind="customer",
     source="LiteLLM_EndUserTable",
     id="user_id",
-    columns=columns(
-        "alias:text budget_id:text default_model:text allowed_model_region:text models:texts blocked:flag"
-    ),
-    lost=("object_permission_id",),
+    columns=columns("alias:text budget_id:text allowed_model_region:text models:texts blocked:flag"),
+    lost=("object_permission_id", "default_model"),
     shown=("user_id",),
 )
 TAG: Final = Kind(
