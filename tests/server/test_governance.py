@@ -312,6 +312,12 @@ def test_sums_are_not_kept_by_what_callers_think_up(api: Api) -> None:
     assert not [row for row in rows if "made up" in row["model"]]
 
 
+def test_the_name_of_a_session_is_kept_as_far_as_indexes_take_it(api: Api) -> None:
+    assert api.call(KEY, litellm_session_id="s" * 1_000) == 200
+    (row,) = api.get(f"/spend/logs?session_id={'s' * 256}")[1]
+    assert row["session_id"] == "s" * 256
+
+
 def test_models_are_added_and_changed_while_it_runs(api: Api) -> None:
     status, body = api.post(
         "/model/new", model_name="late", litellm_params={"model": "mock/echo", "api_key": "hush"}
