@@ -184,7 +184,7 @@ def _sums(given: Sequence[Record], keys: Callable[[Record], list[tuple[str, ...]
         values = (
             one.cost or 0,
             1,
-            int(one.status >= 400),
+            int(one.status >= 400 or one.error is not None),
             one.input_tokens,
             one.output_tokens,
             *(tokens.get(kind, 0) for kind in ("cache_read", "cache_write", "reasoning")),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import func, select
+from sqlalchemy import func, not_, or_, select
 from sqlalchemy.engine import Connection, RowMapping
 
 from headgate.errors import BadRequestError
@@ -99,6 +99,8 @@ SORTS: Final[Mapping[str, Any]] = {
     "request_duration_ms": calls.c.ended - calls.c.started,
     "model": calls.c.model,
 }
+_FAILED: Final = or_(calls.c.status >= 400, calls.c.error.is_not(None))
+"""A stream that broke had begun with 200."""
 _LIGHT: Final = [column for column in calls.columns if column.name not in ("request", "response")]
 
 
@@ -122,7 +124,7 @@ def single_calls(
     if end is not None:
         conditions.append(calls.c.started < end)
     if failed is not None:
-        conditions.append(calls.c.status >= 400 if failed else calls.c.status < 400)
+        conditions.append(_FAILED if failed else not_(_FAILED))
     total = connection.scalar(select(func.count()).select_from(calls).where(*conditions)) or 0
     columns = list(calls.columns) if bodies else _LIGHT
     statement = (

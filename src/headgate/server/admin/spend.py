@@ -140,7 +140,8 @@ def _call(row: Mapping[str, Any]) -> dict[str, Any]:
     """A record in LiteLLM's words, ours beside them."""
     tokens_of = row["tokens"] or {}
     metadata = row["metadata"] if isinstance(row["metadata"], dict) else {}
-    if row["status"] >= 400:
+    failed = row["status"] >= 400 or row["error"] is not None
+    if failed:
         wrong = {"error_class": row["error"], "error_code": str(row["status"])}
         metadata = {**metadata, "status": "failure", "error_information": wrong}
     more = {
@@ -173,7 +174,7 @@ def _call(row: Mapping[str, Any]) -> dict[str, Any]:
         "request_tags": row["tags"] or [],
         "requester_ip_address": row["client"],
         "session_id": row["session"],
-        "status": "failure" if row["status"] >= 400 else "success",
+        "status": "failure" if failed else "success",
         "status_code": row["status"],
         "dialect": row["dialect"],
         "cache_hit": row["cache"],
