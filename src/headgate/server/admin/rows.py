@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
-from headgate.money import dollars
+from headgate.money import UNITS
 from headgate.server.callers import Caller
 from headgate.server.config.schema import LitellmSettings
 from headgate.server.gateway import Gateway
@@ -276,7 +276,8 @@ def plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(amount: int | None) -> float | None:
-    return None if amount is None else float(dollars(amount))
+    """In dollars: the nearest there is."""
+    return None if amount is None else amount / UNITS
 
 
 def spend_of(limits: Mapping[str, Any], spent: tuple[int, int, float] | None, now: float) -> dict[str, Any]:
