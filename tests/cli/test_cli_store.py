@@ -176,6 +176,21 @@ def test_a_customer_s_name_is_no_formula(database: Database) -> None:
     assert result.output.splitlines()[1].startswith("'=1+1,,1,1,0,")
 
 
+def test_a_name_does_nothing_to_the_terminal(database: Database) -> None:
+    names = ("\x1b[2Jgone", "two\nlines", "客户", "plain")
+    given = [call(number, customer=name, cost=UNITS) for number, name in enumerate(names)]
+    database.write(lambda c: ledger.book(c, given))
+    _, _, *rows, _ = lines(run("spend", "--by", "customer", DATABASE_URL=url_of(database)))
+    assert sorted(row.split("$")[0].strip() for row in rows) == [
+        "plain",
+        "two\N{REPLACEMENT CHARACTER}lines",
+        "客户",
+        "\N{REPLACEMENT CHARACTER}[2Jgone",
+    ]
+    ends = {row.index("$") + 2 * ("客户" in row) for row in rows}
+    assert len(ends) == 1, "letters that take two columns push nothing aside"
+
+
 def test_spend_says_how_many_rows_it_left_out_and_sums_them_all(filled: Database) -> None:
     *_, total, more = lines(run("spend", "--by", "team", "--limit", "1", DATABASE_URL=url_of(filled)))
     assert total.split()[:3] == ["total", "$1,235.07", "4"]
