@@ -288,7 +288,9 @@ def test_every_change_is_in_the_audit_log(api: Api) -> None:
     api.made("/key/update", key=key["key"], max_budget=2)
     rows = api.get(f"/audit?object_id={key['id']}")[1]["audit_logs"]
     assert [row["action"] for row in rows] == ["updated", "created"]
-    assert rows[0]["before_value"]["max_budget"] != rows[0]["updated_values"]["max_budget"]
+    assert (rows[0]["before_value"]["max_budget"], rows[0]["updated_values"]["max_budget"]) == (1, 2)
+    assert rows[0]["before_value"]["updated_at"] == rows[1]["updated_values"]["updated_at"]
+    assert str(rows[0]["before_value"]["updated_at"]).endswith("Z")
     assert key["key"] not in json.dumps(rows)
 
 
