@@ -226,6 +226,11 @@ def test_nothing_found_says_so(database: Database, form: str, printed: str) -> N
     assert (result.exit_code, result.output) == (0, printed)
 
 
+def test_days_that_are_not_in_order_are_told(database: Database) -> None:
+    result = run("spend", "--since", "2026-11-21", "--until", "20261101", DATABASE_URL=url_of(database))
+    assert (result.exit_code, result.stderr) == (2, "--since 2026-11-21 is after --until 2026-11-01\n")
+
+
 def test_nothing_found_for_tags_says_what_is_missing(database: Database) -> None:
     assert "(UTC) with a tag.\n" in run("spend", "--by", "tag", DATABASE_URL=url_of(database)).output
 
