@@ -18,8 +18,8 @@ from headgate.store.directory import Row
 _logger = logging.getLogger("headgate")
 Swap = Callable[[Snapshot], None]
 Stamp = tuple[int, int, int] | None
-"""What changes with a file: its time, its length, and which one it is, since a copy may keep the time of its model.
-None for one that can't be looked at."""
+"""What changes with a file: its time, its length, and when it came to its place, since a copy may keep the time of
+its model; not the inode's number, which some mounts make up anew. None for a file that can't be looked at."""
 
 
 class Reloader:
@@ -129,4 +129,4 @@ def _stamp(path: Path) -> Stamp:
         status = path.stat()
     except OSError:  # reading it will say why
         return None
-    return status.st_mtime_ns, status.st_size, status.st_ino
+    return status.st_mtime_ns, status.st_size, status.st_ctime_ns
