@@ -18,10 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from sqlalchemy import func, select, text
 from sqlalchemy.engine import Connection
 
 from headgate.money import dollars
+from headgate.server.admin import spend
 from headgate.store import migrations, reports, tables
 from headgate.store.database import Database, connect, embedded
 from headgate.store.totals import day
@@ -146,6 +148,13 @@ def works() -> dict[str, Work]:
         given = {"start": day(NOW - days * 86_400), "end": day(NOW), "where": where, "limit": 100}
         return partial(reports.sums, by=by, **given)
 
+    def report(by: str, **asked: str) -> Work:
+        """As the page does it, until its body is there."""
+        start, end = day(month), day(NOW)
+        return lambda connection: msgspec.json.encode(
+            spend.report_rows(connection, by, start, end, {}, asked)
+        )
+
     return {
         "page, no filter": page({}),
         "page, no filter, the 50th": page({}, number=50),
@@ -172,6 +181,12 @@ def works() -> dict[str, Work]:
         "sums by day of a user": sums("day", user=["user-1"]),
         "sums by customer, 30 days": sums("customer"),
         "sums by day of a customer": sums("day", customer=["customer-3"]),
+        "report by model, 30 days": report("model"),
+        "report by provider, 30 days": report("provider"),
+        "report by user, 30 days": report("user"),
+        "report by team, 30 days, for a spreadsheet": report("team", format="csv"),
+        "report by team, 30 days, by key and model": report("team"),
+        "report by key, 30 days, by model": report("key"),
     }
 
 

@@ -113,6 +113,7 @@ def test_no_answer_and_no_table_has_a_secret(api: Api, made: str) -> None:
     assert database is not None
     kept = database.read(lambda c: [list(c.execute(select(t))) for t in (tables.credentials, tables.audit)])
     assert SECRET not in json.dumps([found, audit]) + str(kept)
+    assert {row["updated_values"]["credential_values"] for row in audit[:2]} == {"***"}, "nor its seal"
 
 
 def test_all_are_listed_with_where_they_are_from(api: Api, made: str) -> None:

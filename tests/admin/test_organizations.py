@@ -117,3 +117,25 @@ def test_what_nobody_knows(api: Api) -> None:
     ):
         assert api.ask(method, path, body)[0] == 404
     assert api.look("/organization/info")[1]["error"]["param"] == "organization_id"
+
+
+def test_the_audit_log_has_the_role_of_a_member_before_and_after(api: Api) -> None:
+    api.made("/organization/new", organization_id="watched")
+    member = {"organization_id": "watched", "user_id": "moved"}
+    api.made(
+        "/organization/member_add",
+        organization_id="watched",
+        member={"user_id": "moved", "role": "internal_user"},
+    )
+    api.done("PATCH", "/organization/member_update", {**member, "role": "org_admin"})
+    api.done("DELETE", "/organization/member_delete", member)
+    rows = api.get("/audit", object_id="watched/moved")["audit_logs"]
+    told = {
+        row["action"]: [(row[name] or {}).get("user_role") for name in ("before_value", "updated_values")]
+        for row in rows
+    }
+    assert told == {
+        "created": [None, "internal_user"],
+        "updated": ["internal_user", "org_admin"],
+        "deleted": ["org_admin", None],
+    }

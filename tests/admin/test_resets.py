@@ -114,3 +114,14 @@ def test_it_is_audited_and_outlives_a_restart(tmp_path: Path) -> None:
         api = Api(server)
         assert _spent(api, key) == (0.0, 0.002)
         assert [api.call(key) for _ in range(2)] == [200, 422]
+
+
+def test_what_is_deleted_keeps_its_name_in_the_audit_log(tmp_path: Path) -> None:
+    with running(CONFIG, tmp_path) as server:
+        api = Api(server)
+        api.made("/team/new", team_id="gone")
+        assert api.call(api.key(team_id="gone")) == 200
+        api.made("/team/delete", team_ids=["gone"])
+        api.made("/global/spend/reset")
+        (row, *_) = [row for row in api.get("/audit")["audit_logs"] if row["table_name"] == "team"]
+        assert (row["object_id"], row["before_value"]) == ("gone", {"spend": 0.002})

@@ -193,6 +193,24 @@ def test_days_are_summarised(api: Api, keys: dict[str, str]) -> None:
     assert without_nobody(by_model) == without_nobody(spent(lambda call: call.model))
     (row,) = api.get("/spend/logs", start_date=TODAY, user_id="bert")
     assert exact(row["spend"]) == spent(user_of)["bert"]
+    (row,) = api.get("/spend/logs", start_date=TODAY, organization_id="org", model_group="odd")
+    assert (row["models"].keys(), row["users"].keys()) == ({"odd"}, {"anna"})
+
+
+@pytest.mark.parametrize("name", ["end_user", "model", "model_id", "session_id"])
+def test_days_are_not_summarised_by_what_they_are_not_kept_by(
+    api: Api, keys: dict[str, str], name: str
+) -> None:
+    status, found = api.look("/spend/logs", start_date=TODAY, **{name: "acme"})
+    assert (status, found["error"]["param"]) == (400, name)
+    assert "summarize=false" in found["error"]["message"]
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d", "%Y%m%d", "%G-W%V-%u"])
+def test_the_last_day_is_in_it_however_it_is_written(api: Api, keys: dict[str, str], form: str) -> None:
+    today = datetime.now(UTC).strftime(form)
+    assert api.get("/spend/logs/v2", start_date=today, end_date=today)["total"] == len(CALLS)
+    assert api.get("/spend/logs/v2", end_date=today + "T00:00")["total"] == 0
 
 
 @pytest.mark.parametrize(
@@ -348,6 +366,8 @@ def test_what_is_shown_with_a_thing_is_what_it_has_spent(api: Api, keys: dict[st
         ("/spend/logs/v2", {}),
         ("/global/spend/report", {"group_by": "model"}),
         ("/global/spend/report", {"group_by": "team"}),
+        ("/global/spend/report", {"group_by": "key"}),
+        ("/team/spend/report", {}),
         ("/global/spend/keys", {}),
         ("/spend/keys", {}),
     ],
@@ -358,7 +378,7 @@ def test_a_table_for_a_spreadsheet_has_the_same_numbers(
     text = api.get(path, **asked, format="csv").decode()
     rows = list(csv.DictReader(io.StringIO(text)))
     assert sum((Decimal(row["spend"]) for row in rows), Decimal(0)) == TOTAL
-    assert "{'" not in text
+    assert "report" not in path or not set("{[") & set(text), "no cell is a document"
     assert api.look(path, **asked, format="xml")[0] == 400
 
 

@@ -176,6 +176,21 @@ def test_a_customer_s_name_is_no_formula(database: Database) -> None:
     assert result.output.splitlines()[1].startswith("'=1+1,,1,1,0,")
 
 
+def test_a_name_does_nothing_to_the_terminal(database: Database) -> None:
+    names = ("\x1b[2Jgone", "two\nlines", "客户", "plain")
+    given = [call(number, customer=name, cost=UNITS) for number, name in enumerate(names)]
+    database.write(lambda c: ledger.book(c, given))
+    _, _, *rows, _ = lines(run("spend", "--by", "customer", DATABASE_URL=url_of(database)))
+    assert sorted(row.split("$")[0].strip() for row in rows) == [
+        "plain",
+        "two\N{REPLACEMENT CHARACTER}lines",
+        "客户",
+        "\N{REPLACEMENT CHARACTER}[2Jgone",
+    ]
+    ends = {row.index("$") + 2 * ("客户" in row) for row in rows}
+    assert len(ends) == 1, "letters that take two columns push nothing aside"
+
+
 def test_spend_says_how_many_rows_it_left_out_and_sums_them_all(filled: Database) -> None:
     *_, total, more = lines(run("spend", "--by", "team", "--limit", "1", DATABASE_URL=url_of(filled)))
     assert total.split()[:3] == ["total", "$1,235.07", "4"]
@@ -209,6 +224,11 @@ def test_money_has_as_many_digits_as_the_least_needs(database: Database, least: 
 def test_nothing_found_says_so(database: Database, form: str, printed: str) -> None:
     result = run("spend", "--format", form, DATABASE_URL=url_of(database))
     assert (result.exit_code, result.output) == (0, printed)
+
+
+def test_days_that_are_not_in_order_are_told(database: Database) -> None:
+    result = run("spend", "--since", "2026-11-21", "--until", "20261101", DATABASE_URL=url_of(database))
+    assert (result.exit_code, result.stderr) == (2, "--since 2026-11-21 is after --until 2026-11-01\n")
 
 
 def test_nothing_found_for_tags_says_what_is_missing(database: Database) -> None:

@@ -13,6 +13,7 @@ from headgate.store.tables import calls
 from servers import KEY, RunningGateway, Upstream, running
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n\r\n"
+STATUSES = ("failure", "success")
 USAGE = {"prompt_tokens": 7, "completion_tokens": 40, "total_tokens": 47}
 
 
@@ -118,6 +119,19 @@ def test_draining_ends_at_its_bound_of_time(upstream: Upstream, tmp_path: Path) 
         leave_early(gateway)
         assert booked(gateway)["usage_from"] == "estimated"
         paused.released.set()
+
+
+def test_a_stream_that_broke_has_failed_though_it_began_well(upstream: Upstream, tmp_path: Path) -> None:
+    upstream.script = lambda body: [HEAD + chunk(), chunk()]
+    with running(config(upstream), tmp_path) as gateway:
+        asked = {"model": "m", "stream": True, "messages": [{"role": "user", "content": "Hi"}]}
+        assert gateway.request("/v1/chat/completions", asked)[0] == 200
+        row = booked(gateway)
+        assert (row["status_code"], row["status"], row["error"]) == (200, "failure", "APIConnectionError")
+        found = [json.loads(gateway.request(f"/spend/logs/v2?status_filter={name}")[2]) for name in STATUSES]
+        assert [page["total"] for page in found] == [1, 0]
+        (day,) = json.loads(gateway.request("/global/spend/report?group_by=day")[2])
+        assert (day["calls"], day["failed"]) == (1, 1)
 
 
 def test_a_stream_that_is_read_to_its_end_is_booked_before_its_last_byte(

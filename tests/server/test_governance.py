@@ -297,7 +297,9 @@ def test_every_change_is_in_the_audit_log(api: Api) -> None:
     api.made("/key/update", key=key["key"], max_budget=2)
     rows = api.get(f"/audit?object_id={key['id']}")[1]["audit_logs"]
     assert [row["action"] for row in rows] == ["updated", "created"]
-    assert rows[0]["before_value"]["max_budget"] != rows[0]["updated_values"]["max_budget"]
+    assert (rows[0]["before_value"]["max_budget"], rows[0]["updated_values"]["max_budget"]) == (1, 2)
+    assert rows[0]["before_value"]["updated_at"] == rows[1]["updated_values"]["updated_at"]
+    assert str(rows[0]["before_value"]["updated_at"]).endswith("Z")
     assert key["key"] not in json.dumps(rows)
 
 
@@ -319,6 +321,12 @@ def test_sums_are_not_kept_by_what_callers_think_up(api: Api) -> None:
     assert {api.call(key, f"made up {number}") for number in range(3)} == {404}
     rows = api.get("/global/spend/report?group_by=model")[1]
     assert not [row for row in rows if "made up" in row["model"]]
+
+
+def test_the_name_of_a_session_is_kept_as_far_as_indexes_take_it(api: Api) -> None:
+    assert api.call(KEY, litellm_session_id="s" * 1_000) == 200
+    (row,) = api.get(f"/spend/logs?session_id={'s' * 256}")[1]
+    assert row["session_id"] == "s" * 256
 
 
 def test_models_are_added_and_changed_while_it_runs(api: Api) -> None:

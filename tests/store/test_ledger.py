@@ -1,6 +1,7 @@
 """The ledger: each call once, sums that are the sums of the records to the last digit, periods that begin anew."""
 
 import math
+import random
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -123,22 +124,25 @@ def test_sums_alone_are_kept_where_no_rows_are_wanted(database: Database) -> Non
     assert len(_days(database, tables.daily)) == 1
 
 
+LONG = random.Random(1).randbytes(10_000).hex()
+"""No index takes it, however it is compressed."""
 TOO_MUCH = record(4, input_tokens=2**70, cost=2**70)
 ODD = [
     record(2, model="a\0b", customer="c\0d", tags=("x\0",), metadata={"k\0": "v\0"}),
     record(3, metadata=msgspec.Raw(b'{"a": "\xff\xfe"}')),
     TOO_MUCH,
     record(5, model_group="m" * 100_000, upstream_model="\U0001f600" * 10_000, provider="p"),
+    record(6, session=LONG, customer=LONG),
 ]
 
 
 def test_what_a_database_does_not_take_is_mended_and_the_others_are_booked_as_they_are(
     database: Database,
 ) -> None:
-    given = [record(1), *ODD, record(6)]
+    given = [record(1), *ODD, record(7)]
     refused: list[Record] = []
     paid = database.write(lambda c: book_segment(c, "s", given, refused=refused))
-    assert _ids(database) >= {"call-1", "call-2", "call-4", "call-5", "call-6"}
+    assert _ids(database) >= {"call-1", "call-2", "call-4", "call-5", "call-6", "call-7"}
     assert paid[GLOBAL] == _spent(database)[GLOBAL][1]
     assert [odd.id for odd in refused] in ([], ["call-3"])
     assert database.write(lambda c: book_segment(c, "s", given, refused=refused)) == {}
@@ -180,7 +184,7 @@ def _sums(given: Sequence[Record], keys: Callable[[Record], list[tuple[str, ...]
         values = (
             one.cost or 0,
             1,
-            int(one.status >= 400),
+            int(one.status >= 400 or one.error is not None),
             one.input_tokens,
             one.output_tokens,
             *(tokens.get(kind, 0) for kind in ("cache_read", "cache_write", "reasoning")),

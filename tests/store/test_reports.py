@@ -71,7 +71,7 @@ def test_pages_hold_what_was_asked_for_newest_first(
         if all(getattr(one, FILTERS[name].name) in values for name, values in where.items())
         and (start is None or one.started >= start)
         and (end is None or one.started < end)
-        and (failed is None or (one.status >= 400) is failed)
+        and (failed is None or (one.status >= 400 or one.error is not None) is failed)
     ]
     expected.sort(key=lambda one: (one.started, one.id), reverse=True)
     assert [row["id"] for row in found] == [one.id for one in expected]

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, DBAPIError
 from headgate.cli import table
 from headgate.errors import ConflictError, HeadgateError
 from headgate.server.config import load
-from headgate.server.config.report import ConfigError, render
+from headgate.server.config.report import ConfigError, printable, render
 from headgate.server.config.settings import StartSettings, start_settings
 from headgate.store import litellm, migrations
 from headgate.store.crypto import Vault
@@ -152,7 +152,8 @@ def _show(report: Report, name: str, dry: bool) -> None:
     if report.notes:
         click.echo("\nNot brought, or not all of it:")
     for note in report.notes:
-        who = ", ".join(note.examples) + (", …" if 0 < len(note.examples) < note.count else "")
+        names = (printable(name) for name in note.examples)  # some are what LiteLLM's clients have sent
+        who = ", ".join(names) + (", …" if 0 < len(note.examples) < note.count else "")
         click.echo(f"  {note.count:,} {note.what}: {note.reason}" + (f" ({who})" if who else ""))
     sealed = sum(line.brought + line.unchanged for line in report.lines if line.what in _SEALED)
     if sealed and not dry:

@@ -44,6 +44,9 @@ def show(given: Mapping[str, Any], env: Mapping[str, str]) -> int:
     except ValueError as error:
         click.echo(str(error), err=True)
         return 2
+    if start > end:
+        click.echo(f"--since {start} is after --until {end}", err=True)
+        return 2
     return db.run(lambda database: _show(database, given, start, end), given, env, make=False)
 
 

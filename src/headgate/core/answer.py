@@ -7,7 +7,7 @@ whole of a stream. A stream that breaks ends with an error event in the client's
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 from headgate.core.breaks import OnBreak
-from headgate.core.call import Call
+from headgate.core.call import TEXTS, Call
 from headgate.core.deployment import Deployment
 from headgate.core.filters import Continuation, Filter, Passage, Translation
 from headgate.core.partial import charged
@@ -90,12 +90,16 @@ class Answer:
             if glance.error is not None:
                 raise glance.error
             call.usage, call.upstream_model = glance.usage, glance.model
+            uncounted = glance.usage is None
             self.body = raw
         else:
             reply = free_tools.read_reply(dialect, raw, self.prepared.echo)
+            uncounted = reply.usage is None
             reply.usage = reply.usage or counted(self._incoming, self.deployment)
             call.usage, call.upstream_model = reply.usage, reply.model
             self.body = call.dialect.write_reply(reply, self.frame)
+        if uncounted:
+            self._weigh(raw)
         settle(call, self.deployment)
 
     async def open(self, on_break: OnBreak) -> None:
@@ -332,6 +336,11 @@ class Answer:
             return Continuation(self)
         return Translation(self) if self.prepared.path is TRANSLATE else Passage(self)
 
+    def _weigh(self, raw: bytes) -> None:
+        """A whole text that nobody counted is estimated as a stream would be: by its size."""
+        if self.call.operation in TEXTS:
+            self.call.pieces, self.call.body_bytes = 1, len(raw)
+
     async def _take_as_stream(self) -> None:
         raw = await self._incoming.read(LIMIT)
         dialect, call = self.prepared.route.dialect, self.call
@@ -352,6 +361,8 @@ class Answer:
             raise error
         reply = free_tools.read_reply(dialect, raw, self.prepared.echo)
         call.usage, call.upstream_model = reply.usage, reply.model
+        if reply.usage is None:
+            self._weigh(raw)
         events = fold.unfold(reply)
         if call.said:
             self.body = Continuation(self).write(events)

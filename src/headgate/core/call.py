@@ -44,6 +44,8 @@ Operation: TypeAlias = Literal[
 
 
 PICTURES: Final[frozenset[Operation]] = frozenset(("images", "image_edits", "image_variations"))
+TEXTS: Final[frozenset[Operation]] = frozenset(("chat", "completions", "fim"))
+"""Operations whose answer is a text of tokens that cost, as soon as it is there: a response may be made later."""
 
 
 class Leg(NamedTuple):

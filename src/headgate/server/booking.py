@@ -140,7 +140,7 @@ class Booking:
         if self.customer:
             self.customer = self.customer[:MAX_NAME]
         if self.session is None and "litellm_session_id" in envelope:
-            self.session = text_of(envelope, "litellm_session_id")
+            self.session = (text_of(envelope, "litellm_session_id") or "")[:MAX_NAME] or None
 
     def _read_headers(self, headers: Lines) -> None:
         first = {name: headers[name].decode("utf-8", "replace") for name in _READ if name in headers}

@@ -3,10 +3,10 @@ refused as a whole, and the old one goes on."""
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from headgate.errors import BadRequestError, HeadgateError
+from headgate.errors import BadRequestError, HeadgateError, ServiceUnavailableError
 from headgate.server import stored
 from headgate.server.config.report import ConfigError
 from headgate.server.config.schema import Config
@@ -17,6 +17,9 @@ from headgate.store.directory import Row
 
 _logger = logging.getLogger("headgate")
 Swap = Callable[[Snapshot], None]
+Stamp = tuple[int, int, int] | None
+"""What changes with a file: its time, its length, and when it came to its place, since a copy may keep the time of
+its model; not the inode's number, which some mounts make up anew. None for a file that can't be looked at."""
 
 
 class Reloader:
@@ -40,7 +43,8 @@ class Reloader:
         self._database = database
         self._make = make
         self._lock = asyncio.Lock()
-        self._seen = self._stamp()
+        self._seen = _stamps(config.files)
+        self._waits = False
 
     @property
     def file(self) -> Config:
@@ -75,33 +79,54 @@ class Reloader:
         async with self._lock:
             before = self._config
             if file and self.read is not None:
-                self._seen = self._stamp()
-                self._config = await asyncio.to_thread(self.read)
+                self._config = await self._read(self.read)
             try:
                 self.swap(await asyncio.to_thread(self.build))
             except BaseException:
                 self._config = before
                 raise
 
+    async def _read(self, read: Callable[[], Config]) -> Config:
+        """What is looked at from now on are its files; where it is refused, those that it would have had, too: the
+        fault may be mended in any of them. Raises ConfigError."""
+        known, files = _stamps(self._seen), self._config.files
+        try:
+            made = await asyncio.to_thread(read)
+            files = made.files
+        except ConfigError as error:
+            files = (*files, *error.files)
+            raise
+        finally:
+            self._seen = _stamps(files) | {name: stamp for name, stamp in known.items() if name in files}
+        return made
+
     async def watch(self) -> None:
         """Reloads where a file has changed, and says what came of it."""
-        if self.read is not None and self._stamp() != self._seen:
+        if self.read is not None and (self._waits or _stamps(self._seen) != self._seen):
             await self.try_reload()
 
     async def try_reload(self) -> None:
+        waited, self._waits = self._waits, False
         try:
             await self.reload()
             _logger.warning("the configuration was read anew")
+        except ServiceUnavailableError as error:
+            self._waits = True
+            if not waited:
+                _logger.error("the new configuration waits, the old one goes on: %s", error.message)
         except ConfigError as error:
             _logger.error("the new configuration is refused, the old one goes on:\n%s", error)
         except HeadgateError as error:
             _logger.error("the new configuration is refused, the old one goes on: %s", error.message)
 
-    def _stamp(self) -> dict[str, tuple[int, int]]:
-        found = {}
-        for name in self._config.files:
-            path = Path(name)
-            if path.exists():
-                status = path.stat()
-                found[name] = (status.st_mtime_ns, status.st_size)
-        return found
+
+def _stamps(files: Iterable[str]) -> dict[str, Stamp]:
+    return {name: _stamp(Path(name)) for name in files}
+
+
+def _stamp(path: Path) -> Stamp:
+    try:
+        status = path.stat()
+    except OSError:  # reading it will say why
+        return None
+    return status.st_mtime_ns, status.st_size, status.st_ctime_ns

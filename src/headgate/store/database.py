@@ -71,7 +71,7 @@ class Database:
         try:
             yield
         except (OperationalError, PoolTimeout) as error:
-            if _too_much(error):
+            if too_much(error):
                 raise DataError(error.statement, error.params, error.orig or error) from None
             raise _unreachable(self.name, error) from None
         except DBAPIError as error:  # DatabaseError itself: a file that is damaged or no database
@@ -197,8 +197,9 @@ def _single(query: Mapping[str, Any], name: str) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _too_much(error: Exception) -> TypeGuard[OperationalError]:
-    """PostgreSQL's class 54: a value is over one of its limits. The server itself is well."""
+def too_much(error: Exception) -> TypeGuard[OperationalError]:
+    """PostgreSQL's class 54: a value is over one of its limits. The server itself is well. Who catches errors within
+    a transaction gets it as the driver raises it, and asks here."""
     return str(getattr(getattr(error, "orig", None), "sqlstate", "")).startswith("54")
 
 

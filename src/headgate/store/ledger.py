@@ -18,6 +18,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
 from headgate.money import dollars
 from headgate.record import Record
 from headgate.store import leases, totals
+from headgate.store.database import too_much
 from headgate.store.tables import calls, segments
 from headgate.store.totals import GLOBAL, Scope, day, roll, spent
 
@@ -57,6 +58,8 @@ WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
 """What a database, or its driver, raises for a value that it does not take."""
 _MOST: Final = 2**53
 """No call has more tokens, or costs more."""
+MAX_NAME: Final = 256
+"""Characters of a name that every index takes."""
 AT_ONCE: Final = 256
 _SIZES: Final = (AT_ONCE, 32, 4, 1)
 """Rows of a statement: few sizes, so that each is prepared once."""
@@ -139,7 +142,9 @@ def _add_each(connection: Connection, records: Sequence[Record], rows: bool, ref
     try:
         with connection.begin_nested():
             return _add(connection, records, rows)
-    except WRONG:
+    except Exception as error:
+        if not _is_refused(error):
+            raise
         if len(records) > 1:
             middle = len(records) // 2
             paid = _add_each(connection, records[:middle], rows, refused)
@@ -151,9 +156,16 @@ def _add_each(connection: Connection, records: Sequence[Record], rows: bool, ref
     try:
         with connection.begin_nested():
             return _add(connection, [mended(records[0])], rows)
-    except WRONG:
+    except Exception as error:
+        if not _is_refused(error):
+            raise
         refused.append(records[0])
         return {}
+
+
+def _is_refused(error: Exception) -> bool:
+    """Whether it is a value's fault, and the database is well."""
+    return isinstance(error, WRONG) or too_much(error)
 
 
 def _known(connection: Connection, ids: Sequence[str]) -> set[str]:
@@ -221,9 +233,15 @@ def _insert(connection: Connection, into: str, rows: Sequence[tuple[Any, ...]]) 
 
 
 def mended(record: Record) -> Record:
-    """The same call with what a database may refuse: no zero in a text, no number beyond 63 bits."""
+    """The same call without what a database may refuse: no zero in a text, no number beyond 63 bits, no name that is
+    too long for an index."""
     values = {name: _mended(getattr(record, name)) for name in _NAMES}
-    return Record(**values)
+    short = {
+        name: value[:MAX_NAME]
+        for name, value in values.items()
+        if isinstance(value, str) and name not in _JSON
+    }
+    return Record(**values | short)
 
 
 def _mended(value: Any) -> Any:

@@ -1,13 +1,24 @@
 """The column type of money: whole units in memory and in SQLite, NUMERIC in PostgreSQL."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import BigInteger, Numeric
+from sqlalchemy import BigInteger, Numeric, Table
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
 
-from headgate.money import DIGITS, dollars, units
+from headgate.money import DIGITS, UNITS, dollars, units
+
+
+def in_dollars(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row for people to read: its money as numbers."""
+    return {
+        name: value / UNITS
+        if value is not None and name in table.c and isinstance(table.c[name].type, Money)
+        else value
+        for name, value in row.items()
+    }
 
 
 class Money(TypeDecorator[int]):

@@ -175,7 +175,7 @@ def _counts(group: Sequence["Record"]) -> list[int]:
     parts = [record.tokens for record in group if record.tokens]
     return [
         len(group),
-        sum([record.status >= 400 for record in group]),
+        sum([record.status >= 400 or record.error is not None for record in group]),
         sum([record.input_tokens for record in group]),
         sum([record.output_tokens for record in group]),
         *(sum(part.get(name, 0) for part in parts) for name in ("cache_read", "cache_write", "reasoning")),

@@ -1,21 +1,22 @@
 """LiteLLM's daily activity: the sums of each day with a breakdown by model, provider, key and whose it is."""
 
 from collections.abc import Mapping, Sequence
+from operator import add, itemgetter
 from typing import Any, Final
 
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
-from headgate.money import dollars
 from headgate.server.admin import fields, rows
-from headgate.server.admin.spend import days, key_id, narrowed
+from headgate.server.admin.spend import days, key_id, narrowed, shown
 from headgate.server.callers import Caller
 from headgate.server.gateway import Gateway
 from headgate.store import reports, tables
 from headgate.store.totals import parts
 
+_values: Final = itemgetter(*tables.sums)
 _PAGING: Final = ("page", "page_size")
 MOST_DAYS: Final = 400_000
 """More than there are between the first and the last date that is taken."""
@@ -45,7 +46,7 @@ def activity(by: str, parameter: str, *, whole: bool = False) -> Any:
             left = [row for row in found if row[by] not in excluded or not row[by]]
             return _activity(left, by, _keys(connection, left), number, size)
 
-        return JSONResponse(await rows.look(gateway, work))
+        return shown(await rows.look(gateway, work))
 
     return page
 
@@ -60,9 +61,10 @@ def _activity(
     found_days: dict[str, dict[str, Any]] = {}
     whole = _Metrics()
     for row in found:
-        whole.add(row)
+        values = _values(row)
+        whole.add(values)
         one = found_days.setdefault(row["day"], {"metrics": _Metrics(), "breakdown": {p: {} for p in _PARTS}})
-        one["metrics"].add(row)
+        one["metrics"].add(values)
         for part, value in (
             ("models", row["model"]),
             ("model_groups", row["model"]),
@@ -70,7 +72,7 @@ def _activity(
             ("api_keys", row["key"]),
             ("entities", row[by]),
         ):
-            one["breakdown"][part].setdefault(value, _Metrics()).add(row)
+            one["breakdown"][part].setdefault(value, _Metrics()).add(values)
     dates = sorted(found_days, reverse=True)
     results = [
         {
@@ -112,16 +114,16 @@ class _Metrics:
     """LiteLLM's names for the sums."""
 
     def __init__(self) -> None:
-        self._sums = dict.fromkeys(tables.sums, 0)
+        self._sums = [0] * len(tables.sums)
 
-    def add(self, row: Mapping[str, Any]) -> None:
-        for name in tables.sums:
-            self._sums[name] += row[name]
+    def add(self, values: Sequence[int]) -> None:
+        """In the order of `tables.sums`."""
+        self._sums = [*map(add, self._sums, values)]
 
     def shown(self) -> dict[str, Any]:
-        sums = self._sums
+        sums = dict(zip(tables.sums, self._sums, strict=True))
         return {
-            "spend": float(dollars(sums["spend"])),
+            "spend": rows.number(sums["spend"]),
             "prompt_tokens": sums["input_tokens"],
             "completion_tokens": sums["output_tokens"],
             "cache_read_input_tokens": sums["cache_read_tokens"],

@@ -21,7 +21,7 @@ from headgate.server.gateway import Gateway
 from headgate.server.reload import Reloader
 from headgate.store.directory import Row
 
-MASK: Final = "***"
+MASK: Final = rows.HIDDEN
 _GIVEN: Final = fields.table(
     """credential_name:name display_name:text credential_info:mapping credential_values:mapping model_id:name"""
 )

@@ -193,10 +193,11 @@ def _add(connection: Connection, desk: Desk, name: str, member: Mapping[str, Any
     elif not caller.admin:
         rights.require(rights.leads_user(connection, caller, user), "change members there")
     table = tables.organization_members
-    known = connection.execute(table.delete().where(*_where(name, user))).rowcount
+    before = connection.scalar(select(table.c.user_role).where(*_where(name, user)))
+    connection.execute(table.delete().where(*_where(name, user)))
     row = {"organization_id": name, "user_id": user, "user_role": role, "created_at": desk.now}
     connection.execute(table.insert().values(**row))
-    _record(connection, desk, "updated" if known else "created", name, user, role)
+    _record(connection, desk, name, user, before, role)
     return str(user)
 
 
@@ -213,11 +214,15 @@ def _where(name: str, user: str | None) -> tuple[Any, Any]:
     return table.c.organization_id == name, table.c.user_id == user
 
 
-def _record(connection: Connection, desk: Desk, action: str, name: str, user: str, role: str) -> None:
-    """The audit log; what the user may do has changed."""
-    row = {"id": f"{name}/{user}", "user_role": role}
-    before, after = (row, None) if action == "deleted" else (None, row)
-    rows.record(connection, desk, action, "organization_member", before, after)
+def _record(
+    connection: Connection, desk: Desk, name: str, user: str, before: str | None, after: str | None
+) -> None:
+    """The audit log, with the roles before and after; what the user may do has changed."""
+    was, now = (
+        None if role is None else {"id": f"{name}/{user}", "user_role": role} for role in (before, after)
+    )
+    action = "created" if was is None else "deleted" if now is None else "updated"
+    rows.record(connection, desk, action, "organization_member", was, now)
     changes.note(connection, "user", user)
 
 
@@ -231,7 +236,7 @@ async def member_update(request: Request, gateway: Gateway, caller: Caller) -> R
         rights.require(caller.admin or role in (known, *rights.PLAIN), "change members there")
         statement = tables.organization_members.update().where(*_where(name, user))
         connection.execute(statement.values(user_role=role))
-        _record(connection, desk, "updated", name, user, role)
+        _record(connection, desk, name, user, known, role)
         return _members(connection, name, user)[0]
 
     return JSONResponse(await rows.work(gateway, work))
@@ -244,7 +249,7 @@ async def member_delete(request: Request, gateway: Gateway, caller: Caller) -> R
     def work(connection: Connection) -> dict[str, Any]:
         user, role = _member(connection, caller, name, member)
         connection.execute(tables.organization_members.delete().where(*_where(name, user)))
-        _record(connection, desk, "deleted", name, user, role)
+        _record(connection, desk, name, user, role, None)
         return {"organization_id": name, "user_id": user}
 
     return JSONResponse(await rows.work(gateway, work))

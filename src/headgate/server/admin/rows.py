@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import IntegrityError
 
 from headgate.errors import BadRequestError, NotFoundError, ServiceUnavailableError
-from headgate.money import dollars
+from headgate.money import UNITS
 from headgate.server.callers import Caller
 from headgate.server.config.schema import LitellmSettings
 from headgate.server.gateway import Gateway
@@ -38,6 +38,11 @@ _EMPTY: Final[Mapping[str, Callable[[], Any]]] = {
 """What is never null in LiteLLM's answers: https://docs.litellm.ai/docs/proxy/virtual_keys."""
 
 
+HIDDEN: Final = "***"
+"""Stands for what is not shown."""
+_SEALED: Final = ("litellm_params", "credential_values")
+_MEMBERS: Final = {"team_member": tables.team_members, "organization_member": tables.organization_members}
+"""Kinds of the audit log whose rows have no id of their own."""
 _RESPENT: Final = "respent"
 """Where a job says, with its connection, by how much less somebody has spent."""
 
@@ -189,8 +194,8 @@ def respend(connection: Connection, desk: Desk, scope: ledger.Scope, limits: Row
     known = ledger.spent(connection, [scope], since).get(scope, (0, 0, 0.0))
     totals.put(connection, scope, amount, max(known[2], since.get(scope, 0.0)))
     connection.info[_RESPENT][scope] = known[0] - amount
-    spent = {"id": scope[1], "spend": number(known[0])}
     kind = "team_member" if scope[0] == "member" else scope[0]
+    spent = {id_name(kind) if kind in TABLES else "id": scope[1], "spend": number(known[0])}
     record(
         connection, desk, "updated", kind, {**limits, **spent}, {**limits, **spent, "spend": number(amount)}
     )
@@ -217,10 +222,18 @@ def record(
             action=action,
             table_name=kind,
             object_id=name,
-            before_value=before,
-            updated_values=after,
+            before_value=_told(kind, before),
+            updated_values=_told(kind, after),
         )
     )
+
+
+def _told(kind: str, row: Row | None) -> dict[str, Any] | None:
+    """A row as the API shows it. Of what is sealed it is told that it is there: a copy would outlive the original."""
+    if row is None:
+        return None
+    hidden = {name: HIDDEN for name in _SEALED if row.get(name)}
+    return plain(_MEMBERS[kind] if kind in _MEMBERS else TABLES[kind], row) | hidden
 
 
 def page(
@@ -289,7 +302,8 @@ def plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def number(amount: int | None) -> float | None:
-    return None if amount is None else float(dollars(amount))
+    """In dollars: the nearest there is."""
+    return None if amount is None else amount / UNITS
 
 
 def spend_of(limits: Mapping[str, Any], spent: tuple[int, int, float] | None, now: float) -> dict[str, Any]:

@@ -4,10 +4,11 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.engine import Connection
 from starlette.requests import Request
@@ -41,6 +42,17 @@ _BY: Final = {
     "tag": "tag",
     "day": "day",
 }
+_DETAIL: Final = {"key": ("model",), "team": ("key", "model"), "customer": ("key", "model")}
+"""By what LiteLLM's form of a report takes a row apart."""
+_TOKENS: Final = tuple(name for name in tables.sums if name.endswith("_tokens"))
+_SUMMED: Final = {
+    "api_key": "key",
+    "user_id": "user",
+    "team_id": "team",
+    "organization_id": "organization",
+    "model_group": "model",
+}
+"""Filters of single calls that hold for sums by day, too."""
 
 
 async def logs(request: Request, gateway: Gateway, caller: Caller) -> Response:
@@ -85,7 +97,7 @@ def _calls(
     failed = _one_of(asked, "status_filter", {"": None, "failure": True, "success": False})
     sort = _one_of(asked, "sort_by", {"": "startTime", **{name: name for name in reports.SORTS}})
     ascending = _one_of(asked, "sort_order", {"": False, "desc": False, "asc": True})
-    whole = "request_id" in asked
+    whole = "request_id" in where
     found, total = reports.single_calls(
         connection, where, start, end, failed, number, size, bodies=whole, sort=sort, ascending=ascending
     )
@@ -133,14 +145,23 @@ def _moment(text: str, name: str, *, after: bool = False) -> float:
     if found is None or found.year not in _YEARS:
         raise BadRequestError(f"{name!r} must be a date such as 2026-11-21", param=name)
     found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return (found + timedelta(days=1) if after and len(text.strip()) == 10 else found).timestamp()
+    return (found + timedelta(days=1) if after and _is_day(text) else found).timestamp()
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text.strip())
+    except ValueError:
+        return False
+    return True
 
 
 def _call(row: Mapping[str, Any]) -> dict[str, Any]:
     """A record in LiteLLM's words, ours beside them."""
     tokens_of = row["tokens"] or {}
     metadata = row["metadata"] if isinstance(row["metadata"], dict) else {}
-    if row["status"] >= 400:
+    failed = row["status"] >= 400 or row["error"] is not None
+    if failed:
         wrong = {"error_class": row["error"], "error_code": str(row["status"])}
         metadata = {**metadata, "status": "failure", "error_information": wrong}
     more = {
@@ -173,7 +194,7 @@ def _call(row: Mapping[str, Any]) -> dict[str, Any]:
         "request_tags": row["tags"] or [],
         "requester_ip_address": row["client"],
         "session_id": row["session"],
-        "status": "failure" if row["status"] >= 400 else "success",
+        "status": "failure" if failed else "success",
         "status_code": row["status"],
         "dialect": row["dialect"],
         "cache_hit": row["cache"],
@@ -194,15 +215,20 @@ def _iso(seconds: float | None) -> str | None:
 
 
 async def _by_day(gateway: Gateway, caller: Caller, asked: Mapping[str, str]) -> Response:
+    start, end = days(asked)
+    for name in reports.FILTERS:
+        if asked.get(name) and name not in _SUMMED:
+            raise BadRequestError(
+                f"sums by day are not kept by {name!r}: ask for the calls themselves with summarize=false",
+                param=name,
+            )
+
     def work(connection: Connection) -> list[dict[str, Any]]:
-        start, end = days(asked)
-        where: dict[str, Sequence[str]] = {}
-        if asked.get("user_id"):
-            where["user"] = [asked["user_id"]]
-        if asked.get("api_key"):
+        where: dict[str, Sequence[str]] = {
+            column: [asked[name]] for name, column in _SUMMED.items() if asked.get(name)
+        }
+        if "key" in where:
             where["key"] = [key_id(connection, asked["api_key"])]
-        if asked.get("team_id"):
-            where["team"] = [asked["team_id"]]
         where = narrowed(connection, caller, where, user="user", key="key")
         found: dict[str, dict[str, Any]] = {}
         for row in reports.sums(connection, ["day", "user", "model"], start, end, where):
@@ -254,43 +280,53 @@ async def report(request: Request, gateway: Gateway, caller: Caller) -> Response
                 where[column] = [asked[name]]
         if asked.get("api_key"):
             where["key"] = [key_id(connection, asked["api_key"])]
-        groups = list(dict.fromkeys(("day", by, "key", "model")))
-        found = reports.sums(connection, groups, start, end, where)
-        return report_rows(found, by, names_of(connection, by))
+        return report_rows(connection, by, start, end, where, asked)
 
     return answer(await rows.look(gateway, work), asked)
 
 
-def report_rows(found: list[dict[str, Any]], by: str, names: Mapping[str, str]) -> list[dict[str, Any]]:
-    """A row for each day and thing, the dearest of a day first; LiteLLM's words for the same beside ours."""
+def report_rows(
+    connection: Connection,
+    by: str,
+    start: str,
+    end: str,
+    where: Mapping[str, Sequence[str]],
+    asked: Mapping[str, str],
+) -> list[dict[str, Any]]:
+    """A row for each day and thing, the dearest of a day first; LiteLLM's words for the same beside ours. What a row
+    is made of is in it, but for a spreadsheet, whose cells have no place for that."""
+    detailed = _DETAIL.get(by, ()) if asked.get("format") != "csv" else ()
+    found = reports.sums(connection, list(dict.fromkeys(("day", by, *detailed))), start, end, where)
+    names = names_of(connection, by)
     groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
     for row in found:
         groups.setdefault((row["day"], row[by]), []).append(row)
     report = []
-    for (date, name), group in groups.items():
-        whole = {field: sum(row[field] for row in group) for field in tables.sums}
-        one = _labelled({"day": date, by: name, **whole}, by, names)
-        detail = [
-            {"model": row["model"], "api_key": row["key"], **_totals(row)} for row in group if "model" in row
-        ]
-        report.append(one | {"group_by_day": f"{date}T00:00:00+00:00"} | _theirs(by, one, detail))
+    for (at, name), group in groups.items():
+        whole = {field: sum([row[field] for row in group]) for field in tables.sums} if detailed else group[0]
+        one = _labelled({**whole, "day": at, by: name}, by, names)
+        one["group_by_day"] = f"{at}T00:00:00+00:00"
+        parts = [{"model": row["model"], "api_key": row["key"], **_totals(row)} for row in group if detailed]
+        report.append(one | _theirs(by, one, parts if detailed else None))
     return sorted(report, key=lambda row: (row["date"], -row["spend"]))
 
 
-def _theirs(by: str, one: Mapping[str, Any], detail: list[dict[str, Any]]) -> dict[str, Any]:
-    """LiteLLM's form of a row: what it calls the thing, and what it cost by key and model."""
+def _theirs(by: str, one: Mapping[str, Any], detail: list[dict[str, Any]] | None) -> dict[str, Any]:
+    """LiteLLM's form of a row: what it calls the thing, and what it cost by key and model where that is told."""
     if by == "key":
         names = {
             "total_cost": "spend",
             "total_input_tokens": "input_tokens",
             "total_output_tokens": "output_tokens",
         }
-        details = [
-            {"model": row["model"]} | {theirs: row[ours] for theirs, ours in names.items()} for row in detail
-        ]
-        found = {"api_key": one["key"], "model_details": details}
-        return found | {theirs: one[ours] for theirs, ours in names.items()}
-    if by not in ("team", "customer"):
+        found = {"api_key": one["key"]} | {theirs: one[ours] for theirs, ours in names.items()}
+        if detail is not None:
+            found["model_details"] = [
+                {"model": row["model"]} | {theirs: row[ours] for theirs, ours in names.items()}
+                for row in detail
+            ]
+        return found
+    if detail is None:
         return {}
     name = {"team_name": one.get("team_name", one[by])} if by == "team" else {"customer": one[by]}
     return {f"{by}s": [{**name, "total_spend": one["spend"], "metadata": detail}]}
@@ -315,10 +351,10 @@ def _labelled(row: Mapping[str, Any], by: str, names: Mapping[str, str]) -> dict
 
 def _totals(row: Mapping[str, Any]) -> dict[str, Any]:
     return {
-        "spend": float(dollars(row["spend"])),
+        "spend": rows.number(row["spend"]),
         "calls": row["calls"],
         "failed": row["failed"],
-        **{name: row[name] for name in tables.sums if name.endswith("_tokens")},
+        **{name: row[name] for name in _TOKENS},
         "total_tokens": row["input_tokens"] + row["output_tokens"],
     }
 
@@ -328,7 +364,7 @@ def answer(
 ) -> Response:
     """JSON, or CSV where the query says `format=csv`. `page` stands beside the rows in JSON."""
     if asked.get("format", "json") == "json":
-        return JSONResponse(found if page is None else {"data": found, **page})
+        return shown(found if page is None else {"data": found, **page})
     if asked["format"] != "csv":
         raise BadRequestError("'format' must be json or csv", param="format")
     out = io.StringIO()
@@ -337,6 +373,11 @@ def answer(
     writer.writeheader()
     writer.writerows([{name: _cell(value) for name, value in row.items()} for row in found])
     return Response(out.getvalue(), media_type="text/csv; charset=utf-8")
+
+
+def shown(told: Any) -> Response:
+    """As JSON, quickly: it may be megabytes, and calls are waiting."""
+    return Response(msgspec.json.encode(told), media_type="application/json")
 
 
 def _cell(value: Any) -> Any:

@@ -29,9 +29,7 @@ def report_of(by: str, parameter: str) -> Any:
             if one := asked.get(parameter):
                 where[by] = [spend.key_id(connection, one) if by == "key" else one]
             where = spend.narrowed(connection, caller, where, user="user", key="key")
-            groups = list(dict.fromkeys(("day", by, "key", "model")))
-            found = reports.sums(connection, groups, start, end, where)
-            return spend.report_rows(found, by, spend.names_of(connection, by))
+            return spend.report_rows(connection, by, start, end, where, asked)
 
         return spend.answer(await rows.look(gateway, work), asked)
 

@@ -125,8 +125,10 @@ def join(connection: Connection, desk: Desk, team: str, user: str, role: str, **
         connection.execute(table.insert().values(team_id=team, user_id=user, created_at=desk.now, **values))
     else:
         connection.execute(table.update().where(*where).values(**values))
-    row = {"id": f"{team}/{user}", **values}
-    rows.record(connection, desk, "created" if known is None else "updated", "team_member", known, row)
+    named = {"id": f"{team}/{user}"}
+    before = None if known is None else named | known
+    action = "created" if known is None else "updated"
+    rows.record(connection, desk, action, "team_member", before, named | values)
 
 
 async def update(request: Request, gateway: Gateway, caller: Caller) -> Response:

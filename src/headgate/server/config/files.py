@@ -16,10 +16,12 @@ MAX_FILES: Final = 100
 
 
 class Files:
-    """Reads files one after the other. `read` holds the paths, the first one first."""
+    """Reads files one after the other. `read` holds their paths, the first one first, `asked` those of files that
+    can't be read, too."""
 
     def __init__(self, references: References, report: Report) -> None:
         self.read: list[str] = []
+        self.asked: list[str] = []
         self._references = references
         self._report = report
         self._resolved: list[Path] = []
@@ -31,6 +33,7 @@ class Files:
 
     def _file(self, path: Path, place: Place, name: str) -> Mapping | None:
         """`place` is where the file is asked for, `name` what a message may call it."""
+        self.asked.append(str(path))
         try:
             data, resolved = _load(path)
         except (OSError, ValueError) as error:

@@ -49,9 +49,9 @@ FROM_ENVIRONMENT: Final = (
 
 def load(path: str | Path, env: Table[str, str]) -> Config:
     """Raises ConfigError with every problem where one of them is an error. Warnings are in the Config."""
-    config, report = _read(path, env)
+    config, report, files = _read(path, env)
     if report.failed:
-        raise ConfigError(ordered(report.problems))
+        raise ConfigError(ordered(report.problems), files.asked)
     return config
 
 
@@ -72,13 +72,13 @@ def empty(env: Table[str, str]) -> Config:
     return _config(settings, models=from_environment(env))
 
 
-def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report]:
+def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report, Files]:
     report = Report()
     references = References(env, report)
     files = Files(references, report)
     root = files.tree(path)
     if root is None:
-        return Config(), report
+        return Config(), report, files
     reader = Reader(references, report)
     references.over = _environment(reader, root)
     settings = _settings(reader, root)
@@ -107,7 +107,7 @@ def _read(path: str | Path, env: Table[str, str]) -> tuple[Config, Report]:
         warnings=tuple(ordered(report.problems)),
         files=tuple(files.read),
     )
-    return config, report
+    return config, report, files
 
 
 def _config(settings: dict[str, dict[str, Any]], **parts: Any) -> Config:

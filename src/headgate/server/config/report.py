@@ -47,10 +47,11 @@ class Problem(Struct, frozen=True, kw_only=True):
 
 
 class ConfigError(Exception):
-    """A configuration that can't be used. `problems` holds its warnings, too."""
+    """A configuration that can't be used. `problems` holds its warnings, too, `files` what was to be read."""
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
+    def __init__(self, problems: Iterable[Problem], files: Iterable[str] = ()) -> None:
         self.problems = tuple(problems)
+        self.files = tuple(files)
         super().__init__(render(self.problems))
 
 

@@ -10,12 +10,12 @@ from typing import Any, Final, TypeVar
 from msgspec import Struct
 from sqlalchemy import Table, func, select
 from sqlalchemy.engine import Connection
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
 
 from headgate.errors import BadRequestError, ConflictError, HeadgateError
 from headgate.store import changes, tables, totals
 from headgate.store.crypto import Vault
-from headgate.store.database import Database
+from headgate.store.database import Database, too_much
 from headgate.store.directory import TABLES
 from headgate.store.litellm.kinds import DASHBOARD, INSIDE, NOT_SUPPORTED, PRIVATE, SEALED, WHOLE, Kind
 from headgate.store.litellm.report import Report
@@ -349,7 +349,9 @@ def each(
         with connection.begin_nested():
             write(connection, [row for _, row in rows])
         return len(rows)
-    except (IntegrityError, DataError) as error:
+    except (IntegrityError, DataError, OperationalError) as error:
+        if isinstance(error, OperationalError) and not too_much(error):
+            raise
         if len(rows) == 1:
             failed(rows[0][0], str(error.orig).strip().split("\n")[0][:200])
             return 0

@@ -39,7 +39,7 @@ def cover(work: Work, since: float | None) -> set[str]:
     closed = {
         date
         for date in logged
-        if here.get(date, 0) > work.target.read(lambda c, date=date: _calls(c, date))  # type: ignore[misc]
+        if date in here and here[date] > work.target.read(lambda c, date=date: _calls(c, date))  # type: ignore[misc]
     }
     if not told:
         return closed
@@ -119,7 +119,7 @@ def _sum(row: Row, date: str, ids: Mapping[str, str], teams: Mapping[str, tuple[
         organization_id=organization,
         group=(row["model_group"] or row["model"] or "")[:MAX_NAME],
         model=(row["model"] or "")[:MAX_NAME],
-        provider=row["custom_llm_provider"] or "",
+        provider=(row["custom_llm_provider"] or "")[:MAX_NAME],
         sums=[
             spent(row["spend"]),
             count(row["api_requests"]) or 0,

@@ -38,17 +38,17 @@ _OPERATIONS: Final[Mapping[str, str]] = {
 """LiteLLM's call types, without the a of those that are awaited."""
 _FAILED: Final = 500
 MAX_NAME: Final = 256
+MOST: Final = 2**53
 MAX_TAGS: Final = 50
-"""What a call may name here."""
+"""What a call may name here, and tokens that it may have."""
 
 
 def bring(work: Work) -> None:
     since = None if work.since is None else work.since // DAY * DAY
     closed = cover(work, since)
     line = work.report.line(WHAT)
-    batches = work.source.rows(
-        LOGS, _COLUMNS, order=("startTime", "request_id"), since=("startTime", since or 0.0), size=BATCH
-    )
+    first = None if since is None else ("startTime", since)
+    batches = work.source.rows(LOGS, _COLUMNS, order=("startTime", "request_id"), since=first, size=BATCH)
     for batch in batches:
         records = [record for row in batch if (record := _record(work, row)) is not None]
         line.brought += work.do(lambda connection, r=records: _book(connection, work, r, closed))  # type: ignore[misc]
@@ -77,15 +77,15 @@ def _read(row: Row) -> Record:
         first_token=moment(row["completionStartTime"]),
         ended=moment(row["endTime"]) or started,
         key=_key(row["api_key"] or ""),
-        user_id=text(row["user"]),
-        team_id=text(row["team_id"]),
-        organization_id=text(row["organization_id"]),
-        customer=(text(row["end_user"]) or "")[:MAX_NAME] or None,
+        user_id=_named(row["user"]),
+        team_id=_named(row["team_id"]),
+        organization_id=_named(row["organization_id"]),
+        customer=_named(row["end_user"]),
         tags=tuple(tag[:MAX_NAME] for tag in texts(row["request_tags"]) or ())[:MAX_TAGS] or None,
         model=row["model_group"] or row["model"] or "",
         model_group=text(row["model_group"]),
         deployment=text(row["model_id"]),
-        provider=text(row["custom_llm_provider"]),
+        provider=_named(row["custom_llm_provider"]),
         upstream_model=text(row["model"]),
         operation=_operation(row["call_type"] or ""),
         dialect=DIALECT,
@@ -98,11 +98,16 @@ def _read(row: Row) -> Record:
         cost=spent(row["spend"]),
         cache="hit" if row["cache_hit"] == "True" else None,
         client=text(row["requester_ip_address"]),
-        session=text(row["session_id"]),
+        session=_named(row["session_id"]),
         metadata=_metadata(metadata),
         request=json(row["proxy_server_request"]) or _messages(json(row["messages"])),
         response=json(row["response"]) or None,
     )
+
+
+def _named(value: Any) -> str | None:
+    """As far as indexes take it."""
+    return (text(value) or "")[:MAX_NAME] or None
 
 
 def _key(given: str) -> str:
@@ -117,7 +122,7 @@ def _operation(given: str) -> str:
 
 def _status(error: Mapping[str, Any]) -> int:
     code = str(error.get("error_code") or "")
-    return int(code) if code.isdigit() and 400 <= int(code) < 600 else _FAILED
+    return int(code) if code.isdecimal() and 400 <= int(code) < 600 else _FAILED
 
 
 def _metadata(given: Mapping[str, Any]) -> Any:
@@ -145,7 +150,7 @@ def _tokens(metadata: Mapping[str, Any]) -> dict[str, int]:
         "cache_write": usage.get("cache_creation_input_tokens") or prompt.get("cache_creation_tokens"),
         "reasoning": completion.get("reasoning_tokens"),
     }
-    return {part: number for part, number in found.items() if isinstance(number, int) and number > 0}
+    return {part: number for part, number in found.items() if isinstance(number, int) and 0 < number <= MOST}
 
 
 def _inner(usage: Mapping[str, Any], part: str) -> Mapping[str, Any]:

@@ -14,6 +14,7 @@ from headgate.store.directory import TABLES
 from headgate.store.litellm.bring import BY, Work, tell, where_in
 from headgate.store.litellm.source import KEYS, Row
 from headgate.store.litellm.values import moment
+from headgate.store.money import in_dollars
 
 DEPRECATED: Final = "LiteLLM_DeprecatedVerificationToken"
 RETIRED: Final = "retired keys"
@@ -145,7 +146,12 @@ def _delete(connection: Connection, work: Work, kind: str, table: Table, row: Ro
     audit = {"id": uuid4().hex, "updated_at": work.now, "changed_by": BY, "changed_by_api_key": ""}
     connection.execute(
         tables.audit.insert().values(
-            **audit, action="deleted", table_name=kind, object_id=name, before_value=row, updated_values=None
+            **audit,
+            action="deleted",
+            table_name=kind,
+            object_id=name,
+            before_value=in_dollars(table, row),
+            updated_values=None,
         )
     )
     tell(connection)

@@ -109,7 +109,7 @@ def _of_teams(work: Work, members: Members, batch: list[Row]) -> Iterable[Row]:
     budgets = {(row["team_id"], row["user_id"]): row["budget_id"] for row in rows}
     for row in batch:
         listed = _listed(work, members, row)
-        users = _users(work, [str(one["user_email"]) for one in listed if not one.get("user_id")])
+        users = _users(work, [str(one.get("user_email")) for one in listed if not one.get("user_id")])
         for one in listed:
             user = one.get("user_id") or users.get(one.get("user_email"))
             if not isinstance(user, str):

@@ -1,8 +1,8 @@
 """What LiteLLM's columns hold, as ours hold it. Pure. Every reader raises ValueError for what it can't read, with
 what was expected."""
 
-import math
 from collections.abc import Callable, Mapping
+from datetime import MAXYEAR, MINYEAR, UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
@@ -16,6 +16,8 @@ from headgate.store.periods import parse
 MOST: Final = Decimal(9_000_000)
 """Dollars: SQLite's whole numbers of units end a little above."""
 MAX_COUNT: Final = 2**63 - 1
+EARLIEST, LATEST = (datetime(year, 1, 1, tzinfo=UTC).timestamp() for year in (MINYEAR + 1, MAXYEAR))
+"""Times that every date can be made of."""
 ROLES: Final = ("proxy_admin", "proxy_admin_viewer", "org_admin", "internal_user", "internal_user_viewer")
 KEY_TYPES: Final = ("default", "llm_api", "management", "read_only")
 _EMPTY: Final[tuple[Any, ...]] = (None, "", [], {}, False)
@@ -160,11 +162,11 @@ def aliases(value: Any) -> dict[str, str] | None:
 
 
 def moment(value: Any) -> float | None:
-    """Unix seconds; infinity is never."""
-    if value is None or value == math.inf:
+    """Unix seconds; infinity, and what is beyond all calendars, is never."""
+    if value is None or value > LATEST:
         return None
-    if not math.isfinite(value):
-        raise ValueError("expected a time")
+    if not value >= EARLIEST:
+        raise ValueError("expected a time after the year 0")
     return float(value)
 
 
