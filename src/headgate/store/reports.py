@@ -1,9 +1,9 @@
 """Where the money went: sums by day and whose they are, from `daily`; single calls, from `calls`."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
-from sqlalchemy import func, not_, or_, select
+from sqlalchemy import ColumnElement, func, not_, or_, select
 from sqlalchemy.engine import Connection
 
 from headgate.errors import BadRequestError
@@ -38,23 +38,15 @@ def sums(
     `by` are names of `GROUPS`, at most one of `NAMED` among them; `where` narrows by the same names. Raises
     BadRequestError for what is not kept together.
     """
-    kinds = {name for name in (*by, *(where or {})) if name in NAMED}
-    if len(kinds) > 1:
-        raise BadRequestError(f"sums by {' and by '.join(sorted(kinds))} are not kept together: ask for one")
-    named = next(iter(kinds), None)
-    table: Any = daily if named is None else daily_named
+    table, conditions = _kept(by, start, end, where or {})
     columns = {name: _column(table, name) for name in by}
     totals = [func.sum(table.c[name]) for name in tables.sums]
     statement = (
         select(*columns.values(), *totals)
-        .where(table.c.date >= start, table.c.date <= end)
+        .where(*conditions)
         .group_by(*columns.values())
         .order_by(func.sum(table.c.spend).desc(), *columns.values())
     )
-    if named is not None:
-        statement = statement.where(daily_named.c.kind == named)
-    for name, values in (where or {}).items():
-        statement = statement.where(_column(table, name).in_(values))
     if limit is not None:
         statement = statement.limit(limit)
     names, count = (*by, *tables.sums), len(by)
@@ -62,6 +54,38 @@ def sums(
         dict(zip(names, (*row[:count], *map(int, row[count:])), strict=True))
         for row in connection.execute(statement).all()
     ]
+
+
+def parts(
+    connection: Connection,
+    by: Sequence[str],
+    fields: Sequence[str],
+    start: str,
+    end: str,
+    where: Mapping[str, Sequence[str]],
+) -> Sequence[tuple[Any, ...]]:
+    """What such sums are made of: `by`, then these of `tables.sums`, in no order, and several times where they are
+    kept by more than that. To add up tens of thousands of rows takes a database longer than to hand them out."""
+    table, conditions = _kept(by, start, end, where)
+    columns = [_column(table, name) for name in by]
+    statement = select(*columns, *(table.c[name] for name in fields)).where(*conditions)
+    return cast("Sequence[tuple[Any, ...]]", connection.execute(statement).all())
+
+
+def _kept(
+    by: Sequence[str], start: str, end: str, where: Mapping[str, Sequence[str]]
+) -> tuple[Any, list[ColumnElement[bool]]]:
+    """The table that is summed by these names, and the rows of it that count."""
+    kinds = {name for name in (*by, *where) if name in NAMED}
+    if len(kinds) > 1:
+        raise BadRequestError(f"sums by {' and by '.join(sorted(kinds))} are not kept together: ask for one")
+    named = next(iter(kinds), None)
+    table: Any = daily if named is None else daily_named
+    conditions = [table.c.date >= start, table.c.date <= end]
+    if named is not None:
+        conditions.append(daily_named.c.kind == named)
+    conditions += [_column(table, name).in_(values) for name, values in where.items()]
+    return table, conditions
 
 
 def _column(table: Any, name: str) -> Any:

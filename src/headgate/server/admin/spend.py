@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from sqlalchemy import select
@@ -42,8 +42,9 @@ _BY: Final = {
     "tag": "tag",
     "day": "day",
 }
-_DETAIL: Final = {"key": ("model",), "team": ("key", "model"), "customer": ("key", "model")}
-"""By what LiteLLM's form of a report takes a row apart."""
+_DETAILED: Final = ("key", "team", "customer")
+"""Whose rows LiteLLM's form of a report takes apart by key and model."""
+_PARTS: Final = ("spend", "input_tokens", "output_tokens")
 _TOKENS: Final = tuple(name for name in tables.sums if name.endswith("_tokens"))
 _SUMMED: Final = {
     "api_key": "key",
@@ -295,41 +296,62 @@ def report_rows(
 ) -> list[dict[str, Any]]:
     """A row for each day and thing, the dearest of a day first; LiteLLM's words for the same beside ours. What a row
     is made of is in it, but for a spreadsheet, whose cells have no place for that."""
-    detailed = _DETAIL.get(by, ()) if asked.get("format") != "csv" else ()
-    found = reports.sums(connection, list(dict.fromkeys(("day", by, *detailed))), start, end, where)
-    names = names_of(connection, by)
-    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
-    for row in found:
-        groups.setdefault((row["day"], row[by]), []).append(row)
+    found = reports.sums(connection, list(dict.fromkeys(("day", by))), start, end, where)
+    names, detail = names_of(connection, by), None
+    if by in _DETAILED and asked.get("format") != "csv":
+        detail = _detail(connection, by, start, end, where)
     report = []
-    for (at, name), group in groups.items():
-        whole = {field: sum([row[field] for row in group]) for field in tables.sums} if detailed else group[0]
-        one = _labelled({**whole, "day": at, by: name}, by, names)
-        one["group_by_day"] = f"{at}T00:00:00+00:00"
-        parts = [{"model": row["model"], "api_key": row["key"], **_totals(row)} for row in group if detailed]
-        report.append(one | _theirs(by, one, parts if detailed else None))
+    for row in found:
+        one = _labelled(row, by, names)
+        one["group_by_day"] = f"{row['day']}T00:00:00+00:00"
+        report.append(one if detail is None else one | _theirs(by, one, detail[row["day"], row[by]]))
     return sorted(report, key=lambda row: (row["date"], -row["spend"]))
 
 
-def _theirs(by: str, one: Mapping[str, Any], detail: list[dict[str, Any]] | None) -> dict[str, Any]:
-    """LiteLLM's form of a row: what it calls the thing, and what it cost by key and model where that is told."""
+Detail: TypeAlias = dict[tuple[str, str], list[int]]
+"""Units of money, tokens of input and of output by key and model."""
+
+
+def _detail(
+    connection: Connection, by: str, start: str, end: str, where: Mapping[str, Sequence[str]]
+) -> dict[tuple[str, str], Detail]:
+    """By day and thing."""
+    found: dict[tuple[str, str], Detail] = {}
+    columns = ("day", by, "key", "model")
+    for at, name, key, model, *amounts in reports.parts(connection, columns, _PARTS, start, end, where):
+        detail = found.setdefault((at, name), {})
+        known = detail.get((key, model))
+        detail[key, model] = (
+            amounts if known is None else [a + b for a, b in zip(known, amounts, strict=True)]
+        )
+    return found
+
+
+def _theirs(by: str, one: Mapping[str, Any], detail: Detail) -> dict[str, Any]:
+    """LiteLLM's form of a row: what it calls the thing, and what it cost by key and model, the dearest first."""
+    parts = sorted(detail.items(), key=lambda part: -part[1][0])
     if by == "key":
-        names = {
-            "total_cost": "spend",
-            "total_input_tokens": "input_tokens",
-            "total_output_tokens": "output_tokens",
+        return {
+            "api_key": one["key"],
+            "total_cost": one["spend"],
+            "total_input_tokens": one["input_tokens"],
+            "total_output_tokens": one["output_tokens"],
+            "model_details": [
+                {
+                    "model": model,
+                    "total_cost": rows.number(spent),
+                    "total_input_tokens": read,
+                    "total_output_tokens": written,
+                }
+                for (_, model), (spent, read, written) in parts
+            ],
         }
-        found = {"api_key": one["key"]} | {theirs: one[ours] for theirs, ours in names.items()}
-        if detail is not None:
-            found["model_details"] = [
-                {"model": row["model"]} | {theirs: row[ours] for theirs, ours in names.items()}
-                for row in detail
-            ]
-        return found
-    if detail is None:
-        return {}
     name = {"team_name": one.get("team_name", one[by])} if by == "team" else {"customer": one[by]}
-    return {f"{by}s": [{**name, "total_spend": one["spend"], "metadata": detail}]}
+    told = [
+        {"model": model, "spend": rows.number(spent), "total_tokens": read + written, "api_key": key}
+        for (key, model), (spent, read, written) in parts
+    ]
+    return {f"{by}s": [{**name, "total_spend": one["spend"], "metadata": told}]}
 
 
 def names_of(connection: Connection, by: str) -> dict[str, str]:
