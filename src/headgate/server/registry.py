@@ -68,7 +68,8 @@ class Registry:
         *,
         ask: bool = True,
     ) -> dict[str, Meters]:
-        """Further meters of calls to single groups: model_rpm_limit, model_tpm_limit, model_max_budget."""
+        """Further meters of calls to single groups: model_rpm_limit, model_tpm_limit, model_max_budget. A budget that
+        has no limit any more is counted on, for when it gets one again."""
         found: dict[str, Meters] = {}
 
         def add(group: str, meters: Meters) -> None:
@@ -81,9 +82,7 @@ class Registry:
         given = row.get("model_max_budget") or {}
         known = self._of_models.setdefault(scope, set()) if given else self._of_models.get(scope, set())
         known.update(given)
-        for group in sorted(
-            known
-        ):  # one that has no limit any more is counted on, for when it gets one again
+        for group in sorted(known):
             own = of_model(scope, group)
             budget = self._budget(own, spent.get(own, NOTHING), group)
             limit, duration = budget_of(given[group]) if group in given else (None, "")
