@@ -124,4 +124,7 @@ def test_what_is_deleted_keeps_its_name_in_the_audit_log(tmp_path: Path) -> None
         api.made("/team/delete", team_ids=["gone"])
         api.made("/global/spend/reset")
         rows = [row for row in api.get("/audit")["audit_logs"] if row["table_name"] == "team"]
-        assert [(row["object_id"], row["action"]) for row in rows] == [("gone", "deleted"), ("gone", "created")]
+        assert [(row["object_id"], row["action"]) for row in rows] == [
+            ("gone", "deleted"),
+            ("gone", "created"),
+        ]

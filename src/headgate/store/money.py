@@ -1,6 +1,6 @@
 """The column type of money: whole units in memory and in SQLite, NUMERIC in PostgreSQL."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from decimal import Decimal
 from typing import Any
 
@@ -32,11 +32,15 @@ class Money(TypeDecorator[int]):
             return dialect.type_descriptor(Numeric(38, DIGITS))
         return dialect.type_descriptor(BigInteger())
 
-    def process_bind_param(self, value: int | None, dialect: Dialect) -> Any:
-        return value if value is None or dialect.name != "postgresql" else dollars(value)
+    def bind_processor(self, dialect: Dialect) -> Callable[[Any], Any] | None:
+        return _numeric if dialect.name == "postgresql" else None
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return whole(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:
+        return whole if dialect.name == "postgresql" else None
+
+
+def _numeric(value: int | None) -> Decimal | None:
+    return None if value is None else dollars(value)
 
 
 def whole(value: Any) -> Any:
