@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from gateways import CONFIG
+from keepers import until
 from server.test_governance import Api
 from servers import RunningGateway, running
 
@@ -114,3 +115,17 @@ def test_a_limit_that_comes_back_knows_what_was_spent_without_it(api: Api) -> No
     assert [api.call(key, "dear", max_tokens=2) for _ in range(3)] == [200] * 3
     api.made("/key/update", key=key, model_max_budget={"dear": 7})
     assert [api.call(key, "dear", max_tokens=most) for most in (2, 1, 1)] == [422, 200, 422]
+
+
+def test_what_is_spent_by_model_is_shown(api: Api) -> None:
+    limits = {"dear": {"budget_limit": 9, "time_period": "1d"}}
+    user = api.made("/user/new", user_id="by/model", auto_create_key=False, model_max_budget=limits)[
+        "user_id"
+    ]
+    team = api.made("/team/new")["team_id"]
+    key = api.key(user_id=user, team_id=team, model_max_budget=limits)
+    assert [api.call(key, name, max_tokens=2) for name in ("dear", "m", "dear")] == [200] * 3
+    spent = {"dear": 4.0, "m": 0.002}
+    until(lambda: api.get(f"/key/info?key={key}")[1]["info"]["model_spend"] == spent)
+    assert api.get(f"/team/info?team_id={team}")[1]["team_info"]["model_spend"] == spent
+    assert api.get(f"/user/info?user_id={user}")[1]["user_info"]["model_spend"] == spent

@@ -167,12 +167,12 @@ def _begun(entry: Entry, now: float) -> dict[Scope, float]:
     """When the periods of the budgets among them began."""
     found: dict[Scope, float] = {}
     for scope, row in payers_of(entry):
-        found.update(_periods(scope, row, now))
+        found.update(periods(scope, row, now))
     return found
 
 
-def _periods(scope: Scope, row: Row, now: float) -> dict[Scope, float]:
-    """Of a row's budget, and of those that it has for single models."""
+def periods(scope: Scope, row: Row, now: float) -> dict[Scope, float]:
+    """When the periods of a row's budget began, and of those that it has for single models."""
     found = begun(scope, row, now)
     for model, given in (row.get("model_max_budget") or {}).items():
         found.update(begun(of_model(scope, model), {**row, "budget_duration": budget_of(given)[1]}, now))
@@ -240,7 +240,7 @@ def load_payer(
         row = {**limits, **own}
     limits = row or {}
     _by_group(limits, aliases)
-    return row, ledger.spent(connection, _scopes(scope, limits), _periods(scope, limits, now))
+    return row, ledger.spent(connection, _scopes(scope, limits), periods(scope, limits, now))
 
 
 def merge_budgets(connection: Connection, rows: Sequence[Row]) -> None:

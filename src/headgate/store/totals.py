@@ -275,6 +275,13 @@ def _rows(dialect: str, count: int, lock: bool) -> str:
     return f"SELECT {columns} FROM {spend.name} s WHERE (kind, id) IN ({pairs}) {end}"  # noqa: S608 -- likewise
 
 
+def groups_of(connection: Connection, scope: Scope) -> list[str]:
+    """Where somebody has spent something."""
+    kind, start = of_model(scope, "")
+    mine = (spend.c.kind == kind, spend.c.id.startswith(start, autoescape=True))
+    return [name.removeprefix(start) for name in connection.scalars(select(spend.c.id).where(*mine))]
+
+
 def spenders(connection: Connection, kinds: Sequence[str]) -> list[Scope]:
     """Whoever of these kinds has spent something in the running period."""
     table = spend.c

@@ -305,7 +305,7 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
             raise BadRequestError("'key' is missing: what you call with is no virtual key", param="key")
         if row is None:
             raise NotFoundError("there is no such key", param="key", code="404")
-        shown = _shown(connection, [row])[0]
+        shown = _shown(connection, [row])[0] | {"model_spend": rows.model_spend(connection, "key", row)}
         token = shown.pop("token")
         return {"key": given or token, "info": shown}
 

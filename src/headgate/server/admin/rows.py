@@ -17,7 +17,7 @@ from headgate.server.callers import Caller
 from headgate.server.config.schema import LitellmSettings
 from headgate.server.gateway import Gateway
 from headgate.store import changes, ledger, tables, totals
-from headgate.store.directory import LIMITS, TABLES, Row, begun, find, merge_budgets
+from headgate.store.directory import LIMITS, TABLES, Row, begun, find, merge_budgets, periods
 from headgate.store.money import Money
 from headgate.store.periods import period
 from headgate.telemetry.times import iso
@@ -275,6 +275,16 @@ def shown(connection: Connection, kind: str, rows: list[Row]) -> list[dict[str, 
         plain(TABLES[kind], row) | spend_of(limits, spent.get(scope), now) | budget_of(TABLES[kind], limits)
         for row, limits, scope in zip(rows, merged, scopes, strict=True)
     ]
+
+
+def model_spend(connection: Connection, kind: str, row: Row) -> dict[str, float]:
+    """What it has spent at each group: in the running period of its budget there, or ever."""
+    limits = dict(row)
+    merge_budgets(connection, [limits])
+    scope = (kind, str(row[id_name(kind)]))
+    groups = {totals.of_model(scope, group): group for group in totals.groups_of(connection, scope)}
+    spent = totals.spent(connection, list(groups), periods(scope, limits, time.time()))
+    return {groups[at]: number(found[0]) or 0.0 for at, found in spent.items() if at in groups}
 
 
 def budget_of(table: Table, limits: Row) -> dict[str, Any]:

@@ -332,7 +332,8 @@ async def info(request: Request, gateway: Gateway, caller: Caller) -> Response:
             found = [key for key in found if rights.sees_key(connection, caller, key)]
         return {
             "team_id": name,
-            "team_info": shown(connection, [team])[0],
+            "team_info": shown(connection, [team])[0]
+            | {"model_spend": rows.model_spend(connection, "team", team)},
             "keys": rows.shown(connection, "key", found),
             "team_memberships": memberships(connection, team, [dict(row) for row in joined]),
         }

@@ -263,7 +263,8 @@ def _user_info(connection: Connection, caller: Caller, name: str) -> dict[str, A
     row = rows.get(connection, "user", name)
     table = tables.team_members
     teams = list(connection.scalars(select(table.c.team_id).where(table.c.user_id == name)))
-    return {**rows.shown(connection, "user", [row])[0], "teams": teams}
+    spent = rows.model_spend(connection, "user", row)
+    return {**rows.shown(connection, "user", [row])[0], "teams": teams, "model_spend": spent}
 
 
 async def roles(request: Request, gateway: Gateway, caller: Caller) -> Response:
