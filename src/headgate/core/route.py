@@ -208,11 +208,7 @@ class Group:
         if BUSY in why or PACED in why:
             return self._busy(call, reasons, now)
         if why == {BUDGET}:
-            return RateLimitError(
-                f"No deployments available for selected model: the budgets of {self.name!r} are used up",
-                model=self.name,
-                code="no_deployments_available",
-            )
+            return used_up(self.name)
         rests = [one.track.resting - now for one, reason in reasons.items() if reason == "resting"]
         if rests or why & {"rpm", "tpm", BUDGET}:
             wait = max(0.0, min(rests, default=60.0 - now % 60.0))
@@ -290,6 +286,15 @@ def _listed(reasons: Mapping[Deployment, str]) -> str:
     for reason in reasons.values():
         counts[reason] = counts.get(reason, 0) + 1
     return ", ".join(f"{count} {reason}" for reason, count in counts.items())
+
+
+def used_up(name: str) -> RateLimitError:
+    """The budgets of all who could be asked."""
+    return RateLimitError(
+        f"No deployments available for selected model: the budgets of {name!r} are used up",
+        model=name,
+        code="no_deployments_available",
+    )
 
 
 def unknown_model(model: str, known: Mapping[str, object] | Sequence[str]) -> NotFoundError:

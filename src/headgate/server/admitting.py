@@ -7,13 +7,14 @@ from contextlib import asynccontextmanager
 
 from headgate.core.call import text_of
 from headgate.core.deployment import Deployment
+from headgate.core.route import used_up
 from headgate.errors import BadRequestError, BudgetExceededError, ServiceUnavailableError
 from headgate.server.batches import priced
 from headgate.server.booking import Booking
 from headgate.server.callers import Caller
 from headgate.server.ceiling import Ceiling
 from headgate.server.gateway import Gateway
-from headgate.server.limits import hold, payers, used_up
+from headgate.server.limits import hold, payers
 from headgate.server.meters import Hold, Want, settle_all
 from headgate.server.snapshot import Snapshot
 from headgate.store.jobs import Job

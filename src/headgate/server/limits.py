@@ -13,7 +13,7 @@ from headgate.core import fallback as fallbacks
 from headgate.core.call import PICTURES, Call
 from headgate.core.fallback import NONE as NO_FALLBACKS
 from headgate.core.fallback import Fallbacks
-from headgate.core.route import Group
+from headgate.core.route import Group, used_up
 from headgate.errors import (
     BadRequestError,
     BudgetExceededError,
@@ -166,15 +166,6 @@ def _give_back(booking: Booking, now: float) -> None:
         if held.only is not None and held.only[0] in KINDS:
             held.settle(0, 0, now)
     booking.holds = [held for held in booking.holds if held.only is None or held.only[0] not in KINDS]
-
-
-def used_up(name: str) -> RateLimitError:
-    """The budgets of all who could be asked."""
-    return RateLimitError(
-        f"No deployments available for selected model: the budgets of {name!r} are used up",
-        model=name,
-        code="no_deployments_available",
-    )
 
 
 class Permit:
