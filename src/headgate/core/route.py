@@ -32,8 +32,9 @@ from headgate.errors import (
 BYTES_PER_TOKEN: Final = 4
 BUSY: Final = "busy"
 PACED: Final = "paced"
-BUDGET: Final = "budget"
 """Its provider would refuse the call now, by what its last answers said."""
+BUDGET: Final = "budget"
+"""Its own, or its provider's, is used up."""
 PREFIX: Final = 1_024
 """Bytes of a conversation's beginning that tell it from others."""
 

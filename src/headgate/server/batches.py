@@ -207,7 +207,7 @@ async def settle(gateway: Gateway, job: Job, document: Mapping[str, Any]) -> Non
         paid, released = await gateway.database.run(work)
         if gateway.callers is not None:
             gateway.callers.paid(paid, now)
-            gateway.callers.reserve({scope: -amount for scope, amount in released.items()})
+            gateway.callers.release(released)
     finally:
         del gateway.jobs.paying[job.id]
         over.set()
@@ -334,7 +334,7 @@ async def watch(gateway: Gateway) -> None:
     await gateway.jobs.flush()
     lapsed = await gateway.database.run(leases.lapsed)
     if gateway.callers is not None:
-        gateway.callers.reserve({scope: -amount for scope, amount in lapsed.items()})
+        gateway.callers.release(lapsed)
     now = gateway.clock.time()
     for job in await gateway.database.ask(lambda connection: jobs.unpaid(connection, now)):
         await logged(look(gateway, job))

@@ -16,12 +16,12 @@ from headgate.server.callers import ANYBODY, Caller
 from headgate.server.ceiling import Ceiling
 from headgate.server.lines import Lines
 from headgate.server.meters import NONE, Hold, Meters, Window
+from headgate.store.ledger import MAX_NAME
 
 CUSTOMER_HEADERS: Final = (b"x-litellm-end-user-id", b"x-litellm-customer-id")
 SESSION_HEADERS: Final = (b"x-litellm-session-id", b"x-litellm-trace-id")
 TAGS_HEADER: Final = b"x-litellm-tags"
 _READ: Final = (*CUSTOMER_HEADERS, *SESSION_HEADERS, TAGS_HEADER)
-MAX_NAME: Final = 256
 MAX_TAGS: Final = 50
 
 _metadata: Final = msgspec.json.Decoder(dict[str, Any]).decode

@@ -109,7 +109,7 @@ class Caller(Struct, kw_only=True):
                 )
 
     def may(self, model: str) -> bool:
-        return all(allow.everything or allow.admits(model) for _, allow in self.allows)
+        return all(allow.admits(model) for _, allow in self.allows)
 
     def admit_one(self, names: Sequence[str]) -> str:
         """The first of a model's names under which the caller may use it. Raises as `admit`, for the last."""
@@ -310,7 +310,11 @@ class Callers:
                 budget.count(cost)
 
     def reserve(self, amounts: Mapping[Scope, int]) -> None:
+        """For a batch, until it is released."""
         self._registry.reserve(amounts)
+
+    def release(self, amounts: Mapping[Scope, int]) -> None:
+        self._registry.reserve({scope: -amount for scope, amount in amounts.items()})
 
     def respent(self, scope: Scope, amount: int) -> None:
         """So much less counts as spent."""

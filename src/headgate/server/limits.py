@@ -190,8 +190,11 @@ class Permit:
         booking.admit(model)
         if not booking.holds:
             return
-        group, ceiling = prices.lookup(model), prices.ceiling(model)
-        meters, body = booking.own(group.name), envelopes.write(call.envelope)
+        group = prices.lookup(model)
+        meters, bounded = booking.own(group.name), gateway.snapshot.bounds.any
+        if meters is NONE and not bounded:
+            return
+        ceiling, body = prices.ceiling(model), envelopes.write(call.envelope)
         tokens, amount = 0, call.paid
         if meters.tokens:
             tokens = ceiling.tokens(call.envelope, body)
@@ -199,7 +202,7 @@ class Permit:
             amount += _most(ceiling, call, call.envelope, body, self._uploaded) * _answers(group, call)
         if meters is not NONE:
             booking.holds += await hold(gateway, [(meters, tokens, amount)])
-        if gateway.snapshot.bounds.any:
+        if bounded:
             await _hold_bounds(gateway, prices, call, booking, body, self._uploaded)
 
     async def retry(self) -> None:

@@ -14,11 +14,11 @@ from headgate.server.meters import (
 )
 from headgate.store.directory import budget_of
 from headgate.store.ledger import Scope
-from headgate.store.totals import of_model
+from headgate.store.totals import of_model, payer_of
 
 Spent = tuple[int, int, float]
 NOTHING: Final[Spent] = (0, 0, 0.0)
-NAMED: Final = frozenset(of for kind in ("customer", "tag") for of in (kind, of_model((kind, ""), "")[0]))
+NAMED: Final = ("customer", "tag")
 MOST_BUDGETS: Final = 100_000
 
 
@@ -138,7 +138,9 @@ class Registry:
     def _trim(self) -> None:
         """Customers and tags are what clients say. Those whom nobody has given a limit need not be known: the
         database is asked again when they come again."""
-        gone = {scope for scope, budget in self._budgets.items() if scope[0] in NAMED and _idle(budget)}
+        gone = {
+            scope for scope, budget in self._budgets.items() if payer_of(scope)[0] in NAMED and _idle(budget)
+        }
         self._budgets = {scope: budget for scope, budget in self._budgets.items() if scope not in gone}
         self._windows = {at: window for at, window in self._windows.items() if at[1] not in gone}
         self._parallels = {scope: one for scope, one in self._parallels.items() if scope not in gone}

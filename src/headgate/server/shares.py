@@ -80,13 +80,11 @@ class Shares:
             for budget in self._registry.leased()
             if budget.spare > 0 and now - budget.used > IDLE_SECONDS
         }
-        for scope, amount in idle.items():  # at once: nobody may hold it while it goes back
-            self._take(scope, amount)
+        self.moved(idle)  # at once: nobody may hold it while it goes back
         try:
             await self._database.run(partial(leases.beat, owner=self.owner, returned=idle))
         except HeadgateError:
-            for scope, amount in idle.items():
-                self._take(scope, -amount)
+            self.moved({scope: -amount for scope, amount in idle.items()})
             raise
 
     def booked(self, paid: dict[Scope, int]) -> None:
@@ -96,17 +94,14 @@ class Shares:
                 budget.booked(cost)
 
     def moved(self, amounts: dict[Scope, int]) -> None:
-        """Out of our shares, to be held for a batch."""
+        """Out of our shares: held for a batch, or given back."""
         for scope, amount in amounts.items():
-            self._take(scope, amount)
+            budget = self._registry.budget(scope)
+            if isinstance(budget, Leased):
+                budget.granted -= amount
 
     async def close(self) -> None:
         try:
             await self._database.run(partial(leases.resign, owner=self.owner))
         except HeadgateError as error:
             _logger.warning("the shares of budgets return in %g s: %s", leases.SECONDS, error.message)
-
-    def _take(self, scope: Scope, amount: int) -> None:
-        budget = self._registry.budget(scope)
-        if isinstance(budget, Leased):
-            budget.granted -= amount

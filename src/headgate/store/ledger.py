@@ -56,7 +56,7 @@ _NAMES: Final = [field.name for field in msgspec.structs.fields(Record)]
 _JSON: Final = {"tags", "tokens", "legs", "metadata", "request", "response"}
 WRONG: Final = (IntegrityError, DataError, ArithmeticError, ValueError)
 """What a database, or its driver, raises for a value that it does not take."""
-_MOST: Final = 2**53
+MOST: Final = 2**53
 """No call has more tokens, or costs more."""
 MAX_NAME: Final = 256
 """Characters of a name that every index takes."""
@@ -249,7 +249,7 @@ def _mended(value: Any) -> Any:
         case str():
             return value.replace("\0", "")
         case int():
-            return max(-_MOST, min(value, _MOST))
+            return max(-MOST, min(value, MOST))
         case list() | tuple():
             return type(value)(map(_mended, value))
         case dict():

@@ -14,11 +14,13 @@ from headgate.money import DIGITS, UNITS, dollars, units
 def in_dollars(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
     """A row for people to read: its money as numbers."""
     return {
-        name: value / UNITS
-        if value is not None and name in table.c and isinstance(table.c[name].type, Money)
-        else value
+        name: value / UNITS if value is not None and is_money(table, name) else value
         for name, value in row.items()
     }
+
+
+def is_money(table: Table, name: str) -> bool:
+    return name in table.c and isinstance(table.c[name].type, Money)
 
 
 class Money(TypeDecorator[int]):

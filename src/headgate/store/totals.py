@@ -254,7 +254,7 @@ def rows_of(connection: Connection, scopes: Sequence[Scope], *, lock: bool = Fal
 
 def of_payer(connection: Connection, scope: Scope) -> Spent:
     """The rows of somebody: its own, and those of single groups."""
-    groups = connection.scalars(select(spend.c.id).where(spend.c.kind == "model"))
+    groups = groups_of(connection, scope)
     return rows_of(connection, [scope, *(of_model(scope, group) for group in groups)], lock=True)
 
 
@@ -278,8 +278,12 @@ def _rows(dialect: str, count: int, lock: bool) -> str:
 def groups_of(connection: Connection, scope: Scope) -> list[str]:
     """Where somebody has spent something."""
     kind, start = of_model(scope, "")
-    mine = (spend.c.kind == kind, spend.c.id.startswith(start, autoescape=True))
-    return [name.removeprefix(start) for name in connection.scalars(select(spend.c.id).where(*mine))]
+    alike = (
+        spend.c.kind == kind,
+        spend.c.id.startswith(start, autoescape=True),
+    )  # SQLite's LIKE knows no case
+    found = connection.scalars(select(spend.c.id).where(*alike))
+    return [name.removeprefix(start) for name in found if name.startswith(start)]
 
 
 def spenders(connection: Connection, kinds: Sequence[str]) -> list[Scope]:

@@ -18,7 +18,7 @@ from headgate.server.config.schema import LitellmSettings
 from headgate.server.gateway import Gateway
 from headgate.store import changes, ledger, tables, totals
 from headgate.store.directory import LIMITS, TABLES, Row, begun, find, merge_budgets, periods
-from headgate.store.money import Money
+from headgate.store.money import is_money
 from headgate.store.periods import period
 from headgate.telemetry.times import iso
 
@@ -304,7 +304,7 @@ def plain(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
             found[name] = _EMPTY[name]() if name in _EMPTY else None
         elif name in _TIMES:
             found[name] = iso(value)
-        elif name in table.c and isinstance(table.c[name].type, Money):
+        elif is_money(table, name):
             found[name] = number(value)
         else:
             found[name] = value

@@ -11,7 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.engine import Connection
 
 from headgate.store import totals
-from headgate.store.ledger import Record, day
+from headgate.store.ledger import MAX_NAME, MOST, Record, day
 from headgate.store.litellm.bring import Work, each
 from headgate.store.litellm.days import LOGS, cover
 from headgate.store.litellm.keys import ledger_ids
@@ -37,10 +37,8 @@ _OPERATIONS: Final[Mapping[str, str]] = {
 }
 """LiteLLM's call types, without the a of those that are awaited."""
 _FAILED: Final = 500
-MAX_NAME: Final = 256
-MOST: Final = 2**53
 MAX_TAGS: Final = 50
-"""What a call may name here, and tokens that it may have."""
+"""What a call may name here."""
 
 
 def bring(work: Work) -> None:
