@@ -159,3 +159,21 @@ def test_customers_without_a_limit_of_their_own_do_not_fill_the_memory(
     assert budget_of(registry, ("customer", "limited")).spent == 7
     assert budget_of(registry, ("team", "t")).spent == 8
     assert registry.budget(("customer", "c1")) is None
+
+
+def test_what_a_batch_held_may_be_asked_for_as_soon_as_it_is_free() -> None:
+    shared = Registry(lambda scope, since: None, shared=True)
+    (budget,) = shared.meters(KEY, ROW, NOTHING, NOON).budgets
+    assert isinstance(budget, Leased)
+    for amount, dry in ((5, NOON), (-5, 0.0)):
+        budget.dry = NOON
+        shared.reserve({KEY: amount})
+        assert (budget.dry, budget.held) == (dry, 0)
+
+
+def test_what_is_held_for_a_batch_is_held_of_budgets_that_come_later(registry: Registry) -> None:
+    registry.reserve({KEY: 60})
+    (budget,) = registry.meters(KEY, ROW, NOTHING, NOON).budgets
+    assert (budget.held, budget.left) == (60, 40)
+    registry.reserve({KEY: -60})
+    assert (budget.held, budget.left) == (0, 100)

@@ -102,14 +102,18 @@ class Registry:
         }
 
     def reserve(self, amounts: Mapping[Scope, int]) -> None:
-        """What is held for batches; a negative amount is free again. Of shared budgets the database has it."""
-        if self._budget_kind is Leased:
-            return
+        """What is held for batches; a negative amount is free again. Of shared budgets the database has it, and may
+        be asked anew for what was freed."""
         for scope, amount in amounts.items():
+            budget = self._budgets.get(scope)
+            if self._budget_kind is Leased:
+                if budget is not None and amount < 0:
+                    budget.freed()
+                continue
             self._reserved[scope] = self._reserved.get(scope, 0) + amount
             if not self._reserved[scope]:
                 del self._reserved[scope]
-            if (budget := self._budgets.get(scope)) is not None:
+            if budget is not None:
                 budget.held += amount
 
     def leased(self) -> list[Leased]:
